@@ -1,0 +1,108 @@
+"""Every exception this package raises.
+
+The tree::
+
+    PiopiyLabError
+    ├── ArgumentError (ValueError)         a value that can't be used; names it and the accepted ones
+    │   └── PhraseError                    a phrase that the offline recogniser can't listen for
+    ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
+    ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
+    ├── NotYetError (NotImplementedError)  documented, accepted, and not there in this version
+    ├── AudioFileError                     an audio file that can't be read or holds no sound
+    ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
+    ├── SavedCallError                     a folder that can't be written, or is no saved call
+    ├── CallError                          something about one running call
+    │   ├── CallEndedError                 the call is over; the command came too late
+    │   ├── ServiceError                   a service failed, timed out, or can't be used again
+    │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
+    │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    └── SimulationError                    virtual time can't go on
+        ├── SimulationDeadlockError        nothing is scheduled; says who waits for what
+        └── SimulationLimitError           a cap (virtual time, wall clock, livelock) was reached
+
+Messages say what failed, with the value, and then what to do.
+"""
+
+from __future__ import annotations
+
+
+class PiopiyLabError(Exception):
+    """The base of every exception that this package raises on purpose."""
+
+
+class ArgumentError(PiopiyLabError, ValueError):
+    """An argument's value can't be used."""
+
+
+class PhraseError(ArgumentError):
+    """A phrase that the offline recogniser can't listen for, with the words it doesn't know."""
+
+
+class ArgumentTypeError(PiopiyLabError, TypeError):
+    """An argument has the wrong type, or a required one is missing."""
+
+
+class MissingExtraError(PiopiyLabError, ImportError):
+    """An optional part of the package is needed and not installed."""
+
+    def __init__(self, what: str, extra: str, *, detail: str = "") -> None:
+        """Say what is missing and how to install it.
+
+        Args:
+            what: The feature that needs the extra, as the start of a sentence.
+            extra: The extra's name in ``pyproject.toml``.
+            detail: The import error's own words, if they help.
+        """
+        self.extra = extra
+        tail = f" ({detail})" if detail else ""
+        super().__init__(
+            f"{what} needs the '{extra}' extra{tail}: pip install \"piopiy-lab[{extra}]\""
+        )
+
+
+class NotYetError(PiopiyLabError, NotImplementedError):
+    """A documented feature that this version doesn't have yet."""
+
+
+class AudioFileError(PiopiyLabError, ValueError):
+    """An audio file can't be read, or holds no sound."""
+
+
+class AudioDeviceError(PiopiyLabError, OSError):
+    """No PortAudio, no audio device, or a device that refuses the stream."""
+
+
+class SavedCallError(PiopiyLabError, OSError):
+    """A folder can't be written to, or doesn't hold a saved call."""
+
+
+class CallError(PiopiyLabError):
+    """Something went wrong in one call."""
+
+
+class CallEndedError(CallError):
+    """The call has ended, so the command can't act on it."""
+
+
+class ServiceError(CallError):
+    """A service failed, timed out, or can't be used in this call."""
+
+
+class UnresponsiveError(CallError):
+    """The session's loop was blocked for too long; the message names where."""
+
+
+class ScreenplayError(CallError, AssertionError):
+    """The scripted caller waited for something that never came; the message names the step."""
+
+
+class SimulationError(PiopiyLabError, RuntimeError):
+    """A simulation can't run or can't go on."""
+
+
+class SimulationDeadlockError(SimulationError):
+    """Nothing is scheduled and nothing is ready: the message says who waits for what."""
+
+
+class SimulationLimitError(SimulationError):
+    """A limit of the simulation was reached: virtual time, wall clock or livelock."""
