@@ -1,0 +1,119 @@
+"""The one account of a call: an append-only list of events, safe to read from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar, overload
+
+from piopiy_lab.events import Event
+
+E = TypeVar("E", bound=Event)
+
+
+class LineSink(Protocol):
+    """Where each event's line goes as it happens (a file that is flushed line by line)."""
+
+    def write_line(self, line: str) -> None:
+        """Write one line, without its newline, and make sure that it outlives the process."""
+        ...
+
+
+class EventLog:
+    """An append-only list of events.
+
+    Producers append from the session's loop (and from whichever thread a transport lives on);
+    views pull with a cursor from any thread. Nothing here draws or waits.
+    """
+
+    def __init__(self, clock: Callable[[], float] | None = None, sink: LineSink | None = None):
+        """Make an empty log.
+
+        Args:
+            clock: Gives the call's seconds; without one the log is a finished call's.
+            sink: Gets every event's line as it is appended.
+        """
+        self._events: list[Event] = []  # written by append(), under _lock
+        self._lock = threading.Lock()
+        self._clock = clock
+        self._sink = sink  # set to None when it failed or the call was closed
+        self._listeners: tuple[Callable[[Event], None], ...] = ()  # replaced, never mutated
+        self.sink_error: OSError | None = None  # why the sink was given up, if it was
+
+    def now(self) -> float:
+        """Return the call's seconds now; the last event's time in a finished log."""
+        if self._clock is not None:
+            return self._clock()
+        return self._events[-1].at if self._events else 0.0
+
+    def append(self, event: Event) -> None:
+        """Append an event, write its line, and tell the listeners on this thread.
+
+        A sink that fails (a full disk) is given up once and remembered in ``sink_error``; the
+        events stay in memory.
+        """
+        with self._lock:
+            self._events.append(event)
+            if self._sink is not None:
+                try:
+                    self._sink.write_line(event.to_json())
+                except OSError as error:
+                    self.sink_error = error
+                    self._sink = None
+        for listener in self._listeners:
+            listener(event)
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call ``listener(event)`` after each append, on the appending thread.
+
+        For parts that must act at once (a scripted caller). Views pull with :meth:`since`
+        instead. The listener must not block.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners = tuple(known for known in self._listeners if known != listener)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Stop writing to the sink; the clock stands still at the last event."""
+        with self._lock:
+            self._sink = None
+            self._clock = None
+
+    def since(self, cursor: int) -> tuple[list[Event], int]:
+        """Return the events from ``cursor`` on and the next cursor; start with 0."""
+        with self._lock:
+            return self._events[cursor:], len(self._events)
+
+    @overload
+    def of(self, kind: type[E], /) -> list[E]: ...
+    @overload
+    def of(self, kind: type[Event], /, *more: type[Event]) -> list[Event]: ...
+    def of(self, kind: type[Event], /, *more: type[Event]) -> list[Event]:
+        """Return the events of these kinds, in order."""
+        kinds = (kind, *more)
+        return [event for event in self.snapshot() if isinstance(event, kinds)]
+
+    def snapshot(self) -> list[Event]:
+        """Return a copy of the list as it stands."""
+        with self._lock:
+            return list(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.snapshot())
+
+    def __getitem__(self, index: int) -> Event:
+        return self._events[index]
+
+    def __repr__(self) -> str:
+        return f"<EventLog: {len(self._events)} events>"
