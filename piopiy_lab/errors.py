@@ -3,7 +3,7 @@
 The tree::
 
     PiopiyLabError
-    ├── ArgumentError (ValueError)         a value that can't be used; names it and the accepted ones
+    ├── ArgumentError (ValueError)         a value that can't be used; names what would do
     │   └── PhraseError                    a phrase that the offline recogniser can't listen for
     ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line

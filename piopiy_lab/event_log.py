@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar, overload
+from typing import Protocol, TypeVar
 
 from piopiy_lab.events import Event
 
@@ -92,13 +92,8 @@ class EventLog:
         with self._lock:
             return self._events[cursor:], len(self._events)
 
-    @overload
-    def of(self, kind: type[E], /) -> list[E]: ...
-    @overload
-    def of(self, kind: type[Event], /, *more: type[Event]) -> list[Event]: ...
-    def of(self, kind: type[Event], /, *more: type[Event]) -> list[Event]:
+    def of(self, *kinds: type[E]) -> list[E]:
         """Return the events of these kinds, in order."""
-        kinds = (kind, *more)
         return [event for event in self.snapshot() if isinstance(event, kinds)]
 
     def snapshot(self) -> list[Event]:
