@@ -124,7 +124,16 @@ class HearsReply(Step):
     """Wait for a reply, until the agent was silent for a while and no tool call is open."""
 
     timeout: float = TIMEOUT_SECS
-    silence: float = REPLY_SILENCE_SECS
+
+
+@dataclass(frozen=True)
+class Listens(Step):
+    """Wait until the agent neither speaks, thinks nor has a tool at work for a while.
+
+    How a file ends: unlike :class:`HearsReply` it needs no reply.
+    """
+
+    silence: float
 
 
 @dataclass(frozen=True)
@@ -176,6 +185,7 @@ _VERBS: dict[type[Step], str] = {
     HearsGreeting: "hears_greeting",
     Says: "says",
     HearsReply: "hears_reply",
+    Listens: "listens",
     Hears: "hears",
     ExpectsTool: "expects_tool",
     Interrupts: "interrupts",
@@ -316,7 +326,7 @@ def as_caller(file: AudioFile) -> Caller:
     return Caller(
         steps=(
             Says(file, over_agent=True),
-            HearsReply(timeout=math.inf, silence=file.then_listens),
+            Listens(file.then_listens),
             HangsUp(),
         )
     )

@@ -1,0 +1,1 @@
+"""What carries a call's audio: the only part that differs between a microphone and a phone."""

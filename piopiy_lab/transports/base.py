@@ -1,0 +1,195 @@
+"""What every transport of ours shares: frames in at the pace of the call, audio out on a schedule.
+
+A transport has three parts. The *input* is fed with pieces of the caller's audio and makes pipecat
+frames of them; the *output* hands the agent's audio to a :class:`Playout` and waits as long as the
+listener would; and both give what was said and heard to the session's recorder.
+
+Everything here runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from pipecat.frames.frames import (
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports.playout import Playout
+
+#: Seconds of audio in one input frame while somebody may be speaking.
+FRAME_SECS = 0.02
+#: Audio is handed over in pieces of this many 10 ms (fewer wake-ups; the playout is cut to the
+#: sample all the same).
+OUTPUT_10MS_CHUNKS = 10
+#: How far ahead of the listener the output runs, in seconds: enough to hide a late wake-up.
+LEAD_SECS = 0.06
+
+
+class SessionTransport(BaseTransport):
+    """A pipecat transport that plays a session's audio and records it."""
+
+    def __init__(self, session: Session, settings: TransportSettings) -> None:
+        """Make the transport.
+
+        Args:
+            session: The call it belongs to.
+            settings: The rates of both sides.
+        """
+        super().__init__()
+        self.session = session
+        self.settings = settings
+        self.params = TransportParams(
+            audio_in_enabled=True,
+            audio_in_sample_rate=settings.audio_in_sample_rate,
+            audio_out_enabled=True,
+            audio_out_sample_rate=settings.audio_out_sample_rate,
+            audio_out_10ms_chunks=OUTPUT_10MS_CHUNKS,
+            audio_out_end_silence_secs=0,
+        )
+        self.playout = Playout(settings.audio_out_sample_rate)
+        self._input = SessionInput(self)
+        self._output = SessionOutput(self)
+
+    def input(self) -> SessionInput:
+        """Return the processor that makes frames of the caller's audio."""
+        return self._input
+
+    def output(self) -> SessionOutput:
+        """Return the processor that plays the agent's audio."""
+        return self._output
+
+    async def run(self) -> None:
+        """Feed the input until cancelled; called when the pipeline has started.
+
+        Subclasses capture audio here and give it to :meth:`feed`.
+        """
+        raise NotImplementedError
+
+    def heard_changed(self) -> None:
+        """Called when what the listener hears has changed (audio added or cleared)."""
+
+    async def feed(self, start: float, samples: np.ndarray[Any, Any]) -> None:
+        """Give a piece of the caller's audio to the pipeline and the recorder.
+
+        Args:
+            start: The call's seconds of the first sample.
+            samples: int16, shape (n,), at the input rate.
+        """
+        rate = self.settings.audio_in_sample_rate
+        recorder = self.session.recorder
+        recorder.write_caller(start, samples, rate)
+        self._output.record_played()
+        recorder.advance(self.session.now())
+        await self._input.push_audio_frame(
+            InputAudioRawFrame(audio=samples.tobytes(), sample_rate=rate, num_channels=1)
+        )
+
+
+class SessionInput(BaseInputTransport):
+    """The caller's side: runs the transport's capture while the pipeline runs."""
+
+    def __init__(self, transport: SessionTransport) -> None:
+        """Make the input of ``transport``."""
+        super().__init__(transport.params)
+        self._transport = transport
+        self._run_task: asyncio.Task[None] | None = None  # start() to stop() or cancel()
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to capture."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+        if self._run_task is None:
+            self._run_task = self.create_task(self._transport.run())
+
+    async def stop(self, frame: EndFrame) -> None:
+        """End the capture."""
+        await self._stop_run()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """End the capture at once."""
+        await self._stop_run()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        """End the capture, however the pipeline ended."""
+        await self._stop_run()
+        await super().cleanup()
+
+    async def _stop_run(self) -> None:
+        task, self._run_task = self._run_task, None
+        if task is not None:
+            await self.cancel_task(task)
+
+
+class SessionOutput(BaseOutputTransport):
+    """The agent's side: hands audio to the playout and keeps its pace."""
+
+    def __init__(self, transport: SessionTransport) -> None:
+        """Make the output of ``transport``."""
+        super().__init__(transport.params)
+        self._transport = transport
+
+    async def start(self, frame: StartFrame) -> None:
+        """Get ready to play."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
+        session, playout = self._transport.session, self._transport.playout
+        playout.write(session.now(), np.frombuffer(frame.audio, np.int16))
+        self._transport.heard_changed()
+        self.record_played()
+        wait = playout.ends_at - LEAD_SECS - session.now()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        return True
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame; the one that says the agent stopped waits for the last sample heard."""
+        if isinstance(frame, BotStoppedSpeakingFrame):
+            wait = self._transport.playout.ends_at - self._transport.session.now()
+            if wait > 0:
+                await asyncio.sleep(wait)
+        await super().push_frame(frame, direction)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Clear the playout at once when the agent is interrupted or the call is cancelled."""
+        if isinstance(frame, InterruptionFrame | CancelFrame):
+            self.clear()
+        await super().process_frame(frame, direction)
+
+    def clear(self) -> None:
+        """Drop the audio that was not heard yet."""
+        now = self._transport.session.now()
+        played, _ = self._transport.playout.clear(now)
+        self._record(played)
+        self._transport.heard_changed()
+
+    def record_played(self) -> None:
+        """Give the recorder what has been heard since the last time."""
+        self._record(self._transport.playout.take_played(self._transport.session.now()))
+
+    def _record(self, pieces: list[tuple[float, np.ndarray[Any, Any]]]) -> None:
+        for start, samples in pieces:
+            self._transport.session.recorder.write_agent(
+                start, samples, self._transport.settings.audio_out_sample_rate
+            )
