@@ -1,0 +1,421 @@
+"""``Call``: what a user holds of a conversation, while it runs and afterwards.
+
+A Call is a view over the event log and the recording, and hands commands to whoever runs the
+call through a :class:`CommandPort`. It knows no pipecat, so a saved call loads without it; and
+it owns no clock and no thread, so the same class serves a microphone, a simulation and a folder
+on disk.
+
+Everything here is safe to use from any thread unless its docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from piopiy_lab import events as ev
+from piopiy_lab.command_port import CommandPort as CommandPort
+from piopiy_lab.ending import Ending
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallEndedError, CallError
+from piopiy_lab.event_log import EventLog
+from piopiy_lab.recording import Recording, SampleSource, recording_of
+from piopiy_lab.tool_calls import ToolCall, build_tool_calls
+from piopiy_lab.transcript import Transcript, build_transcript
+from piopiy_lab.turns import Turns, build_turns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from piopiy_lab.saved_call import CallFolder
+
+T = TypeVar("T")
+
+#: How long Ctrl-C in join() waits for the call to end before it is raised again, in seconds.
+HANG_UP_WAIT_SECS = 5.0
+
+
+class Call:
+    """A conversation between a caller and an agent.
+
+    Made by ``start_call()``, ``simulate()`` and :meth:`load`; not by hand.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        recorder: SampleSource,
+        port: CommandPort | None = None,
+        meta: dict[str, Any] | None = None,
+        folder: CallFolder | None = None,
+    ) -> None:
+        """Make a view of a call. For runners.
+
+        Args:
+            log: The call's events. The call is over when ``CallEnded`` is appended, so the
+                recorder must be closed before.
+            recorder: Where the sound is kept.
+            port: Whoever runs the call; None for a call that was loaded.
+            meta: ``call_id``, ``agent_id``, ``from_number``, ``to_number``, ``metadata`` and
+                whatever else belongs in ``meta.json``. The runner may go on writing to it.
+            folder: Where the call is saved as it happens, if it is.
+        """
+        self._log = log
+        self._recorder = recorder
+        self._port = port
+        self._folder = folder
+        self.meta: dict[str, Any] = {} if meta is None else meta  # written by the runner
+        self._cache: dict[str, tuple[int, Any]] = {}  # name -> (len(log), value); any thread
+        self._state = "starting"  # written by _on_event: the session's loop
+        self._ended_event: ev.CallEnded | None = None  # written once by _on_event
+        self._over = Ending()  # happens in _on_event, after _ended_event is set
+        self._unsubscribe = log.subscribe(self._on_event)
+        for event in log.snapshot():
+            self._on_event(event)
+        if port is None:
+            self._over.happen()
+
+    # --- what it is -------------------------------------------------------------------------
+
+    @property
+    def call_id(self) -> str:
+        """The call's id."""
+        return str(self.meta.get("call_id", "call"))
+
+    @property
+    def agent_id(self) -> str | None:
+        """The agent's id, "local" off the phone."""
+        return self.meta.get("agent_id")
+
+    @property
+    def from_number(self) -> str | None:
+        """The caller's number, if there is one."""
+        return self.meta.get("from_number")
+
+    @property
+    def to_number(self) -> str | None:
+        """The number that was called, if there is one."""
+        return self.meta.get("to_number")
+
+    @property
+    def metadata(self) -> Any:
+        """What the call was started with as ``metadata``."""
+        return self.meta.get("metadata")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the call is saved as it happens, or was loaded from; None otherwise."""
+        return None if self._folder is None else self._folder.path
+
+    # --- how it stands ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """One of "starting", "listening" and "ended"."""
+        if self._over:
+            return "ended"
+        return "starting" if self._state == "starting" else "listening"
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why it ended; None while it runs, and when a saved log breaks off.
+
+        "caller_hung_up", "agent_ended", "hung_up", "idle_timeout", "error", "cancelled",
+        "audio_device_lost" or "unresponsive".
+        """
+        return None if self._ended_event is None else self._ended_event.reason
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the call badly; a :class:`CallError` with its text in a loaded call."""
+        live = None if self._port is None else self._port.error
+        if live is not None:
+            return live
+        if self._ended_event is not None and self._ended_event.error:
+            return CallError(self._ended_event.error)
+        return None
+
+    def raise_for_error(self) -> Call:
+        """Raise :attr:`error` if there is one; return the call otherwise."""
+        error = self.error
+        if error is not None:
+            raise error
+        return self
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the call's creation to its end, or until now."""
+        if self._ended_event is not None:
+            return self._ended_event.at
+        return self._log.now()
+
+    # --- what happened ----------------------------------------------------------------------
+
+    @property
+    def events(self) -> EventLog:
+        """The event log itself; iterate over it, or use ``of(kind)`` and ``since(cursor)``."""
+        return self._log
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was heard, entry by entry."""
+        return self._derived("transcript", build_transcript)
+
+    @property
+    def turns(self) -> Turns:
+        """The answered turns, each with its latency in parts."""
+        return self._derived("turns", build_turns)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tools that were called, with arguments and results."""
+        return list(self._derived("tool_calls", build_tool_calls))
+
+    @property
+    def context(self) -> list[list[dict[str, Any]]]:
+        """What the LLM was given, turn by turn: the messages as they stood each time."""
+        return [sent.messages for sent in self._log.of(ev.ContextSent)]
+
+    @property
+    def recording(self) -> Recording:
+        """The sound so far: int16, shape (n, 2), caller left, agent right, ``.sample_rate`` Hz.
+
+        Empty when the call keeps no audio (``record=False``).
+
+        Raises:
+            SavedCallError: A loaded call's ``call.wav`` can't be read.
+        """
+        ended = bool(self._over)
+        cached = self._cache.get("recording")
+        if cached is not None:
+            return cached[1]
+        recording = recording_of(self._recorder.samples(), self._recorder.sample_rate)
+        if ended:
+            recording.flags.writeable = False
+            self._cache["recording"] = (0, recording)
+        return recording
+
+    @property
+    def sample_rate(self) -> int:
+        """The recording's sample rate in Hz."""
+        return self._recorder.sample_rate
+
+    # --- acting on it -----------------------------------------------------------------------
+
+    @property
+    def agent(self) -> Any:
+        """The session's VoiceAgent; None before there is one, and in a loaded call."""
+        return None if self._port is None else self._port.agent
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """Names to services; in a loaded call, to their class names."""
+        if self._port is not None:
+            return self._port.services
+        started = self._log.of(ev.PipelineStarted)
+        return dict(started[-1].services) if started else {}
+
+    def hang_up(self) -> None:
+        """End the call. Returns at once; does nothing after the end."""
+        if self._port is not None and not self._over:
+            self._port.hang_up()
+
+    def say(self, text: str) -> None:
+        """Let the agent speak the text. Returns at once.
+
+        Raises:
+            ArgumentError: There is nothing in the text.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("say", text)
+        self._running("say").say(text)
+
+    def user_says(self, text: str) -> None:
+        """Give the agent a typed user turn. Returns at once.
+
+        Raises:
+            ArgumentError: There is nothing in the text.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("user_says", text)
+        self._running("user_says").user_says(text)
+
+    def interrupt(self) -> None:
+        """Stop what the agent says and thinks. Returns at once.
+
+        Raises:
+            CallEndedError: The call is over.
+        """
+        self._running("interrupt").interrupt()
+
+    def mute(self, muted: bool = True) -> None:
+        """Close (or open) the user's side. Returns at once.
+
+        Raises:
+            CallEndedError: The call is over.
+        """
+        self._running("mute").mute(bool(muted))
+
+    def tune(self, **settings: float) -> None:
+        """Change detector and turn settings, ``tune(stop_secs=0.3)`` say. Returns at once.
+
+        Raises:
+            ArgumentError: No setting was given, or one is unknown or out of its range.
+            CallEndedError: The call is over.
+        """
+        if not settings:
+            raise ArgumentError("tune() was given no setting; for example tune(stop_secs=0.3)")
+        self._running("tune").tune(**settings)
+
+    def switch_service(self, service: Any) -> None:
+        """Make another service of a switcher the active one. Returns at once.
+
+        The change shows in :attr:`events` as ``ServiceSwitched`` once it has happened.
+
+        Args:
+            service: A service, or its name in :attr:`services`.
+
+        Raises:
+            ArgumentError: There is no such service in the call.
+            CallEndedError: The call is over.
+        """
+        port = self._running("switch_service")
+        if isinstance(service, str) and service not in port.services:
+            names = ", ".join(map(repr, port.services)) or "none yet"
+            raise ArgumentError(f"no service {service!r} in this call; there are: {names}")
+        port.switch_service(service)
+
+    # --- waiting ----------------------------------------------------------------------------
+
+    async def wait(self) -> Call:
+        """Wait until the call has ended; from any event loop, by any number of waiters.
+
+        Cancelling the waiter leaves the call alone.
+        """
+        await self._over.wait()
+        return self
+
+    def join(self, timeout: float | None = None) -> Call:
+        """Block until the call has ended, for scripts; in a notebook use ``await call.wait()``.
+
+        Ctrl-C hangs up, waits up to 5 s for the end, and is raised again.
+
+        Args:
+            timeout: Seconds of the wall clock; None waits for as long as it takes.
+
+        Raises:
+            TimeoutError: The call was not over in time. It goes on.
+            CallError: Called on the thread of the session's loop, where it would wait for ever.
+        """
+        loop_thread = None if self._port is None else self._port.loop_thread_ident
+        if loop_thread == threading.get_ident() and not self._over:
+            raise CallError(
+                "join() on the thread that runs the call would wait for ever; "
+                "use 'await call.wait()' there"
+            )
+        try:
+            done = self._over.block(timeout)
+        except KeyboardInterrupt:
+            self.hang_up()
+            self._over.block(HANG_UP_WAIT_SECS)
+            raise
+        if not done:
+            raise TimeoutError(f"call {self.call_id} was not over after {timeout} s; it goes on")
+        return self
+
+    # --- showing and keeping it -------------------------------------------------------------
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the call as a timeline; see :func:`piopiy_lab.plot.plot_call`."""
+        from piopiy_lab.plot import plot_call
+
+        return plot_call(self, **options)
+
+    def panel(self) -> Any:
+        """Show the live panel; not in this version."""
+        from piopiy_lab.errors import NotYetError
+
+        raise NotYetError("call.panel() is not in this version; call.plot() draws the call so far")
+
+    def save(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
+        """Save the call as a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.
+
+        A running call is saved as it stands.
+
+        Raises:
+            SavedCallError: The folder exists and isn't empty, or can't be written.
+        """
+        from piopiy_lab.saved_call import save
+
+        return save(self, path, overwrite)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Call:
+        """Load a saved call; one whose process was killed loads up to there.
+
+        Raises:
+            SavedCallError: The folder is no saved call, or can't be read.
+        """
+        from piopiy_lab.saved_call import load
+
+        log, audio, meta = load(path)
+        return cls(log, audio, None, {"call_id": Path(path).resolve().name, **meta})
+
+    def __repr__(self) -> str:
+        turns = f"{len(self.turns)} turn{'' if len(self.turns) == 1 else 's'}"
+        state = self.state
+        if self.end_reason is not None:
+            state = f"ended ({self.end_reason})"
+        elif state == "ended":
+            state = "broken off"
+        return f"<Call {self.call_id}: {state}, {self.duration:.1f} s, {turns}>"
+
+    def __str__(self) -> str:
+        parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
+        if self.turns:
+            parts.append(f"Latency in milliseconds:\n{self.turns.text()}")
+        if self.error is not None:
+            parts.append(f"{type(self.error).__name__}: {self.error}")
+        return "\n\n".join(part for part in parts if part)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from piopiy_lab.display import call_mimebundle
+
+        return call_mimebundle(self)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _running(self, command: str) -> CommandPort:
+        if self._port is None or self._over:
+            reason = f" ({self.end_reason})" if self.end_reason else ""
+            raise CallEndedError(
+                f"{command}(): call {self.call_id} has ended{reason}; start another one"
+            )
+        return self._port
+
+    def _derived(self, name: str, build: Callable[[EventLog], T]) -> T:
+        """Build a value from the log, once for each length of the log."""
+        length = len(self._log)
+        cached = self._cache.get(name)
+        if cached is None or cached[0] != length:
+            cached = self._cache[name] = (length, build(self._log))
+        return cached[1]
+
+    def _on_event(self, event: ev.Event) -> None:
+        """Follow the log; runs on the appending thread, and once more while we are made."""
+        if isinstance(event, ev.CallStateChanged):
+            self._state = event.new
+        elif isinstance(event, ev.CallEnded) and self._ended_event is None:
+            self._ended_event = event
+            self._over.happen()
+
+
+def _check_text(command: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"{command}() takes a text, not {type(text).__name__} {text!r}")
+    if not text.strip():
+        raise ArgumentError(f"{command}() was given {text!r}; give it something to say")

@@ -1,0 +1,63 @@
+"""What a call sounded like, as an array that knows its sample rate."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Recording(np.ndarray[Any, np.dtype[Any]]):
+    """An int16 array of shape (n, 2): caller left, agent right.
+
+    Sample ``i`` was heard at ``i / sample_rate`` seconds of the call's clock. Slices and results
+    of arithmetic are arrays as ever, and keep ``sample_rate``.
+    """
+
+    sample_rate: int = 0  # Hz; written by recording_of() and handed on by numpy
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.sample_rate = getattr(source, "sample_rate", 0)
+
+    @property
+    def duration(self) -> float:
+        """Its length in seconds."""
+        return len(self) / self.sample_rate if self.sample_rate and self.ndim else 0.0
+
+    @property
+    def caller(self) -> np.ndarray:
+        """The caller's side: int16, shape (n,)."""
+        return np.asarray(self)[:, 0]
+
+    @property
+    def agent(self) -> np.ndarray:
+        """The agent's side: int16, shape (n,)."""
+        return np.asarray(self)[:, 1]
+
+    def __repr__(self) -> str:
+        if self.ndim != 2:
+            return repr(np.asarray(self))
+        return f"<Recording: {self.duration:.2f} s, {self.sample_rate} Hz, caller and agent>"
+
+    def __reduce__(self) -> Any:
+        return recording_of, (np.asarray(self), self.sample_rate)
+
+
+class SampleSource(Protocol):
+    """Where a call's sound is kept: a Recorder while it runs, a file once it is loaded."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        ...
+
+    def samples(self) -> np.ndarray:
+        """Return what there is so far: int16, shape (n, 2). Safe from any thread."""
+        ...
+
+
+def recording_of(samples: np.ndarray, sample_rate: int) -> Recording:
+    """Return the samples, int16 of shape (n, 2), as a Recording; nothing is copied."""
+    recording = samples.view(Recording)
+    recording.sample_rate = sample_rate
+    return recording

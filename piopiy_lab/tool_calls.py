@@ -1,0 +1,78 @@
+"""The tools that the LLM called in a call: a pure function from events to records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from piopiy_lab import events as ev
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One call of a tool.
+
+    Attributes:
+        name: The tool's name.
+        arguments: What the LLM gave.
+        number: Counts the tool calls of the call, from 1.
+        start: Seconds of the call's clock when the LLM called it.
+        end: Seconds of the call's clock when it was over; None while it runs.
+        status: "running", "returned", "failed" or "cancelled".
+        result: What it gave; None unless it returned.
+        error: Why it failed or was cancelled; None otherwise.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    number: int
+    start: float
+    end: float | None = None
+    status: str = "running"
+    result: Any = None
+    error: str | None = None
+
+    @property
+    def secs(self) -> float | None:
+        """How long it ran, in seconds; None while it runs."""
+        return None if self.end is None else self.end - self.start
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        after = "" if self.secs is None else f" after {self.secs:.3f} s"
+        outcome = {"returned": f": {self.result!r}", "failed": f": {self.error}"}
+        tail = outcome.get(self.status, f": {self.error}" if self.error else "")
+        return f"<{self.name}({given}) {self.status}{after}{tail}>"
+
+
+def build_tool_calls(events: Iterable[ev.Event]) -> list[ToolCall]:
+    """Build the records of the tool calls, in the order in which they were called.
+
+    A call that never gave a result stays "running"; in a call that has ended it is "cancelled".
+    """
+    calls: dict[int, ToolCall] = {}
+    for event in events:
+        if isinstance(event, ev.ToolCalled):
+            calls[event.number] = ToolCall(event.name, event.arguments, event.number, event.at)
+        elif isinstance(event, ev.ToolReturned) and event.number in calls:
+            status = "returned" if event.error is None else "failed"
+            calls[event.number] = replace(
+                calls[event.number],
+                end=event.at,
+                status=status,
+                result=event.result,
+                error=event.error,
+            )
+        elif isinstance(event, ev.ToolCancelled) and event.number in calls:
+            if calls[event.number].status == "running":
+                calls[event.number] = replace(
+                    calls[event.number], end=event.at, status="cancelled", error=event.cause
+                )
+        elif isinstance(event, ev.CallEnded):
+            for number, call in calls.items():
+                if call.status == "running":
+                    calls[number] = replace(
+                        call, end=event.at, status="cancelled", error="the call ended"
+                    )
+    return list(calls.values())

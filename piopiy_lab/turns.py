@@ -1,0 +1,378 @@
+"""Voice-to-voice latency, split into named parts: a pure function from events to turns.
+
+For each user turn that was answered, the time from the end of the user's speech to the first
+sound of the answer is cut at the moments that the log knows::
+
+    end of speech ─ vad ─ turn ─ transcript ─ llm ─ tts ─ output ─ first sound
+                       │      │            │     │     └ first audio left the synthesis
+                       │      │            │     └ first text of the LLM (tools ran before it)
+                       │      │            └ final transcript
+                       │      └ the turn rules decided that the user is done
+                       └ the detector was sure of the silence
+
+The end of speech is the scripted caller's own (``CallerSpoke.end``) when there is one, else the
+detector's stop less the silence it waited for (``UserSpeechStopped.at - stop_secs``).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, overload
+
+from piopiy_lab import events as ev
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.transcript import Entry, Transcript, build_transcript, clock_time
+
+#: The names of the parts, in the order in which they happen. Every turn has all of them.
+PARTS = ("vad", "turn", "transcript", "llm", "tts", "output")
+#: Two events within this many seconds are one moment: the transcript that let the turn end.
+SAME_MOMENT_SECS = 0.005
+
+E = TypeVar("E", bound=ev.Event)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One user turn and how long its answer took.
+
+    Attributes:
+        total: Seconds from the end of the user's speech to the first sound of the answer.
+        parts: The same seconds by stage, in the order of :data:`PARTS`; a stage that was not
+            there is 0.0, none is negative, and they sum to ``total``.
+        user: What the user said, typed or pressed.
+        assistant: What was heard of the answer.
+        start: Seconds of the call's clock when the user's speech ended.
+        tool_secs: Seconds of ``total`` in which a tool ran; they are part of ``parts["llm"]``.
+        source: "spoken", "typed" or "keypad".
+    """
+
+    total: float
+    parts: dict[str, float]
+    user: str
+    assistant: str
+    start: float
+    tool_secs: float = 0.0
+    source: str = "spoken"
+
+    @property
+    def answered(self) -> float:
+        """Seconds of the call's clock when the answer began to be heard."""
+        return self.start + self.total
+
+    def __repr__(self) -> str:
+        parts = " ".join(f"{name} {secs:.3f}" for name, secs in self.parts.items())
+        return f"<Turn {self.total:.3f} s ({parts}): {_short(self.user)!r}>"
+
+
+class Turns(Sequence[Turn]):
+    """The answered turns of a call in order; reads as a table of milliseconds."""
+
+    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+        self._turns = tuple(turns)
+
+    @overload
+    def __getitem__(self, index: int) -> Turn: ...
+    @overload
+    def __getitem__(self, index: slice) -> Turns: ...
+    def __getitem__(self, index: int | slice) -> Turn | Turns:
+        return Turns(self._turns[index]) if isinstance(index, slice) else self._turns[index]
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Turns):
+            return self._turns == other._turns
+        return list(self._turns) == list(other) if isinstance(other, list | tuple) else False
+
+    def __hash__(self) -> int:
+        return hash(tuple((turn.start, turn.total) for turn in self._turns))
+
+    def percentile(self, q: float, part: str = "total") -> float:
+        """Return the q-th percentile in seconds, interpolated linearly; NaN without turns.
+
+        Args:
+            q: 0 to 100.
+            part: "total" or one of :data:`PARTS`.
+
+        Raises:
+            ArgumentError: Another ``q`` or ``part``.
+        """
+        if not 0 <= q <= 100:
+            raise ArgumentError(f"the percentile {q!r} is not between 0 and 100")
+        if part != "total" and part not in PARTS:
+            raise ArgumentError(f"no part {part!r}; there are 'total' and {', '.join(PARTS)}")
+        values = sorted(_value(turn, part) for turn in self)
+        if not values:
+            return math.nan
+        place = (len(values) - 1) * q / 100
+        low = int(place)
+        high = min(low + 1, len(values) - 1)
+        return values[low] + (values[high] - values[low]) * (place - low)
+
+    def median(self, part: str = "total") -> float:
+        """Return the median in seconds of "total" or of one part; NaN without turns."""
+        return self.percentile(50, part)
+
+    def text(self) -> str:
+        """Return a table in milliseconds, one line per turn, the median last."""
+        heads = ["at", *PARTS, "total", "user"]
+        rows = [[*cells, _short(user)] for cells, user in self._rows()]
+        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads) - 1)]
+        lines = [
+            "  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
+            for row in [heads, *rows]
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def __str__(self) -> str:
+        return self.text() if self._turns else "(no turn was answered)"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self._turns:
+            return "<em>no turn was answered</em>"
+        heads = "".join(f"<th>{name}</th>" for name in ("at", *PARTS, "total", "user"))
+        rows = "".join(
+            "<tr>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + f"<td style='text-align:left'>{html.escape(user)}</td></tr>"
+            for cells, user in self._rows()
+        )
+        caption = "<caption>milliseconds from the end of speech to the first sound</caption>"
+        return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _rows(self) -> list[tuple[list[str], str]]:
+        names = (*PARTS, "total")
+        rows = [
+            ([clock_time(turn.start), *(_ms(_value(turn, name)) for name in names)], turn.user)
+            for turn in self
+        ]
+        if len(self) > 1:
+            rows.append((["median", *(_ms(self.median(name)) for name in names)], ""))
+        return rows
+
+
+def build_turns(events: Iterable[ev.Event]) -> Turns:
+    """Find the answered turns in a call's events and split each one's latency.
+
+    A turn whose answer was never heard (the user went on, or the call ended) is not listed.
+    Pure: the same events give the same turns.
+    """
+    ordered: list[ev.Event] = [e for e in events if isinstance(e, _READ)]
+    ordered.sort(key=lambda e: e.at)
+    transcript = build_transcript(ordered)
+    triggers = _triggers(ordered)
+    ends = [*(trigger.at for trigger in triggers[1:]), math.inf]
+    turns: list[Turn] = []
+    since = -math.inf
+    for trigger, until in zip(triggers, ends, strict=True):
+        turn = _turn(trigger, _Window(ordered, since, until), transcript)
+        if turn is not None:
+            turns.append(turn)
+        since = trigger.at
+    return Turns(turns)
+
+
+_READ = (
+    ev.UserSpeechStarted,
+    ev.UserSpeechStopped,
+    ev.UserTurnStarted,
+    ev.UserTurnStopped,
+    ev.TurnPredicted,
+    ev.Transcribed,
+    ev.UserTurnAdded,
+    ev.UserTextTyped,
+    ev.DTMFReceived,
+    ev.CallerSpoke,
+    ev.ContextSent,
+    ev.LLMResponseStarted,
+    ev.LLMTextGenerated,
+    ev.SpeechRequested,
+    ev.AudioSynthesized,
+    ev.AgentSpeechStarted,
+    ev.AgentSpeechStopped,
+    ev.AgentInterrupted,
+    ev.WordSpoken,
+    ev.ToolCalled,
+    ev.ToolReturned,
+    ev.ToolCancelled,
+)
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    """What made the agent answer: the end of a user turn, or a typed text."""
+
+    at: float
+    typed: bool = False
+
+
+class _Window:
+    """The events that may belong to one trigger: since the one before, until the next."""
+
+    def __init__(self, ordered: list[ev.Event], since: float, until: float) -> None:
+        self._events = [
+            e for e in ordered if since < e.at <= until or isinstance(e, ev.CallerSpoke)
+        ]
+        self.since, self.until = since, until
+
+    def before(self, kind: type[E], at: float) -> list[E]:
+        return [e for e in self._events if isinstance(e, kind) and self.since < e.at <= at]
+
+    def after(self, kind: type[E], at: float, until: float | None = None) -> list[E]:
+        end = self.until if until is None else until
+        return [e for e in self._events if isinstance(e, kind) and at <= e.at <= end]
+
+
+def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
+    stops = [e.at for e in ordered if isinstance(e, ev.UserTurnStopped)]
+    typed = [e for e in ordered if isinstance(e, ev.UserTextTyped)]
+    texts = [e.text.strip() for e in typed]
+    found = [_Trigger(at) for at in stops] + [_Trigger(e.at, typed=True) for e in typed]
+    for event in ordered:  # a turn that was added without the turn rules (keys, custom parts)
+        if not isinstance(event, ev.UserTurnAdded):
+            continue
+        if event.text.strip() in texts:
+            texts.remove(event.text.strip())
+            continue
+        known = [t.at for t in found if t.at <= event.at + SAME_MOMENT_SECS * 10]
+        heard = [
+            e.at
+            for e in ordered
+            if isinstance(e, ev.Transcribed | ev.DTMFReceived) and e.at <= event.at
+        ]
+        if not known or (heard and heard[-1] > max(known) + SAME_MOMENT_SECS):
+            found.append(_Trigger(event.at))
+    return sorted(found, key=lambda trigger: trigger.at)
+
+
+def _turn(trigger: _Trigger, window: _Window, transcript: Transcript) -> Turn | None:
+    sound = _first(window.after(ev.AgentSpeechStarted, trigger.at))
+    if sound is None or not _is_answer(window, trigger.at, sound.at):
+        return None
+    if trigger.typed:
+        source, points = "typed", [trigger.at] * 4
+    else:
+        heard = _heard(trigger.at, window)
+        if heard is None:
+            return None
+        source, points = heard
+    text = _first_of(window, (ev.LLMTextGenerated, ev.SpeechRequested), points[-1], sound.at)
+    points.append(points[-1] if text is None else text.at)
+    audio = _first(window.after(ev.AudioSynthesized, points[-1], sound.at))
+    points.extend([points[-1] if audio is None else audio.at, sound.at])
+    start = points[0] = min(points[0], sound.at)
+    parts: dict[str, float] = {}
+    reached = start  # a running maximum: stages that overlap never count twice
+    for name, point in zip(PARTS, points[1:], strict=True):
+        until = max(reached, min(point, sound.at))
+        parts[name] = until - reached
+        reached = until
+    user, assistant = _texts(transcript, trigger.at, sound.at)
+    tools = _tool_secs(window, trigger.at, sound.at)
+    return Turn(sound.at - start, parts, user, assistant, start, tools, source)
+
+
+def _heard(stopped: float, window: _Window) -> tuple[str, list[float]] | None:
+    """Return the source and the moments: end of speech, VAD, turn, transcript."""
+    silence = _last(window.before(ev.UserSpeechStopped, stopped))
+    final = _last(window.before(ev.Transcribed, stopped + SAME_MOMENT_SECS))
+    key = _last(window.before(ev.DTMFReceived, stopped))
+    if silence is None and key is not None:
+        return "keypad", [key.at, key.at, stopped, stopped]
+    end = _end_of_speech(stopped, silence, final, window)
+    if end is None:
+        return None
+    sure = end if silence is None else silence.at
+    if final is not None and abs(final.at - stopped) <= SAME_MOMENT_SECS:
+        verdicts = [p.at for p in window.before(ev.TurnPredicted, stopped) if p.complete]
+        decided = max(sure, verdicts[-1]) if verdicts else sure
+        return "spoken", [end, sure, decided, max(stopped, final.at)]
+    late = _first_of(window, (ev.ContextSent, ev.LLMTextGenerated), stopped, window.until)
+    begun = _first(window.after(ev.UserTurnStarted, stopped))
+    limit = min(e.at for e in (late, begun) if e is not None) if late or begun else stopped
+    after = _last(window.after(ev.Transcribed, stopped, limit))
+    return "spoken", [end, sure, stopped, stopped if after is None else after.at]
+
+
+def _end_of_speech(
+    stopped: float,
+    silence: ev.UserSpeechStopped | None,
+    final: ev.Transcribed | None,
+    window: _Window,
+) -> float | None:
+    spoke = [e.end for e in window.after(ev.CallerSpoke, -math.inf) if e.end > window.since]
+    if silence is not None:
+        begun = _last(window.before(ev.UserSpeechStarted, silence.at))
+        onset = window.since if begun is None else begun.at - begun.start_secs
+        truth = [end for end in spoke if onset <= end <= silence.at]
+        return max(truth) if truth else silence.at - silence.stop_secs
+    truth = [end for end in spoke if end <= stopped]
+    if truth:
+        return max(truth)
+    if final is None:
+        return None
+    return min(float(final.words[-1][2]), final.at) if final.words else final.at
+
+
+def _is_answer(window: _Window, since: float, sound: float) -> bool:
+    """Whether the speech is the LLM's doing, not a reminder that the session speaks by itself."""
+    if not window.after(ev.SpeechRequested, since, sound):
+        return True
+    kinds = (ev.ContextSent, ev.LLMResponseStarted, ev.LLMTextGenerated, ev.ToolCalled)
+    return _first_of(window, kinds, since, sound) is not None
+
+
+def _tool_secs(window: _Window, since: float, until: float) -> float:
+    """Return the seconds within ``since..until`` in which at least one tool ran."""
+    done: dict[int, float] = {}
+    for event in (*window.after(ev.ToolReturned, since), *window.after(ev.ToolCancelled, since)):
+        done.setdefault(event.number, event.at)
+    secs, reached = 0.0, since
+    for call in window.after(ev.ToolCalled, since, until):
+        begin, end = max(call.at, reached), min(done.get(call.number, until), until)
+        secs += max(0.0, end - begin)
+        reached = max(reached, end)
+    return secs
+
+
+def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, str]:
+    users = [e for e in transcript if e.role == "user" and e.start <= stopped + SAME_MOMENT_SECS]
+    answers = [e for e in transcript if e.role == "assistant" and _holds(e, sound)]
+    return (users[-1].text if users else "", answers[0].text if answers else "")
+
+
+def _holds(entry: Entry, at: float) -> bool:
+    return entry.start <= at + SAME_MOMENT_SECS and entry.end >= at
+
+
+def _first_of(
+    window: _Window, kinds: tuple[type[ev.Event], ...], since: float, until: float
+) -> ev.Event | None:
+    found = [e for kind in kinds for e in window.after(kind, since, until)]
+    return min(found, key=lambda e: e.at) if found else None
+
+
+def _first(found: Sequence[E]) -> E | None:
+    return found[0] if found else None
+
+
+def _last(found: Sequence[E]) -> E | None:
+    return found[-1] if found else None
+
+
+def _value(turn: Turn, part: str) -> float:
+    return turn.total if part == "total" else turn.parts[part]
+
+
+def _ms(secs: float) -> str:
+    return f"{secs * 1000:.0f}"
+
+
+def _short(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
