@@ -66,8 +66,10 @@ class Session:
             only then the rates are known.
         replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``.
         observers: More pipecat observers, for whoever runs the session.
+        virtual: Whether the call runs on virtual time.
+        silence_secs: The longest frame of a scripted caller's silence, in seconds.
         agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
-        ever_started: Whether any VoiceAgent got its pipeline running.
+        latest_agent: The last one started, also when it has ended.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
     """
@@ -78,12 +80,13 @@ class Session:
     open_transport: Callable[[Session, TransportSettings], Any]
     replace: Mapping[str, Any] = field(default_factory=dict)
     observers: tuple[Any, ...] = ()
+    virtual: bool = False
     silence_secs: float = 0.02
     agents: list[RunningAgent] = field(default_factory=list)
-    ever_started: bool = False
+    latest_agent: RunningAgent | None = None
     reason: str | None = None
     error: BaseException | None = None
-    on_end: list[Callable[[], None]] = field(default_factory=list)
+    _listening: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now(self) -> float:
@@ -99,6 +102,12 @@ class Session:
         self.reason = reason
         self.error = error
         self._ended.set()
+
+    def listening(self) -> None:
+        """Say that somebody listens now: a pipeline runs."""
+        if not self._listening:
+            self._listening = True
+            self.log.append(events.CallStateChanged(at=self.now(), old="starting", new="listening"))
 
     async def wait_for_end(self) -> None:
         """Wait until somebody has asked the call to end."""

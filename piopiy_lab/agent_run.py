@@ -1,0 +1,344 @@
+"""One run of a VoiceAgent: its pipeline from start to end, and the commands that act on it.
+
+Runs on the session's loop. The methods that a Call's commands reach (``say``, ``interrupt``, ...)
+must be called there too; those that user code reaches (``replace_instructions``, ``offer``) may be
+called from any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipecat.adapters.schemas.tools_schema import ToolsSchema
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.clocks.base_clock import BaseClock
+from pipecat.frames.frames import (
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+    TTSSpeakFrame,
+    VADParamsUpdateFrame,
+)
+from pipecat.observers.base_observer import ProcessorSetUp
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+from piopiy_lab import events, turn_taking, vad
+from piopiy_lab.errors import ArgumentError, ServiceError
+from piopiy_lab.observer import CallObserver
+from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.tools import Tool, register_with
+
+if TYPE_CHECKING:
+    from piopiy_lab.voice_agent import Parts, VoiceAgent
+
+#: Seconds that services may take to get ready (pipecat: 20), and that a cancelled pipeline may
+#: take to fall silent (pipecat: 20): a hung provider must not hold a call up.
+READY_SECS = 10.0
+CANCEL_SECS = 1.0
+
+#: How pipecat begins the message of an exception that a processor let out of its hands.
+_UNCAUGHT = ("Error processing frame", "Uncaught exception")
+
+
+class CallClock(BaseClock):
+    """The pipeline's clock: nanoseconds of the call's own clock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Read the time from ``now``, in seconds."""
+        self._now = now
+
+    def get_time(self) -> int:
+        """Return the call's time in nanoseconds."""
+        return round(self._now() * 1e9)
+
+    def start(self) -> None:
+        """The call's clock runs already."""
+
+
+class AgentRun:
+    """A VoiceAgent at work in one call."""
+
+    def __init__(
+        self, agent: VoiceAgent, session: Session, parts: Parts, tools: list[Tool]
+    ) -> None:
+        """Get everything ready for :meth:`run`."""
+        self.agent = agent
+        self.services: Mapping[str, Any] = parts.services
+        self._session = session
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._set_up: set[str] = set()  # processors that are ready; written by the observer
+        self._observer = _RunObserver(session, self._set_up)
+        self._context = LLMContext(
+            messages=[{"role": "system", "content": agent.instructions}],
+            tools=ToolsSchema(standard_tools=[tool.schema for tool in tools]),
+        )
+        for tool in tools:
+            register_with(parts.llm, tool)
+        settings = TransportSettings(
+            audio_in_sample_rate=parts.audio_in_sample_rate,
+            audio_out_sample_rate=parts.audio_out_sample_rate,
+            telecmi_params=parts.telecmi_params,
+        )
+        self.transport = session.open_transport(session, settings)
+        self._turns = turn_taking.make_strategies(
+            vad=parts.vad is not None,
+            allow_interruptions=parts.allow_interruptions,
+            given=parts.turn_strategies,
+        )
+        self._untap: Callable[[], None] | None = None
+        self._processors = self._build()
+        self._worker = self._make_worker()
+
+    def _build(self) -> list[FrameProcessor]:
+        parts = self._parts
+        analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
+        user, assistant = LLMContextAggregatorPair(
+            self._context,
+            user_params=LLMUserAggregatorParams(
+                vad_analyzer=analyzer, user_turn_strategies=self._turns
+            ),
+        )
+        self._analyzer = analyzer or _analyzer_in(parts.vad)
+        if self._analyzer is not None:
+            self._untap = vad.tap(self._analyzer, self._session.log)
+        chain = [self.transport.input()]
+        if isinstance(parts.vad, FrameProcessor):
+            chain.append(parts.vad)
+        chain += [parts.stt, DTMFAggregator(), user, parts.llm, parts.tts]
+        chain += [self.transport.output(), assistant]
+        self._observer.watch_output(self.transport.output())
+        return chain
+
+    def _make_worker(self) -> PipelineWorker:
+        parts, session = self._parts, self._session
+        worker = PipelineWorker(
+            Pipeline(self._processors),
+            params=PipelineParams(
+                audio_in_sample_rate=parts.audio_in_sample_rate,
+                audio_out_sample_rate=parts.audio_out_sample_rate,
+                enable_metrics=parts.enable_metrics,
+                enable_usage_metrics=parts.enable_usage_metrics,
+            ),
+            clock=CallClock(session.now),
+            observers=[self._observer, *parts.observers, *session.observers],
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            idle_timeout_secs=self.agent.idle_timeout_secs or None,
+            cancel_on_idle_timeout=False,
+            cancel_timeout_secs=CANCEL_SECS,
+            setup_timeout_secs=READY_SECS,
+            start_timeout_secs=READY_SECS,
+        )
+
+        async def on_started(worker: PipelineWorker, frame: Frame) -> None:
+            await self._started()
+
+        async def on_idle(worker: PipelineWorker) -> None:
+            session.end("idle_timeout")
+
+        async def on_error(worker: PipelineWorker, frame: ErrorFrame) -> None:
+            self._service_failed(frame)
+
+        async def on_not_ready(worker: PipelineWorker, *frame: Frame) -> None:
+            if self._session.reason is None:
+                self._not_ready()
+
+        worker.add_event_handler("on_pipeline_started", on_started)
+        worker.add_event_handler("on_idle_timeout", on_idle)
+        worker.add_event_handler("on_pipeline_error", on_error)
+        worker.add_event_handler("on_setup_timeout", on_not_ready)
+        worker.add_event_handler("on_pipeline_timeout", on_not_ready)
+        return worker
+
+    # --- the run -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run the pipeline to its end.
+
+        Raises:
+            asyncio.CancelledError: The task was cancelled (pipecat's runner would swallow it).
+        """
+        runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        await runner.add_workers(self._worker)
+        self._session.agents.append(self)
+        self._session.latest_agent = self
+        task = asyncio.current_task()
+        try:
+            await runner.run()
+        finally:
+            self._session.agents.remove(self)
+            if self._untap is not None:
+                self._untap()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
+    async def stop(self, *, graceful: bool) -> None:
+        """End the pipeline: let queued speech play out, or at once."""
+        if graceful:
+            await self._worker.queue_frame(EndFrame())
+        else:
+            await self._worker.cancel()
+
+    async def _started(self) -> None:
+        session, parts = self._session, self._parts
+        session.log.append(
+            events.PipelineStarted(
+                at=session.now(),
+                services={name: type(part).__name__ for name, part in self.services.items()},
+                vad=None if parts.vad is None else type(parts.vad).__name__,
+                vad_params={} if self._analyzer is None else vad.params_of(self._analyzer),
+                audio_in_sample_rate=parts.audio_in_sample_rate,
+                audio_out_sample_rate=parts.audio_out_sample_rate,
+                greeting=self.agent.greeting,
+            )
+        )
+        session.listening()
+        if self.agent.greeting:
+            await self._worker.queue_frame(
+                TTSSpeakFrame(self.agent.greeting, append_to_context=True)
+            )
+
+    def _service_failed(self, frame: ErrorFrame) -> None:
+        """End the call when a service can't go on: refused for good, or raised in our hands."""
+        processor = frame.processor
+        uncaught = frame.exception is not None and str(frame.error).startswith(_UNCAUGHT)
+        unusable = processor is not None and not processor.is_usable
+        if not (uncaught or unusable or frame.fatal):
+            return
+        error = ServiceError(
+            f"{type(processor).__name__ if processor else 'the pipeline'} failed: {frame.error}"
+        )
+        error.__cause__ = frame.exception
+        self._session.end("error", error)
+
+    def _not_ready(self) -> None:
+        waiting = [type(p).__name__ for p in self._processors if p.name not in self._set_up] or [
+            "the pipeline"
+        ]
+        self._session.end(
+            "error",
+            ServiceError(
+                f"{' and '.join(waiting)} did not get ready within {READY_SECS:g} s: "
+                "is its provider reachable, and its key valid?"
+            ),
+        )
+
+    # --- commands, on the session's loop -----------------------------------------------------
+
+    async def say(self, text: str) -> None:
+        """Speak a text, after what is being spoken."""
+        await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=True))
+
+    async def user_says(self, text: str) -> None:
+        """Take a typed user turn: stop what the agent says, and answer."""
+        session = self._session
+        session.log.append(events.UserTextTyped(at=session.now(), text=text))
+        await self._interrupt("typed")
+        await self._worker.queue_frame(
+            LLMMessagesAppendFrame(messages=[{"role": "user", "content": text}], run_llm=True)
+        )
+
+    async def interrupt(self) -> None:
+        """Stop the agent's speech and thought."""
+        await self._interrupt("command")
+
+    async def _interrupt(self, cause: str) -> None:
+        self._observer.next_cause = cause
+        await self._worker.queue_frame(InterruptionFrame())
+
+    async def tune(self, settings: Mapping[str, float]) -> None:
+        """Change detector and turn settings; checked by the caller with :func:`check_tune`."""
+        log, now = self._session.log, self._session.now()
+        changes = dict(settings)
+        old: dict[str, float] = {}
+        wait = changes.pop("incomplete_wait_secs", None)
+        if wait is not None:
+            old["incomplete_wait_secs"] = turn_taking.incomplete_wait(self._turns) or 0.0
+            turn_taking.set_incomplete_wait(self._turns, wait)
+        if changes and self._analyzer is not None:
+            before = vad.params_of(self._analyzer)
+            old.update({name: before[name] for name in changes})
+            await self._worker.queue_frame(
+                VADParamsUpdateFrame(params=VADParams(**{**before, **changes}))
+            )
+        log.append(events.SettingsChanged(at=now, old=old, new=dict(settings)))
+
+    def check_tune(self, settings: Mapping[str, Any]) -> None:
+        """Check settings for :meth:`tune`; any thread.
+
+        Raises:
+            ArgumentError: Unknown, out of range, or nothing there that has the setting.
+        """
+        detector = {k: v for k, v in settings.items() if k != "incomplete_wait_secs"}
+        vad.check_params(detector, what="tune")
+        if detector and self._analyzer is None:
+            raise ArgumentError(
+                f"tune({', '.join(detector)}): this call has no voice activity detection "
+                "(vad is off)"
+            )
+        if "incomplete_wait_secs" in settings:
+            turn_taking.check_incomplete_wait(self._turns, settings["incomplete_wait_secs"])
+
+    # --- changes from user code, any thread --------------------------------------------------
+
+    def replace_instructions(self, old: str, new: str) -> None:
+        """Give the LLM other instructions from its next turn on."""
+
+        def replace() -> None:
+            for message in self._context.messages:
+                if isinstance(message, dict) and message.get("role") == "system":
+                    message["content"] = new
+                    break
+            session = self._session
+            session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
+
+        self._on_loop(replace)
+
+    def offer(self, tool: Tool, schemas: list[Any]) -> None:
+        """Offer a tool from the LLM's next turn on."""
+
+        def offer() -> None:
+            register_with(self._parts.llm, tool)
+            self._context.set_tools(ToolsSchema(standard_tools=list(schemas)))
+
+        self._on_loop(offer)
+
+    def _on_loop(self, function: Callable[[], None]) -> None:
+        if threading.get_ident() == self._thread:
+            function()
+        else:
+            self._loop.call_soon_threadsafe(function)
+
+
+class _RunObserver(CallObserver):
+    """The call's one observer, which also knows who got ready."""
+
+    def __init__(self, session: Session, set_up: set[str]) -> None:
+        super().__init__(session.log, deterministic=session.virtual)
+        self._set_up = set_up
+
+    async def on_processor_setup(self, data: ProcessorSetUp) -> None:
+        self._set_up.add(data.processor.name)
+
+
+def _analyzer_in(processor: Any) -> VADAnalyzer | None:
+    """Return the analyzer inside of pipecat's VADProcessor, if it shows one."""
+    controller = getattr(processor, "_vad_controller", None)
+    analyzer = getattr(controller, "_vad_analyzer", None)
+    return analyzer if isinstance(analyzer, VADAnalyzer) else None

@@ -1,0 +1,363 @@
+"""The one translation from pipecat frames to our events.
+
+Everything the log knows of a pipeline comes through here (frames), through ``vad`` (the
+detector's judgements, which are in no frame) and from the transports (what was played). The time
+of an event is the time at which its frame was pushed.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipecat.frames import frames as f
+from pipecat.metrics import metrics as m
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
+    LLMUserAggregator,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
+
+from piopiy_lab import events
+from piopiy_lab.event_log import EventLog
+
+#: The event that a metrics record becomes: its name and unit, and where the value is.
+_METRICS: dict[type[m.MetricsData], tuple[tuple[str, str, Callable[[Any], float | None]], ...]] = {
+    m.TTFBMetricsData: (("ttfb", "s", lambda d: d.value),),
+    m.ProcessingMetricsData: (("processing", "s", lambda d: d.value),),
+    m.TTSUsageMetricsData: (("characters", "characters", lambda d: float(d.value)),),
+    m.LLMUsageMetricsData: (
+        ("prompt_tokens", "tokens", lambda d: float(d.value.prompt_tokens)),
+        ("completion_tokens", "tokens", lambda d: float(d.value.completion_tokens)),
+    ),
+}
+
+
+class CallObserver(BaseObserver):
+    """Writes a pipeline's frames into an event log."""
+
+    def __init__(self, log: EventLog, *, deterministic: bool = False) -> None:
+        """Observe for ``log``.
+
+        Args:
+            log: Where the events go.
+            deterministic: Leave out what differs between two runs of one simulation
+                (measured CPU time).
+        """
+        super().__init__(observe_every_push=False)
+        self._log = log
+        self._deterministic = deterministic
+        self.next_cause: str | None = None  # why the next interruption comes; set by commands
+        self._user_speaking = False
+        self._user_turn = False
+        self._agent_speaking = False
+        self._interrupted = False  # the agent is falling silent because it was interrupted
+        self._responding = False  # the LLM is giving an answer
+        self._synthesising = False
+        self._audio_seen = False  # the current reply's first audio has left the synthesis
+        self._tools: dict[str, int] = {}  # tool_call_id -> number
+        self._handlers: dict[type, Callable[[Any, FramePushed, float], None] | None] = {}
+
+    # --- pipecat's side ----------------------------------------------------------------------
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        """Take a frame that was pushed for the first time."""
+        kind = type(data.frame)
+        try:
+            handler = self._handlers[kind]
+        except KeyError:
+            handler = self._handlers[kind] = self._find_handler(kind)
+        if handler is not None:
+            handler(data.frame, data, data.timestamp / 1e9)
+
+    def watch_output(self, output: FrameProcessor) -> None:
+        """Take the agent's words as the output transport lets them go: when they are heard."""
+
+        async def before_push(output: FrameProcessor, frame: f.Frame) -> None:
+            if isinstance(frame, f.TTSTextFrame):
+                self._add(
+                    events.WordSpoken,
+                    self._log.now(),
+                    text=frame.text.strip(),
+                    timed=frame.text_type == "word" or frame.pts is not None,
+                )
+
+        output.add_event_handler("on_before_push_frame", before_push)
+
+    def _find_handler(self, kind: type) -> Callable[[Any, FramePushed, float], None] | None:
+        for base in kind.__mro__:
+            if (method := _HANDLERS.get(base)) is not None:
+                return method.__get__(self)
+        return None
+
+    def _add(self, kind: type[events.Event], at: float, **values: Any) -> None:
+        self._log.append(kind(at=at, **values))
+
+    # --- the user's side ---------------------------------------------------------------------
+
+    def _vad_started(self, frame: f.VADUserStartedSpeakingFrame, _: FramePushed, at: float) -> None:
+        if not self._user_speaking:
+            self._user_speaking = True
+            self._add(events.UserSpeechStarted, at, cause="vad", start_secs=frame.start_secs)
+
+    def _vad_stopped(self, frame: f.VADUserStoppedSpeakingFrame, _: FramePushed, at: float) -> None:
+        if self._user_speaking:
+            self._user_speaking = False
+            self._add(events.UserSpeechStopped, at, cause="vad", stop_secs=frame.stop_secs)
+
+    def _turn_started(self, _: f.UserStartedSpeakingFrame, __: FramePushed, at: float) -> None:
+        if not self._user_turn:
+            self._user_turn = True
+            self._add(events.UserTurnStarted, at)
+
+    def _turn_stopped(self, _: f.UserStoppedSpeakingFrame, __: FramePushed, at: float) -> None:
+        if self._user_turn:
+            self._user_turn = False
+            self._add(events.UserTurnStopped, at)
+
+    def _interim(self, frame: f.InterimTranscriptionFrame, _: FramePushed, at: float) -> None:
+        self._add(events.InterimTranscribed, at, text=frame.text)
+
+    def _final(self, frame: f.TranscriptionFrame, data: FramePushed, at: float) -> None:
+        if not isinstance(data.source, DTMFAggregator):
+            self._add(events.Transcribed, at, text=frame.text, words=_words(frame.result))
+
+    def _user_turn_added(self, frame: f.LLMContextUserTurnFrame, data: FramePushed, at: float):
+        if data.direction == FrameDirection.DOWNSTREAM:
+            self._add(events.UserTurnAdded, at, text=frame.text)
+
+    def _dtmf(self, frame: f.InputDTMFFrame, _: FramePushed, at: float) -> None:
+        for button in frame.buttons or ():
+            self._add(events.DTMFReceived, at, digit=button.value)
+
+    def _muted(self, frame: f.Frame, data: FramePushed, at: float) -> None:
+        if data.direction == FrameDirection.DOWNSTREAM:
+            self._add(events.UserMuted, at, muted=isinstance(frame, f.UserMuteStartedFrame))
+
+    # --- the LLM -----------------------------------------------------------------------------
+
+    def _context(self, frame: f.LLMContextFrame, data: FramePushed, at: float) -> None:
+        to_llm = (
+            isinstance(data.source, LLMAssistantAggregator)
+            and data.direction == FrameDirection.UPSTREAM
+        ) or (
+            not isinstance(data.source, LLMAssistantAggregator)
+            and data.direction == FrameDirection.DOWNSTREAM
+        )
+        if to_llm:
+            self._add(
+                events.ContextSent,
+                at,
+                messages=readable_messages(frame.context),
+                tools=tool_names(frame.context),
+            )
+
+    def _response_started(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self._responding = True
+        self._add(events.LLMResponseStarted, at)
+
+    def _llm_text(self, frame: f.LLMTextFrame, _: FramePushed, at: float) -> None:
+        self._add(events.LLMTextGenerated, at, text=frame.text)
+
+    def _response_stopped(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self._responding = False
+        self._add(events.LLMResponseStopped, at)
+
+    # --- the agent's voice -------------------------------------------------------------------
+
+    def _speak(self, frame: f.TTSSpeakFrame, _: FramePushed, at: float) -> None:
+        self._add(events.SpeechRequested, at, text=frame.text)
+
+    def _tts_started(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self._synthesising, self._audio_seen = True, False
+        self._add(events.SynthesisStarted, at)
+
+    def _tts_audio(self, _: f.Frame, data: FramePushed, at: float) -> None:
+        if not self._audio_seen and not isinstance(data.source, BaseOutputTransport):
+            self._audio_seen = True
+            self._add(events.AudioSynthesized, at)
+
+    def _tts_stopped(self, _: f.Frame, data: FramePushed, at: float) -> None:
+        if self._synthesising:
+            self._synthesising = False
+            self._add(events.SynthesisStopped, at)
+
+    def _agent_started(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        if not self._agent_speaking:
+            self._agent_speaking, self._interrupted = True, False
+            self._add(events.AgentSpeechStarted, at)
+
+    def _agent_stopped(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        if self._agent_speaking:
+            self._agent_speaking = False
+            cause = "interrupted" if self._interrupted else "finished"
+            self._add(events.AgentSpeechStopped, at, cause=cause)
+
+    def _agent_turn_added(
+        self, frame: f.LLMContextAssistantTurnFrame, data: FramePushed, at: float
+    ) -> None:
+        if data.direction == FrameDirection.DOWNSTREAM:
+            self._add(events.AgentTurnAdded, at, text=frame.text)
+
+    def _interruption(self, _: f.InterruptionFrame, data: FramePushed, at: float) -> None:
+        if data.direction != FrameDirection.DOWNSTREAM:
+            return
+        cause, self.next_cause = self.next_cause, None
+        if isinstance(data.source, DTMFAggregator):
+            cause = "keypad"
+        elif isinstance(data.source, LLMUserAggregator):
+            cause = "user"
+        if self._agent_speaking or self._responding or self._synthesising:
+            self._interrupted = self._agent_speaking
+            self._responding = self._synthesising = False
+            self._add(
+                events.AgentInterrupted,
+                at,
+                cause=cause or "command",
+                speaking=self._agent_speaking,
+            )
+
+    # --- tools -------------------------------------------------------------------------------
+
+    def _tool_called(self, frame: f.FunctionCallInProgressFrame, _: FramePushed, at: float) -> None:
+        if frame.tool_call_id not in self._tools:
+            number = self._tools[frame.tool_call_id] = len(self._tools) + 1
+            self._add(
+                events.ToolCalled,
+                at,
+                name=frame.function_name,
+                arguments=_plain(frame.arguments),
+                number=number,
+            )
+
+    def _tool_returned(self, frame: f.FunctionCallResultFrame, data: FramePushed, at: float):
+        final = frame.properties is None or frame.properties.is_final
+        number = self._tools.get(frame.tool_call_id)
+        if data.direction == FrameDirection.DOWNSTREAM and number is not None and final:
+            self._add(
+                events.ToolReturned,
+                at,
+                name=frame.function_name,
+                number=number,
+                result=_plain(frame.result),
+                error=frame.error,
+            )
+
+    def _tool_cancelled(self, frame: f.FunctionCallCancelFrame, data: FramePushed, at: float):
+        number = self._tools.get(frame.tool_call_id)
+        if data.direction == FrameDirection.DOWNSTREAM and number is not None:
+            self._add(
+                events.ToolCancelled,
+                at,
+                name=frame.function_name,
+                number=number,
+                cause="timeout" if frame.run_llm else "interrupted",
+            )
+
+    # --- the rest ----------------------------------------------------------------------------
+
+    def _metrics(self, frame: f.MetricsFrame, _: FramePushed, at: float) -> None:
+        for data in frame.data:
+            if isinstance(data, m.TurnMetricsData):
+                secs = None if self._deterministic else data.e2e_processing_time_ms / 1000
+                self._add(
+                    events.TurnPredicted,
+                    at,
+                    complete=data.is_complete,
+                    probability=round(data.probability, 6),
+                    inference_secs=secs,
+                )
+            for name, unit, value_of in _METRICS.get(type(data), ()):
+                value = value_of(data)
+                if value is not None and (value or unit != "s"):
+                    self._add(
+                        events.MetricsReported,
+                        at,
+                        service=data.processor.split("#")[0],
+                        name=name,
+                        value=round(value, 6),
+                        unit=unit,
+                    )
+
+    def _error(self, frame: f.ErrorFrame, _: FramePushed, at: float) -> None:
+        source = type(frame.processor).__name__ if frame.processor else "pipeline"
+        self._add(events.ErrorOccurred, at, message=str(frame.error), source=source)
+
+
+_HANDLERS: dict[type, Any] = {
+    f.VADUserStartedSpeakingFrame: CallObserver._vad_started,
+    f.VADUserStoppedSpeakingFrame: CallObserver._vad_stopped,
+    f.UserStartedSpeakingFrame: CallObserver._turn_started,
+    f.UserStoppedSpeakingFrame: CallObserver._turn_stopped,
+    f.InterimTranscriptionFrame: CallObserver._interim,
+    f.TranscriptionFrame: CallObserver._final,
+    f.LLMContextUserTurnFrame: CallObserver._user_turn_added,
+    f.InputDTMFFrame: CallObserver._dtmf,
+    f.UserMuteStartedFrame: CallObserver._muted,
+    f.UserMuteStoppedFrame: CallObserver._muted,
+    f.LLMContextFrame: CallObserver._context,
+    f.LLMFullResponseStartFrame: CallObserver._response_started,
+    f.LLMTextFrame: CallObserver._llm_text,
+    f.LLMFullResponseEndFrame: CallObserver._response_stopped,
+    f.TTSSpeakFrame: CallObserver._speak,
+    f.TTSStartedFrame: CallObserver._tts_started,
+    f.TTSAudioRawFrame: CallObserver._tts_audio,
+    f.TTSStoppedFrame: CallObserver._tts_stopped,
+    f.BotStartedSpeakingFrame: CallObserver._agent_started,
+    f.BotStoppedSpeakingFrame: CallObserver._agent_stopped,
+    f.LLMContextAssistantTurnFrame: CallObserver._agent_turn_added,
+    f.InterruptionFrame: CallObserver._interruption,
+    f.FunctionCallInProgressFrame: CallObserver._tool_called,
+    f.FunctionCallResultFrame: CallObserver._tool_returned,
+    f.FunctionCallCancelFrame: CallObserver._tool_cancelled,
+    f.MetricsFrame: CallObserver._metrics,
+    f.ErrorFrame: CallObserver._error,
+}
+
+
+def readable_messages(context: LLMContext) -> list[dict[str, Any]]:
+    """Return a context's messages as plain JSON values, without their random call ids."""
+    numbers: dict[str, str] = {}
+    readable: list[dict[str, Any]] = []
+    for message in context.messages:
+        if not isinstance(message, Mapping):  # an LLM-specific message
+            readable.append({"role": "specific", "content": repr(getattr(message, "message", ""))})
+            continue
+        plain = _plain(dict(message))
+        for call in plain.get("tool_calls") or ():
+            call["id"] = numbers.setdefault(call.get("id", ""), f"call-{len(numbers) + 1}")
+        if "tool_call_id" in plain:
+            known = plain["tool_call_id"]
+            plain["tool_call_id"] = numbers.setdefault(known, f"call-{len(numbers) + 1}")
+        readable.append(plain)
+    return readable
+
+
+def tool_names(context: LLMContext) -> list[str]:
+    """Return the names of the tools that a context offers."""
+    tools = getattr(context.tools, "standard_tools", None) or ()
+    return [str(getattr(tool, "name", tool)) for tool in tools]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON would give it back."""
+    return json.loads(json.dumps(value, default=repr))
+
+
+def _words(result: Any) -> list[list[Any]]:
+    """Return a recogniser's word times, when it gave them in a form that we know."""
+    words = result.get("words") if isinstance(result, Mapping) else None
+    if not isinstance(words, list | tuple):
+        return []
+    return [
+        [str(w[0]), round(float(w[1]), 6), round(float(w[2]), 6)]
+        for w in words
+        if isinstance(w, list | tuple) and len(w) == 3
+    ]

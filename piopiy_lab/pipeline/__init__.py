@@ -1,0 +1,1 @@
+"""Piopiy's import path for pipeline parts."""

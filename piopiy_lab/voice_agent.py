@@ -1,0 +1,326 @@
+"""``VoiceAgent``: Piopiy's API for an agent that listens, thinks and speaks.
+
+The signatures are the API reference's. Parameters of ours come after them, are keyword-only,
+default to None and change nothing when unset. Where the reference SDK misbehaves, the docstring
+says what is done here instead.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipecat.adapters.schemas.function_schema import FunctionSchema
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.stt_service import SegmentedSTTService
+
+from piopiy_lab.agent_run import AgentRun
+from piopiy_lab.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotYetError,
+    ServiceError,
+)
+from piopiy_lab.session import Session, current_session
+from piopiy_lab.tools import Handler, Tool, ToolBox
+from piopiy_lab.vad import make_vad
+
+#: Services, analyzers and processors that a pipeline has used: pipecat's can't be used again.
+_used: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What ``Action`` was given, checked."""
+
+    stt: FrameProcessor
+    llm: Any
+    tts: FrameProcessor
+    vad: VADAnalyzer | FrameProcessor | None
+    enable_metrics: bool
+    enable_usage_metrics: bool
+    allow_interruptions: bool
+    audio_in_sample_rate: int = 16000
+    audio_out_sample_rate: int = 24000
+    observers: tuple[Any, ...] = ()
+    turn_strategies: Any = None
+    telecmi_params: Any = None
+    ignored: tuple[str, ...] = field(default=())
+
+    @property
+    def services(self) -> dict[str, FrameProcessor]:
+        """The services by their part's name."""
+        return {"stt": self.stt, "llm": self.llm, "tts": self.tts}
+
+
+class VoiceAgent:
+    """Builds and runs the STT -> LLM -> TTS pipeline of one call.
+
+    It takes its transport from the session it is started in: the phone, a microphone, or a
+    scripted caller.
+    """
+
+    def __init__(
+        self,
+        *,
+        instructions: str,
+        tools: list[FunctionSchema] | None = None,
+        greeting: str | None = None,
+        idle_timeout_secs: int = 60,
+    ) -> None:
+        """Describe the agent.
+
+        Args:
+            instructions: What the LLM is told to be and do.
+            tools: Schemas of the tools that it may call; give each a handler with
+                :meth:`register_tool`.
+            greeting: Spoken once the caller is there, and part of the LLM's context.
+            idle_timeout_secs: Seconds without speech from either side after which the call ends
+                with the reason "idle_timeout". The caller's speech counts too. 0: never.
+
+        Raises:
+            ArgumentTypeError: An argument has the wrong type.
+            ArgumentError: The idle time is negative, or two tools have one name.
+        """
+        _check_text("instructions", instructions)
+        if greeting is not None:
+            _check_text("greeting", greeting)
+        if isinstance(idle_timeout_secs, bool) or not isinstance(idle_timeout_secs, int | float):
+            raise ArgumentTypeError(
+                f"idle_timeout_secs={idle_timeout_secs!r}: give a number of seconds"
+            )
+        if idle_timeout_secs < 0:
+            raise ArgumentError(
+                f"idle_timeout_secs={idle_timeout_secs!r}: give seconds, or 0 for never"
+            )
+        self._instructions = instructions
+        self.greeting = greeting
+        self.idle_timeout_secs = idle_timeout_secs
+        self._tools = ToolBox(tools)
+        self._parts: Parts | None = None  # written by Action()
+        self._run: AgentRun | None = None  # the running pipeline; written by start()
+
+    @property
+    def instructions(self) -> str:
+        """What the LLM is told; a new text acts from the next turn on. Thread-safe."""
+        return self._instructions
+
+    @instructions.setter
+    def instructions(self, instructions: str) -> None:
+        _check_text("instructions", instructions)
+        old, self._instructions = self._instructions, instructions
+        if self._run is not None:
+            self._run.replace_instructions(old, instructions)
+
+    async def Action(  # noqa: N802 - the API reference's name
+        self,
+        *,
+        stt: FrameProcessor | None = None,
+        llm: FrameProcessor | None = None,
+        tts: FrameProcessor | None = None,
+        tts_switcher: Any = None,
+        stt_switcher: Any = None,
+        mcp_tools: Any | None = None,
+        vad: Any | None = None,
+        enable_metrics: bool = True,
+        enable_usage_metrics: bool = True,
+        allow_interruptions: bool = True,
+        interruption_strategy: Any | None = None,
+        telecmi_params: Any | None = None,
+        turn_strategies: Any | None = None,
+        observers: Iterable[Any] | None = None,
+    ) -> None:
+        """Say what the pipeline is made of. Everything wrong that can be known is raised here.
+
+        Args:
+            stt: Speech recognition.
+            llm: The language model's service. Required.
+            tts: Speech synthesis.
+            tts_switcher: Not in this version.
+            stt_switcher: Not in this version.
+            mcp_tools: Not in this version.
+            vad: Voice activity detection: True (Silero), a dict of ``confidence``,
+                ``start_secs``, ``stop_secs``, ``min_volume``, an analyzer or processor of
+                pipecat's, or False or None (off: transcripts decide when a turn ends).
+            enable_metrics: Let the services report their latencies.
+            enable_usage_metrics: Let them report tokens and characters.
+            allow_interruptions: Whether the caller's speech stops the agent's.
+            interruption_strategy: Not in this version.
+            telecmi_params: Of its fields the rates and a ``vad_analyzer`` apply everywhere; the
+                room's own are ignored off the phone, with one notice in the log.
+            turn_strategies: pipecat's ``UserTurnStrategies``, in place of ours.
+            observers: More pipecat observers.
+
+        Raises:
+            ArgumentTypeError: ``llm`` is missing, or something has the wrong type.
+            ArgumentError: A part is missing; a setting is unknown or out of range; a service
+                needs what it isn't given.
+            ServiceError: A service was used in an earlier call and can't be used again.
+            NotYetError: A documented parameter that this version doesn't have.
+        """
+        for name, value in (
+            ("tts_switcher", tts_switcher),
+            ("stt_switcher", stt_switcher),
+            ("mcp_tools", mcp_tools),
+            ("interruption_strategy", interruption_strategy),
+        ):
+            if value is not None:
+                raise NotYetError(f"Action({name}=...) comes in a later version; leave it out")
+        session = current_session()
+        chosen = {"stt": stt, "llm": llm, "tts": tts}
+        if session is not None:
+            chosen.update(session.replace)
+        _check_services(chosen)
+        given = getattr(telecmi_params, "vad_analyzer", None)
+        analyzer = make_vad(given if given is not None and not vad else vad)
+        _check_vad(chosen["stt"], analyzer)
+        for part in (*chosen.values(), analyzer):
+            _check_unused(part)
+        self._parts = Parts(
+            stt=chosen["stt"],
+            llm=chosen["llm"],
+            tts=chosen["tts"],
+            vad=analyzer,
+            enable_metrics=enable_metrics,
+            enable_usage_metrics=enable_usage_metrics,
+            allow_interruptions=allow_interruptions,
+            audio_in_sample_rate=getattr(telecmi_params, "audio_in_sample_rate", None) or 16000,
+            audio_out_sample_rate=getattr(telecmi_params, "audio_out_sample_rate", None) or 24000,
+            observers=tuple(observers or ()),
+            turn_strategies=turn_strategies,
+            telecmi_params=telecmi_params,
+        )
+
+    async def configure(self, **parts: Any) -> None:
+        """Do what :meth:`Action` does: its name in the SDK's coming version."""
+        await self.Action(**parts)
+
+    async def start(self) -> None:
+        """Run the pipeline until the call ends or is cancelled.
+
+        An agent can be started again for another call after ``Action`` with fresh services.
+
+        Raises:
+            ArgumentError: There was no ``Action``, or a tool has no handler.
+            ServiceError: A service was used in an earlier call and can't be used again; the
+                agent is running already.
+            NotYetError: Nobody runs the session: the local microphone comes in a later version.
+        """
+        if self._parts is None:
+            raise ArgumentError(
+                "start() before Action(...): give the agent its services first, "
+                "await voice_agent.Action(stt=..., llm=..., tts=...)"
+            )
+        if self._run is not None:
+            raise ServiceError(
+                "this VoiceAgent is running in another call: make one VoiceAgent for each call, "
+                "inside create_session"
+            )
+        parts, tools = self._parts, self._tools.ready()
+        for part in (*parts.services.values(), parts.vad):
+            _check_unused(part)
+        session = current_session()
+        if session is None:
+            raise NotYetError(
+                "nobody runs this session, and the local microphone comes in a later version: "
+                "use start_call(create_session, Caller()...) or await simulate(...)"
+            )
+        _used.update(part for part in (*parts.services.values(), parts.vad) if part is not None)
+        self._run = AgentRun(self, session, parts, tools)
+        try:
+            await self._run.run()
+        finally:
+            self._run = None
+
+    def add_tool(self, schema: FunctionSchema, handler: Handler) -> None:
+        """Offer a tool; while a call runs it acts from the next turn. Thread-safe.
+
+        Args:
+            schema: What the LLM is told of it.
+            handler: ``async def handler(params)``, which returns the result (see ``tools``).
+        """
+        self._tools.add(schema, handler)
+        if self._run is not None:
+            self._run.offer(Tool(schema, handler), self._tools.schemas)
+
+    def register_tool(self, name: str, handler: Handler) -> None:
+        """Give the handler of a tool whose schema was given to the constructor."""
+        self._tools.register(name, handler)
+        if self._run is not None:
+            for schema in self._tools.schemas:
+                if schema.name == name:
+                    self._run.offer(Tool(schema, handler), self._tools.schemas)
+
+    async def switch_service(self, service: Any) -> None:
+        """Make another service of a switcher the active one. Not in this version."""
+        raise NotYetError(
+            f"switch_service({service!r}): service switching comes in a later version"
+        )
+
+    def __repr__(self) -> str:
+        start = (
+            self._instructions if len(self._instructions) < 40 else self._instructions[:37] + "…"
+        )
+        return f"VoiceAgent(instructions={start!r})"
+
+
+def _check_text(name: str, text: Any) -> None:
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"{name}={text!r}: give a text")
+    if not text.strip():
+        raise ArgumentError(f"{name}={text!r} is empty: say something")
+
+
+def _check_services(chosen: dict[str, Any]) -> None:
+    from pipecat.services.llm_service import LLMService
+
+    if chosen["llm"] is None:
+        raise ArgumentTypeError("Action() is missing 'llm': an llm is required")
+    for name, service in chosen.items():
+        if service is not None and not isinstance(service, FrameProcessor):
+            raise ArgumentTypeError(
+                f"Action({name}={service!r}): give one of pipecat's services, made like "
+                f"DeepgramSTTService(...) or taken from offline_stack()"
+            )
+    if not isinstance(chosen["llm"], LLMService):
+        raise ArgumentTypeError(
+            f"Action(llm={type(chosen['llm']).__name__}): that is no LLM service of pipecat's"
+        )
+    missing = [name for name in ("stt", "tts") if chosen[name] is None]
+    realtime = bool(getattr(chosen["llm"].service_metadata_frame(), "is_realtime_service", False))
+    if missing and realtime:
+        raise NotYetError("a realtime llm without stt or tts comes in a later version")
+    if missing:
+        need = " and ".join(f"{name} (or {name}_switcher)" for name in missing)
+        raise ArgumentError(
+            f"Action() is missing {need}: provide stt or stt_switcher, and tts or tts_switcher; "
+            "only a realtime llm does without"
+        )
+    named = list(chosen.items())
+    for index, (name, service) in enumerate(named):
+        for other, same in named[:index]:
+            if service is same:
+                raise ArgumentError(f"Action(): {other} and {name} are the same object")
+
+
+def _check_vad(stt: FrameProcessor, vad: Any) -> None:
+    needs = isinstance(stt, SegmentedSTTService) or getattr(stt, "needs_vad", False)
+    if needs and vad is None:
+        raise ArgumentError(
+            f"{type(stt).__name__} needs voice activity detection to know where speech ends: "
+            "Action(..., vad=True)"
+        )
+
+
+def _check_unused(part: Any) -> None:
+    if part is not None and part in _used and not getattr(part, "reusable", False):
+        raise ServiceError(
+            f"this {type(part).__name__} was used in an earlier call, and pipecat's services "
+            "can't be used twice: make it inside create_session, so that each call has its own"
+        )
+
+
+__all__ = ["Parts", "Session", "VoiceAgent"]
