@@ -58,6 +58,8 @@ _POSITION_CHARACTER = 1
 _UTF8 = 1
 _RATE, _VOLUME, _PITCH, _RANGE, _WORDGAP = 1, 2, 3, 4, 7
 
+_NO_OVERFLOW = 70  # of 100: the library's gain control, once at work, goes on into the next clip
+
 _NOISE = {"flutter", "roughness", "breath", "breathw", "echo"}  # what makes clips differ
 _ABOUT = {"name", "gender", "maintainer", "status"}
 _LONGEST_DATA_PATH = 140  # espeak-ng keeps it in char[160], and appends to it
@@ -98,10 +100,9 @@ class Engine:
             raise PiopiyLabError(
                 f"espeak-ng can't read its data in {data}: reinstall espeakng-loader"
             )
-        library.espeak_SetSynthCallback(self._callback)
-        self.languages = _languages(data / "lang")
+        self.languages = _languages(data)
         """A language's name -> its file."""
-        self.variants = {path.name: path for path in sorted((data / "voices" / "!v").iterdir())}
+        self.variants = _variants(data)
         """A variant's name -> its file."""
         self._definitions: dict[str, bytes] = {}  # a voice's name -> its file's content
 
@@ -130,10 +131,10 @@ class Engine:
             self._pcm.clear()
             self._events.clear()
             self._load(name)
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+            library.espeak_SetSynthCallback(self._callback)  # another package may have set its own
             for parameter, value in (
                 (_RATE, rate),
-                (_VOLUME, 100),
+                (_VOLUME, _NO_OVERFLOW),
                 (_PITCH, pitch),
                 (_RANGE, range),
                 (_WORDGAP, 0),
@@ -187,28 +188,52 @@ class Engine:
         return 0
 
 
-def _languages(folder: Path) -> dict[str, Path]:
-    """Every name that the language files below a folder give themselves, the first file winning."""
+def _attributes(path: Path) -> list[list[str]]:
+    """A voice file's lines, each split into the attribute's name and its values."""
+    return [line.split() for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def _languages(data: Path) -> dict[str, Path]:
+    """Every language name and its file, the first file winning, if its dictionary is there."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            for line in path.read_text("utf-8").splitlines():
-                words = line.split()
-                if len(words) > 1 and words[0] == "language":
-                    found.setdefault(words[1], path)
+    for path in sorted(p for p in (data / "lang").rglob("*") if p.is_file()):
+        lines = _attributes(path)
+        names = [line[1] for line in lines if line[0] == "language" and len(line) > 1]
+        spelt = [line[1] for line in lines if line[0] == "dictionary" and len(line) > 1]
+        dictionary = (spelt or [name.split("-")[0] for name in names] or [""])[0]
+        if (data / f"{dictionary}_dict").is_file():
+            for name in names:
+                found.setdefault(name, path)
     return found
 
 
+def _variants(data: Path) -> dict[str, Path]:
+    """Every variant's name and its file; not Klatt's, whose noise carries on from clip to clip."""
+    files = {path.name: path for path in sorted((data / "voices" / "!v").iterdir())}
+    return {
+        name: path
+        for name, path in files.items()
+        if not any(line[0] == "klatt" for line in _attributes(path))
+    }
+
+
 def _definition(files: Iterable[Path]) -> bytes:
-    """One voice file out of a language's and a variant's, without what is random."""
-    lines = ["name piopiy"]
-    for path in files:
-        for line in path.read_text("utf-8").splitlines():
-            words = line.split()
-            if words and words[0] not in _NOISE | _ABOUT and words[:2] != ["language", "variant"]:
-                lines.append(line)
-    lines += ["flutter 0", "roughness 0"]
-    return ("\n".join(lines) + "\n").encode()
+    """One voice file out of a language's and a variant's, without what is random.
+
+    What the library would otherwise carry over from the voice before is set first: ``intonation``
+    is a global there. A ``roughness`` past its table switches cycle-counted modulation off.
+    """
+    lines = [
+        line
+        for path in files
+        for line in _attributes(path)
+        if line[0] not in _NOISE | _ABOUT and line[:2] != ["language", "variant"]
+    ]
+    lines.sort(key=lambda line: line[0] != "language")  # the rest needs the language to be known
+    first = sum(line[0] == "language" for line in lines)
+    lines[first:first] = [["intonation", "0"]]
+    lines += [["name", "piopiy"], ["flutter", "0"], ["roughness", "8"]]
+    return "".join(" ".join(line) + "\n" for line in lines).encode()
 
 
 class _VoiceFile:
