@@ -2,8 +2,8 @@
 
 pipecat reads the wall clock directly in many places. While `patched_pipecat_time` is active, every
 pipecat module that holds the `time` or `datetime` module, one of their functions or the `datetime`
-class gets a loop-aware version in its place; so do function defaults and dataclass default
-factories, which were bound when the module was imported.
+class has a loop-aware version in its place; so have the function defaults and the dataclass default
+factories that were bound when the module was imported (see `time_sites.py`).
 
 Loop-aware means: virtual time when the code runs on a virtual loop (or in an executor job of one),
 real time everywhere else. So the kernel's and the logger's threads, and calls that are not
@@ -15,11 +15,14 @@ from __future__ import annotations
 import contextlib
 import datetime as real_datetime
 import sys
+import threading
 import time as real_time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from piopiy_lab.simulation.import_watch import ImportWatch
+from piopiy_lab.simulation.time_sites import Undo, replace_in_module
 from piopiy_lab.simulation.virtual_loop import current_virtual_loop
 
 # 2026-01-01T00:00:00Z: where the calendar stands when a simulation starts, in ns since 1970.
@@ -135,36 +138,85 @@ VIRTUAL_FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _proxy_of(module: types.ModuleType, replaced: Mapping[str, Any]) -> types.ModuleType:
+    """Return a copy of a module with some of its names replaced."""
+    proxy = types.ModuleType(module.__name__, module.__doc__)
+    proxy.__dict__.update(module.__dict__)
+    proxy.__dict__.update(replaced)
+    return proxy
+
+
+# Loop-aware versions of the modules, and of all that a module may have taken from them, by the
+# identity of the original.
+_time_proxy = _proxy_of(real_time, VIRTUAL_FUNCTIONS)
+_datetime_proxy = _proxy_of(real_datetime, {"datetime": _VirtualDatetime})
+_SWAPS: dict[int, Any] = {
+    id(real_time): _time_proxy,
+    id(real_datetime): _datetime_proxy,
+    id(real_datetime.datetime): _VirtualDatetime,
+    **{id(getattr(real_time, name)): new for name, new in VIRTUAL_FUNCTIONS.items()},
+}
+
+
 @contextlib.contextmanager
-def patched_pipecat_time() -> Iterator[None]:
-    """Give pipecat the loop-aware clock inside the block; restores everything afterwards."""
-    proxy = types.ModuleType("time")
-    proxy.__dict__.update(real_time.__dict__)
-    proxy.__dict__.update(VIRTUAL_FUNCTIONS)
-    undo: list[tuple[Any, str, Any]] = []
-    cells: list[tuple[Any, Any]] = []
-    for name, module in list(sys.modules.items()):
-        if name.startswith("pipecat.") and getattr(module, "time", None) is real_time:
-            undo.append((module, "time", real_time))
-            module.time = proxy  # type: ignore[union-attr]
-    from pipecat.frames import frames
+def patched_pipecat_time(also: Iterable[str] = ()) -> Iterator[None]:
+    """Give pipecat the loop-aware clock inside the block, and restore everything afterwards.
 
-    for cls in (frames.VADUserStartedSpeakingFrame, frames.VADUserStoppedSpeakingFrame):
-        for cell in cls.__init__.__closure__ or ():
-            if cell.cell_contents is real_time.time:
-                cells.append((cell, real_time.time))
-                cell.cell_contents = _time
-    shim = types.ModuleType("datetime")
-    shim.__dict__.update(real_datetime.__dict__)
-    shim.__dict__["datetime"] = _VirtualDatetime
-    import pipecat.utils.time as pipecat_time
+    Modules that are imported inside the block are covered too. Nests, and may be used by several
+    threads at once: the last one to leave restores.
 
-    undo.append((pipecat_time, "datetime", pipecat_time.datetime))
-    pipecat_time.datetime = shim  # type: ignore[assignment]
+    Args:
+        also: Further packages and modules to cover, by name: those of the user's own session.
+    """
+    _patching.enter(("pipecat", *also))
     try:
         yield
     finally:
-        for owner, name, value in reversed(undo):
-            setattr(owner, name, value)
-        for cell, value in cells:
-            cell.cell_contents = value
+        _patching.leave()
+
+
+class _Patching:
+    """Counts the active blocks, and patches while there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        # All under the lock: the active blocks, the covered packages, the patched modules, and
+        # what undoes it.
+        self._active = 0
+        self._packages: set[str] = set()
+        self._patched: dict[str, types.ModuleType] = {}
+        self._undo: list[Undo] = []
+        self._watch = ImportWatch(self._covers, self._patch)
+
+    def enter(self, packages: Iterable[str]) -> None:
+        with self._lock:
+            self._active += 1
+            if self._active == 1:
+                self._watch.start()
+            self._packages.update(packages)
+            for name, module in list(sys.modules.items()):
+                if module is not None and self._covers(name):
+                    self._patch(module)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._active -= 1
+            if self._active == 0:
+                self._watch.stop()
+                for undo in reversed(self._undo):
+                    undo()
+                self._undo.clear()
+                self._patched.clear()
+                self._packages.clear()
+
+    def _covers(self, name: str) -> bool:
+        return name in self._packages or any(name.startswith(f"{p}.") for p in self._packages)
+
+    def _patch(self, module: types.ModuleType) -> None:
+        with self._lock:
+            if self._active and self._patched.get(module.__name__) is not module:
+                self._patched[module.__name__] = module
+                self._undo += replace_in_module(module, _SWAPS)
+
+
+_patching = _Patching()

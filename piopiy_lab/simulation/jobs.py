@@ -88,7 +88,7 @@ class Job:
     """One job in a thread, as the loop sees it. Written on the loop's thread, except `done_at`.
 
     Attributes:
-        name: For messages.
+        what: Its name, for messages.
         work: The executor's future.
         deliver: Hands the result to the waiting asyncio future.
         started_at: Real time of the submission, s.
@@ -98,7 +98,7 @@ class Job:
         waited_since: Real time since which it holds back a later job, s.
     """
 
-    name: str
+    what: str
     work: Future[Any]
     deliver: Callable[[], None]
     started_at: float

@@ -2,14 +2,14 @@
 
 The clock is an integer number of nanoseconds. Callbacks take no virtual time; a call of a minute is
 over as soon as its callbacks have run. What is outside (a thread, a subprocess, a server in another
-process) runs in real time; `outside` says what virtual time does while such work is outstanding:
+process) runs in real time; `outside` says what virtual time does while somebody waits for it:
 
 - ``"freeze"``: it stands still. The work takes no virtual time, and the run is reproducible.
-- ``"charge"``: it may go as far as real time has gone. Realistic, and not reproducible.
+- ``"charge"``: it goes on, no further than real time has gone. Realistic, not reproducible.
 
 One turn of the loop: callbacks that are ready run first. Only when none is left does the loop look
-outside (results of threads, sockets), so that outside work can't interleave with a busy instant;
-only when that has nothing either does the clock move. See `poll`.
+outside (results of threads, sockets), so outside work can't interleave with a busy instant; only
+when that has nothing either does the clock move. See `VirtualTimeLoop.poll`.
 
 Works on CPython 3.11 to 3.13, whose `BaseEventLoop._run_once` is Python code that asks
 `_selector.select` how long to wait: that question is where virtual time is made.
@@ -18,66 +18,43 @@ Works on CPython 3.11 to 3.13, whose `BaseEventLoop._run_once` is Python code th
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import heapq
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from piopiy_lab.errors import ArgumentError, SimulationDeadlockError, SimulationLimitError
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.simulation import executor as jobs_in
 from piopiy_lab.simulation import running
-from piopiy_lab.simulation.jobs import Job, JobPolicy, deliverable, job_name
+from piopiy_lab.simulation.clocked_loop import ClockedLoop
+from piopiy_lab.simulation.jobs import JobPolicy, deliverable
 from piopiy_lab.simulation.limits import Limits
-from piopiy_lab.simulation.selector import VirtualSelector
-from piopiy_lab.simulation.waiting import waiting_tasks
+from piopiy_lab.simulation.outside import (
+    Hold,
+    OutsideWork,
+    charged_until,
+    owned_connections,
+)
 
 T = TypeVar("T")
 
-# loop.time() at the start. Not 0: libraries take 0 for "never". 1000 s keeps 1 ns exact in a float.
-START_NS = 1_000_000_000_000
 # While callbacks are ready, the outside world is looked at in every so many turns only.
 _BUSY_TURNS = 256
-# A frozen wait is cut into pieces of this length (real s), to look at the guards.
+# A wait for the outside is cut into pieces of this length (real s), to look at the guards.
 _WAIT_SECS = 0.1
-# The turns before the livelock guard in which callbacks are counted, to name them.
-_SAMPLED_TURNS = 1000
-
-_job_thread = threading.local()
 
 
-class _Timer(asyncio.TimerHandle):
-    """A timer ordered by its nanosecond, then by `tie`: first come, first served, or shuffled."""
-
-    __slots__ = ("ns", "tie")
-
-    ns: int
-    tie: float
-
-    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override]
-        return self.ns < other.ns or (self.ns == other.ns and self.tie < other.tie)
-
-
-class Hold:
-    """Outside work in progress: virtual time freezes, or is charged, until it ends."""
-
-    __slots__ = ("started_at", "started_ns", "what")
-
-    def __init__(self, what: str, started_ns: int) -> None:
-        self.what = what
-        self.started_ns = started_ns
-        self.started_at = time.monotonic()
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(ClockedLoop):
     """An event loop whose clock jumps to the next timer when nothing is ready.
 
-    Use `run` from a thread that runs no loop, and `run_in_slices` where one runs already. Both
-    close the loop. Everything but `call_soon_threadsafe` must be called on the loop's thread.
+    Use `run` on a thread that runs no loop, and `run_in_slices` where one runs already; both close
+    the loop. Everything but `call_soon_threadsafe` must be called on the loop's thread.
+
+    Attributes:
+        main_task: The task that was given to run.
+        leaked: After the run: the tasks and threads that did not end when they were told to.
     """
 
     def __init__(
@@ -93,12 +70,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Make a loop; it starts at virtual second 0.
 
         Args:
-            outside: What virtual time does while outside work is outstanding.
+            outside: What virtual time does while somebody waits for outside work.
             jobs: Which executor jobs run inline, and which are not waited for.
             limits: The guards.
-            outside_grace: What to do about an open connection to the outside that isn't in the
-                middle of a request (a websocket). None: virtual time goes no faster than real time
-                while it is open. A number: wait so many real seconds for it before each jump.
+            outside_grace: What to do about an open stream to the outside (a websocket). None:
+                virtual time goes no faster than real time while one is open. A number: wait so
+                many real seconds for it before each jump.
             shuffle_seed: Run timers that fall in the same instant in a seeded random order.
             describe: Called for an error's message: the last events, the caller's step.
 
@@ -109,196 +86,22 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             raise ArgumentError(f"outside={outside!r}: use 'freeze' or 'charge'")
         if outside_grace is not None and not 0.0 <= outside_grace <= 10.0:
             raise ArgumentError(f"outside_grace={outside_grace!r}: use None or 0 to 10 seconds")
-        # Read by the methods that super().__init__ calls.
-        self._ns = START_NS
-        self.watched = VirtualSelector(self.poll)
-        super().__init__(self.watched)
-        self._clock_resolution = 0.5e-9
-        self.outside = outside
-        self.jobs = jobs or JobPolicy()
-        self.limits = limits or Limits()
-        self.outside_grace = outside_grace
-        self.describe = describe
-        # The order of same-instant timers: a count, or a random number.
-        self._rng = None if shuffle_seed is None else random.Random(shuffle_seed)
-        self._timers = 0
-        # Turns at the present instant; set to 0 when virtual time moves.
-        self._turns = 0
-        self._seen: dict[str, int] = {}
-        # Callbacks from other threads (written by them), and outstanding jobs and holds.
-        self._inbox: deque[asyncio.Handle] = deque()
-        self._jobs: list[Job] = []
-        self._holds: dict[Hold, None] = {}
-        # Real time: when the run began, when something last came from outside, s.
-        self._began_at = time.monotonic()
-        self._outside_at = self._began_at
-        # Where virtual time stood, and real time, when pacing began.
+        super().__init__(self.poll, limits or Limits(), describe, shuffle_seed)
+        self._freezes = outside == "freeze"
+        self._policy = jobs or JobPolicy()
+        self._grace = outside_grace
+        self.outside_work = OutsideWork()
+        # Real time, s, since which nothing has come from the outside, while it is waited for.
+        self._silent_since: float | None = None
+        # Virtual ns and real s at which the present pacing began.
         self._pace: tuple[int, float] | None = None
-        # Set by running.py: the end of the current slice (real s), the task that was given to run.
+        # The virtual time (ns) that real time allows now, or None; see `_follow_real_time`.
+        self._until: int | None = None
+        # For running.py: the end of the slice (real s), and whether it ended early to let the
+        # outside come in.
         self.slice_end: float | None = None
-        self.main_task: asyncio.Task[Any] | None = None
-        # True when the last slice ended early because it waits for the outside.
         self.waits_outside = False
-        # After the run: names of tasks and threads that did not end.
         self.leaked: tuple[str, ...] = ()
-
-    # The clock.
-
-    def time(self) -> float:
-        """Return virtual time in seconds, as timers count it."""
-        return self._ns / 1e9
-
-    def time_ns(self) -> int:
-        """Return virtual time in nanoseconds, as timers count it."""
-        return self._ns
-
-    @property
-    def elapsed_ns(self) -> int:
-        """Virtual nanoseconds since the start."""
-        return self._ns - START_NS
-
-    @property
-    def elapsed(self) -> float:
-        """Virtual seconds since the start."""
-        return (self._ns - START_NS) / 1e9
-
-    def advance(self, secs: float) -> None:
-        """Move the clock on within a callback, as if the callback had taken so long."""
-        self._move_to(self._ns + max(0, round(secs * 1e9)))
-
-    def _move_to(self, ns: int) -> None:
-        if ns - START_NS > self.limits.virtual_secs * 1e9:
-            waits = waiting_tasks(self, self.main_task)
-            raise self._limit(
-                f"The simulation reached its cap of {self.limits.virtual_secs:g} virtual seconds "
-                f"(now {self.elapsed:.3f}, next timer at {(ns - START_NS) / 1e9:.3f}). End the "
-                f"call, or raise Limits.virtual_secs. Waiting:\n{waits}"
-            )
-        if ns > self._ns:
-            self._ns = ns
-            self._turns = 0
-
-    def call_at(
-        self,
-        when: float,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
-        """Schedule a callback at a virtual time (s), rounded to the nanosecond."""
-        self._check_closed()
-        ns = round(min(when, 1e9) * 1e9)
-        timer = _Timer(ns / 1e9, callback, args, self, context)
-        timer.ns = ns
-        self._timers += 1
-        timer.tie = self._timers if self._rng is None else self._rng.random()
-        heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True
-        return timer
-
-    def is_current_thread(self) -> bool:
-        """Tell whether the loop is being run by the calling thread."""
-        return self._thread_id == threading.get_ident()
-
-    # Threads.
-
-    def call_soon_threadsafe(
-        self,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
-        """Run a callback on the loop's thread. From another thread: when the loop is idle."""
-        if self.is_current_thread():
-            return self.call_soon(callback, *args, context=context)
-        self._check_closed()
-        handle = asyncio.Handle(callback, args, self, context)
-        self._inbox.append(handle)
-        self._write_to_self()
-        return handle
-
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[..., T], *args: Any
-    ) -> asyncio.Future[T]:
-        """Run a job as the job policy says: inline, in its thread, or in the background."""
-        self._check_closed()
-        cost = self.jobs.inline_cost(func)
-        if cost is not None:
-            return self._run_inline(cost, func, args)
-        if executor is None:
-            executor = self._default_executor
-            self._check_default_executor()
-            if executor is None:
-                executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
-                self._default_executor = executor
-        if self.jobs.is_background(func):
-            return asyncio.wrap_future(executor.submit(func, *args), loop=self)
-        return self._run_in_thread(executor, func, args)
-
-    def _run_inline(self, cost: float, func: Callable[..., T], args: Any) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = self.create_future()
-        result: Any = None
-        error: Exception | None = None
-        try:
-            result = func(*args)
-        except Exception as exc:  # every error belongs to the caller of the job
-            error = RuntimeError(repr(exc)) if isinstance(exc, StopIteration) else exc
-
-        def finish() -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        if cost:
-            self.call_later(cost, finish)
-        else:
-            finish()
-        return future
-
-    def _run_in_thread(
-        self, executor: Executor, func: Callable[..., T], args: Any
-    ) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = self.create_future()
-
-        def in_thread() -> T:
-            _job_thread.loop = self
-            try:
-                return func(*args)
-            finally:
-                _job_thread.loop = None
-
-        def deliver() -> None:
-            self._jobs.remove(job)
-            if future.done():
-                return
-            if work.cancelled():
-                future.cancel()
-            elif (error := work.exception()) is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(work.result())
-
-        started_at = time.monotonic()
-        work = executor.submit(in_thread)
-        job = Job(job_name(func), work, deliver, started_at, self._ns)
-        self._jobs.append(job)
-
-        def done(_: Future[T]) -> None:
-            job.done_at = time.monotonic()
-            if not self.is_closed():
-                self._write_to_self()
-
-        def forget(future: asyncio.Future[T]) -> None:
-            if future.cancelled() and job in self._jobs:
-                self._jobs.remove(job)
-                work.cancel()
-
-        work.add_done_callback(done)
-        future.add_done_callback(forget)
-        return future
 
     # Outside work.
 
@@ -310,17 +113,54 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             what: What is waited for, for messages.
         """
         hold = Hold(what, self._ns)
-        self._holds[hold] = None
-        self._outside_at = hold.started_at
+        self.outside_work.holds[hold] = None
+        self._silent_since = None
         try:
             yield
         finally:
-            del self._holds[hold]
+            del self.outside_work.holds[hold]
 
-    # What the loop does when asked how long to wait.
+    def listens(self, host: str | None, port: int | None) -> bool:
+        """Tell whether a server on this very loop listens at an address: it is not outside."""
+        return self._watched.listens(host, port)
+
+    def run_in_executor(  # type: ignore[override] - typeshed leaves out the coroutine's type
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run a job as the job policy says: inline, in its thread, or in the background."""
+        self._check_closed()
+        cost = self._policy.inline_cost(func)
+        if cost is not None:
+            return jobs_in.run_inline(self, cost, func, args)
+        if executor is None:
+            self._check_default_executor()
+            if self._default_executor is None:
+                self._default_executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+            executor = self._default_executor
+        if self._policy.is_background(func):
+            return jobs_in.run_in_background(self, executor, func, args)
+        self._silent_since = None
+        return jobs_in.run_in_thread(self, executor, func, args)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """Connect; to an address outside this loop that is outside work."""
+        host, port = address[:2] if isinstance(address, tuple) else (None, None)
+        if self.listens(host, port):
+            return await super().sock_connect(sock, address)
+        with self.hold(f"a connection to {address if host is None else f'{host}:{port}'}"):
+            return await super().sock_connect(sock, address)
+
+    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
+        held = self.hold("the start of a subprocess")
+        with held, owned_connections():
+            transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore
+        self.outside_work.add_process(transport, self._ns)
+        return transport
+
+    # The question of every turn.
 
     def poll(self, timeout: float | None) -> list[Any]:
-        """Return what came from outside; when idle, move the clock. Called in every turn.
+        """Return what came from outside; when idle, move the clock or wait in real time.
 
         Args:
             timeout: 0 when callbacks are ready or due; seconds to the next timer, or None.
@@ -330,78 +170,135 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             self._stopping = True
             return []
         if timeout == 0:
-            if self._turns % _BUSY_TURNS and self._turns < self.limits.iterations - _SAMPLED_TURNS:
-                return []
-            self._check_guards()
-            if self._turns % _BUSY_TURNS:
-                return []
-        if self._deliver():
+            return self._poll_busy()
+        self.guards.check_wall(self.elapsed)
+        work = self.outside_work.pending()
+        if self._follow_real_time(work):
             return []
-        events = self.watched.wait(0)
-        if events or timeout == 0:
+        events: list[Any] = []
+        if self._deliver() or (events := self._watched.wait(0)):
+            self._silent_since = None
+            if work:
+                self._turns = 0
             return events
-        return self._idle()
+        return self._idle(work)
 
-    def _deliver(self) -> bool:
-        """Hand over what threads have left; tell whether there was anything."""
-        delivered = False
-        while self._inbox:
-            self._ready.append(self._inbox.popleft())
-            delivered = True
-        if self._jobs:
-            for job in deliverable(self._jobs, time.monotonic()):
-                delivered = True
-                end_ns = self._ns
-                if self.outside == "charge" and job.done_at is not None:
-                    end_ns = job.started_ns + round((job.done_at - job.started_at) * 1e9)
-                if end_ns > self._ns:
-                    job.name, job.done_at = f"{job.name} (done)", None
-                    self._jobs.remove(job)
-                    self._jobs.insert(0, job)
-                    self.call_at(end_ns / 1e9, job.deliver)
-                    continue
-                job.deliver()
-        if delivered:
-            self._outside_at = time.monotonic()
-        return delivered
+    def _poll_busy(self) -> list[Any]:
+        """Callbacks are ready or due: look outside only now and then."""
+        if self._turns >= self._sample_from and not self.outside_work.pending():
+            self.guards.check_turns(self._turns, self.elapsed, self._ready)
+        if self._turns % _BUSY_TURNS:
+            return []
+        self.guards.check_wall(self.elapsed)
+        self._deliver()
+        return self._watched.wait(0)
 
-    def _idle(self) -> list[Any]:
-        """Nothing is ready: wait for the outside, or jump to the next timer."""
-        self._check_guards()
-        due = self._scheduled[0].ns if self._scheduled else None  # type: ignore[attr-defined]
-        if self._jobs or self._holds:
-            return self._wait()
+    def _follow_real_time(self, work: list[Any]) -> bool:
+        """If time follows real time now, move it as far; tell whether a timer has come due.
+
+        Sets `_until`, the virtual time (ns) beyond which it can't go now, or None.
+        """
+        self._until = None
+        if work:
+            self._pace = None
+            self._until = self._ns if self._freezes else charged_until(work, time.monotonic())
+        elif self._grace is None and self._has_streams():
+            now = time.monotonic()
+            self._pace = self._pace or (self._ns, now)
+            self._until = self._pace[0] + round((now - self._pace[1]) * 1e9)
+        else:
+            self._pace = None
+            return False
+        due = self._due_ns()
+        self._move_to(self._until if due is None else min(self._until, due))
+        return due is not None and due <= self._ns
+
+    def _idle(self, work: list[Any]) -> list[Any]:
+        """Nothing is ready and nothing came: wait for the outside, or jump to the next timer."""
+        due, until = self._due_ns(), self._until
         if due is None:
-            raise self._deadlock()
+            return self._wait(_WAIT_SECS, work) if work else self._nothing_scheduled()
+        if until is not None:
+            frozen = work and self._freezes
+            return self._wait(_WAIT_SECS if frozen else (due - until) / 1e9, work)
+        if self._grace and self._has_streams():
+            since = self._silent_since or time.monotonic()
+            left = since + self._grace - time.monotonic()
+            if left > 0:
+                return self._wait(left)
+        self._silent_since = None
         self._move_to(due)
         return []
 
-    def _wait(self) -> list[Any]:
+    def _wait(self, secs: float, work: list[Any] | None = None) -> list[Any]:
+        """Wait for the outside, in real time; what comes is taken in the next turn."""
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        if work and now - self._silent_since > self.guards.limits.outside_secs:
+            raise self.guards.outside_silent([item.what for item in work], self.elapsed)
         if self.slice_end is not None:
             self.waits_outside = True
             self._stopping = True
-            return []
-        return self.watched.wait(_WAIT_SECS)
+        else:
+            self._watched.wait(max(0.0, min(secs, _WAIT_SECS)))
+        return []
 
-    def _check_guards(self) -> None:
-        pass
+    def _nothing_scheduled(self) -> list[Any]:
+        """No timer, no pending work: only a stream or an unknown thread can go on."""
+        if self.outside_work.background or self._has_streams():
+            patience = self.guards.limits.outside_secs
+        else:
+            patience = self.guards.limits.stray_secs if threading.active_count() > 1 else 0.0
+        now = time.monotonic()
+        if now - (self._silent_since or now) >= patience:
+            raise self.guards.deadlock(self.elapsed)
+        return self._wait(_WAIT_SECS)
 
-    def _limit(self, message: str) -> SimulationLimitError:
-        return SimulationLimitError(message)
+    def _deliver(self) -> bool:
+        """Hand over what threads have left; tell whether there was anything."""
+        came = self._take_inbox()
+        jobs = self.outside_work.jobs
+        for job in deliverable(jobs, time.monotonic()) if jobs else ():
+            came = True
+            jobs.remove(job)
+            end_ns = self._ns if self._freezes else charged_until([job], 0.0)
+            if end_ns > self._ns:
+                self.call_at(end_ns / 1e9, job.deliver)
+            else:
+                job.deliver()
+        return came
 
-    def _deadlock(self) -> SimulationDeadlockError:
-        return SimulationDeadlockError(
-            f"Nothing is scheduled at {self.elapsed:.3f} s\n{waiting_tasks(self, self.main_task)}"
-        )
+    def _has_streams(self) -> bool:
+        return self._watched.open_streams() > 0 or self.outside_work.talks_to_process()
 
     # Running.
 
     def run(self, coro: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end on this thread, clean up, and close the loop."""
+        """Run a coroutine to its end on this thread, clean up, and close the loop.
+
+        Must be called on a thread that runs no loop. Tasks that are left are cancelled; what
+        doesn't end then is named in `leaked`.
+
+        Returns:
+            What the coroutine returns.
+
+        Raises:
+            SimulationError: A loop is running on this thread.
+            SimulationDeadlockError: Nothing is scheduled; the message says who waits for what.
+            SimulationLimitError: A limit was reached.
+        """
         return running.run(self, coro)
 
     async def run_in_slices(self, coro: Coroutine[Any, Any, T], slice_secs: float = 0.02) -> T:
-        """Run a coroutine to its end, in slices between which the calling loop goes on."""
+        """Run a coroutine to its end, in slices between which the calling loop goes on.
+
+        For a thread that runs a loop already: a notebook's kernel, or a coroutine under
+        `asyncio.run`. Cancelling this cancels the coroutine. The rest is as in `run`.
+
+        Args:
+            coro: Runs on this virtual loop.
+            slice_secs: How long a slice takes, in real seconds; one long callback may exceed it.
+        """
         return await running.run_in_slices(self, coro, slice_secs)
 
 
@@ -409,5 +306,5 @@ def current_virtual_loop() -> VirtualTimeLoop | None:
     """Return the virtual loop that the calling code runs on, or whose executor job it is."""
     loop = asyncio._get_running_loop()
     if loop is None:
-        loop = getattr(_job_thread, "loop", None)
+        loop = getattr(jobs_in.job_thread, "loop", None)
     return loop if isinstance(loop, VirtualTimeLoop) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sysconfig
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -53,12 +54,6 @@ def describe_wait(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}: {where}{what}"
 
 
-def innermost(task: asyncio.Task[Any]) -> str:
-    """Return the qualified name of the function in which a pending task waits, or ''."""
-    frames = _await_chain(task.get_coro())
-    return frames[-1][0].f_code.co_qualname if frames else ""
-
-
 def _is_idle_pipecat(task: asyncio.Task[Any]) -> bool:
     """Tell whether the task is a queue reader inside pipecat, which always waits."""
     frames = _await_chain(task.get_coro())
@@ -70,22 +65,22 @@ def _is_idle_pipecat(task: asyncio.Task[Any]) -> bool:
 
 
 def waiting_tasks(
-    loop: asyncio.AbstractEventLoop, first: asyncio.Task[Any] | None = None, limit: int = 10
+    tasks: Sequence[asyncio.Task[Any]], first: asyncio.Task[Any] | None = None, limit: int = 10
 ) -> str:
-    """Return one line for each pending task of a loop: the interesting ones, and a count.
+    """Return one line for each task that waits: the interesting ones, and a count of the rest.
 
-    Must be called on the loop's thread.
+    Must be called on the thread of the tasks' loop.
 
     Args:
-        loop: The loop whose tasks are listed.
+        tasks: The pending tasks.
         first: The task to list first: the one that was run.
         limit: The most lines.
     """
-    tasks = sorted(asyncio.all_tasks(loop), key=lambda task: (task is not first, task.get_name()))
-    busy = [task for task in tasks if task is first or not _is_idle_pipecat(task)]
+    ordered = sorted(tasks, key=lambda task: task is not first)
+    busy = [task for task in ordered if task is first or not _is_idle_pipecat(task)]
     lines = [f"  {describe_wait(task)}" for task in busy[:limit]]
     if len(busy) > limit:
         lines.append(f"  and {len(busy) - limit} more")
-    if len(tasks) > len(busy):
-        lines.append(f"  and {len(tasks) - len(busy)} idle pipecat queue readers")
+    if len(ordered) > len(busy):
+        lines.append(f"  and {len(ordered) - len(busy)} idle queue readers of pipecat")
     return "\n".join(lines) or "  no task is left"

@@ -1,0 +1,196 @@
+"""Requests of HTTP clients as outside work: httpx, httpx2 (which openai uses) and aiohttp.
+
+A request is held while somebody waits for its answer: from the call of the client's transport until
+the response's head is there, and then for each part of its body while it is awaited. Between two
+parts, while the caller does something with what came, nothing is held. So a streamed answer takes
+no virtual time under ``"freeze"``, and code that sleeps between two parts still works.
+
+Connections that a client opens for a request are owned: its idle keep-alive connections don't slow
+a simulation down. A websocket that a client opens is an open stream. A request to a server on the
+same virtual loop isn't outside, and isn't held.
+
+The clients' classes are patched while a simulation runs in this process, and only do something
+different on a virtual loop.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
+
+from piopiy_lab.simulation.import_watch import ImportWatch
+from piopiy_lab.simulation.outside import owned_connections
+
+# True while aiohttp asks for a websocket: that connection stays open for messages both ways.
+_UPGRADING: ContextVar[bool] = ContextVar("piopiy_lab_upgrading", default=False)
+
+_PORTS = {"http": 80, "https": 443}
+
+# A class to patch, the method's name, and what it was.
+_Patch = tuple[type, str, Any]
+
+
+@contextmanager
+def http_requests_held() -> Iterator[None]:
+    """Patch the HTTP clients that are loaded now or inside the block. Nests; any thread."""
+    _patching.enter()
+    try:
+        yield
+    finally:
+        _patching.leave()
+
+
+def _outer_loop(host: str | None, port: int | None) -> Any:
+    """Return the virtual loop whose time a request to an address is to be held for, or None."""
+    from piopiy_lab.simulation.virtual_loop import current_virtual_loop
+
+    loop = current_virtual_loop()
+    return None if loop is None or loop.listens(host, port) else loop
+
+
+def _patch_httpx(module: ModuleType) -> list[_Patch]:
+    """Hold the requests of ``httpx._transports.default.AsyncHTTPTransport``, or httpx2's."""
+    transport = module.AsyncHTTPTransport
+    original = transport.handle_async_request
+    held_stream = _held_stream(module.AsyncByteStream)
+
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        url = request.url
+        loop = _outer_loop(url.host, url.port or _PORTS.get(url.scheme))
+        if loop is None:
+            return await original(self, request)
+        what = f"the answer of {url.host} to {request.method}"
+        with loop.hold(what), owned_connections("upgrade" not in request.headers):
+            response = await original(self, request)
+        response.stream = held_stream(response.stream, loop, what)
+        return response
+
+    transport.handle_async_request = handle_async_request
+    return [(transport, "handle_async_request", original)]
+
+
+def _held_stream(base: type) -> Callable[[Any, Any, str], Any]:
+    """Return a class of response bodies that hold time while a part is awaited."""
+
+    class HeldStream(base):  # type: ignore[misc, valid-type]
+        def __init__(self, stream: Any, loop: Any, what: str) -> None:
+            self._stream = stream
+            self._loop = loop
+            self._what = what
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            parts = aiter(self._stream)
+            while True:
+                try:
+                    with self._loop.hold(self._what):
+                        part = await anext(parts)
+                except StopAsyncIteration:
+                    return
+                yield part
+
+        async def aclose(self) -> None:
+            with self._loop.hold(self._what):
+                await self._stream.aclose()
+
+    return HeldStream
+
+
+def _patch_aiohttp_client(module: ModuleType) -> list[_Patch]:
+    """Hold the requests of ``aiohttp.client.ClientSession``."""
+    session = module.ClientSession
+    request, upgrade = session._request, session._ws_connect
+
+    @functools.wraps(request)
+    async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+        url = self._build_url(str_or_url)
+        loop = _outer_loop(url.host, url.port)
+        if loop is None:
+            return await request(self, method, str_or_url, **kwargs)
+        what = f"the answer of {url.host} to {method}"
+        with loop.hold(what), owned_connections(not _UPGRADING.get()):
+            return await request(self, method, str_or_url, **kwargs)
+
+    @functools.wraps(upgrade)
+    async def _ws_connect(self: Any, *args: Any, **kwargs: Any) -> Any:
+        token = _UPGRADING.set(True)
+        try:
+            return await upgrade(self, *args, **kwargs)
+        finally:
+            _UPGRADING.reset(token)
+
+    session._request = _request
+    session._ws_connect = _ws_connect
+    return [(session, "_request", request), (session, "_ws_connect", upgrade)]
+
+
+def _patch_aiohttp_streams(module: ModuleType) -> list[_Patch]:
+    """Hold while a client awaits a part of a response's body in ``aiohttp.streams``."""
+    reader = module.StreamReader
+    original = reader._wait
+
+    @functools.wraps(original)
+    async def _wait(self: Any, func_name: str) -> None:
+        protocol = self._protocol
+        loop = None
+        if type(protocol).__name__ == "ResponseHandler" and protocol.transport is not None:
+            peer = protocol.transport.get_extra_info("peername")
+            loop = _outer_loop(*peer[:2]) if isinstance(peer, tuple) else _outer_loop(None, None)
+        if loop is None:
+            return await original(self, func_name)
+        with loop.hold("the rest of an HTTP answer"):
+            return await original(self, func_name)
+
+    reader._wait = _wait
+    return [(reader, "_wait", original)]
+
+
+_PATCHES: dict[str, Callable[[ModuleType], list[_Patch]]] = {
+    "httpx._transports.default": _patch_httpx,
+    "httpx2._transports.default": _patch_httpx,
+    "aiohttp.client": _patch_aiohttp_client,
+    "aiohttp.streams": _patch_aiohttp_streams,
+}
+
+
+class _Patching:
+    """Counts the simulations of the process, and patches while there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        # How many blocks are active, and what they patched. Both under the lock.
+        self._active = 0
+        self._undo: list[_Patch] = []
+        self._watch = ImportWatch(_PATCHES.__contains__, self._patch)
+
+    def _patch(self, module: ModuleType) -> None:
+        with self._lock:
+            if self._active:
+                self._undo += _PATCHES[module.__name__](module)
+
+    def enter(self) -> None:
+        with self._lock:
+            self._active += 1
+            if self._active == 1:
+                self._watch.start()
+                for name in _PATCHES:
+                    if (module := sys.modules.get(name)) is not None:
+                        self._patch(module)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._active -= 1
+            if self._active == 0:
+                self._watch.stop()
+                for cls, name, value in reversed(self._undo):
+                    setattr(cls, name, value)
+                self._undo.clear()
+
+
+_patching = _Patching()

@@ -1,0 +1,99 @@
+"""Finds where a module holds the `time` functions, and puts others in their place.
+
+The places ("sites") are
+
+- the module's own names: ``import time``, ``import time as t``, ``from time import monotonic``,
+  and the same for `datetime`;
+- what its functions and methods captured when they were defined: defaults, keyword defaults and
+  closures, through decorators (`__wrapped__`), properties, class and static methods;
+- class attributes, and the default factories of dataclasses (which are in the field, and in a
+  closure of the generated ``__init__``).
+
+`scan.py` finds in pipecat's sources what none of these covers.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Undo = Callable[[], None]
+
+# What is replaced, by identity: `id(original)` to its replacement.
+Swaps = Mapping[int, Any]
+
+
+def replace_in_module(module: types.ModuleType, swaps: Swaps) -> list[Undo]:
+    """Replace every site in a module; return what undoes it, to be called in reverse order."""
+    undo: list[Undo] = []
+    for name, value in list(vars(module).items()):
+        if id(value) in swaps:
+            undo.append(_replace_attribute(module, name, swaps[id(value)]))
+    seen: set[int] = set()
+    for value in list(vars(module).values()):
+        if getattr(value, "__module__", None) == module.__name__:
+            _replace_in(value, swaps, undo, seen)
+    return undo
+
+
+def _replace_in(value: Any, swaps: Swaps, undo: list[Undo], seen: set[int]) -> None:
+    """Replace the sites in a class or a function, and in what belongs to it."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, type):
+        for name, member in list(vars(value).items()):
+            if id(member) in swaps:
+                undo.append(_replace_attribute(value, name, swaps[id(member)]))
+            elif isinstance(member, staticmethod) and id(member.__func__) in swaps:
+                replacement = staticmethod(swaps[id(member.__func__)])
+                undo.append(_replace_attribute(value, name, replacement))
+            else:
+                _replace_in(member, swaps, undo, seen)
+        for field in getattr(value, "__dataclass_fields__", {}).values():
+            if id(field.default_factory) in swaps:
+                new = swaps[id(field.default_factory)]
+                undo.append(_replace_attribute(field, "default_factory", new))
+        return
+    for function in _functions_of(value):
+        _replace_in_function(function, swaps, undo)
+
+
+def _functions_of(value: Any) -> Iterator[types.FunctionType]:
+    """Yield the functions behind a class member, outermost wrapper first."""
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    if isinstance(value, property):
+        for accessor in (value.fget, value.fset, value.fdel):
+            yield from _functions_of(accessor)
+        return
+    while value is not None:
+        if isinstance(value, types.FunctionType):
+            yield value
+        value = getattr(value, "__wrapped__", None)
+
+
+def _replace_in_function(function: types.FunctionType, swaps: Swaps, undo: list[Undo]) -> None:
+    defaults = function.__defaults__
+    if defaults is not None and any(id(value) in swaps for value in defaults):
+        new = tuple(swaps.get(id(value), value) for value in defaults)
+        undo.append(_replace_attribute(function, "__defaults__", new))
+    keywords = function.__kwdefaults__
+    if keywords is not None and any(id(value) in swaps for value in keywords.values()):
+        new_keywords = {name: swaps.get(id(value), value) for name, value in keywords.items()}
+        undo.append(_replace_attribute(function, "__kwdefaults__", new_keywords))
+    for cell in function.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:  # an empty cell
+            continue
+        if id(content) in swaps:
+            undo.append(_replace_attribute(cell, "cell_contents", swaps[id(content)]))
+
+
+def _replace_attribute(owner: Any, name: str, value: Any) -> Undo:
+    """Set an attribute; return what sets it back to the very object that it was."""
+    original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
+    setattr(owner, name, value)
+    return lambda: setattr(owner, name, original)
