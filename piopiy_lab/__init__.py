@@ -1,2 +1,66 @@
-"""Prototype Piopiy voice agents in a notebook; filled in below."""
-from piopiy_lab._version import __version__ as __version__
+"""Prototype Piopiy voice agents in a notebook: on a microphone, in CI, and then on the phone.
+
+Importing this package is cheap: names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import loguru
+
+from piopiy_lab._version import __version__
+
+# pipecat prints a banner and debug lines into cells otherwise; log(level) turns them on again.
+loguru.logger.disable("pipecat")
+
+if TYPE_CHECKING:
+    from piopiy_lab.calling import start_call
+    from piopiy_lab.conversation import Call
+    from piopiy_lab.logs import log
+    from piopiy_lab.offline import calls_tool, offline_stack
+    from piopiy_lab.screenplay import Audio, AudioFile, Caller
+    from piopiy_lab.simulation.simulate import simulate
+    from piopiy_lab.voice_agent import VoiceAgent
+
+#: Every public name, and the module that it comes from.
+_HOME = {
+    "Audio": "piopiy_lab.screenplay",
+    "AudioFile": "piopiy_lab.screenplay",
+    "Call": "piopiy_lab.conversation",
+    "Caller": "piopiy_lab.screenplay",
+    "VoiceAgent": "piopiy_lab.voice_agent",
+    "calls_tool": "piopiy_lab.offline",
+    "log": "piopiy_lab.logs",
+    "offline_stack": "piopiy_lab.offline",
+    "simulate": "piopiy_lab.simulation.simulate",
+    "start_call": "piopiy_lab.calling",
+}
+
+__all__ = [
+    "Audio",
+    "AudioFile",
+    "Call",
+    "Caller",
+    "VoiceAgent",
+    "__version__",
+    "calls_tool",
+    "log",
+    "offline_stack",
+    "simulate",
+    "start_call",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'piopiy_lab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

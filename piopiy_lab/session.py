@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from piopiy_lab import events
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recorder import Recorder
+from piopiy_lab.script import Script
 
 #: The room's LiveKit URL, its token and its name, set per running session on the phone, as the
 #: API reference says; None elsewhere.
@@ -70,6 +71,7 @@ class Session:
         silence_secs: The longest frame of a scripted caller's silence, in seconds.
         agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
         latest_agent: The last one started, also when it has ended.
+        script: A scripted caller's own words; empty on any other call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
     """
@@ -86,6 +88,7 @@ class Session:
     latest_agent: RunningAgent | None = None
     reason: str | None = None
     error: BaseException | None = None
+    script: Script = field(default_factory=Script)
     _listening: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipecat.adapters.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.stt_service import SegmentedSTTService
@@ -172,7 +172,14 @@ class VoiceAgent:
         session = current_session()
         chosen = {"stt": stt, "llm": llm, "tts": tts}
         if session is not None:
-            chosen.update(session.replace)
+            chosen.update(
+                {
+                    name: service
+                    if isinstance(service, FrameProcessor) or not callable(service)
+                    else service()
+                    for name, service in session.replace.items()
+                }
+            )
         _check_services(chosen)
         given = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(given if given is not None and not vad else vad)

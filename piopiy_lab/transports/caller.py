@@ -15,9 +15,10 @@ from pipecat.frames.frames import InputDTMFFrame
 from piopiy_lab import events
 from piopiy_lab.errors import PiopiyLabError
 from piopiy_lab.screenplay import Caller
+from piopiy_lab.script import SpokenWord
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
-from piopiy_lab.transports.mouth import Mouth, Source
+from piopiy_lab.transports.mouth import Mouth, Sound
 from piopiy_lab.transports.performer import Performer
 
 #: Seconds after the last sound from which on silence may come in large frames: by then every
@@ -104,7 +105,7 @@ class CallerTransport(SessionTransport):
             elif self._mouth.speaking:
                 self._quiet_since = self._fed_to
 
-    async def speak(self, source: Source, text: str | None) -> float:
+    async def speak(self, sound: Sound) -> float:
         """Speak a sound from now on; returns when its last sample was fed.
 
         Returns:
@@ -112,9 +113,12 @@ class CallerTransport(SessionTransport):
         """
         rate = self.settings.audio_in_sample_rate
         start = max(self.session.now(), self._fed_to)
-        self._spoken = (text, start)
+        self._spoken = (sound.text, start)
+        self.session.script.words += [
+            SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
+        ]
         self._sound_ended = asyncio.get_running_loop().create_future()
-        self._mouth.speak(source, lead=round((start - self._fed_to) * rate))
+        self._mouth.speak(sound.source, lead=round((start - self._fed_to) * rate))
         self._changed.set()
         return await self._sound_ended
 
@@ -126,5 +130,6 @@ class CallerTransport(SessionTransport):
         if self._spoken is not None:
             (text, start), self._spoken = self._spoken, None
             self.session.log.append(events.CallerSpoke(at=start, text=text, end=round(end, 6)))
+            self.session.script.end_sound(end)
         if self._sound_ended is not None and not self._sound_ended.done():
             self._sound_ended.set_result(end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,22 +115,32 @@ def open_audio_file(file: AudioFile) -> tuple[Any, int | None]:
     return sound, channel
 
 
-def make_source(
-    said: str | Audio | AudioFile, voice: str | None, sample_rate: int
-) -> tuple[Source, str | None]:
-    """Turn what the caller says into sound.
+@dataclass(frozen=True)
+class Sound:
+    """Something to say.
 
-    Returns:
-        The source, and the text if it was one.
+    Attributes:
+        source: Where its samples come from.
+        text: Its text; None for a piece of audio.
+        words: ``(text, start, end)`` in seconds from its first sample; none for audio.
     """
+
+    source: Source
+    text: str | None
+    words: tuple[tuple[str, float, float], ...] = ()
+
+
+def make_sound(said: str | Audio | AudioFile, voice: str | None, sample_rate: int) -> Sound:
+    """Turn what the caller says into sound, at ``sample_rate`` Hz."""
     if isinstance(said, str):
         from piopiy_lab import speech
 
         spoken = speech.synthesize(said, _voice(voice), sample_rate=sample_rate)
-        return Clip(spoken.samples), said
+        words = tuple((word.text, word.start, word.end) for word in spoken.words)
+        return Sound(Clip(spoken.samples), said, words)
     if isinstance(said, Audio):
-        return Clip(pcm.resample(said.samples, said.sample_rate, sample_rate)), None
-    return FileSource(said, sample_rate), None
+        return Sound(Clip(pcm.resample(said.samples, said.sample_rate, sample_rate)), None)
+    return Sound(FileSource(said, sample_rate), None)
 
 
 def _voice(name: str | None) -> Any:

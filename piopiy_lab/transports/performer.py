@@ -29,7 +29,7 @@ from piopiy_lab.screenplay import (
     Waits,
     contains,
 )
-from piopiy_lab.transports.mouth import make_source
+from piopiy_lab.transports.mouth import make_sound
 
 if TYPE_CHECKING:
     from piopiy_lab.transports.caller import CallerTransport
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 POLITE_SECS = 0.3
 #: Seconds between two key presses.
 KEY_SECS = 0.2
+#: Seconds that are no time at all: the rounding of a clock, not a wait.
+INSTANT = 1e-6
 
 #: A condition of a waiting step: 0.0 when it is met, else the seconds after which to look again
 #: at the latest (``math.inf``: when something has happened).
@@ -157,13 +159,13 @@ class Performer:
                 raise AssertionError(f"unknown step {step!r}")
 
     async def _speak(self, said: object) -> None:
-        source, text = make_source(
+        sound = make_sound(
             said,  # type: ignore[arg-type]  # the Caller's methods have checked it
             self._caller.voice,
             self._transport.settings.audio_in_sample_rate,
         )
         self._begin_turn()
-        await self._transport.speak(source, text)
+        await self._transport.speak(sound)
 
     def _begin_turn(self) -> None:
         self._turn_from = self._session.now()
@@ -177,9 +179,9 @@ class Performer:
         """
         now = self._session.now
         deadline = now() + secs
-        while (again := condition()) > 0:
+        while (again := condition()) > INSTANT:
             left = deadline - now()
-            if left <= 0:
+            if left <= INSTANT:
                 said = why if isinstance(why, str) else why()
                 raise _Vain(f"{said} within {secs:g} s")
             self._changed.clear()

@@ -1,0 +1,332 @@
+"""Runs one session from its first moment to its end, whatever it is on and whatever clock it has.
+
+``start_call``, ``simulate`` and ``Agent`` differ only in loop, clock and transport; the life of a
+call is here: the callback is started in its own context, whatever ends the call first gives the
+reason, everything is wound down within a few seconds, and the recording is closed before the log
+says ``CallEnded``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import piopiy_lab
+from piopiy_lab import events
+from piopiy_lab.callback import SessionCallback, supported_fields
+from piopiy_lab.conversation import Call
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, NotYetError
+from piopiy_lab.event_log import EventLog
+from piopiy_lab.recorder import Recorder
+from piopiy_lab.session import Session, enter
+
+if TYPE_CHECKING:
+    from piopiy_lab.saved_call import CallFolder
+
+#: Hz of every recording: the agent's default rate, so that its voice is kept as it is.
+RECORDING_RATE = 24000
+#: Seconds that a pipeline gets to stop, that the callback then gets to finish, and that it gets
+#: after it was cancelled: together less than the 5 s in which a call must have ended.
+STOP_SECS = 1.5
+FINISH_SECS = 1.5
+CANCEL_SECS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFields:
+    """What a session callback may be told of its call."""
+
+    agent_id: str = "local"
+    call_id: str
+    from_number: str | None = None
+    to_number: str | None = None
+    metadata: Any = None
+
+
+class CallHost:
+    """One call: its log, recorder and session, and the way from a Call's commands to them.
+
+    Made on any thread; :meth:`run` runs on the session's loop. The commands (the ``CommandPort``
+    methods) are thread-safe and return at once.
+    """
+
+    def __init__(
+        self,
+        create_session: SessionCallback,
+        fields: CallFields,
+        *,
+        origin: str,
+        open_transport: Callable[..., Any],
+        clock: Callable[[], float],
+        call_on_loop: Callable[..., None],
+        record: bool | str | Path = True,
+        virtual: bool = False,
+        replace: Mapping[str, Any] | None = None,
+        silence_secs: float = 0.02,
+        loop_thread_ident: int | None = None,
+    ) -> None:
+        """Make the call; nothing runs yet.
+
+        Args:
+            create_session: The user's callback, checked.
+            fields: What it may be told.
+            origin: What the call is on.
+            open_transport: Makes its transport.
+            clock: The call's seconds, 0.0 now.
+            call_on_loop: Calls a function soon on the session's loop, from any thread.
+            record: Whether the audio is kept; a path keeps the call in that folder as it happens.
+            virtual: Whether the clock is virtual.
+            replace: Services to put in place at ``Action(...)``.
+            silence_secs: The longest frame of a scripted caller's silence.
+            loop_thread_ident: The loop's thread, if it has one of its own.
+        """
+        self._create_session = create_session
+        self._fields = fields
+        self._origin = origin
+        self._open_transport = open_transport
+        self._call_on_loop = call_on_loop
+        self._virtual = virtual
+        self._replace = dict(replace or {})
+        self._silence_secs = silence_secs
+        self.loop_thread_ident = loop_thread_ident
+        folder = None if isinstance(record, bool) else _folder(record)
+        self._folder = folder
+        self.log = EventLog(clock, sink=folder)
+        self.recorder = Recorder(
+            RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
+        )
+        self.session: Session | None = None  # made on the session's loop, by run()
+        self._error: BaseException | None = None  # what ended the call badly
+        self._pending_end: str | None = None  # a hang-up that came before run()
+        self._over = False  # CallEnded was written; guarded by _ending
+        self._ending = threading.Lock()
+        self._commands: set[asyncio.Task[Any]] = set()  # the loop holds its tasks only weakly
+        self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": origin}
+        if not virtual:
+            self.meta["started_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        self.log.append(
+            events.CallStarted(at=0.0, origin=origin, sample_rate=self.recorder.sample_rate)
+        )
+        self.call = Call(self.log, self.recorder, self, self.meta, folder)
+
+    # --- the life of the call, on the session's loop -----------------------------------------
+
+    async def run(self) -> None:
+        """Run the session to its end. Never raises but for a cancellation, which is passed on."""
+        session = self.session = Session(
+            log=self.log,
+            recorder=self.recorder,
+            origin=self._origin,
+            open_transport=self._open_transport,
+            replace=self._replace,
+            virtual=self._virtual,
+            silence_secs=self._silence_secs,
+        )
+        if self._pending_end is not None:
+            session.end(self._pending_end)
+        context = contextvars.copy_context()
+        context.run(enter, session)
+        task = asyncio.get_running_loop().create_task(
+            self._session_task(session), context=context, name=f"piopiy_lab.{self._fields.call_id}"
+        )
+        ended = asyncio.create_task(session.wait_for_end(), name="piopiy_lab.wait_for_end")
+        cancelled = False
+        try:
+            await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            cancelled = True
+            session.end("cancelled")
+        ended.cancel()
+        await self._wind_down(session, task)
+        self._finish(session)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _session_task(self, session: Session) -> None:
+        if session.reason is not None:  # hung up before anything began
+            return
+        arguments = supported_fields(self._create_session, vars(self._fields))
+        await self._create_session(**arguments)
+
+    async def _wind_down(self, session: Session, task: asyncio.Task[None]) -> None:
+        """Stop the pipelines, let the callback finish, and cancel it if it does not."""
+        for agent in list(session.agents):
+            try:
+                async with asyncio.timeout(STOP_SECS):
+                    await agent.stop(graceful=False)
+            except TimeoutError:
+                session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
+        if not task.done():
+            await asyncio.wait((task,), timeout=FINISH_SECS)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=CANCEL_SECS)
+        if not task.done():
+            session.notice(
+                "create_session went on after it was cancelled: it must let CancelledError pass"
+            )
+        elif task.cancelled():
+            session.end("cancelled")
+        elif (error := task.exception()) is not None:
+            session.end("error", error)
+        elif session.latest_agent is None and session.reason is None:
+            session.end(
+                "error",
+                CallError(
+                    "create_session returned and started no VoiceAgent: "
+                    "end it with 'await agent.start()'"
+                ),
+            )
+        else:
+            session.end("agent_ended")
+
+    def _finish(self, session: Session) -> None:
+        if session.reason == "error":
+            self._error = session.error
+        self.end_log(session.reason or "agent_ended")
+
+    def end_log(self, reason: str, error: BaseException | None = None) -> None:
+        """Close the recording and write the end; once, on whichever thread comes first."""
+        with self._ending:
+            if self._over:
+                return
+            self._over = True
+        self._error = error or self._error
+        end = self.log.now()
+        self.recorder.close(end)
+        old = self.call.state
+        self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
+        if self._folder is not None:
+            if not self._virtual:
+                self.meta["ended_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+            self._folder.write_meta(self.meta)
+        self.log.append(
+            events.CallEnded(
+                at=end,
+                reason=reason,
+                error=None if self._error is None else describe(self._error),
+            )
+        )
+        self.log.close()
+
+    # --- commands: thread-safe, return at once -----------------------------------------------
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the call badly."""
+        return self._error
+
+    @property
+    def agent(self) -> Any:
+        """The VoiceAgent, once the session has started one."""
+        session = self.session
+        return (
+            None
+            if session is None or session.latest_agent is None
+            else (session.latest_agent.agent)
+        )
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """The services by name: "stt", "llm", "tts"."""
+        session = self.session
+        if session is None or session.latest_agent is None:
+            return {}
+        return session.latest_agent.services
+
+    def hang_up(self) -> None:
+        """End the call."""
+        self.end("hung_up")
+
+    def end(self, reason: str, error: BaseException | None = None) -> None:
+        """Ask for the end, for a reason; from any thread."""
+
+        def end() -> None:
+            if self.session is None:
+                self._pending_end = self._pending_end or reason
+            else:
+                self.session.end(reason, error)
+
+        self._call_on_loop(end)
+
+    def say(self, text: str) -> None:
+        """Let the agent speak."""
+        self._command("say", lambda agent: agent.say(text))
+
+    def user_says(self, text: str) -> None:
+        """Give the agent a typed user turn."""
+        self._command("user_says", lambda agent: agent.user_says(text))
+
+    def interrupt(self) -> None:
+        """Stop the agent's speech and thought."""
+        self._command("interrupt", lambda agent: agent.interrupt())
+
+    def tune(self, **settings: float) -> None:
+        """Change detector and turn settings."""
+        if not settings:
+            raise ArgumentError("tune() without settings: tune(stop_secs=0.3), say")
+        self._running_agent("tune").check_tune(settings)
+        self._command("tune", lambda agent: agent.tune(settings))
+
+    def switch_service(self, service: Any) -> None:
+        """Switch to another service."""
+        raise NotYetError(f"switch_service({service!r}): it comes in a later version")
+
+    def mute(self, muted: bool) -> None:
+        """Close or open the user's side."""
+        raise NotYetError("mute() comes with the microphones, in a later version")
+
+    def _running_agent(self, what: str) -> Any:
+        session = self.session
+        agents = [] if session is None else session.agents
+        if not agents:
+            raise CallError(
+                f"{what}: no VoiceAgent is running in this call yet; wait until call.state is "
+                "'listening'"
+            )
+        return agents[-1]
+
+    def _command(self, what: str, command: Callable[[Any], Any]) -> None:
+        self._running_agent(what)
+
+        def start() -> None:
+            agents = [] if self.session is None else self.session.agents
+            if agents:
+                task = asyncio.get_running_loop().create_task(command(agents[-1]))
+                self._commands.add(task)
+                task.add_done_callback(self._commands.discard)
+
+        self._call_on_loop(start)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and message, as the log keeps it."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _folder(path: str | Path) -> CallFolder:
+    from piopiy_lab.saved_call import CallFolder
+
+    return CallFolder(path)
+
+
+def check_record(record: Any) -> None:
+    """Check the ``record=`` argument."""
+    if not isinstance(record, bool | str | Path):
+        raise ArgumentTypeError(f"record={record!r}: give True, False, or a folder's path")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "piopiy_lab": piopiy_lab.__version__,
+        "pipecat": metadata.version("pipecat-ai"),
+        "python": platform.python_version(),
+    }

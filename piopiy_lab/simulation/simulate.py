@@ -1,0 +1,129 @@
+"""``simulate``: a whole call on virtual time, with the session that a live call would run.
+
+The same ``create_session``, pipeline, detector and services run on a loop whose clock jumps from
+timer to timer, so a call takes a fraction of its duration and gives the same events every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from piopiy_lab.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.conversation import Call
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.runner import CallFields, CallHost, check_record
+from piopiy_lab.screenplay import AudioFile, Caller
+from piopiy_lab.simulation.clock import patched_pipecat_time
+from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
+from piopiy_lab.transports.opening import opener
+
+#: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
+SILENCE_SECS = 0.5
+
+PARTS = ("stt", "llm", "tts")
+
+
+async def simulate(
+    create_session: SessionCallback,
+    caller: Caller | AudioFile,
+    *,
+    replace: Mapping[str, Any] | None = None,
+    call_id: str = "sim-1",
+    agent_id: str = "local",
+    from_number: str | None = None,
+    to_number: str | None = None,
+    metadata: Any = None,
+    record: bool | str | Path = True,
+) -> Call:
+    """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
+
+    The call runs on the calling thread in short slices, so a notebook's kernel stays responsive
+    and interrupting the cell ends the call.
+
+    Args:
+        create_session: As for ``start_call``.
+        caller: The screenplay, or a recording that stands in for the caller.
+        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``: a service,
+            or a function that makes one when the call starts. ``"screenplay"`` as the stt hands
+            on the caller's own words.
+        call_id: What the callback is told.
+        agent_id: What the callback is told.
+        from_number: What the callback is told.
+        to_number: What the callback is told.
+        metadata: What the callback is told; a JSON text is parsed.
+        record: As for ``start_call``.
+
+    Returns:
+        The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
+
+    Raises:
+        ArgumentTypeError: ``create_session`` or ``caller`` is nothing to simulate with.
+        SimulationError: Virtual time can't go on.
+    """
+    check_callback(create_session)
+    check_record(record)
+    if not isinstance(caller, Caller | AudioFile):
+        raise ArgumentTypeError(
+            f"simulate() takes a Caller or an AudioFile(path), got {caller!r}: a live microphone "
+            "can't be simulated"
+        )
+    checked = _check_replace(replace)
+    origin, open_transport = opener(caller)
+    loop = VirtualTimeLoop()
+    began = loop.time()
+    host = CallHost(
+        create_session,
+        CallFields(
+            agent_id=agent_id,
+            call_id=call_id,
+            from_number=from_number,
+            to_number=to_number,
+            metadata=parse_metadata(metadata),
+        ),
+        origin=origin,
+        open_transport=open_transport,
+        clock=lambda: loop.time() - began,
+        call_on_loop=loop.call_soon_threadsafe,
+        record=record,
+        virtual=True,
+        replace=checked,
+        silence_secs=SILENCE_SECS,
+    )
+    with patched_pipecat_time():
+        try:
+            await loop.run_in_slices(host.run())
+        except asyncio.CancelledError:
+            host.end_log("cancelled")
+            raise
+        except Exception as error:
+            host.end_log("error", error)
+            raise
+    return host.call
+
+
+def _check_replace(replace: Mapping[str, Any] | None) -> dict[str, Any]:
+    for name in replace or {}:
+        if name not in PARTS:
+            raise ArgumentError(f"replace has no part {name!r}: the parts are {', '.join(PARTS)}")
+    made: dict[str, Any] = {}
+    for name, service in (replace or {}).items():
+        if service == "screenplay":
+            if name != "stt":
+                raise ArgumentError(f"replace={{{name!r}: 'screenplay'}}: only the stt can be that")
+            made[name] = _screenplay_stt
+        elif isinstance(service, str):
+            raise ArgumentError(
+                f"replace={{{name!r}: {service!r}}}: give a service, or 'screenplay' as the stt"
+            )
+        else:
+            made[name] = service
+    return made
+
+
+def _screenplay_stt() -> Any:
+    from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
+
+    return ScreenplaySTTService()

@@ -1,0 +1,69 @@
+"""What a call can be on: turns ``on`` into a factory of transports, and checks it early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from piopiy_lab.errors import ArgumentTypeError, NotYetError
+from piopiy_lab.screenplay import AudioFile, Caller, Interrupts, Says, as_caller
+from piopiy_lab.session import Session, TransportSettings
+
+OpenTransport = Callable[[Session, TransportSettings], Any]
+
+
+def opener(on: Any) -> tuple[str, OpenTransport]:
+    """Return a call's origin and the factory of its transport.
+
+    Args:
+        on: A ``Caller``, an ``AudioFile``, a transport of pipecat's, or None (the microphone).
+
+    Raises:
+        ArgumentTypeError: Something else.
+        AudioFileError: A sound file that the caller would play can't be played.
+        MissingExtraError: The caller's voice needs the ``offline`` extra.
+        NotYetError: The microphone, which this version doesn't have.
+    """
+    if on is None:
+        raise NotYetError(
+            "the local microphone comes in a later version: start_call(create_session, "
+            'Caller().hears_greeting().says("...")) talks to a scripted caller'
+        )
+    if isinstance(on, AudioFile):
+        return "file", _scripted(as_caller(on))
+    if isinstance(on, Caller):
+        return "caller", _scripted(on)
+    if hasattr(on, "input") and hasattr(on, "output"):
+
+        def open_custom(session: Session, settings: TransportSettings) -> Any:
+            from piopiy_lab.transports.custom import record_custom
+
+            return record_custom(on, session, settings)
+
+        return "custom", open_custom
+    raise ArgumentTypeError(
+        f"a call can't be on {on!r}: give a Caller, an AudioFile(path), or a pipecat transport"
+    )
+
+
+def _scripted(caller: Caller) -> OpenTransport:
+    _check(caller)
+
+    def open_caller(session: Session, settings: TransportSettings) -> Any:
+        from piopiy_lab.transports.caller import CallerTransport
+
+        return CallerTransport(session, settings, caller)
+
+    return open_caller
+
+
+def _check(caller: Caller) -> None:
+    """Make sure now that everything the caller will say can be said."""
+    from piopiy_lab.transports.mouth import make_sound, open_audio_file
+
+    for step in caller.steps:
+        if isinstance(step, Says | Interrupts):
+            if isinstance(step.text, AudioFile):
+                open_audio_file(step.text)[0].close()
+            else:
+                make_sound(step.text, caller.voice, 16000)
