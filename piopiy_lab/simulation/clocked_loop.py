@@ -48,6 +48,9 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         main_task: The task that was given to run; set by running.py.
     """
 
+    # Until BaseEventLoop.__init__ has run: a loop that was refused its arguments needs no closing.
+    _closed = True
+
     if TYPE_CHECKING:  # what is used of CPython's BaseEventLoop, 3.11 to 3.13
         _scheduled: list[_Timer]
         _ready: deque[asyncio.Handle]
@@ -126,6 +129,11 @@ class ClockedLoop(asyncio.SelectorEventLoop):
             self.guards.check_cap(ns - START_NS, self.elapsed)
             self._ns = ns
             self._turns = 0
+
+    def grant_ending(self, virtual_secs: float, wall_secs: float) -> None:
+        """Give what is left to do after the main task's end a fresh, small allowance."""
+        self._turns = 0
+        self.guards.ending(self.elapsed_ns, virtual_secs, wall_secs)
 
     def call_at(
         self,

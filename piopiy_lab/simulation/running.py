@@ -58,11 +58,14 @@ async def run_in_slices(
         finally:
             loop.slice_end = None
 
+    def stop(_: asyncio.Task[T]) -> None:
+        loop.stop()
+
     with http_requests_held():
+        loop.guards.begin()
+        main = loop.main_task = loop.create_task(coro, name="main")
+        main.add_done_callback(stop)
         try:
-            loop.guards.begin()
-            main = loop.main_task = loop.create_task(coro, name="main")
-            main.add_done_callback(lambda _: loop.stop())
             while not main.done():
                 _nested(one_slice)
                 if loop.waits_outside:
@@ -71,6 +74,7 @@ async def run_in_slices(
                     await asyncio.sleep(0)
             return main.result()
         finally:
+            main.remove_done_callback(stop)
             _nested(lambda: _finish(loop))
 
 
@@ -123,7 +127,7 @@ def _finish(loop: VirtualTimeLoop) -> None:
     """Cancel what is left, close generators and executors, close the loop; note what remains."""
     leaked: list[str] = []
     try:
-        loop.guards.ending(loop.elapsed_ns, _END_VIRTUAL_SECS, _END_SECS)
+        loop.grant_ending(_END_VIRTUAL_SECS, _END_SECS)
         tasks = loop.pending_tasks()
         for task in tasks:
             task.cancel()
