@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,6 +54,10 @@ class SampleSource(Protocol):
 
     def samples(self) -> np.ndarray:
         """Return what there is so far: int16, shape (n, 2). Safe from any thread."""
+        ...
+
+    def blocks(self) -> Iterable[np.ndarray]:
+        """Yield the same in pieces."""
         ...
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import html
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, overload
@@ -163,15 +164,14 @@ def build_turns(events: Iterable[ev.Event]) -> Turns:
     A turn whose answer was never heard (the user went on, or the call ended) is not listed.
     Pure: the same events give the same turns.
     """
-    ordered: list[ev.Event] = [e for e in events if isinstance(e, _READ)]
-    ordered.sort(key=lambda e: e.at)
-    transcript = build_transcript(ordered)
-    triggers = _triggers(ordered)
+    log = _Log(events)
+    transcript = build_transcript(log.events)
+    triggers = _triggers(log.events)
     ends = [*(trigger.at for trigger in triggers[1:]), math.inf]
     turns: list[Turn] = []
     since = -math.inf
     for trigger, until in zip(triggers, ends, strict=True):
-        turn = _turn(trigger, _Window(ordered, since, until), transcript)
+        turn = _turn(trigger, _Window(log, since, until), transcript)
         if turn is not None:
             turns.append(turn)
         since = trigger.at
@@ -204,6 +204,16 @@ _READ = (
 )
 
 
+class _Log:
+    """The events that matter here, by time."""
+
+    def __init__(self, events: Iterable[ev.Event]) -> None:
+        self.events: list[ev.Event] = [e for e in events if isinstance(e, _READ)]
+        self.events.sort(key=lambda e: e.at)
+        self.times = [e.at for e in self.events]
+        self.spoken_ends = [e.end for e in self.events if isinstance(e, ev.CallerSpoke)]
+
+
 @dataclass(frozen=True)
 class _Trigger:
     """What made the agent answer: the end of a user turn, or a typed text."""
@@ -215,14 +225,14 @@ class _Trigger:
 class _Window:
     """The events that may belong to one trigger: since the one before, until the next."""
 
-    def __init__(self, ordered: list[ev.Event], since: float, until: float) -> None:
-        self._events = [
-            e for e in ordered if since < e.at <= until or isinstance(e, ev.CallerSpoke)
-        ]
+    def __init__(self, log: _Log, since: float, until: float) -> None:
+        begin, end = bisect_right(log.times, since), bisect_right(log.times, until)
+        self._events = log.events[begin:end]
         self.since, self.until = since, until
+        self.spoken_ends = [end for end in log.spoken_ends if end > since]
 
     def before(self, kind: type[E], at: float) -> list[E]:
-        return [e for e in self._events if isinstance(e, kind) and self.since < e.at <= at]
+        return [e for e in self._events if isinstance(e, kind) and e.at <= at]
 
     def after(self, kind: type[E], at: float, until: float | None = None) -> list[E]:
         end = self.until if until is None else until
@@ -234,19 +244,18 @@ def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
     typed = [e for e in ordered if isinstance(e, ev.UserTextTyped)]
     texts = [e.text.strip() for e in typed]
     found = [_Trigger(at) for at in stops] + [_Trigger(e.at, typed=True) for e in typed]
+    heard = -math.inf  # when the user last said or pressed something
     for event in ordered:  # a turn that was added without the turn rules (keys, custom parts)
+        if isinstance(event, ev.Transcribed | ev.DTMFReceived):
+            heard = event.at
         if not isinstance(event, ev.UserTurnAdded):
             continue
         if event.text.strip() in texts:
             texts.remove(event.text.strip())
             continue
-        known = [t.at for t in found if t.at <= event.at + SAME_MOMENT_SECS * 10]
-        heard = [
-            e.at
-            for e in ordered
-            if isinstance(e, ev.Transcribed | ev.DTMFReceived) and e.at <= event.at
-        ]
-        if not known or (heard and heard[-1] > max(known) + SAME_MOMENT_SECS):
+        late = event.at + 10 * SAME_MOMENT_SECS
+        known = max((t.at for t in found if t.at <= late), default=-math.inf)
+        if heard > known + SAME_MOMENT_SECS:
             found.append(_Trigger(event.at))
     return sorted(found, key=lambda trigger: trigger.at)
 
@@ -306,7 +315,7 @@ def _end_of_speech(
     final: ev.Transcribed | None,
     window: _Window,
 ) -> float | None:
-    spoke = [e.end for e in window.after(ev.CallerSpoke, -math.inf) if e.end > window.since]
+    spoke = window.spoken_ends
     if silence is not None:
         begun = _last(window.before(ev.UserSpeechStarted, silence.at))
         onset = window.since if begun is None else begun.at - begun.start_secs

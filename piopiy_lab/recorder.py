@@ -1,0 +1,352 @@
+"""Records both sides of a call on the call's clock.
+
+Each side's chunks come with the second at which their first sample was heard. That time
+jitters, and a sound card's crystal is not the loop's clock, so a side is a :class:`_Track`: a
+chunk continues the one before it as long as the two agree within :data:`TOLERANCE_SECS`. What
+many chunks disagree by is made good slowly, by stretching or squeezing chunks by about half a
+percent, which nobody hears. When chunk and clock agree to the sample (in a
+simulation) not one sample is changed.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from piopiy_lab.errors import ArgumentError, SavedCallError
+from piopiy_lab.pcm import Int16, StreamResampler
+from piopiy_lab.sample_store import (
+    FRAME_BYTES,
+    READ_FRAMES,
+    FileStore,
+    MemoryStore,
+    SampleStore,
+    SplitStore,
+)
+
+CALLER, AGENT = 0, 1  # columns
+
+#: A chunk further than this from where the side stands is a gap, or is too late: twice the
+#: jitter that a busy event loop shows.
+TOLERANCE_SECS = 0.06
+#: Which of a block's disagreements counts. Chunks are handled late more often than early, so it
+#: lies below the median: 20 ms are kept with jitter of 0..30 ms and of -30..30 ms alike.
+QUANTILE = 0.33
+#: What that of a block of chunks may disagree by before it is made good.
+DEADBAND_SECS = 0.005
+#: Chunks in a block.
+BLOCK_CHUNKS = 32
+#: How much a chunk may be stretched or squeezed: 0.5 % is nine cents of a semitone.
+SLEW = 0.005
+#: What is older than this goes to the store; late chunks and cuts still find their place there.
+FINAL_SECS = 1.0
+#: How much may wait in memory when nobody calls advance().
+WAITING_SECS = 30.0
+
+
+class Recorder:
+    """A stereo recording that grows as the call goes on: caller left, agent right.
+
+    Safe from any thread. A disk that fails doesn't end the call: the error is in :attr:`error`,
+    and the recording goes on in memory.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        *,
+        wav_path: Path | None = None,
+        keep: bool = True,
+        memory_limit_bytes: int = 64 << 20,
+    ) -> None:
+        """Begin a recording at second 0 of the call's clock.
+
+        Args:
+            sample_rate: Of the recording, in Hz.
+            wav_path: Write a WAV there as the call goes on, good after kill -9.
+            keep: False keeps no audio at all.
+            memory_limit_bytes: Without ``wav_path``, what may stay in memory; past it the audio
+                is in an unnamed temporary file.
+
+        Raises:
+            ArgumentError: The rate isn't positive.
+            SavedCallError: The WAV can't be written.
+        """
+        if sample_rate <= 0:
+            raise ArgumentError(f"a sample rate of {sample_rate!r} Hz; give a positive one")
+        self._sample_rate = sample_rate
+        self._keep = keep
+        self._limit = math.inf if wav_path is not None else memory_limit_bytes
+        self._lock = threading.Lock()  # guards everything below
+        self._tracks = (_Track(sample_rate), _Track(sample_rate))
+        self._tail: Int16 = np.zeros((sample_rate * 2, 2), np.int16)  # frames from _base on
+        self._base = 0  # frames before this are in the store
+        self._end = 0  # frames that were written, or are silence by now
+        self._closed = False
+        self.error: OSError | None = None  # written once, by whoever met it first
+        self._store: SampleStore = MemoryStore()
+        if keep and wav_path is not None:
+            try:
+                self._store = FileStore.wav(wav_path, sample_rate)
+            except OSError as error:
+                raise SavedCallError(
+                    f"can't write the recording {wav_path} ({error.strerror or error}); "
+                    "give a folder that can be written to"
+                ) from error
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the recording."""
+        return self._sample_rate
+
+    def write_caller(self, at: float, samples: Int16, sample_rate: int) -> None:
+        """Add what the agent's side heard of the caller.
+
+        Args:
+            at: The second of the call's clock of the first sample.
+            samples: int16, (n,).
+            sample_rate: Theirs, in Hz.
+        """
+        self._write(CALLER, at, samples, sample_rate)
+
+    def write_agent(self, at: float, samples: Int16, sample_rate: int) -> None:
+        """Add what the caller heard of the agent, or will hear; see :meth:`cut_agent`.
+
+        Args:
+            at: The second of the call's clock of the first sample; it may lie ahead.
+            samples: int16, (n,).
+            sample_rate: Theirs, in Hz.
+        """
+        self._write(AGENT, at, samples, sample_rate)
+
+    def cut_agent(self, at: float) -> None:
+        """Erase the agent's audio from second ``at`` on: nobody heard it."""
+        with self._lock:
+            if self._closed or not self._keep:
+                return
+            self._put(AGENT, self._tracks[AGENT].finish())
+            start = max(0, round(at * self._sample_rate))
+            if start < self._end:
+                silence = np.zeros(self._end - start, np.int16)
+                self._put(AGENT, [(start, silence)])
+
+    def advance(self, now: float) -> None:
+        """Hand what is older than about a second to the store; call it a few times a second."""
+        with self._lock:
+            if self._closed or not self._keep:
+                return
+            frames = round((now - FINAL_SECS) * self._sample_rate)
+            if frames - self._base >= self._sample_rate // 4:
+                self._hand_over(frames)
+
+    def close(self, end: float) -> None:
+        """Finish the recording: exactly ``end`` seconds long on both sides. Once is enough."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if not self._keep:
+                return
+            for column, track in enumerate(self._tracks):
+                self._put(column, track.finish())
+            frames = max(0, round(end * self._sample_rate))
+            if frames > self._base:
+                self._hand_over(frames)
+            self._base = self._end = frames
+            self._tail = np.zeros((0, 2), np.int16)
+            try:
+                self._store.truncate(frames)
+                self._store.close()
+            except OSError as error:
+                self._lose(error)
+
+    def samples(self) -> Int16:
+        """Return the recording so far: int16, (n, 2), caller left, agent right. A copy.
+
+        Raises:
+            SavedCallError: It is on a disk that can't be read any more.
+        """
+        return self._read(0, self.frames)
+
+    def blocks(self) -> Iterator[Int16]:
+        """Yield the recording so far in pieces, (n, 2), so that a long one needs no memory.
+
+        Raises:
+            SavedCallError: It is on a disk that can't be read any more.
+        """
+        frames = self.frames
+        for start in range(0, frames, READ_FRAMES):
+            yield self._read(start, min(frames, start + READ_FRAMES))
+
+    @property
+    def frames(self) -> int:
+        """The length of the recording so far, in samples of one side."""
+        with self._lock:
+            return max(self._base, self._end)
+
+    def __repr__(self) -> str:
+        secs = self.frames / self._sample_rate
+        kept = "" if self._keep else ", keeps nothing"
+        return f"<Recorder: {secs:.2f} s, {self._sample_rate} Hz{kept}>"
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _read(self, start: int, end: int) -> Int16:
+        if not self._keep:
+            return np.zeros((0, 2), np.int16)
+        with self._lock:
+            store, split = self._store, min(max(self._base, start), end)
+            skip = split - self._base
+            tail = self._tail[max(0, skip) : max(0, end - self._base)].copy()
+        try:
+            final = store.read(start, split)
+        except OSError as error:
+            raise SavedCallError(f"the recording can't be read back ({error})") from error
+        frames = np.concatenate([final, tail])
+        missing = end - start - len(frames)
+        return np.pad(frames, ((0, missing), (0, 0))) if missing > 0 else frames[: end - start]
+
+    def _write(self, column: int, at: float, samples: Int16, sample_rate: int) -> None:
+        if not math.isfinite(at):
+            raise ArgumentError(f"audio at second {at!r}; give a time of the call's clock")
+        with self._lock:
+            if self._closed or not self._keep or len(samples) == 0:
+                return
+            self._put(column, self._tracks[column].write(at, samples, sample_rate))
+            if self._end - self._base > WAITING_SECS * self._sample_rate:
+                self._hand_over(self._end - round(FINAL_SECS * self._sample_rate))
+
+    # --- inside, while _lock is held ------------------------------------------------------------
+
+    def _put(self, column: int, pieces: list[tuple[int, Int16]]) -> None:
+        """Write pieces of one side at their frames, in the tail and, if late, in the store."""
+        for frame, samples in pieces:
+            end = frame + len(samples)
+            self._end = max(self._end, end)
+            late = min(end, self._base) - frame
+            if late > 0:
+                self._amend(column, frame, samples[:late])
+                frame, samples = self._base, samples[late:]
+            if len(samples):
+                self._room(end - self._base)
+                self._tail[frame - self._base : end - self._base, column] = samples
+
+    def _room(self, frames: int) -> None:
+        if frames > len(self._tail):
+            more = np.zeros((max(frames, 2 * len(self._tail)), 2), np.int16)
+            more[: len(self._tail)] = self._tail
+            self._tail = more
+
+    def _amend(self, column: int, frame: int, samples: Int16) -> None:
+        try:
+            frames = self._store.read(frame, frame + len(samples))
+            frames[:, column] = samples
+            self._store.write(frame, frames)
+        except OSError as error:
+            self._lose(error)
+
+    def _hand_over(self, frames: int) -> None:
+        """Move the tail up to frame ``frames`` to the store."""
+        count = frames - self._base
+        self._room(count)
+        done = self._tail[:count]
+        try:
+            self._store.write(self._base, done)
+        except OSError as error:
+            self._lose(error)
+            self._store.write(self._base, done)
+        kept = len(self._tail) - count
+        self._tail[:kept] = self._tail[count:].copy()
+        self._tail[kept:] = 0
+        self._base = frames
+        self._end = max(self._end, frames)
+        if self._store.length * FRAME_BYTES > self._limit:
+            self._spill()
+
+    def _spill(self) -> None:
+        self._limit = math.inf  # tried once; without room for it the memory has to do
+        try:
+            store = FileStore.temporary()
+            for start in range(0, self._base, READ_FRAMES):
+                stop = min(self._base, start + READ_FRAMES)
+                store.write(start, self._store.read(start, stop))
+        except OSError as error:
+            self.error = self.error or error
+            return
+        self._store = store
+
+    def _lose(self, error: OSError) -> None:
+        self.error = self.error or error
+        if not isinstance(self._store, SplitStore | MemoryStore):
+            self._store = SplitStore(self._store, min(self._store.length, self._base))
+
+
+class _Track:
+    """Where one side stands. Turns chunks with a time into samples with a frame number."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._stream: StreamResampler | None = None  # None: the next chunk begins anew
+        self._start = 0  # frame of the stream's first sample
+        self._errors: list[float] = []  # seconds by which the clock was ahead of the chunks
+        self._owed = 0.0  # seconds to stretch by, still
+
+    def write(self, at: float, samples: Int16, rate: int) -> list[tuple[int, Int16]]:
+        pieces: list[tuple[int, Int16]] = []
+        if at < 0:  # heard before the call's clock began
+            samples, at = samples[math.ceil(-at * rate) :], 0.0
+        if self._stream is not None and self._stream.from_rate != rate:
+            pieces += self.finish()
+        if self._stream is not None:
+            ahead = at - self._position(self._stream)
+            if ahead > TOLERANCE_SECS:  # nothing was heard in between
+                pieces += self.finish()
+            elif ahead < -TOLERANCE_SECS:  # it overlaps what is there: keep to the clock
+                samples = samples[round(-ahead * rate) :]
+                self._forget()
+            else:
+                samples = self._adjusted(samples, ahead, rate)
+        if self._stream is None:
+            self._stream = StreamResampler(rate, self._rate)
+            self._start = round(at * self._rate)
+        frame = self._start + self._stream.samples_out
+        pieces.append((frame, self._stream.process(samples)))
+        return pieces
+
+    def finish(self) -> list[tuple[int, Int16]]:
+        """Give what the resampler holds back; the next chunk begins anew."""
+        if self._stream is None:
+            return []
+        frame = self._start + self._stream.samples_out
+        held = self._stream.flush()
+        self._stream = None
+        self._forget()
+        return [(frame, held)]
+
+    def _position(self, stream: StreamResampler) -> float:
+        """The second at which the next chunk belongs if it follows the last one."""
+        return self._start / self._rate + stream.samples_in / stream.from_rate
+
+    def _adjusted(self, samples: Int16, ahead: float, rate: int) -> Int16:
+        """Stretch (or squeeze) a chunk by a little of what the clock is ahead (or behind) by."""
+        self._errors.append(ahead - self._owed)
+        if len(self._errors) == BLOCK_CHUNKS:
+            error = float(np.quantile(self._errors, QUANTILE))
+            self._errors.clear()
+            if abs(error) > DEADBAND_SECS:
+                self._owed += error
+        most = max(1.0, len(samples) * SLEW)
+        count = math.trunc(min(most, max(-most, self._owed * rate)))
+        if count == 0:
+            return samples
+        self._owed -= count / rate
+        places = np.linspace(0, len(samples) - 1, len(samples) + count)
+        return np.rint(np.interp(places, np.arange(len(samples)), samples)).astype(np.int16)
+
+    def _forget(self) -> None:
+        self._errors.clear()
+        self._owed = 0.0
