@@ -34,13 +34,13 @@ INSTRUCTIONS = (
 
 LARGEST_PARTY = 12
 
-_DAYS = "today tomorrow Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 # In the recogniser's dictionary, and far enough apart for it.
 _NAMES = "Anna David George Helen Julia Maria Oliver Peter Robert Sophia Thomas Victor"
 SLOTS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "party": tuple(number_in_words(n) for n in range(1, LARGEST_PARTY + 1)),
-        "day": tuple(_DAYS.split()),
+        "day": ("today", "tomorrow", *_DAYS.split(), *(f"on {day}" for day in _DAYS.split())),
         "time": tuple(TIMES),
         "name": tuple(_NAMES.split()),
         "detail": ("number of people", "day", "time", "name"),
@@ -48,46 +48,28 @@ SLOTS: Mapping[str, Sequence[str]] = MappingProxyType(
 )
 
 _WANT = "[i would like | i'd like | i want | i need | can i have | can i book | book]"
-_NO = "(no | actually | sorry | no sorry | no actually)"
-_NAME = "(my name is | the name is | under the name)"
+_NO = "[no | actually | sorry] [make it]"
 
-# What can be said, and what answers it.
+# What can be said, and what answers it. Every slot in every phrase costs the recogniser time and
+# gives it one more way to be wrong, so a phrase stands for many sentences.
 REPLIES: Mapping[str, Reply | Replier] = MappingProxyType(
     {
-        f"{_WANT} a table [please]": says.start,
-        "i would like to (book | reserve) a table [please]": says.start,
-        f"{_WANT} a table for {{party}} [people] [please]": says.details,
-        f"{_WANT} a table for {{party}} [people] [on] {{day}} [at {{time}}] [please]": says.details,
-        f"{_WANT} a table for {{party}} [people] at {{time}} [[on] {{day}}] [please]": says.details,
-        f"{_WANT} a table [for | on] {{day}} [at {{time}}] [please]": says.details,
-        f"{_WANT} a table [for {{party}}] [on] {{day}} at {{time}} {_NAME} {{name}}": says.details,
-        "[for] {party} people [please]": says.details,
-        "for {party} [please]": says.for_number,
-        "[there are | there will be] {party} of us": says.details,
+        f"{_WANT} a table [for {{party}} [people]] [[for] {{day}}] [at {{time}}]"
+        " [(my name is | under the name) {name}] [please]": says.details,
+        f"{_WANT} a table for {{party}} [people] at {{time}} {{day}} [please]": says.details,
+        "{party} people {day} [at {time}]": says.details,
+        "for {party} [people] {day} [at {time}]": says.details,
+        "{day} [at {time}] for {party} [people]": says.details,
+        "at {time} {day}": says.details,
+        f"{_NO} [for] {{party}} people [please]": says.details,
+        f"{_NO} for {{party}} [please]": says.for_number,
+        "[[no | actually | sorry] make it] {party} [please]": says.bare_number,
+        "(there are | there will be) {party} of us": says.details,
         "[it is] just me": says.just_me,
-        "{party} [please]": says.bare_number,
-        "[for] {party} [people] [on] {day} [at {time}]": says.details,
-        "[on | for] {day} [please]": says.details,
-        "[on | for] {day} at {time} [please]": says.details,
-        "[on | for] {day} [at {time}] for {party} [people]": says.details,
-        "at {time} [o'clock] [please]": says.details,
-        "{time} o'clock [please]": says.details,
-        "{time} [please]": says.bare_number,
-        "at {time} [on] {day}": says.details,
-        f"[{_NAME}] {{name}} [please]": says.details,
-        "(it is | this is) {name}": says.details,
-        f"[{_NO}] make it [on] {{day}} [at {{time}}]": says.details,
-        f"{_NO} [on] {{day}} [at {{time}}]": says.details,
-        f"[{_NO}] make it [for] {{party}} people": says.details,
-        f"[{_NO}] make it for {{party}}": says.details,
-        f"{_NO} [for] {{party}} people": says.details,
-        f"{_NO} for {{party}}": says.details,
-        f"[{_NO}] make it {{party}}": says.bare_number,
-        f"{_NO} [make it] at {{time}} [o'clock]": says.details,
-        "make it at {time} [o'clock]": says.details,
-        f"[{_NO}] make it {{time}} [o'clock]": says.bare_number,
-        f"{_NO} (my name is | the name is | it is) {{name}}": says.details,
-        "[can i] change the {detail} [please]": says.change,
+        f"{_NO} [for] {{day}} [at {{time}}] [please]": says.details,
+        f"{_NO} [at] {{time}} [o'clock] [please]": says.details,
+        "[[no | actually | sorry] (my name is | the name is | it is | this is)] {name}": says.details,
+        "can i change the {detail} [please]": says.change,
         "yes [please]": says.yes,
         "[yes] (that is | that's) (right | correct | fine)": says.yes,
         "[yes] book it [please]": says.yes,
@@ -97,12 +79,11 @@ REPLIES: Mapping[str, Reply | Replier] = MappingProxyType(
         "no that is all": says.no,
         "what times do you have": says.times,
         "what time are you open": says.times,
-        "are you open [on] {day}": says.opening_days,
+        "are you open {day}": says.opening_days,
         "what days are you open": says.opening_days,
         "help [me] [please]": says.help,
         "what can i say": says.help,
-        "[can you] repeat that [please]": says.repeat,
-        "[can you] say that again [please]": says.repeat,
+        "[can you] (repeat that | say that again) please": says.repeat,
         "thank you [very much]": says.thanks,
         "[thank you] goodbye": says.goodbye,
         "thank you bye bye": says.goodbye,
@@ -120,11 +101,12 @@ TYPED: Mapping[str, Reply | Replier] = MappingProxyType(
         "hi [there]": says.hello,
         "(yeah | yep | ok | okay | sure | correct)": says.yes,
         "nope": says.no,
+        "[(i want | i would like) to] change the {detail}": says.change,
         "thanks": says.thanks,
         "(bye | bye bye)": says.goodbye,
-        "(could | can | may) (i | we) (have | book | get | reserve) a table": says.start,
+        "(could | can | may) (i | we) (have | book | get | reserve) a table": says.details,
         "(could | can | may) (i | we) (have | book | get | reserve) a table for {party} [people]"
-        " [[on] {day}] [at {time} [pm]]": says.details,
+        " [{day}] [at {time} [pm]]": says.details,
         "[at] {time} pm": says.details,
         "(my name's | i'm | i am) {name}": says.details,
         "{name} here": says.details,

@@ -47,7 +47,10 @@ _HINTS = {
 
 def details(slots: Mapping[str, str], state: DialogueState) -> Reply:
     """Take what was said, acknowledge it, and go on to what is missing."""
-    said = {name: value for name, value in slots.items() if name in _DETAILS}
+    said = {name: slots[name].removeprefix("on ") for name in _DETAILS if name in slots}
+    if not said:
+        state.setdefault("asked", "party")
+        return _question(state)
     state.update(said)
     state.pop("booked", None)
     if all(name in state for name in _DETAILS):
@@ -186,12 +189,6 @@ def _question(state: DialogueState) -> str:
         return f"{_summary(state)} Is that right?"
     state["asked"] = missing[0]
     return _QUESTIONS[missing[0]]
-
-
-def start(slots: Mapping[str, str], state: DialogueState) -> Reply:
-    """Ask for the first detail."""
-    state.setdefault("asked", "party")
-    return _question(state)
 
 
 def _hint(state: DialogueState) -> str:

@@ -262,16 +262,18 @@ def test_a_tool_that_an_interruption_stops_is_not_talked_about():
 
 def test_an_interruption_stops_a_reply_in_mid_stream():
     async def main():
-        async with text_call(RuleLLMService(doors(), token_delay=0.02)) as call:
+        async with text_call(RuleLLMService(doors(), token_delay=0.1)) as call:
+            third_word = asyncio.Event()
 
-            async def interrupt(frame):
-                if len(call.watch.of(LLMTextFrame)) == 3 and isinstance(frame, LLMTextFrame):
-                    await call.watch.broadcast_interruption()
+            async def count(frame):
+                if len(call.watch.of(LLMTextFrame)) == 3:
+                    third_word.set()
 
-            call.watch.on_frame = interrupt
-            said = await call.says("tell me a story")
-            assert "Once upon a".startswith(said)
-            call.watch.on_frame = None
+            call.watch.on_frame = count
+            await call.heard("tell me a story")
+            await asyncio.wait_for(third_word.wait(), WITHIN)
+            await call.worker.queue_frame(InterruptionFrame())
+            assert await call.line() == "Once upon a"
             assert len(call.watch.of(LLMTextFrame)) == 3
             assert await call.says("thank you") == "You are welcome."
 
