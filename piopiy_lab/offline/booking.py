@@ -48,6 +48,7 @@ SLOTS: Mapping[str, Sequence[str]] = MappingProxyType(
 )
 
 _WANT = "[i would like | i'd like | i want | i need | can i have | can i book | book]"
+_NAME_IS = "(my name is | the name is | it is | this is)"
 _NO = "[no | actually | sorry] [make it]"
 
 # What can be said, and what answers it. Every slot in every phrase costs the recogniser time and
@@ -68,7 +69,7 @@ REPLIES: Mapping[str, Reply | Replier] = MappingProxyType(
         "[it is] just me": says.just_me,
         f"{_NO} [for] {{day}} [at {{time}}] [please]": says.details,
         f"{_NO} [at] {{time}} [o'clock] [please]": says.details,
-        "[[no | actually | sorry] (my name is | the name is | it is | this is)] {name}": says.details,
+        f"[[no | actually | sorry] {_NAME_IS}] {{name}}": says.details,
         "can i change the {detail} [please]": says.change,
         "yes [please]": says.yes,
         "[yes] (that is | that's) (right | correct | fine)": says.yes,

@@ -23,7 +23,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import LLMTokenUsage
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage
-from pipecat.processors.frame_processor import FrameDirection
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
@@ -33,6 +33,15 @@ from piopiy_lab.offline.replies import Answer, Heard, Said
 from piopiy_lab.offline.rules import RuleBook
 from piopiy_lab.offline.wording import number_from_words
 
+# What an instance takes along from one pipeline to the next.
+_KEPT = (
+    "_id",
+    "_prev",
+    "_event_handlers",
+    "_functions",
+    "_base_system_instruction",
+    "_appended_system_instructions",
+)
 _TOKEN = re.compile(r"\s*\S+")
 
 
@@ -48,8 +57,9 @@ class RuleLLMService(LLMService):
     pipecat's `run_function_calls`, and speaks their results when the context comes back with them.
     It reports time to first byte, processing time and token usage, where a "token" is a word.
 
-    The service keeps no conversation: each answer is worked out from the context alone. So one
-    instance can serve several calls, one after the other.
+    The service keeps no conversation: each answer is worked out from the context alone. One
+    instance can serve several calls, one after the other; not two at once. Every method runs on
+    the session's loop.
 
     Args:
         rules: What is answered to what.
@@ -103,7 +113,11 @@ class RuleLLMService(LLMService):
         )
         if settings is not None:
             complete.apply_update(settings)
+        self._arguments = kwargs
         super().__init__(settings=complete, **kwargs)
+        # Whether a pipeline has had this service and is done with it. Written by cleanup() and
+        # link().
+        self._left_behind = False
         # What to answer; never changes. Read on the session's loop.
         self.rules = rules
         # The rules' own tools by name; never changes.
@@ -115,8 +129,31 @@ class RuleLLMService(LLMService):
         """Return True: TTFB, processing time and usage are reported."""
         return True
 
+    def link(self, processor: FrameProcessor) -> None:
+        """Link to the next processor; after an earlier pipeline, become as new first.
+
+        A pipecat processor's queues belong to the loop they first waited on, and a cancelled one
+        takes no more frames: so the base classes are initialised again. Settings, registered
+        functions and event handlers stay.
+
+        Args:
+            processor: The next processor.
+        """
+        if self._left_behind:
+            self._left_behind = False
+            kept = {name: getattr(self, name) for name in _KEPT}
+            super().__init__(**{**self._arguments, "settings": self._settings, "name": self._name})
+            for name, value in kept.items():
+                setattr(self, name, value)
+        super().link(processor)
+
+    async def cleanup(self) -> None:
+        """Let go of the pipeline."""
+        await super().cleanup()
+        self._left_behind = True
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Answer an `LLMContextFrame`; pass every other frame on. Runs on the session's loop."""
+        """Answer an `LLMContextFrame`; pass every other frame on."""
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)

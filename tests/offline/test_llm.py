@@ -301,6 +301,25 @@ def test_one_service_serves_two_calls_that_do_not_know_each_other():
     asyncio.run(main())
 
 
+def test_a_service_works_again_after_a_cancelled_call_in_another_loop():
+    llm, handler = RuleLLMService(doors(), token_delay=0.01), open_door()
+    llm.register_function("open_door", handler)
+
+    async def cancelled():
+        async with text_call(llm) as call:
+            await call.heard("tell me a story")
+            await call.worker.cancel()
+
+    async def again():
+        async with text_call(llm) as call:
+            assert await call.says("open the garden door") == "The garden door is open."
+
+    asyncio.run(cancelled())
+    asyncio.run(again())
+    asyncio.run(again())
+    assert len(handler.arguments) == 2
+
+
 def test_memory_follows_the_context():
     async def main():
         async with text_call(RuleLLMService(doors())) as call:
