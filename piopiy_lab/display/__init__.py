@@ -1,0 +1,32 @@
+"""Showing calls: one hook for front ends, and a call as text and HTML.
+
+Knows neither IPython nor how figures are drawn; nothing is computed before it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piopiy_lab.display.hook import Hook as Hook
+from piopiy_lab.display.hook import cell_key as cell_key
+from piopiy_lab.display.hook import set_hook as set_hook
+from piopiy_lab.display.hook import show as show
+
+if TYPE_CHECKING:
+    from piopiy_lab.display.shown import ShownCall
+
+__all__ = ["Hook", "call_mimebundle", "cell_key", "set_hook", "show"]
+
+
+def call_mimebundle(call: ShownCall) -> dict[str, object]:
+    """Return how a call is shown: ``text/plain`` and, outside of terminals, ``text/html``.
+
+    The HTML of an ended call has the timeline, the conversation as words to click, and a player
+    with the sound in it, so that a saved notebook still talks; a running call's is one line.
+    The same call gives the same bundle, byte for byte.
+
+    Takes about a second for half a minute of call. Safe from any thread.
+    """
+    from piopiy_lab.display.bundle import bundle_of
+
+    return bundle_of(call)

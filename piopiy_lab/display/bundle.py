@@ -1,0 +1,93 @@
+"""A call as the MIME bundle that notebooks ask for; the parts are put together here."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from piopiy_lab.display import page
+from piopiy_lab.display.mp3 import mp3_of
+from piopiy_lab.display.shown import ShownCall
+from piopiy_lab.display.wording import clock, facts_of, name_of
+
+#: More than this many seconds of sound are not embedded: 10 minutes are about 4 MB of notebook.
+MAX_SOUND_SECS = 600.0
+
+
+def bundle_of(call: ShownCall) -> dict[str, object]:
+    """Return ``text/plain`` and, where it can be seen, ``text/html``; see ``call_mimebundle``."""
+    plain = str(call)
+    if _in_terminal():
+        return {"text/plain": plain}
+    return {"text/plain": plain, "text/html": html_of(call, plain)}
+
+
+def html_of(call: ShownCall, plain: str) -> str:
+    """Return the call as HTML that needs nothing from outside, deterministic."""
+    if call.state != "ended":
+        return _running(call)
+    sound, note = _sound(call)
+    picture, frame = _picture(call)
+    identity = hashlib.sha256(plain.encode() + sound + picture).hexdigest()[:12]
+    parts = [
+        page.head(name_of(call), facts_of(call)),
+        page.picture(_data("image/png", picture), frame, f"timeline of {name_of(call)}"),
+        page.player(_data("audio/mpeg", sound)) if sound else "",
+        page.note(note),
+        page.conversation(call, playable=bool(sound)),
+    ]
+    return page.whole(identity, parts)
+
+
+def _running(call: ShownCall) -> str:
+    return page.whole(
+        "running",
+        [
+            f"<div><b>{escape(name_of(call))}</b> {escape(call.state)}… {call.duration:.0f} s. "
+            "<code>call.hang_up()</code> ends it.</div>"
+        ],
+    )
+
+
+def _sound(call: ShownCall) -> tuple[bytes, str]:
+    """Return the sound as MP3, and what has to be said about it."""
+    recording: Any = call.recording
+    rate = int(getattr(recording, "sample_rate", 0) or 0)
+    if not rate or not len(recording):
+        return b"", "No sound was kept (record=False)." if call.duration else ""
+    sound = mp3_of(np.asarray(recording), rate, MAX_SOUND_SECS)
+    if sound is None:
+        return b"", "No player: this soundfile can't write MP3; update it (0.13 or later)."
+    if len(recording) > MAX_SOUND_SECS * rate:
+        return sound, (
+            f"The player holds the first {clock(MAX_SOUND_SECS)} only; call.save(...) keeps "
+            "all of it."
+        )
+    return sound, ""
+
+
+def _picture(call: ShownCall) -> tuple[bytes, dict[str, float]]:
+    """Return the timeline as PNG, and where its clock is: fractions of its width, seconds."""
+    figure = call.plot()
+    for axes in figure.axes:
+        if axes.get_label() == "backdrop":
+            box, (start, end) = axes.get_position(), axes.get_xlim()
+            frame = {"x0": box.x0, "x1": box.x1, "t0": start, "t1": end}
+            return figure._repr_png_(), frame
+    return figure._repr_png_(), {}
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _in_terminal() -> bool:
+    """Whether IPython runs in a terminal, where nobody can see HTML; IPython isn't imported."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and getattr(shell, "kernel", None) is None

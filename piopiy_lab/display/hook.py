@@ -1,0 +1,69 @@
+"""The one hook between calls and whatever shows them.
+
+A call is shown by ``show(call)``; what that does is up to whoever installed a hook (the notebook
+glue). Without one, nothing happens: no import, no output.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What a front end gives to calls.
+
+    Attributes:
+        show: Shows an object where the user looks now; called on the thread that made it, and
+            must return at once.
+        cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
+    """
+
+    show: Callable[[Any], None]
+    cell_key: Callable[[], str | None] = lambda: None
+
+
+_hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
+
+
+def set_hook(hook: Hook | None) -> Hook | None:
+    """Install a front end, or with None take it away.
+
+    Returns:
+        The hook that was there before.
+    """
+    global _hook
+    before, _hook = _hook, hook
+    return before
+
+
+def show(obj: Any) -> None:
+    """Show an object through the hook; do nothing without one.
+
+    A hook that fails costs the picture, not the call: it becomes a ``RuntimeWarning``.
+    """
+    hook = _hook
+    if hook is None:
+        return
+    try:
+        hook.show(obj)
+    except Exception as error:
+        warnings.warn(
+            f"{obj!r} can't be shown ({type(error).__name__}: {error}); it goes on without",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def cell_key() -> str | None:
+    """Return the name of the notebook cell that runs now; None where there is none."""
+    hook = _hook
+    if hook is None:
+        return None
+    try:
+        return hook.cell_key()
+    except Exception:  # a front end without such names: no cell is known, nothing is lost
+        return None

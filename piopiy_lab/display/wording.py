@@ -1,0 +1,105 @@
+"""How a call is put into words: times, titles, tool calls, and what nobody got to hear.
+
+Pure functions over strings and the structural types of :mod:`piopiy_lab.display.shown`; the
+plain text, the HTML and the figures all use them, so that they agree.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from piopiy_lab import events as ev
+from piopiy_lab.display.shown import ShownCall, ShownEntry
+
+WHO = {"user": "caller", "assistant": "agent"}
+
+
+def clock(seconds: float, digits: int = 0) -> str:
+    """Write seconds as ``m:ss`` (with ``digits`` decimals)."""
+    minutes, rest = divmod(round(max(0.0, seconds), digits), 60)
+    width = 2 + (digits + 1 if digits else 0)
+    return f"{minutes:.0f}:{rest:0{width}.{digits}f}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Write seconds as whole milliseconds, ``"640 ms"``."""
+    return f"{seconds * 1000:.0f} ms"
+
+
+def name_of(call: ShownCall) -> str:
+    """Return ``"Call sim-1"``, or ``"Call"`` when it has no id."""
+    call_id = getattr(call, "call_id", None)
+    return f"Call {call_id}" if call_id else "Call"
+
+
+def facts_of(call: ShownCall) -> list[str]:
+    """Return the few facts that go beside a call's name: length, turns, latency, ending."""
+    times = [turn.total for turn in call.turns]
+    facts = [clock(call.duration)]
+    if times:
+        count = f"{len(times)} answer{'s' if len(times) > 1 else ''}"
+        facts += [count, f"median {milliseconds(statistics.median(times))}"]
+    if call.state == "ended":
+        facts.append((call.end_reason or "ended").replace("_", " "))
+    else:
+        facts.append(call.state)
+    return facts
+
+
+def compact(value: Any, limit: int = 40) -> str:
+    """Write a value shortly: strings quoted, long ones cut with an ellipsis."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def called(name: str, arguments: Mapping[str, Any] | None) -> str:
+    """Write a tool call as Python would: ``book_table(party_size=2)``."""
+    given = ", ".join(f"{key}={compact(value)}" for key, value in (arguments or {}).items())
+    return f"{name}({given})"
+
+
+def unheard(call: ShownCall, entry: ShownEntry) -> str:
+    """Return the rest of an interrupted reply: what was written but never heard.
+
+    Found by following the heard words through the text that the LLM (or ``say``) gave before
+    the cut; empty when they can't be followed.
+    """
+    if not entry.interrupted or entry.role != "assistant":
+        return ""
+    for text in _written_before(call, entry.end):
+        rest = _after(text.split(), entry.text.split())
+        if rest is not None:
+            return " ".join(rest)
+    return ""
+
+
+def _written_before(call: ShownCall, end: float) -> list[str]:
+    """Return the texts that were given to be spoken before ``end``, the latest first."""
+    texts: list[str] = []
+    for event in call.events:
+        if event.at > end:
+            break
+        if isinstance(event, ev.LLMResponseStarted):
+            texts.append("")
+        elif isinstance(event, ev.LLMTextGenerated):
+            texts = texts or [""]
+            texts[-1] += event.text
+        elif isinstance(event, ev.SpeechRequested):
+            texts.append(event.text)
+    return texts[::-1]
+
+
+def _after(written: Sequence[str], heard: Sequence[str]) -> list[str] | None:
+    plain = [_bare(word) for word in heard]
+    if not plain:
+        return list(written) or None
+    for i in range(len(written) - len(plain) + 1):
+        if [_bare(word) for word in written[i : i + len(plain)]] == plain:
+            return list(written[i + len(plain) :])
+    return None
+
+
+def _bare(word: str) -> str:
+    return "".join(c for c in word if c.isalnum()).casefold() or word

@@ -1,0 +1,128 @@
+"""The only glue to IPython: installs the display hook in a notebook's kernel.
+
+How a call gets into its cell: ``start_call`` calls ``display.show(call)``; the hook puts a
+placeholder there under a display id. When the call has ended, the placeholder is replaced by the
+call's picture, conversation and player - by whoever comes first of two: a daemon thread that
+waits for the end (nobody runs a cell), or the end of a cell (a headless run, whose messages
+count only while a cell runs). Nothing is drawn on the session's loop, and nothing before the end.
+
+IPython is imported only where a kernel has loaded it already.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from piopiy_lab.display import Hook, call_mimebundle, set_hook
+
+#: The same for every call, so that a saved output is the same in every run.
+PLACEHOLDER = "The call is running; when it has ended, it is shown here. call.hang_up() ends it."
+
+
+def in_notebook() -> bool:
+    """Return whether this process is a Jupyter kernel (and not IPython in a terminal)."""
+    shell = _shell()
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+def install() -> bool:
+    """Let calls show themselves, if this is a notebook; does nothing the second time.
+
+    Call it on the kernel's main thread (importing the package does).
+
+    Returns:
+        Whether calls show themselves now.
+    """
+    if not in_notebook():
+        return False
+    global _installed
+    if not _installed:
+        _shell().events.register("post_run_cell", _finish_ended)
+        _installed = True
+    set_hook(Hook(show=_show, cell_key=_cell_key))
+    return True
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Run for ``%load_ext piopiy_lab``: installs the hook."""
+    install()
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Run for ``%unload_ext piopiy_lab``: calls no longer show themselves."""
+    set_hook(None)
+
+
+_installed = False  # written by install(): the kernel's main thread
+_views: list[CallView] = []  # calls whose picture is still to come; under _views_lock
+_views_lock = threading.Lock()
+
+
+class CallView:
+    """One call's place in a notebook: a placeholder until the call has ended."""
+
+    def __init__(self, call: Any) -> None:
+        """Show the placeholder; on the thread that runs the cell."""
+        self.call = call
+        self.finished = False  # written by finish(), under _lock
+        self._lock = threading.Lock()
+        from IPython.display import display
+
+        self._handle = display({"text/plain": PLACEHOLDER}, raw=True, display_id=True)
+
+    def watch(self) -> None:
+        """Wait for the call's end, then show it: what the daemon thread runs."""
+        self.call.join()
+        self.finish()
+
+    def finish(self) -> None:
+        """Show the ended call, once; a second caller waits until that is done. Any thread."""
+        with self._lock:
+            if self.finished:
+                return
+            self.finished = True
+            try:
+                bundle = call_mimebundle(self.call)
+            except Exception as error:  # say it where the picture would be; the call is not hurt
+                told = f"{self.call!r} can't be shown: {type(error).__name__}: {error}"
+                bundle = {"text/plain": told}
+            if self._handle is not None:
+                self._handle.update(bundle, raw=True)
+        with _views_lock:
+            if self in _views:
+                _views.remove(self)
+
+
+def _show(obj: Any) -> None:
+    if not hasattr(obj, "join"):
+        from IPython.display import display
+
+        display(obj)
+        return
+    view = CallView(obj)
+    with _views_lock:
+        _views.append(view)
+    threading.Thread(target=view.watch, name="piopiy-call-view", daemon=True).start()
+
+
+def _finish_ended(*_: Any) -> None:
+    """Show calls that ended while the cell ran, as part of the cell. The kernel's main thread."""
+    with _views_lock:
+        ended = [view for view in _views if view.call.state == "ended"]
+    for view in ended:
+        view.finish()
+
+
+def _cell_key() -> str | None:
+    """Return the id of the cell that runs, as JupyterLab and VS Code give it."""
+    shell = _shell()
+    header = shell.kernel.get_parent("shell") if shell is not None else {}
+    key = header.get("metadata", {}).get("cellId")
+    return None if key is None else str(key)
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()

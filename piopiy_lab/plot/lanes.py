@@ -1,0 +1,180 @@
+"""The lanes of a timeline that show sound: waveforms, speech, the detector, the answer gaps.
+
+Each function draws on axes whose x is seconds of the call's clock; ``gid`` names every artist
+("caller-waveform", "vad-confidence", ...) for whoever looks for it in the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from piopiy_lab import events as ev
+from piopiy_lab.display.shown import ShownTurn
+from piopiy_lab.display.wording import milliseconds
+from piopiy_lab.plot import style
+from piopiy_lab.plot.story import Limits, Span, Story
+
+NAMES = {"user": "caller", "assistant": "agent"}
+#: A side is drawn to fill its lane, but nothing quieter than this (of full scale) is blown up.
+QUIETEST_PEAK = 0.04
+#: Two VAD samples further apart than this (s) aren't joined by a line.
+VAD_GAP_SECS = 0.5
+
+
+def draw_waveform(axes: Axes, role: str, samples: np.ndarray, rate: int, pixels: int) -> None:
+    """Draw one side's mirrored envelope: peaks lightly, loudness (RMS) in full colour.
+
+    Args:
+        axes: The lane, its time range set.
+        role: "user" or "assistant".
+        samples: int16, shape (n,), from second 0 of the call.
+        rate: Hz.
+        pixels: How wide the lane is.
+    """
+    start, end = axes.get_xlim()
+    first, last = max(0, int(start * rate)), min(len(samples), int(end * rate) + 1)
+    times, peaks, loudness = envelope(samples[first:last], rate, max(1, pixels))
+    if not len(times):
+        return
+    top = max(QUIETEST_PEAK, float(np.quantile(peaks, 0.998)))
+    color, name = style.SIDES[role], NAMES[role]
+    times = times + first / rate
+    for values, alpha, what in ((peaks, 0.35, "peaks"), (loudness, 1.0, "waveform")):
+        height = np.clip(values / top, 0.0, 1.0)
+        axes.fill_between(
+            times, -height, height, color=color, alpha=alpha, linewidth=0, gid=f"{name}-{what}"
+        )
+
+
+def envelope(
+    samples: np.ndarray, rate: int, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return times (s), peaks and RMS (0..1) of int16 samples, shape (n,), in ``bins`` bins."""
+    size = max(1, -(-len(samples) // bins))
+    count = len(samples) // size
+    if not count:
+        nothing = np.zeros(0)
+        return nothing, nothing, nothing
+    blocks = samples[: count * size].reshape(count, size).astype(np.float32) / 32_768
+    times = (np.arange(count) + 0.5) * (size / rate)
+    return times, np.abs(blocks).max(axis=1), np.sqrt(np.square(blocks).mean(axis=1))
+
+
+def draw_spans(axes: Axes, spans: Sequence[Span], gid: str, **look: Any) -> None:
+    """Fill stretches of time over the lane's whole height (or ``bottom`` to ``top``)."""
+    bottom, top = axes.get_ylim()
+    bottom, top = look.pop("bottom", bottom), look.pop("top", top)
+    start, end = axes.get_xlim()
+    for span in spans:
+        if span.end < start or span.start > end:
+            continue
+        width = max(span.end - span.start, 0.0)
+        look.setdefault("linewidth", 0)
+        axes.add_patch(Rectangle((span.start, bottom), width, top - bottom, gid=gid, **look))
+
+
+def draw_turns(axes: Axes, story: Story) -> None:
+    """Draw the user's turns as a bar on the lane's upper edge, the turn model's verdicts on it."""
+    color = style.SIDES["user"]
+    draw_spans(axes, story.user_turns, "user-turn", bottom=1.08, top=1.2, facecolor=color)
+    for complete in (True, False):
+        times = [p.at for p in story.predictions if p.complete is complete]
+        if times:
+            axes.scatter(
+                times,
+                [1.14] * len(times),
+                s=16,
+                facecolor=color if complete else style.PAPER,
+                edgecolor=color,
+                linewidth=1.0,
+                zorder=4,
+                clip_on=True,
+                gid="turn-complete" if complete else "turn-incomplete",
+            )
+
+
+def draw_gaps(axes: Axes, turns: Sequence[ShownTurn], budget: float, pixels: float) -> None:
+    """Draw each answer's latency where it happened, its parts in their colours."""
+    start, end = axes.get_xlim()
+    for turn in turns:
+        if turn.start + turn.total < start or turn.start > end:
+            continue
+        x = turn.start
+        for name, secs in turn.parts.items():
+            color = style.PARTS.get(name, style.QUIET)
+            axes.add_patch(
+                Rectangle((x, -0.4), secs, 0.8, facecolor=color, linewidth=0, gid=f"gap-{name}")
+            )
+            x += secs
+        text = f" {milliseconds(turn.total)} "
+        room = (end - turn.start - turn.total) / (end - start) * pixels
+        before = room < style.width_of(text, style.SMALL_PT, "bold")
+        style.write(
+            axes,
+            turn.start if before else turn.start + turn.total,
+            0,
+            text,
+            ha="right" if before else "left",
+            size=style.SMALL_PT,
+            weight="bold",
+            color=style.ALARM if turn.total > budget else style.INK,
+            va="center",
+            clip_on=True,
+            gid="gap-total",
+        )
+
+
+def draw_vad(axes: Axes, story: Story, pixels: int) -> None:
+    """Draw the detector's confidence and volume (0..1) and the limits they must pass."""
+    start, end = axes.get_xlim()
+    samples = [e for e in story.vad if start <= e.at <= end]
+    times, confidence, volume = _curves(samples, pixels)
+    if np.isfinite(volume).any():
+        axes.plot(times, volume, color=style.VOLUME, linewidth=0.9, gid="vad-volume")
+    color = style.SIDES["user"]
+    axes.fill_between(times, 0, confidence, color=color, alpha=0.12, linewidth=0)
+    axes.plot(times, confidence, color=color, linewidth=1.1, gid="vad-confidence")
+    for limits in story.limits:
+        _draw_limit(axes, limits, limits.confidence, color, (0, (5, 2)), "vad-confidence-limit")
+        _draw_limit(
+            axes, limits, limits.min_volume, style.VOLUME, (0, (1, 1.5)), "vad-volume-limit"
+        )
+
+
+def _draw_limit(
+    axes: Axes, span: Span, value: float | None, color: str, dashes: Any, gid: str
+) -> None:
+    if value is not None:
+        axes.plot(
+            [span.start, span.end], [value, value], color=color, linewidth=1.0, ls=dashes, gid=gid
+        )
+
+
+def _curves(
+    samples: Sequence[ev.VADSampled], pixels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return times, confidence and volume, thinned to the pixels, NaN where samples are missing."""
+    count = len(samples)
+    times = np.fromiter((e.at for e in samples), float, count)
+    confidence = np.fromiter((e.confidence for e in samples), float, count)
+    volume = np.fromiter((np.nan if e.volume is None else e.volume for e in samples), float, count)
+    size = -(-count // max(1, pixels))
+    if size > 1:  # keep each group's peak: a short burst matters more than its neighbours
+        whole = count // size * size
+        times = times[:whole:size]
+        confidence = confidence[:whole].reshape(-1, size).max(axis=1)
+        volume = volume[:whole].reshape(-1, size).max(axis=1)
+    holes = np.flatnonzero(np.diff(times) > max(VAD_GAP_SECS, VAD_GAP_SECS * size)) + 1
+    at = np.insert(times, holes, times[holes] if len(holes) else [])
+    return at, np.insert(confidence, holes, np.nan), np.insert(volume, holes, np.nan)
+
+
+def limits_at_end(limits: Sequence[Limits], end: float) -> Limits | None:
+    """Return the thresholds that hold at ``end``; None when none are known."""
+    known = [span for span in limits if span.start <= end]
+    return known[-1] if known else None

@@ -1,0 +1,156 @@
+"""Where text goes so that none overlaps: wrapping, trimming, and rows. Pixels in, pixels out.
+
+Pure: how wide a text is comes from a function that the caller gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Measure = Callable[[str], float]  # a text's width in pixels
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A word with a look: "heard", "unheard" (struck through) or "cut" (the mark in between)."""
+
+    text: str
+    look: str = "heard"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring pieces of one look in one line, ``x`` pixels from the block's left."""
+
+    text: str
+    look: str
+    x: float
+    width: float
+
+
+def wrap(pieces: Sequence[Piece], width: float, lines: int, measure: Measure) -> list[list[Run]]:
+    """Break pieces into at most ``lines`` lines of at most ``width`` pixels.
+
+    What doesn't fit is cut with an ellipsis; so is a word wider than a line.
+    """
+    rows: list[list[Piece]] = [[]]
+    used, space = 0.0, measure("n n") - 2 * measure("n")
+    for i, piece in enumerate(pieces):
+        text = trim(piece.text, width, measure)
+        size = measure(text)
+        if rows[-1] and used + space + size > width:
+            if len(rows) == lines:
+                return _runs([*rows[:-1], _ended(rows[-1], width, measure)], measure)
+            rows.append([])
+            used = 0.0
+        used += size + (space if rows[-1] else 0.0)
+        rows[-1].append(Piece(text, pieces[i].look))
+    return _runs(rows, measure)
+
+
+def trim(text: str, width: float, measure: Measure) -> str:
+    """Return the text, or as much of it as fits before an ellipsis; at the least that."""
+    if measure(text) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if measure(f"{text[:middle].rstrip()}…") <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return f"{text[:low].rstrip()}…"
+
+
+def _ended(row: list[Piece], width: float, measure: Measure) -> list[Piece]:
+    """End a line with an ellipsis, dropping as many words as that takes."""
+    while len(row) > 1 and measure(" ".join(p.text for p in row) + "…") > width:
+        row = row[:-1]
+    last = row[-1]
+    return [*row[:-1], Piece(trim(f"{last.text.rstrip('…')}…", width, measure), last.look)]
+
+
+def _runs(rows: list[list[Piece]], measure: Measure) -> list[list[Run]]:
+    lines: list[list[Run]] = []
+    for row in rows:
+        line: list[Run] = []
+        i = 0
+        while i < len(row):
+            j = i
+            while j < len(row) and row[j].look == row[i].look:
+                j += 1
+            before = " ".join(p.text for p in row[:i])
+            text = " ".join(p.text for p in row[i:j])
+            x = measure(f"{before} n") - measure("n") if before else 0.0
+            line.append(Run(text, row[i].look, x, measure(text)))
+            i = j
+        lines.append(line)
+    return lines
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a block of text may stand, in pixels."""
+
+    x: float
+    width: float
+
+
+def slots(starts: Sequence[float], right: float, least: float, gap: float = 8.0) -> list[Slot]:
+    """Give each of one speaker's blocks the room until the next block.
+
+    Args:
+        starts: Where the blocks begin, ascending, in pixels.
+        right: The right edge.
+        least: The width that a readable block takes.
+        gap: What stays free between two blocks.
+
+    Returns:
+        A slot for each block, never over the next one. The last block, too near to the right
+        edge, moves left and takes room from the one before. A slot may be too narrow to be of
+        use; the caller leaves the text out then.
+    """
+    placed: list[Slot] = []
+    for i, start in enumerate(starts):
+        until = min(starts[i + 1] - gap if i + 1 < len(starts) else right, right)
+        placed.append(Slot(start, max(0.0, until - start)))
+    if placed and placed[-1].width < least:
+        edge = placed[-2].x + least + gap if len(placed) > 1 else 0.0
+        x = max(min(placed[-1].x, edge), right - least)
+        placed[-1] = Slot(x, right - x)
+        if len(placed) > 1:
+            before = placed[-2]
+            placed[-2] = Slot(before.x, min(before.width, max(0.0, x - gap - before.x)))
+    return placed
+
+
+def rows_for(
+    starts: Sequence[float], widths: Sequence[float], right: float, gap: float = 10.0
+) -> tuple[list[int], list[float]]:
+    """Put labels into as few rows as keep them apart.
+
+    A label that would pass the right edge stands to the left of where it belongs.
+
+    Returns:
+        Each label's row, and its x in pixels.
+    """
+    taken: list[list[tuple[float, float]]] = []
+    rows: list[int] = []
+    places: list[float] = []
+    for start, width in zip(starts, widths, strict=True):
+        x = start if start + width <= right else max(0.0, start - width)
+        row = next(
+            (
+                i
+                for i, row in enumerate(taken)
+                if all(x >= b + gap or x + width + gap <= a for a, b in row)
+            ),
+            len(taken),
+        )
+        if row == len(taken):
+            taken.append([])
+        taken[row].append((x, x + width))
+        rows.append(row)
+        places.append(x)
+    return rows, places
