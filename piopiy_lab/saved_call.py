@@ -53,6 +53,7 @@ class CallFolder:
         """
         self.path = _checked(path, overwrite)
         self._lock = threading.Lock()  # guards _file and _old
+        self.error: OSError | None = None  # why meta.json isn't there; written by write_meta()
         self._old: Path | None = None  # the call that was here; written by close()
         try:
             if _has_something(self.path):
@@ -85,13 +86,15 @@ class CallFolder:
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Write ``meta.json`` in one step, without keys and tokens; again replaces it.
 
-        Raises:
-            OSError: The disk is full, or gone.
+        A disk that is full or gone doesn't end the call: it is remembered in :attr:`error`.
         """
         text = json.dumps(redact(meta), indent=2, ensure_ascii=False) + "\n"
         draft = self.path / f".{META}.new"
-        draft.write_bytes(text.encode("utf-8", LONE))
-        draft.replace(self.path / META)
+        try:
+            draft.write_bytes(text.encode("utf-8", LONE))
+            draft.replace(self.path / META)
+        except OSError as error:
+            self.error = self.error or error
 
     def close(self) -> None:
         """Finish writing: the call is whole, so the one it replaced can go."""
@@ -206,6 +209,8 @@ def _write(call: Call, draft: Path) -> None:
             frame += len(block)
         store.truncate(frame)
         folder.write_meta(call.meta)
+        if folder.error is not None:
+            raise folder.error
     finally:
         folder.close()
 

@@ -1,38 +1,21 @@
-"""Voice-to-voice latency, split into named parts: a pure function from events to turns.
+"""The answered turns of a call, and how long each answer took, as a table.
 
-For each user turn that was answered, the time from the end of the user's speech to the first
-sound of the answer is cut at the moments that the log knows::
-
-    end of speech ─ vad ─ turn ─ transcript ─ llm ─ tts ─ output ─ first sound
-                       │      │            │     │     └ first audio left the synthesis
-                       │      │            │     └ first text of the LLM (tools ran before it)
-                       │      │            └ final transcript
-                       │      └ the turn rules decided that the user is done
-                       └ the detector was sure of the silence
-
-The end of speech is the scripted caller's own (``CallerSpoke.end``) when there is one, else the
-detector's stop less the silence it waited for (``UserSpeechStopped.at - stop_secs``).
+:mod:`piopiy_lab.latency` says where each part begins and ends.
 """
 
 from __future__ import annotations
 
 import html
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import overload
 
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.latency import PARTS as PARTS
+from piopiy_lab.latency import SAME_MOMENT_SECS, find_answers
 from piopiy_lab.transcript import Entry, Transcript, build_transcript, clock_time
-
-#: The names of the parts, in the order in which they happen. Every turn has all of them.
-PARTS = ("vad", "turn", "transcript", "llm", "tts", "output")
-#: Two events within this many seconds are one moment: the transcript that let the turn end.
-SAME_MOMENT_SECS = 0.005
-
-E = TypeVar("E", bound=ev.Event)
 
 
 @dataclass(frozen=True)
@@ -164,190 +147,23 @@ def build_turns(events: Iterable[ev.Event]) -> Turns:
     A turn whose answer was never heard (the user went on, or the call ended) is not listed.
     Pure: the same events give the same turns.
     """
-    log = _Log(events)
-    transcript = build_transcript(log.events)
-    triggers = _triggers(log.events)
-    ends = [*(trigger.at for trigger in triggers[1:]), math.inf]
+    known = list(events)
+    transcript = build_transcript(known)
     turns: list[Turn] = []
-    since = -math.inf
-    for trigger, until in zip(triggers, ends, strict=True):
-        turn = _turn(trigger, _Window(log, since, until), transcript)
-        if turn is not None:
-            turns.append(turn)
-        since = trigger.at
+    for answer in find_answers(known):
+        user, assistant = _texts(transcript, answer.stopped, answer.sound)
+        turns.append(
+            Turn(
+                total=answer.sound - answer.start,
+                parts=answer.parts,
+                user=user,
+                assistant=assistant,
+                start=answer.start,
+                tool_secs=answer.tool_secs,
+                source=answer.source,
+            )
+        )
     return Turns(turns)
-
-
-_READ = (
-    ev.UserSpeechStarted,
-    ev.UserSpeechStopped,
-    ev.UserTurnStarted,
-    ev.UserTurnStopped,
-    ev.TurnPredicted,
-    ev.Transcribed,
-    ev.UserTurnAdded,
-    ev.UserTextTyped,
-    ev.DTMFReceived,
-    ev.CallerSpoke,
-    ev.ContextSent,
-    ev.LLMResponseStarted,
-    ev.LLMTextGenerated,
-    ev.SpeechRequested,
-    ev.AudioSynthesized,
-    ev.AgentSpeechStarted,
-    ev.AgentSpeechStopped,
-    ev.AgentInterrupted,
-    ev.WordSpoken,
-    ev.ToolCalled,
-    ev.ToolReturned,
-    ev.ToolCancelled,
-)
-
-
-class _Log:
-    """The events that matter here, by time."""
-
-    def __init__(self, events: Iterable[ev.Event]) -> None:
-        self.events: list[ev.Event] = [e for e in events if isinstance(e, _READ)]
-        self.events.sort(key=lambda e: e.at)
-        self.times = [e.at for e in self.events]
-        self.spoken_ends = [e.end for e in self.events if isinstance(e, ev.CallerSpoke)]
-
-
-@dataclass(frozen=True)
-class _Trigger:
-    """What made the agent answer: the end of a user turn, or a typed text."""
-
-    at: float
-    typed: bool = False
-
-
-class _Window:
-    """The events that may belong to one trigger: since the one before, until the next."""
-
-    def __init__(self, log: _Log, since: float, until: float) -> None:
-        begin, end = bisect_right(log.times, since), bisect_right(log.times, until)
-        self._events = log.events[begin:end]
-        self.since, self.until = since, until
-        self.spoken_ends = [end for end in log.spoken_ends if end > since]
-
-    def before(self, kind: type[E], at: float) -> list[E]:
-        return [e for e in self._events if isinstance(e, kind) and e.at <= at]
-
-    def after(self, kind: type[E], at: float, until: float | None = None) -> list[E]:
-        end = self.until if until is None else until
-        return [e for e in self._events if isinstance(e, kind) and at <= e.at <= end]
-
-
-def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
-    stops = [e.at for e in ordered if isinstance(e, ev.UserTurnStopped)]
-    typed = [e for e in ordered if isinstance(e, ev.UserTextTyped)]
-    texts = [e.text.strip() for e in typed]
-    found = [_Trigger(at) for at in stops] + [_Trigger(e.at, typed=True) for e in typed]
-    heard = -math.inf  # when the user last said or pressed something
-    for event in ordered:  # a turn that was added without the turn rules (keys, custom parts)
-        if isinstance(event, ev.Transcribed | ev.DTMFReceived):
-            heard = event.at
-        if not isinstance(event, ev.UserTurnAdded):
-            continue
-        if event.text.strip() in texts:
-            texts.remove(event.text.strip())
-            continue
-        late = event.at + 10 * SAME_MOMENT_SECS
-        known = max((t.at for t in found if t.at <= late), default=-math.inf)
-        if heard > known + SAME_MOMENT_SECS:
-            found.append(_Trigger(event.at))
-    return sorted(found, key=lambda trigger: trigger.at)
-
-
-def _turn(trigger: _Trigger, window: _Window, transcript: Transcript) -> Turn | None:
-    sound = _first(window.after(ev.AgentSpeechStarted, trigger.at))
-    if sound is None or not _is_answer(window, trigger.at, sound.at):
-        return None
-    if trigger.typed:
-        source, points = "typed", [trigger.at] * 4
-    else:
-        heard = _heard(trigger.at, window)
-        if heard is None:
-            return None
-        source, points = heard
-    text = _first_of(window, (ev.LLMTextGenerated, ev.SpeechRequested), points[-1], sound.at)
-    points.append(points[-1] if text is None else text.at)
-    audio = _first(window.after(ev.AudioSynthesized, points[-1], sound.at))
-    points.extend([points[-1] if audio is None else audio.at, sound.at])
-    start = points[0] = min(points[0], sound.at)
-    parts: dict[str, float] = {}
-    reached = start  # a running maximum: stages that overlap never count twice
-    for name, point in zip(PARTS, points[1:], strict=True):
-        until = max(reached, min(point, sound.at))
-        parts[name] = until - reached
-        reached = until
-    user, assistant = _texts(transcript, trigger.at, sound.at)
-    tools = _tool_secs(window, trigger.at, sound.at)
-    return Turn(sound.at - start, parts, user, assistant, start, tools, source)
-
-
-def _heard(stopped: float, window: _Window) -> tuple[str, list[float]] | None:
-    """Return the source and the moments: end of speech, VAD, turn, transcript."""
-    silence = _last(window.before(ev.UserSpeechStopped, stopped))
-    final = _last(window.before(ev.Transcribed, stopped + SAME_MOMENT_SECS))
-    key = _last(window.before(ev.DTMFReceived, stopped))
-    if silence is None and key is not None:
-        return "keypad", [key.at, key.at, stopped, stopped]
-    end = _end_of_speech(stopped, silence, final, window)
-    if end is None:
-        return None
-    sure = end if silence is None else silence.at
-    if final is not None and abs(final.at - stopped) <= SAME_MOMENT_SECS:
-        verdicts = [p.at for p in window.before(ev.TurnPredicted, stopped) if p.complete]
-        decided = max(sure, verdicts[-1]) if verdicts else sure
-        return "spoken", [end, sure, decided, max(stopped, final.at)]
-    late = _first_of(window, (ev.ContextSent, ev.LLMTextGenerated), stopped, window.until)
-    begun = _first(window.after(ev.UserTurnStarted, stopped))
-    limit = min(e.at for e in (late, begun) if e is not None) if late or begun else stopped
-    after = _last(window.after(ev.Transcribed, stopped, limit))
-    return "spoken", [end, sure, stopped, stopped if after is None else after.at]
-
-
-def _end_of_speech(
-    stopped: float,
-    silence: ev.UserSpeechStopped | None,
-    final: ev.Transcribed | None,
-    window: _Window,
-) -> float | None:
-    spoke = window.spoken_ends
-    if silence is not None:
-        begun = _last(window.before(ev.UserSpeechStarted, silence.at))
-        onset = window.since if begun is None else begun.at - begun.start_secs
-        truth = [end for end in spoke if onset <= end <= silence.at]
-        return max(truth) if truth else silence.at - silence.stop_secs
-    truth = [end for end in spoke if end <= stopped]
-    if truth:
-        return max(truth)
-    if final is None:
-        return None
-    return min(float(final.words[-1][2]), final.at) if final.words else final.at
-
-
-def _is_answer(window: _Window, since: float, sound: float) -> bool:
-    """Whether the speech is the LLM's doing, not a reminder that the session speaks by itself."""
-    if not window.after(ev.SpeechRequested, since, sound):
-        return True
-    kinds = (ev.ContextSent, ev.LLMResponseStarted, ev.LLMTextGenerated, ev.ToolCalled)
-    return _first_of(window, kinds, since, sound) is not None
-
-
-def _tool_secs(window: _Window, since: float, until: float) -> float:
-    """Return the seconds within ``since..until`` in which at least one tool ran."""
-    done: dict[int, float] = {}
-    for event in (*window.after(ev.ToolReturned, since), *window.after(ev.ToolCancelled, since)):
-        done.setdefault(event.number, event.at)
-    secs, reached = 0.0, since
-    for call in window.after(ev.ToolCalled, since, until):
-        begin, end = max(call.at, reached), min(done.get(call.number, until), until)
-        secs += max(0.0, end - begin)
-        reached = max(reached, end)
-    return secs
 
 
 def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, str]:
@@ -358,21 +174,6 @@ def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, s
 
 def _holds(entry: Entry, at: float) -> bool:
     return entry.start <= at + SAME_MOMENT_SECS and entry.end >= at
-
-
-def _first_of(
-    window: _Window, kinds: tuple[type[ev.Event], ...], since: float, until: float
-) -> ev.Event | None:
-    found = [e for kind in kinds for e in window.after(kind, since, until)]
-    return min(found, key=lambda e: e.at) if found else None
-
-
-def _first(found: Sequence[E]) -> E | None:
-    return found[0] if found else None
-
-
-def _last(found: Sequence[E]) -> E | None:
-    return found[-1] if found else None
 
 
 def _value(turn: Turn, part: str) -> float:
