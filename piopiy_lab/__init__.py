@@ -6,6 +6,7 @@ Importing this package is cheap: names are loaded when they are first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import loguru
@@ -64,3 +65,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "IPython" in sys.modules:  # a notebook's kernel: let calls show themselves in their cell
+    from piopiy_lab.notebook import install as _install_display_hook
+
+    _install_display_hook()

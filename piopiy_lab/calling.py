@@ -106,12 +106,15 @@ def _begin(host: CallHost, thread: LoopThread) -> None:
                 "asyncio.to_thread(function)"
             ),
         )
-        _running.discard(host)
+        host.end("unresponsive")  # for when the loop answers again: its pipeline must go
 
     def on_done(_: Any) -> None:
         thread.unwatch(host)
         _running.discard(host)
+        if thread.blocked and not any(other.thread is thread for other in _running):
+            thread.call(thread.loop.stop)  # given up, and empty by now
 
+    host.thread = thread
     _running.add(host)
     thread.watch(host, on_blocked)
     thread.submit(host.run(), contextvars.copy_context()).add_done_callback(on_done)

@@ -97,6 +97,7 @@ class CallHost:
         self._replace = dict(replace or {})
         self._silence_secs = silence_secs
         self.loop_thread_ident = loop_thread_ident
+        self.thread: Any = None  # the LoopThread that runs it; written by start_call()
         folder = None if isinstance(record, bool) else _folder(record)
         self._folder = folder
         self.log = EventLog(clock, sink=folder)

@@ -89,7 +89,7 @@ class Session:
     reason: str | None = None
     error: BaseException | None = None
     script: Script = field(default_factory=Script)
-    _listening: bool = False
+    _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now(self) -> float:
@@ -108,9 +108,13 @@ class Session:
 
     def listening(self) -> None:
         """Say that somebody listens now: a pipeline runs."""
-        if not self._listening:
-            self._listening = True
+        if not self._listening.is_set():
+            self._listening.set()
             self.log.append(events.CallStateChanged(at=self.now(), old="starting", new="listening"))
+
+    async def wait_until_listening(self) -> None:
+        """Wait until the call is answered."""
+        await self._listening.wait()
 
     async def wait_for_end(self) -> None:
         """Wait until somebody has asked the call to end."""

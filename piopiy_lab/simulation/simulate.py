@@ -73,7 +73,6 @@ async def simulate(
     checked = _check_replace(replace)
     origin, open_transport = opener(caller)
     loop = VirtualTimeLoop()
-    began = loop.time()
     host = CallHost(
         create_session,
         CallFields(
@@ -85,7 +84,7 @@ async def simulate(
         ),
         origin=origin,
         open_transport=open_transport,
-        clock=lambda: loop.time() - began,
+        clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
         virtual=True,
@@ -101,6 +100,8 @@ async def simulate(
         except Exception as error:
             host.end_log("error", error)
             raise
+    if loop.leaked:
+        host.meta["leaked"] = [str(left) for left in loop.leaked]
     return host.call
 
 

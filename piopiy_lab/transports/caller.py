@@ -51,7 +51,11 @@ class CallerTransport(SessionTransport):
         self.performer.look()
 
     async def run(self) -> None:
-        """Capture the caller's audio and perform the screenplay, until the pipeline ends."""
+        """Capture the caller's audio and perform the screenplay, until the pipeline ends.
+
+        It begins when the call is answered: while services get ready, the phone rings.
+        """
+        await self.session.wait_until_listening()
         self._fed_to = self._quiet_since = self.session.now()
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.caller.capture")
         perform = asyncio.create_task(self._perform(), name="piopiy_lab.caller.perform")
