@@ -49,7 +49,7 @@ SLOTS: Mapping[str, Sequence[str]] = MappingProxyType(
 
 _WANT = "[i would like | i'd like | i want | i need | can i have | can i book | book]"
 _NAME_IS = "(my name is | the name is | it is | this is)"
-_NO = "[no | actually | sorry] [make it]"
+_NO = "[no | actually] [make it]"
 
 # What can be said, and what answers it. Every slot in every phrase costs the recogniser time and
 # gives it one more way to be wrong, so a phrase stands for many sentences.
@@ -63,16 +63,16 @@ REPLIES: Mapping[str, Reply | Replier] = MappingProxyType(
         "{day} [at {time}] for {party} [people]": says.details,
         "at {time} {day}": says.details,
         f"{_NO} [for] {{party}} people [please]": says.details,
-        f"{_NO} for {{party}} [please]": says.for_number,
-        "[[no | actually | sorry] make it] {party} [please]": says.bare_number,
+        f"{_NO} for {{party}}": says.for_number,
+        "[[no | actually] make it] {party}": says.bare_number,
         "(there are | there will be) {party} of us": says.details,
         "[it is] just me": says.just_me,
-        f"{_NO} [for] {{day}} [at {{time}}] [please]": says.details,
+        f"{_NO} [for] {{day}} [at {{time}}]": says.details,
         f"{_NO} [at] {{time}} [o'clock] [please]": says.details,
-        f"[[no | actually | sorry] {_NAME_IS}] {{name}}": says.details,
+        f"[[no | actually] {_NAME_IS}] {{name}}": says.details,
         "can i change the {detail} [please]": says.change,
         "yes [please]": says.yes,
-        "[yes] (that is | that's) (right | correct | fine)": says.yes,
+        "[yes] (that is | that's) (right | correct)": says.yes,
         "[yes] book it [please]": says.yes,
         "no": says.no,
         "no (that is | that's) (wrong | not right)": says.no,
@@ -131,7 +131,7 @@ def book(party_size: int, day: str, time: str, name: str) -> dict[str, Any]:
     if not 1 <= party_size <= LARGEST_PARTY:
         return {"error": f"We seat up to {number_in_words(LARGEST_PARTY)} people."}
     if time not in TIMES.values():
-        return {"error": "We have tables at noon and from five to ten."}
+        return {"error": "We have tables from five to ten."}
     reference = 100 + zlib.crc32(f"{party_size}|{day}|{time}|{name}".lower().encode()) % 900
     return {
         "status": "booked",

@@ -20,8 +20,7 @@ GREETING = "Hello, this is the booking desk. How can I help?"
 _HOURS = {"five": 17, "six": 18, "seven": 19, "eight": 20, "nine": 21, "ten": 22}
 # What can be said for a time, and its value on the 24-hour clock.
 TIMES: Mapping[str, str] = MappingProxyType(
-    {"noon": "12:00"}
-    | {word: f"{hour}:00" for word, hour in _HOURS.items()}
+    {word: f"{hour}:00" for word, hour in _HOURS.items()}
     | {f"{word} thirty": f"{hour}:30" for word, hour in _HOURS.items() if hour < 22}
     | {f"half past {word}": f"{hour}:30" for word, hour in _HOURS.items() if hour < 22}
 )
@@ -131,7 +130,7 @@ def booked(result: Any, state: DialogueState) -> str:
 
 def times(slots: Mapping[str, str], state: DialogueState) -> Reply:
     """Say when there are tables."""
-    return f"We have tables at noon and from five to ten. {_question(state)}"
+    return f"We have tables from five to ten. {_question(state)}"
 
 
 def opening_days(slots: Mapping[str, str], state: DialogueState) -> Reply:

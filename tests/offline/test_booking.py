@@ -110,7 +110,7 @@ def test_questions_and_what_is_not_understood():
         > a table tomorrow
         < Tomorrow. For how many people?
         > what times do you have
-        < We have tables at noon and from five to ten. For how many people?
+        < We have tables from five to ten. For how many people?
         > [unclear: four people please]
         < Sorry I did not get that. You can say: four people please, or: two people.
         > four people please
@@ -160,7 +160,7 @@ def test_the_same_booking_has_the_same_reference_and_wrong_values_are_refused():
         "name": "Anna"
     }
     assert "twelve" in book(13, "friday", "19:30", "Anna")["error"]
-    assert "noon" in book(2, "friday", "03:00", "Anna")["error"]
+    assert "from five" in book(2, "friday", "03:00", "Anna")["error"]
 
 
 def test_the_desk_has_what_a_voice_agent_needs():
