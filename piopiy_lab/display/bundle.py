@@ -34,9 +34,9 @@ def html_of(call: ShownCall, plain: str) -> str:
     sound, note = _sound(call)
     picture, frame = _picture(call)
     identity = hashlib.sha256(plain.encode() + sound + picture).hexdigest()[:12]
+    alt = f"Timeline of {name_of(call)}: {', '.join(facts_of(call))}"
     parts = [
-        page.head(name_of(call), facts_of(call)),
-        page.picture(_data("image/png", picture), frame, f"timeline of {name_of(call)}"),
+        page.picture(_data("image/png", picture), frame, alt),
         page.player(_data("audio/mpeg", sound)) if sound else "",
         page.note(note),
         page.conversation(call, playable=bool(sound)),
@@ -72,12 +72,13 @@ def _sound(call: ShownCall) -> tuple[bytes, str]:
 
 
 def _picture(call: ShownCall) -> tuple[bytes, dict[str, float]]:
-    """Return the timeline as PNG, and where its clock is: fractions of its width, seconds."""
+    """Return the timeline as PNG, and where its clock is: fractions of its size, seconds."""
     figure = call.plot()
     for axes in figure.axes:
         if axes.get_label() == "backdrop":
             box, (start, end) = axes.get_position(), axes.get_xlim()
             frame = {"x0": box.x0, "x1": box.x1, "t0": start, "t1": end}
+            frame |= {"y0": 1 - box.y1, "y1": 1 - box.y0}
             return figure._repr_png_(), frame
     return figure._repr_png_(), {}
 

@@ -40,7 +40,8 @@
       if (picture && picture.dataset.x0 && picture.contains(event.target)) {
         var box = picture.getBoundingClientRect(), d = picture.dataset;
         var part = ((event.clientX - box.left) / box.width - d.x0) / (d.x1 - d.x0);
-        if (part >= 0 && part <= 1) { play(+d.t0 + part * (d.t1 - d.t0), null); }
+        var down = (event.clientY - box.top) / box.height;
+        if (part >= 0 && part <= 1 && down >= d.y0 && down <= d.y1) { play(+d.t0 + part * (d.t1 - d.t0), null); }
       }
     });
     page.addEventListener('keydown', function (event) {

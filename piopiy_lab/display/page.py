@@ -7,7 +7,7 @@ when Enter is pressed on it, until ``data-e``; the picture shows and moves the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -43,24 +43,21 @@ def whole(identity: str, parts: Iterable[str]) -> str:
     )
 
 
-def head(name: str, facts: Sequence[str]) -> str:
-    """Return the first line: the call's name and a few facts."""
-    return f'<div class="pp-head"><b>{escape(name)}</b> {escape(" · ".join(facts))}</div>'
-
-
 def picture(source: str, frame: Mapping[str, float], alt: str) -> str:
     """Return the timeline with its playhead.
 
     Args:
         source: A data URI.
         frame: ``x0`` and ``x1``, fractions of the width where the clock's ``t0`` and ``t1``
-            (seconds) are; empty when it has no clock.
+            (seconds) are; ``y0`` and ``y1``, fractions of the height between which the lanes
+            are. Empty when it has no clock.
         alt: For those who can't see it.
     """
     where = "".join(f' data-{key}="{value:.6g}"' for key, value in frame.items())
+    top, bottom = 100 * frame.get("y0", 0.0), 100 * (1 - frame.get("y1", 1.0))
     return (
         f'<div class="pp-picture"{where}><img src="{source}" alt="{escape(alt)}">'
-        '<div class="pp-playhead"></div></div>'
+        f'<div class="pp-playhead" style="top:{top:.2f}%;bottom:{bottom:.2f}%"></div></div>'
     )
 
 

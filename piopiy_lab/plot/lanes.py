@@ -75,7 +75,7 @@ def draw_spans(axes: Axes, spans: Sequence[Span], gid: str, **look: Any) -> None
             continue
         width = max(span.end - span.start, 0.0)
         look.setdefault("linewidth", 0)
-        axes.add_patch(Rectangle((span.start, bottom), width, top - bottom, gid=gid, **look))
+        axes.add_artist(Rectangle((span.start, bottom), width, top - bottom, gid=gid, **look))
 
 
 def draw_turns(axes: Axes, story: Story) -> None:
@@ -107,16 +107,17 @@ def draw_gaps(axes: Axes, turns: Sequence[ShownTurn], budget: float, pixels: flo
         x = turn.start
         for name, secs in turn.parts.items():
             color = style.PARTS.get(name, style.QUIET)
-            axes.add_patch(
+            axes.add_artist(
                 Rectangle((x, -0.4), secs, 0.8, facecolor=color, linewidth=0, gid=f"gap-{name}")
             )
             x += secs
-        text = f" {milliseconds(turn.total)} "
-        room = (end - turn.start - turn.total) / (end - start) * pixels
-        before = room < style.width_of(text, style.SMALL_PT, "bold")
+        text = milliseconds(turn.total)
+        second = pixels / (end - start)
+        room = (end - turn.start - turn.total) * second
+        before = room < style.width_of(text, style.SMALL_PT, "bold") + 8
         style.write(
             axes,
-            turn.start if before else turn.start + turn.total,
+            turn.start - 4 / second if before else turn.start + turn.total + 4 / second,
             0,
             text,
             ha="right" if before else "left",
@@ -127,6 +128,38 @@ def draw_gaps(axes: Axes, turns: Sequence[ShownTurn], budget: float, pixels: flo
             clip_on=True,
             gid="gap-total",
         )
+
+
+def draw_stems(axes: Axes, turns: Sequence[ShownTurn], budget: float, per_second: float) -> None:
+    """Draw each answer's latency as a standing bar: what is left of it in a call's overview.
+
+    The bars stand on the lane's lower edge; the dashed line is the budget.
+    """
+    start, end = axes.get_xlim()
+    seen = [turn for turn in turns if start <= turn.start + turn.total <= end]
+    if not seen:
+        return
+    axes.set_ylim(0.0, 1.1 * max(budget, *(turn.total for turn in seen)))
+    width = max(0.25, 5.0 / per_second)
+    for turn in seen:
+        y = 0.0
+        for name, secs in turn.parts.items():
+            place = (turn.start + turn.total - width, y)
+            look = {"facecolor": style.PARTS.get(name, style.QUIET), "linewidth": 0}
+            axes.add_artist(Rectangle(place, width, secs, gid=f"gap-{name}", **look))
+            y += secs
+    dashes = (0, (4, 2))
+    axes.plot([start, end], [budget, budget], color=style.ALARM, linewidth=0.9, ls=dashes)
+    style.write(
+        axes,
+        end + 8 / per_second,
+        budget,
+        f"budget {milliseconds(budget)}",
+        size=style.SMALL_PT,
+        color=style.ALARM,
+        va="center",
+        gid="gap-budget",
+    )
 
 
 def draw_vad(axes: Axes, story: Story, pixels: int) -> None:

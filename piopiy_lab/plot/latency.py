@@ -74,7 +74,7 @@ def _draw_bar(axes: Axes, turn: ShownTurn, y: float, height: float, per_second: 
     x = 0.0
     for name, secs in turn.parts.items():
         color = style.PARTS.get(name, style.QUIET)
-        axes.add_patch(
+        axes.add_artist(
             Rectangle(
                 (x, y),
                 secs,

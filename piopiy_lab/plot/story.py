@@ -127,7 +127,7 @@ def _limits(events: Iterable[ev.Event], end: float) -> list[Limits]:
             found.append((e.at, dict(e.vad_params)))
         elif isinstance(e, ev.SettingsChanged) and any(name in e.new for name in VAD_LIMITS):
             found.append((e.at, {**(found[-1][1] if found else {}), **e.new}))
-    ends = [*(at for at, _ in found[1:]), end]
+    ends = [*(at for at, _ in found[1:]), end][: len(found)]
     return [
         Limits(at, until, values.get("confidence"), values.get("min_volume"))
         for (at, values), until in zip(found, ends, strict=True)

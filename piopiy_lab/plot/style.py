@@ -192,7 +192,7 @@ def draw_key(
     from matplotlib.patches import Rectangle
 
     for color, name in items:
-        axes.add_patch(
+        axes.add_artist(
             Rectangle(
                 (x, y - 5),
                 10 / per_unit,

@@ -28,8 +28,8 @@ from piopiy_lab.plot.words import Scale
 
 LEFT, RIGHT = 62.0, 112.0  # margins, pixels
 PER_SECOND = 46.0  # pixels; less when the call is long
-NARROWEST, WIDEST = 1000.0, 3200.0  # of the lanes, pixels
-TITLE, WAVE, GAP, VAD, CLOCK = 56.0, 66.0, 24.0, 58.0, 30.0  # heights, pixels
+NARROWEST, WIDEST, OVERVIEW = 1000.0, 3200.0, 1800.0  # of the lanes, pixels
+TITLE, WAVE, GAP, STEMS, VAD, CLOCK = 56.0, 66.0, 24.0, 64.0, 58.0, 30.0  # heights, pixels
 
 
 class Timeline:
@@ -40,12 +40,12 @@ class Timeline:
         self.story: Story = read_story(call)
         self.budget = budget
         first, last = time_range(self.story.end, start, end)
-        pixels = min(max(PER_SECOND * (last - first), NARROWEST), WIDEST)
-        self.scale = Scale(first, last, pixels)
+        self.scale = scale_for(first, last)
 
     def draw(self) -> style.CallFigure:
         """Lay out everything, then draw it."""
         story, scale = self.story, self.scale
+        gap = STEMS if scale.overview else GAP
         turns = [t for t in story.turns if scale.start <= t.start + t.total <= scale.end]
         rest = {id(entry): unheard(self.call, entry) for entry in story.entries}
         said = {role: words.lay_out(self._entries(role), scale, rest) for role in style.SIDES}
@@ -55,7 +55,7 @@ class Timeline:
             "title": TITLE,
             "user-words": _text_height(said["user"]),
             "user": WAVE,
-            "gap": GAP,
+            "gap": gap,
             "assistant": WAVE,
             "assistant-words": _text_height(said["assistant"]),
             "marks": rows * words.MARK_ROW + (8 if rows else 0),
@@ -157,7 +157,7 @@ class Timeline:
             if scale.start <= at <= scale.end:
                 axes.plot(
                     [at, at],
-                    [top, top + 2 * WAVE + GAP],
+                    [top, self._tops["assistant"] - self._tops["user-words"] + WAVE],
                     color=style.ALARM,
                     linewidth=1.2,
                     ls=(0, (4, 2)),
@@ -210,11 +210,15 @@ class Timeline:
             else:
                 look = {"facecolor": color, "alpha": 0.5, "bottom": -0.45, "top": 0.45}
                 lanes.draw_spans(axes, spoke, f"{role}-spoke", **look)
-        axes = self._axes("gap", GAP, -1.0, 1.0)
-        lanes.draw_gaps(axes, story.turns, self.budget, scale.pixels)
+        axes = self._axes("gap", STEMS if scale.overview else GAP, -1.0, 1.0)
+        if scale.overview:
+            lanes.draw_stems(axes, story.turns, self.budget, scale.per_second)
+        else:
+            lanes.draw_gaps(axes, story.turns, self.budget, scale.pixels)
         if samples is None:
             text = "no recording" if story.end else "nothing happened"
-            style.write(axes, scale.start, 0, f"  {text}", color=style.QUIET, va="center")
+            x = scale.start + 6 / scale.per_second
+            style.write(axes, x, 0, text, color=style.QUIET, va="center")
 
     def _draw_vad(self) -> None:
         axes = self._axes("vad", VAD, -0.06, 1.06)
@@ -227,7 +231,7 @@ class Timeline:
         if any(e.volume is not None for e in self.story.vad):
             names.append(("volume", style.VOLUME, limits and limits.min_volume))
         for i, (name, color, limit) in enumerate(names):
-            text = name if limit is None else f"{name} (over {limit:g})"
+            text = name if limit is None else f"{name} ≥ {limit:g}"
             style.write(
                 axes,
                 1 + 8 / self.scale.pixels,
@@ -259,6 +263,13 @@ class Timeline:
 def _text_height(blocks: list[words.Block]) -> float:
     lines = max((len(block.lines) for block in blocks), default=0)
     return lines * words.LINE + 8 if lines else 6.0
+
+
+def scale_for(start: float, end: float) -> Scale:
+    """Return how wide the lanes are: as wide as text needs, up to a point; then an overview."""
+    pixels = min(max(PER_SECOND * (end - start), NARROWEST), WIDEST)
+    scale = Scale(start, end, pixels)
+    return Scale(start, end, OVERVIEW) if scale.overview else scale
 
 
 def time_range(length: float, start: float | None, end: float | None) -> tuple[float, float]:

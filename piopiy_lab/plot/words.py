@@ -18,10 +18,12 @@ MARK_ROW = 16.0  # pixels from one row of marks to the next
 MAX_LINES = 5
 MAX_MARK_ROWS = 5
 LEAST = 96.0  # a block of text this narrow still reads well, in pixels
-USELESS = 30.0  # narrower than this no text is drawn
+USELESS = 62.0  # narrower than this no text is drawn
 INDENT = 5.0  # from the rule at a block's left to its text, in pixels
 #: From this many pixels per second on, each word stands at its own time.
 WORDS_FROM = 105.0
+#: Below this many pixels per second only the shape of a call can be seen.
+OVERVIEW_BELOW = 18.0
 SIGNS = {"tool": "", "key": "⌨ ", "error": "✕ ", "switch": "⇄ ", "note": "", "cut": "✂ "}
 
 
@@ -47,6 +49,11 @@ class Scale:
     def per_second(self) -> float:
         """Pixels per second."""
         return self.pixels / (self.end - self.start)
+
+    @property
+    def overview(self) -> bool:
+        """Whether a second is too narrow to show more than a call's shape."""
+        return self.per_second < OVERVIEW_BELOW
 
     def x(self, seconds: float) -> float:
         """Return a time's pixel, 0 at the lane's left."""
@@ -100,7 +107,7 @@ def _at_their_times(entry: ShownEntry, scale: Scale, rest: str) -> Block:
     words = [w for w in entry.words if w[2] >= scale.start and w[1] < scale.end]
     looks = ["heard"] * len(words)
     texts = [str(w[0]) for w in words]
-    starts = [scale.x(w[1]) for w in words]
+    starts = [max(0.0, scale.x(w[1])) for w in words]
     if entry.interrupted and entry.end < scale.end:
         texts.append("✂")
         starts.append(scale.x(entry.end) + 3)
@@ -180,11 +187,10 @@ def draw_marks(
         color = style.ALARM if mark.failed else style.MARKS[mark.kind]
         y = min(row, rows - 1) * MARK_ROW
         width = max(mark.end - mark.start, 2.5 / scale.per_second)
-        axes.add_patch(
-            Rectangle(
-                (mark.start, y + 2), width, MARK_ROW - 4, facecolor=color, alpha=0.3, linewidth=0
-            )
-        )
+        if mark.kind == "tool":
+            size = (width, MARK_ROW - 4)
+            look = {"facecolor": color, "alpha": 0.3, "linewidth": 0, "gid": "tool-span"}
+            axes.add_artist(Rectangle((mark.start, y + 2), *size, **look))
         axes.plot(
             [mark.start, mark.start],
             [y + 2, y + MARK_ROW - 2],
