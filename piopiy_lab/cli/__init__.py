@@ -1,0 +1,145 @@
+"""The ``piopiy-lab`` command.
+
+Only this package prints, and only it decides what Ctrl-C does. Each command is imported when it
+is used, so ``--help`` is quick and ``show`` needs no pipecat.
+
+Exit codes: 0 it worked, 1 it ran and the result is bad, 2 it could not run (wrong arguments, a
+missing part, a folder that is none), 130 Ctrl-C, 141 nobody read the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from piopiy_lab._version import __version__
+from piopiy_lab.cli.terminal import OutputClosedError, Terminal, forget_stdout
+from piopiy_lab.errors import PiopiyLabError
+
+__all__ = ["main"]
+
+BAD, CANT_RUN, INTERRUPTED, OUTPUT_CLOSED = 1, 2, 130, 141
+
+_EXAMPLES = """\
+examples:
+  piopiy-lab demo                       a whole call, offline, in a few seconds
+  piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
+  piopiy-lab doctor                     what is installed; paste it into a bug report
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The arguments after the program's name; ``sys.argv[1:]`` if None.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse: --help, --version, or wrong arguments
+        return stop.code if isinstance(stop.code, int) else CANT_RUN
+    terminal = Terminal(color=not getattr(options, "no_color", False))
+    try:
+        return _run(terminal, options)
+    except OutputClosedError:
+        forget_stdout()
+        return OUTPUT_CLOSED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except PiopiyLabError as error:
+        if getattr(options, "debug", False):
+            raise
+        Terminal(sys.stderr).line(f"piopiy-lab {options.command}: {error}")
+        return CANT_RUN
+
+
+def _run(terminal: Terminal, options: argparse.Namespace) -> int:
+    match options.command:
+        case "demo" if options.source:
+            from importlib.resources import files
+
+            terminal.write((files(__name__) / "demo_session.py").read_text(encoding="utf-8"))
+            return 0
+        case "demo":
+            from piopiy_lab.cli.demo import demo
+
+            return demo(terminal, options.out, realtime=options.realtime)
+        case "show":
+            from piopiy_lab.cli.show import show
+
+            return show(terminal, options.folder, options.plot)
+        case "doctor":
+            from piopiy_lab.cli.doctor import doctor
+
+            return doctor(terminal, as_json=options.json)
+        case _:
+            terminal.write(_parser().format_help())
+            return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    # SUPPRESS: an option may stand before the command or after it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--no-color", action="store_true", help="plain text, also on a terminal")
+    common.add_argument("--debug", action="store_true", help="show an error's traceback")
+    parser = argparse.ArgumentParser(
+        prog="piopiy-lab",
+        description="Prototype Piopiy voice agents: try one, look at a call, check the set-up.",
+        epilog=_EXAMPLES,
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"piopiy-lab {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    def command(name: str, what: str, about: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=what,
+            description=about,
+            epilog=f"example:\n  {example}",
+            parents=[common],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    demo = command(
+        "demo",
+        "play a call with the offline agent",
+        "Play a call between a restaurant's booking desk and a scripted caller who interrupts and\n"
+        "corrects himself: real voice detection, speech recognition and speech, no network.\n"
+        "Exits with 0 only if the agent understood, booked the right table and said so.",
+        "piopiy-lab demo --out my-first-call",
+    )
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("piopiy-lab-demo"),
+        metavar="DIR",
+        help="the folder to save the call in (default: %(default)s)",
+    )
+    demo.add_argument("--realtime", action="store_true", help="on the wall clock, as it would be")
+    demo.add_argument("--source", action="store_true", help="print the demo's own code instead")
+    show = command(
+        "show",
+        "print a saved call",
+        "Print a saved call: what was said, the tools, the latency of each answer and how it\n"
+        "ended. Calls whose process was killed too.",
+        "piopiy-lab show piopiy-lab-demo --plot timeline.svg",
+    )
+    show.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
+    show.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (.png, .svg, .pdf)")
+    doctor = command(
+        "doctor",
+        "check what is installed",
+        "Say what is installed, what is missing and how to install it. Changes nothing; keys are\n"
+        "named and never shown. Exits with 0 if calls can run.",
+        "piopiy-lab doctor --json",
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    return parser

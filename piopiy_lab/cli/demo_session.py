@@ -1,0 +1,40 @@
+"""The demo: a restaurant's booking desk and a caller for it, on this computer alone.
+
+A file to copy and change: ``piopiy-lab demo --source > my_agent.py``, then ``python my_agent.py``.
+"""
+
+import asyncio
+
+from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate
+from piopiy_lab.offline import booking_desk
+
+
+async def create_session(call_id):
+    """Answer one call. The same function runs on a microphone, in a test and on the phone."""
+    desk = booking_desk()
+    agent = VoiceAgent(instructions=desk.instructions, greeting=desk.greeting, tools=desk.tools)
+    stt, llm, tts = offline_stack()  # or DeepgramSTTService(...), OpenAILLMService(...), ...
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+
+caller = (
+    Caller()
+    .hears_greeting()
+    .says("what times do you have")
+    .interrupts("a table for two tomorrow at seven", after=1.2)
+    .hears("what name")
+    .says("my name is anna")
+    .hears("is that right")
+    .says("no make it friday")
+    .hears("on friday at seven for anna is that right")
+    .says("yes please")
+    .expects_tool("book_table", party_size=2, day="friday", time="19:00")
+    .hears("your table is booked")
+    .says("no thank you")
+    .hears_reply()
+    .hangs_up()
+)
+
+if __name__ == "__main__":
+    print(asyncio.run(simulate(create_session, caller)))

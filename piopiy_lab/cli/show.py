@@ -1,0 +1,38 @@
+"""``piopiy-lab show``: a saved call in the terminal. Knows no pipecat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from piopiy_lab.cli.live import Follower
+from piopiy_lab.cli.report import ending, print_latency, save_plot
+from piopiy_lab.cli.terminal import Terminal, printable
+from piopiy_lab.conversation import Call
+
+
+def show(terminal: Terminal, folder: Path, plot: Path | None = None) -> int:
+    """Print a saved call: what was said, its tools, its latency and how it ended.
+
+    Args:
+        terminal: Where to.
+        folder: The saved call.
+        plot: Where to draw it as a picture, if at all.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        SavedCallError: The folder is no saved call, or the picture can't be written.
+    """
+    call = Call.load(folder)
+    title = f"Call {call.call_id}: {call.duration:.1f} s"
+    terminal.line(terminal.styled(printable(title), "bold"))
+    if not call.transcript:
+        terminal.line("(nothing was said)")
+    Follower(terminal).update(call, over=True)
+    print_latency(terminal, call)
+    terminal.line(f"\nEnded: {ending(call)}")
+    if plot is not None:
+        save_plot(call, plot)
+        terminal.line(f"Drawn: {plot}")
+    return 0
