@@ -134,8 +134,7 @@ class CallObserver(BaseObserver):
             self._add(events.UserTurnAdded, at, text=frame.text)
 
     def _dtmf(self, frame: f.InputDTMFFrame, _: FramePushed, at: float) -> None:
-        for button in frame.buttons or ():
-            self._add(events.DTMFReceived, at, digit=button.value)
+        self._add(events.DTMFReceived, at, digit=frame.button.value)
 
     def _muted(self, frame: f.Frame, data: FramePushed, at: float) -> None:
         if data.direction == FrameDirection.DOWNSTREAM:

@@ -66,7 +66,7 @@ class CallHost:
         origin: str,
         open_transport: Callable[..., Any],
         clock: Callable[[], float],
-        call_on_loop: Callable[..., None],
+        call_on_loop: Callable[..., Any],
         record: bool | str | Path = True,
         virtual: bool = False,
         replace: Mapping[str, Any] | None = None,

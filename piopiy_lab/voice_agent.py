@@ -170,16 +170,9 @@ class VoiceAgent:
             if value is not None:
                 raise NotYetError(f"Action({name}=...) comes in a later version; leave it out")
         session = current_session()
-        chosen = {"stt": stt, "llm": llm, "tts": tts}
+        chosen: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
         if session is not None:
-            chosen.update(
-                {
-                    name: service
-                    if isinstance(service, FrameProcessor) or not callable(service)
-                    else service()
-                    for name, service in session.replace.items()
-                }
-            )
+            chosen.update({name: _made(service) for name, service in session.replace.items()})
         _check_services(chosen)
         given = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(given if given is not None and not vad else vad)
@@ -272,6 +265,13 @@ class VoiceAgent:
             self._instructions if len(self._instructions) < 40 else self._instructions[:37] + "…"
         )
         return f"VoiceAgent(instructions={start!r})"
+
+
+def _made(service: Any) -> Any:
+    """Return a service that was put in place, made now if it is a function that makes one."""
+    if callable(service) and not isinstance(service, FrameProcessor):
+        return service()
+    return service
 
 
 def _check_text(name: str, text: Any) -> None:
