@@ -321,4 +321,7 @@ def _joins_left(piece: str) -> bool:
 
 
 def _is_unspaced(char: str) -> bool:
-    return "぀" <= char <= "ヿ" or "㐀" <= char <= "鿿"
+    """Whether it is Chinese or Japanese, their punctuation included: CJK blocks of Unicode."""
+    return (
+        "\u3000" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef"
+    )

@@ -63,7 +63,7 @@ def find_answers(events: Iterable[ev.Event]) -> list[Answer]:
     ends = [*(trigger.at for trigger in triggers[1:]), math.inf]
     answers: list[Answer] = []
     since = -math.inf
-    for trigger, until in zip(triggers, ends, strict=True):
+    for trigger, until in zip(triggers, ends, strict=False):
         answer = _answer(trigger, _Window(log, since, until))
         if answer is not None:
             answers.append(answer)
@@ -133,24 +133,31 @@ class _Window:
 
 
 def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
-    stops = [e.at for e in ordered if isinstance(e, ev.UserTurnStopped)]
-    typed = [e for e in ordered if isinstance(e, ev.UserTextTyped)]
-    texts = [e.text.strip() for e in typed]
-    found = [_Trigger(at) for at in stops] + [_Trigger(e.at, typed=True) for e in typed]
-    heard = -math.inf  # when the user last said or pressed something
-    for event in ordered:  # a turn that was added without the turn rules (keys, custom parts)
-        if isinstance(event, ev.Transcribed | ev.DTMFReceived):
-            heard = event.at
-        if not isinstance(event, ev.UserTurnAdded):
-            continue
-        if event.text.strip() in texts:
-            texts.remove(event.text.strip())
-            continue
-        late = event.at + 10 * SAME_MOMENT_SECS
-        known = max((t.at for t in found if t.at <= late), default=-math.inf)
-        if heard > known + SAME_MOMENT_SECS:
-            found.append(_Trigger(event.at))
-    return sorted(found, key=lambda trigger: trigger.at)
+    found: list[_Trigger] = []
+    typed = [e.text.strip() for e in ordered if isinstance(e, ev.UserTextTyped)]
+    heard = False  # whether the user said or pressed something that nothing has answered for
+    owed = False  # whether a UserTurnStopped, before or after, stands for the next UserTurnAdded
+    for event in ordered:
+        if isinstance(event, ev.UserTextTyped):
+            found.append(_Trigger(event.at, typed=True))
+        elif isinstance(event, ev.UserTurnStarted):
+            owed = True
+        elif isinstance(event, ev.UserTurnStopped):
+            if not found or event.at - found[-1].at > SAME_MOMENT_SECS:
+                found.append(_Trigger(event.at))
+            heard, owed = False, True
+        elif isinstance(event, ev.DTMFReceived):
+            heard, owed = True, False
+        elif isinstance(event, ev.Transcribed):
+            heard = True
+        elif isinstance(event, ev.UserTurnAdded):
+            if event.text.strip() in typed:
+                typed.remove(event.text.strip())
+                continue
+            if heard and not owed:  # added without the turn rules: keys, or custom parts
+                found.append(_Trigger(event.at))
+            heard = owed = False
+    return found
 
 
 def _answer(trigger: _Trigger, window: _Window) -> Answer | None:
