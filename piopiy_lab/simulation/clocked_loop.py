@@ -169,6 +169,13 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         """Return a line for each task that waits, and where: for error messages."""
         return waiting_tasks(self.pending_tasks(), self.main_task)
 
+    def abort_transports(self) -> bool:
+        """Close the connections that were left open; tell whether there were any."""
+        left = [transport for transport in self._transports.values() if not transport.is_closing()]
+        for transport in left:
+            transport.abort()
+        return bool(left)
+
     def is_current_thread(self) -> bool:
         """Tell whether the loop is being run by the calling thread."""
         return self._thread_id == threading.get_ident()

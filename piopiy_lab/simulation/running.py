@@ -135,6 +135,8 @@ def _finish(loop: VirtualTimeLoop) -> None:
             if tasks:
                 loop.run_until_complete(asyncio.wait(tasks))
             loop.run_until_complete(loop.shutdown_asyncgens())
+            if loop.abort_transports():
+                loop.run_until_complete(asyncio.sleep(0))
         except SimulationError:  # they don't end; the first error, if there is one, says more
             leaked += [f"task {task.get_name()}" for task in tasks if not task.done()]
         for task in tasks:

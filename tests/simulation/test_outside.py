@@ -51,29 +51,26 @@ def with_ticks(make_coro):
 def server_in_a_thread(handle):
     """Serve TCP connections on a real loop in another thread; gives the port."""
     ports: list[int] = []
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+    started, stop = threading.Event(), asyncio.Event()
 
     async def serve():
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        async with server:
-            ports.append(server.sockets[0].getsockname()[1])
-            started.set()
-            await stop.wait()
+        ports.append(server.sockets[0].getsockname()[1])
+        loops.append(asyncio.get_running_loop())
+        started.set()
+        await stop.wait()
+        server.close()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
         assert started.wait(5)
         yield ports[0]
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        loops[0].call_soon_threadsafe(stop.set)
         thread.join(5)
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+        assert not thread.is_alive()
 
 
 async def read_request(reader):
@@ -377,6 +374,8 @@ class TestSockets:
     def test_a_stream_opened_in_a_hold_does_not_slow_time_down(self):
         async def echo(reader, writer):
             writer.write(await reader.readline())
+            await reader.read()
+            writer.close()
 
         async def main(port):
             with hold():
