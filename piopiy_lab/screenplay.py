@@ -259,7 +259,7 @@ class Caller:
             )
         return self._then(Hears(text_or_regex, _check_secs("within", within)))
 
-    def expects_tool(self, name: str, *, timeout: float = TIMEOUT_SECS, **args: Any) -> Caller:
+    def expects_tool(self, name: str, /, *, timeout: float = TIMEOUT_SECS, **args: Any) -> Caller:
         """Wait until the agent has called a tool since the caller last spoke.
 
         Args:

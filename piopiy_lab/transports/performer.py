@@ -57,6 +57,7 @@ class Performer:
         self._caller = caller
         self._changed = asyncio.Event()  # something was heard or logged: look again
         self._turn_from = 0.0  # seconds: what the agent says from here on answers the caller
+        self._consumed_to = 0.0  # seconds: a reply that began before this was waited for already
         self._turn_events: list[events.Event] = []  # what matters of the log since then
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
         self._thinking = False  # whether the LLM is giving an answer
@@ -117,6 +118,7 @@ class Performer:
         match step:
             case HearsGreeting(timeout):
                 await self._until(self._reply_over, timeout, "no greeting was heard to its end")
+                self._consumed_to = self._session.now()
             case Says(text, timeout, over_agent):
                 if not over_agent:
                     await self._until(
@@ -125,6 +127,7 @@ class Performer:
                 await self._speak(text)
             case HearsReply(timeout):
                 await self._until(self._reply_over, timeout, "no reply was heard to its end")
+                self._consumed_to = self._session.now()
             case Listens(silence):
                 await self._until(lambda: self._idle_for(silence), math.inf, "")
             case Hears(pattern, within):
@@ -204,7 +207,8 @@ class Performer:
         """Met when a reply to the caller's last words was heard to its end."""
         starts = self._playout.speech_starts
         replied = bool(starts) and (
-            starts[-1] >= self._turn_from or self._playout.audible_until > self._spoke_until()
+            starts[-1] >= max(self._turn_from, self._consumed_to)
+            or self._playout.audible_until > max(self._spoke_until(), self._consumed_to)
         )
         if not replied or self._open_tools:
             return math.inf
@@ -226,7 +230,8 @@ class Performer:
         now, playout = self._session.now(), self._playout
         if playout.speech_starts and playout.audible_until >= now:
             return max(0.0, playout.speech_starts[-1] + after - now)
-        if any(start >= self._turn_from for start in playout.speech_starts):
+        since = max(self._turn_from, self._consumed_to)
+        if any(start >= since for start in playout.speech_starts):
             spoke = playout.audible_until - playout.speech_starts[-1]
             raise _Vain(
                 f"the agent was silent again after {spoke:.1f} s of speech, before the caller "

@@ -13,9 +13,7 @@ from piopiy_lab.errors import CallEndedError, ServiceError, UnresponsiveError
 from piopiy_lab.offline.llm import RuleLLMService
 from piopiy_lab.session import current_session
 
-GUEST = (
-    Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply().waits(30)
-)
+GUEST = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply().waits(30)
 
 
 def run(create_session, caller=GUEST, **options):
@@ -182,9 +180,7 @@ def test_an_agent_that_is_done_ends_the_call(booking):
         await session.agents[-1].stop(graceful=True)
 
     tasks = []
-    call = run(
-        booking(at(1.0, lambda s: tasks.append(asyncio.ensure_future(end(s)))))
-    )
+    call = run(booking(at(1.0, lambda s: tasks.append(asyncio.ensure_future(end(s))))))
     assert call.end_reason == "agent_ended"
     greeting = call.transcript[0]
     assert not greeting.interrupted
@@ -234,9 +230,5 @@ def test_live_calls_leave_no_task_and_no_thread(no_leftovers, booking):
         call.join(20)
         assert call.end_reason == "caller_hung_up"
         assert len(call.transcript) == 1  # several calls at once do not see each other
-    left = [
-        task
-        for task in asyncio.all_tasks(loop_thread.shared().loop)
-        if not task.done()
-    ]
+    left = [task for task in asyncio.all_tasks(loop_thread.shared().loop) if not task.done()]
     assert left == []
