@@ -1,0 +1,124 @@
+"""The notebook glue, in a real kernel: calls show themselves and are replaced when they end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.notebooknode import NotebookNode
+
+from piopiy_lab import display, notebook
+
+nbclient = pytest.importorskip("nbclient")
+
+SETUP = """
+import threading
+from hand_made_call import booking_call, running_call
+from piopiy_lab import display, notebook, events as ev
+notebook.install()
+
+def end(call):
+    "What a runner does on its loop's thread: the call's last event."
+    event = ev.CallEnded(at=call.events.now(), reason="hung_up")
+    thread = threading.Thread(target=call.events.append, args=(event,))
+    thread.start()
+    thread.join()
+"""
+
+
+def run(*cells: str, startup: str = SETUP) -> list[NotebookNode]:
+    """Run cells in a kernel of their own and return them."""
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (startup, *cells)]
+    )
+    here = str(Path(__file__).parent)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = here if before is None else f"{here}{os.pathsep}{before}"
+    try:
+        nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return book.cells[1:]
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[NotebookNode]:
+    """One kernel for all: the cells of a notebook that somebody works in."""
+    return run(
+        "call = running_call()\ndisplay.show(call)",  # 0: as start_call does
+        "print(call.state)",  # 1
+        "end(call)",  # 2
+        "booking_call()",  # 3
+        "booking_call().plot()",  # 4
+        "first = display.cell_key()\nimport sys\n'matplotlib.pyplot' in sys.modules",  # 5
+        "call = running_call()\ndisplay.show(call)\nend(call)",  # 6: over before its cell is
+        "[t.name for t in threading.enumerate() if t.name == 'piopiy-call-view']",  # 7
+        "%load_ext piopiy_lab.notebook\nnotebook.install(), notebook.in_notebook()",  # 8
+        "from IPython import get_ipython\n"
+        "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
+        "first, display.cell_key()",  # 9
+    )
+
+
+def one(cell: NotebookNode) -> dict[str, Any]:
+    assert [out["output_type"] for out in cell.outputs] in (["display_data"], ["execute_result"])
+    return cell.outputs[0]["data"]
+
+
+def test_a_call_is_replaced_where_it_was_started(cells: list[NotebookNode]) -> None:
+    shown = one(cells[0])
+    assert shown["text/plain"].startswith("<Call sim-1: ended (hung_up)")
+    assert 'src="data:image/png;base64,' in shown["text/html"]
+    assert 'src="data:audio/mpeg;base64,' in shown["text/html"]
+    assert cells[1].outputs[0]["text"] == "listening\n"
+    assert cells[2].outputs == []
+
+
+def test_a_call_that_ends_in_its_own_cell(cells: list[NotebookNode]) -> None:
+    assert one(cells[6])["text/plain"].startswith("<Call sim-1: ended (hung_up)")
+    assert one(cells[7])["text/plain"] == "[]"
+
+
+def test_a_call_is_its_own_picture(cells: list[NotebookNode]) -> None:
+    shown = one(cells[3])
+    assert sorted(shown) == ["text/html", "text/plain"]
+    assert shown["text/plain"].startswith("<Call sim-1: ended (caller_hung_up), 23.6 s, 3 turns>")
+    assert " 0x" not in shown["text/plain"]
+
+
+def test_a_figure_shows_itself_without_pyplot(cells: list[NotebookNode]) -> None:
+    shown = one(cells[4])
+    assert shown["text/plain"].startswith("<CallFigure size ")
+    assert shown["image/png"]
+    assert one(cells[5])["text/plain"] == "False"
+
+
+def test_load_ext_and_a_second_install_change_nothing(cells: list[NotebookNode]) -> None:
+    assert one(cells[8])["text/plain"] == "(True, True)"
+
+
+def test_the_cell_is_known_by_its_id(cells: list[NotebookNode]) -> None:
+    assert one(cells[9])["text/plain"].endswith("'abc')")
+
+
+def test_outside_of_a_notebook_nothing_is_installed() -> None:
+    assert not notebook.in_notebook()
+    assert not notebook.install()
+    before = display.set_hook(None)
+    assert before is None
+
+
+def test_the_glue_imports_no_ipython() -> None:
+    script = (
+        "import sys; from piopiy_lab import notebook; assert not notebook.install()\n"
+        "assert not {'IPython', 'ipykernel', 'traitlets', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
