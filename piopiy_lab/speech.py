@@ -42,6 +42,7 @@ __all__ = [
 _MAX_RATE = 192_000  # Hz; the highest rate that a clip can be asked for
 _CACHE_BYTES = 32 * 2**20  # the clips kept, in bytes of samples
 _MARGIN = 0.005  # s of silence left at either end of a clip
+_NOTHING = np.zeros(0, dtype=np.int16)
 _QUIET = 16  # a sample of at most this (of 32767) is silence: pauses are zeros up to -66 dBFS
 
 
@@ -75,7 +76,7 @@ class Voice:
             value = getattr(self, field)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ArgumentError(f"Voice {field} {value!r}: use an int from {low} to {high}")
-        if not 0 < self.volume <= 1:
+        if not isinstance(self.volume, int | float) or not 0 < self.volume <= 1:
             raise ArgumentError(f"Voice volume {self.volume!r}: use a number above 0 and up to 1")
         if self.max_pause is not None and not self.max_pause >= 0:
             raise ArgumentError(
@@ -149,11 +150,12 @@ def synthesize(
 ) -> Speech:
     """Speak a text; the same arguments give the same bytes, in any process and after anything.
 
-    The text is plain text, never markup: ``<`` and ``&`` are spoken. Emoji, control characters and
-    NULs are not. Line breaks are pauses as espeak-ng makes them.
+    The text is plain text, never markup: ``<`` and ``&`` are spoken. Emoji, control characters,
+    NULs, and a text without a letter or a digit are not. Line breaks are pauses as espeak-ng makes
+    them.
 
     Args:
-        text: What to say, of any length (a thousand words take about half a second).
+        text: What to say, of any length (a thousand words take about a second).
         voice: A :class:`Voice`, or a name as in :func:`find_voice`.
         sample_rate: Hz, up to 192000; None is espeak-ng's own 22050. Another rate is resampled
             from the whole clip in float32 (soxr HQ), which is reproducible to the bit.
@@ -175,9 +177,11 @@ def synthesize(
     key = (text, voice, rate)
     clip = _cache.get(key)
     if clip is None:
-        raw, events = engine().speak(
-            _speakable(text), voice.name, rate=voice.rate, pitch=voice.pitch, range=voice.range
-        )
+        raw, events = _NOTHING, []
+        if any(character.isalnum() for character in text):
+            raw, events = engine().speak(
+                _speakable(text), voice.name, rate=voice.rate, pitch=voice.pitch, range=voice.range
+            )
         samples, words = _shape(raw, events, text, voice.max_pause)
         samples = _finish(samples, rate, voice.volume)
         end = len(samples) / rate
