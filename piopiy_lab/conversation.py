@@ -257,8 +257,8 @@ class Call(CallRecord):
         parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
         if self.turns:
             parts.append(f"Latency in milliseconds:\n{self.turns.text()}")
-        if self.error is not None:
-            parts.append(f"{type(self.error).__name__}: {self.error}")
+        if self._ended_event is not None and self._ended_event.error:
+            parts.append(self._ended_event.error)
         return "\n\n".join(part for part in parts if part)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

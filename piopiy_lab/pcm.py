@@ -53,8 +53,11 @@ def to_int16(samples: npt.NDArray[np.generic]) -> Int16:
         return samples.astype(np.int16, copy=False)
     if not np.issubdtype(samples.dtype, np.floating):
         raise ArgumentError(f"samples of type {samples.dtype}; give int16, or float in -1..1")
-    scaled = np.rint(samples.astype(np.float32, copy=False) * np.float32(FULL_SCALE))
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    scaled = samples.astype(np.float32, copy=False) * np.float32(FULL_SCALE)
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, np.float32(32767), out=scaled)
+    np.maximum(scaled, np.float32(-32768), out=scaled)
+    return scaled.astype(np.int16)
 
 
 def to_float32(samples: npt.NDArray[np.generic]) -> Float32:

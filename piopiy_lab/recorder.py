@@ -1,11 +1,7 @@
-"""Records both sides of a call on the call's clock.
+"""Records both sides of a call on the call's clock: what is said where, in frames, and kept.
 
-Each side's chunks come with the second at which their first sample was heard. That time
-jitters, and a sound card's crystal is not the loop's clock, so a side is a :class:`_Track`: a
-chunk continues the one before it as long as the two agree within :data:`TOLERANCE_SECS`. What
-many chunks disagree by is made good slowly, by stretching or squeezing chunks by about half a
-percent, which nobody hears. When chunk and clock agree to the sample (in a
-simulation) not one sample is changed.
+A :class:`piopiy_lab.track.Track` for each side makes frames of chunks with jittering times; the
+last second or so waits here, what is older goes to a :class:`~piopiy_lab.sample_store.SampleStore`.
 """
 
 from __future__ import annotations
@@ -18,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from piopiy_lab.errors import ArgumentError, SavedCallError
-from piopiy_lab.pcm import Int16, StreamResampler
+from piopiy_lab.pcm import Int16
 from piopiy_lab.sample_store import (
     FRAME_BYTES,
     READ_FRAMES,
@@ -27,21 +23,10 @@ from piopiy_lab.sample_store import (
     SampleStore,
     SplitStore,
 )
+from piopiy_lab.track import Track
 
 CALLER, AGENT = 0, 1  # columns
 
-#: A chunk further than this from where the side stands is a gap, or is too late: twice the
-#: jitter that a busy event loop shows.
-TOLERANCE_SECS = 0.06
-#: Which of a block's disagreements counts. Chunks are handled late more often than early, so it
-#: lies below the median: 20 ms are kept with jitter of 0..30 ms and of -30..30 ms alike.
-QUANTILE = 0.33
-#: What that of a block of chunks may disagree by before it is made good.
-DEADBAND_SECS = 0.005
-#: Chunks in a block.
-BLOCK_CHUNKS = 32
-#: How much a chunk may be stretched or squeezed: 0.5 % is nine cents of a semitone.
-SLEW = 0.005
 #: What is older than this goes to the store; late chunks and cuts still find their place there.
 FINAL_SECS = 1.0
 #: How much may wait in memory when nobody calls advance().
@@ -82,7 +67,7 @@ class Recorder:
         self._keep = keep
         self._limit = math.inf if wav_path is not None else memory_limit_bytes
         self._lock = threading.Lock()  # guards everything below
-        self._tracks = (_Track(sample_rate), _Track(sample_rate))
+        self._tracks = (Track(sample_rate), Track(sample_rate))
         self._tail: Int16 = np.zeros((sample_rate * 2, 2), np.int16)  # frames from _base on
         self._base = 0  # frames before this are in the store
         self._end = 0  # frames that were written, or are silence by now
@@ -225,6 +210,8 @@ class Recorder:
     def _put(self, column: int, pieces: list[tuple[int, Int16]]) -> None:
         """Write pieces of one side at their frames, in the tail and, if late, in the store."""
         for frame, samples in pieces:
+            if len(samples) == 0:
+                continue
             end = frame + len(samples)
             self._end = max(self._end, end)
             late = min(end, self._base) - frame
@@ -283,70 +270,3 @@ class Recorder:
         self.error = self.error or error
         if not isinstance(self._store, SplitStore | MemoryStore):
             self._store = SplitStore(self._store, min(self._store.length, self._base))
-
-
-class _Track:
-    """Where one side stands. Turns chunks with a time into samples with a frame number."""
-
-    def __init__(self, sample_rate: int) -> None:
-        self._rate = sample_rate
-        self._stream: StreamResampler | None = None  # None: the next chunk begins anew
-        self._start = 0  # frame of the stream's first sample
-        self._errors: list[float] = []  # seconds by which the clock was ahead of the chunks
-        self._owed = 0.0  # seconds to stretch by, still
-
-    def write(self, at: float, samples: Int16, rate: int) -> list[tuple[int, Int16]]:
-        pieces: list[tuple[int, Int16]] = []
-        if at < 0:  # heard before the call's clock began
-            samples, at = samples[math.ceil(-at * rate) :], 0.0
-        if self._stream is not None and self._stream.from_rate != rate:
-            pieces += self.finish()
-        if self._stream is not None:
-            ahead = at - self._position(self._stream)
-            if ahead > TOLERANCE_SECS:  # nothing was heard in between
-                pieces += self.finish()
-            elif ahead < -TOLERANCE_SECS:  # it overlaps what is there: keep to the clock
-                samples = samples[round(-ahead * rate) :]
-                self._forget()
-            else:
-                samples = self._adjusted(samples, ahead, rate)
-        if self._stream is None:
-            self._stream = StreamResampler(rate, self._rate)
-            self._start = round(at * self._rate)
-        frame = self._start + self._stream.samples_out
-        pieces.append((frame, self._stream.process(samples)))
-        return pieces
-
-    def finish(self) -> list[tuple[int, Int16]]:
-        """Give what the resampler holds back; the next chunk begins anew."""
-        if self._stream is None:
-            return []
-        frame = self._start + self._stream.samples_out
-        held = self._stream.flush()
-        self._stream = None
-        self._forget()
-        return [(frame, held)]
-
-    def _position(self, stream: StreamResampler) -> float:
-        """The second at which the next chunk belongs if it follows the last one."""
-        return self._start / self._rate + stream.samples_in / stream.from_rate
-
-    def _adjusted(self, samples: Int16, ahead: float, rate: int) -> Int16:
-        """Stretch (or squeeze) a chunk by a little of what the clock is ahead (or behind) by."""
-        self._errors.append(ahead - self._owed)
-        if len(self._errors) == BLOCK_CHUNKS:
-            error = float(np.quantile(self._errors, QUANTILE))
-            self._errors.clear()
-            if abs(error) > DEADBAND_SECS:
-                self._owed += error
-        most = max(1.0, len(samples) * SLEW)
-        count = math.trunc(min(most, max(-most, self._owed * rate)))
-        if count == 0:
-            return samples
-        self._owed -= count / rate
-        places = np.linspace(0, len(samples) - 1, len(samples) + count)
-        return np.rint(np.interp(places, np.arange(len(samples)), samples)).astype(np.int16)
-
-    def _forget(self) -> None:
-        self._errors.clear()
-        self._owed = 0.0

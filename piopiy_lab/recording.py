@@ -40,6 +40,9 @@ class Recording(np.ndarray[Any, np.dtype[Any]]):
             return repr(np.asarray(self))
         return f"<Recording: {self.duration:.2f} s, {self.sample_rate} Hz, caller and agent>"
 
+    def __str__(self) -> str:
+        return repr(self) if self.ndim == 2 else str(np.asarray(self))
+
     def __reduce__(self) -> Any:
         return recording_of, (np.asarray(self), self.sample_rate)
 

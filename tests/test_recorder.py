@@ -124,6 +124,19 @@ def test_a_cut_drops_what_the_resampler_held_back():
     assert not recorder.samples()[RATE // 2 :].any()
 
 
+def test_a_giver_may_use_its_buffer_again():
+    recorder = Recorder(RATE)
+    buffer = np.full(320, 1000, np.int16)
+    for start in range(50):
+        recorder.write_caller(start / 50, buffer, 16000)
+        buffer[:] = 1000
+        recorder.write_agent(start / 50, buffer, RATE)
+        buffer[:] = -1
+        buffer[:] = 1000 if start < 49 else -1
+    recorder.close(1.0)
+    assert (recorder.samples()[2400:-2400, CALLER] > 900).all()
+
+
 def test_a_late_chunk_finds_its_place():
     recorder = Recorder(RATE)
     recorder.write_agent(0.0, tone(10), RATE)
