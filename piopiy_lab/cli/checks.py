@@ -7,6 +7,7 @@ are, which opens none.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ def _audio() -> Check:
     name = "audio devices"
     try:
         with _silent_stderr():  # ALSA and JACK complain there about what isn't plugged in
-            import sounddevice
+            sounddevice: Any = importlib.import_module("sounddevice")
         devices: list[Any] = list(sounddevice.query_devices())
         version = sounddevice.get_portaudio_version()[1].split(",")[0]
     except (ImportError, OSError) as error:

@@ -62,14 +62,14 @@ def demo(terminal: Terminal, out: Path, *, realtime: bool = False) -> int:
     check_out(out)
     clock = "in real time" if realtime else "on virtual time"
     terminal.line(f"A restaurant's booking desk and a scripted caller, offline, {clock}.")
-    began = time.monotonic()
-    load()
-    loading = time.monotonic() - began
-    terminal.line()
     played = Played()
     try:
+        began = time.monotonic()
+        load()
+        loading = time.monotonic() - began
+        terminal.line()
         (_play_realtime if realtime else _play_virtual)(terminal, played)
-    except (KeyboardInterrupt, OutputClosedError) as error:
+    except BaseException as error:
         _save_rest(terminal, played, out, silent=isinstance(error, OutputClosedError))
         raise
     call = played.call
