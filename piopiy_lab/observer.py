@@ -55,6 +55,7 @@ class CallObserver(BaseObserver):
         self._log = log
         self._deterministic = deterministic
         self.next_cause: str | None = None  # why the next interruption comes; set by commands
+        self.active_at = 0.0  # seconds: when either side was last known to speak
         self._user_speaking = False
         self._user_turn = False
         self._agent_speaking = False
@@ -103,16 +104,19 @@ class CallObserver(BaseObserver):
     # --- the user's side ---------------------------------------------------------------------
 
     def _vad_started(self, frame: f.VADUserStartedSpeakingFrame, _: FramePushed, at: float) -> None:
+        self.active_at = at
         if not self._user_speaking:
             self._user_speaking = True
             self._add(events.UserSpeechStarted, at, cause="vad", start_secs=frame.start_secs)
 
     def _vad_stopped(self, frame: f.VADUserStoppedSpeakingFrame, _: FramePushed, at: float) -> None:
+        self.active_at = at
         if self._user_speaking:
             self._user_speaking = False
             self._add(events.UserSpeechStopped, at, cause="vad", stop_secs=frame.stop_secs)
 
     def _turn_started(self, _: f.UserStartedSpeakingFrame, __: FramePushed, at: float) -> None:
+        self.active_at = at
         if not self._user_turn:
             self._user_turn = True
             self._add(events.UserTurnStarted, at)
@@ -122,10 +126,15 @@ class CallObserver(BaseObserver):
             self._user_turn = False
             self._add(events.UserTurnStopped, at)
 
+    def _active(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self.active_at = at
+
     def _interim(self, frame: f.InterimTranscriptionFrame, _: FramePushed, at: float) -> None:
+        self.active_at = at
         self._add(events.InterimTranscribed, at, text=frame.text)
 
     def _final(self, frame: f.TranscriptionFrame, data: FramePushed, at: float) -> None:
+        self.active_at = at
         if not isinstance(data.source, DTMFAggregator):
             self._add(events.Transcribed, at, text=frame.text, words=_words(frame.result))
 
@@ -189,11 +198,13 @@ class CallObserver(BaseObserver):
             self._add(events.SynthesisStopped, at)
 
     def _agent_started(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self.active_at = at
         if not self._agent_speaking:
             self._agent_speaking, self._interrupted = True, False
             self._add(events.AgentSpeechStarted, at)
 
     def _agent_stopped(self, _: f.Frame, __: FramePushed, at: float) -> None:
+        self.active_at = at
         if self._agent_speaking:
             self._agent_speaking = False
             cause = "interrupted" if self._interrupted else "finished"
@@ -295,6 +306,8 @@ _HANDLERS: dict[type, Any] = {
     f.VADUserStoppedSpeakingFrame: CallObserver._vad_stopped,
     f.UserStartedSpeakingFrame: CallObserver._turn_started,
     f.UserStoppedSpeakingFrame: CallObserver._turn_stopped,
+    f.UserSpeakingFrame: CallObserver._active,
+    f.BotSpeakingFrame: CallObserver._active,
     f.InterimTranscriptionFrame: CallObserver._interim,
     f.TranscriptionFrame: CallObserver._final,
     f.LLMContextUserTurnFrame: CallObserver._user_turn_added,

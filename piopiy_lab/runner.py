@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import piopiy_lab
 from piopiy_lab import events
+from piopiy_lab._version import __version__
 from piopiy_lab.callback import SessionCallback, supported_fields
 from piopiy_lab.conversation import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, NotYetError
@@ -203,6 +203,7 @@ class CallHost:
         self._error = error or self._error
         end = self.log.now()
         self.recorder.close(end)
+        self._report_disk_trouble(end)
         old = self.call.state
         self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
         if self._folder is not None:
@@ -217,6 +218,26 @@ class CallHost:
             )
         )
         self.log.close()
+        if self._folder is not None:
+            self._folder.close()
+
+    def _report_disk_trouble(self, at: float) -> None:
+        """Say what could not be written; it is in memory all the same."""
+        trouble = {
+            "the recording": self.recorder.error,
+            "the events": self.log.sink_error,
+            "the folder": self._folder.error if self._folder else None,
+        }
+        for what, error in trouble.items():
+            if error is not None:
+                self.log.append(
+                    events.ErrorOccurred(
+                        at=at,
+                        message=f"{what} could not be written: {error}",
+                        source="recorder",
+                        remedy="free disk space, then call.save(...): nothing is lost in memory",
+                    )
+                )
 
     # --- commands: thread-safe, return at once -----------------------------------------------
 
@@ -327,7 +348,7 @@ def check_record(record: Any) -> None:
 
 def _versions() -> dict[str, str]:
     return {
-        "piopiy_lab": piopiy_lab.__version__,
+        "piopiy_lab": __version__,
         "pipecat": metadata.version("pipecat-ai"),
         "python": platform.python_version(),
     }

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.audio.volume import AudioVolumeTracker
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab import events
@@ -79,6 +80,11 @@ def make_vad(vad: Any) -> VADAnalyzer | FrameProcessor | None:
 
 _prototype: SileroVADAnalyzer | None = None
 
+#: What Silero makes of a window of digital silence, by the state it is in: (rate, state, context)
+#: -> (confidence, next state, next context). The model is a function of these, so it is exact.
+_silences: dict[tuple[int, bytes, bytes], tuple[Any, Any, Any]] = {}
+_MOST_SILENCES = 4096
+
 
 class SharedSileroVADAnalyzer(SileroVADAnalyzer):
     """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
@@ -106,6 +112,40 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
             setattr(self, name, copy.copy(getattr(_prototype, name)))
         self._model.reset_states()
         self._windows_since_reset = self._low_confidence_windows = 0
+        self._volume_tracker = SilenceAwareVolumeTracker()
+
+    def voice_confidence(self, buffer: bytes) -> Any:
+        """Return the model's confidence for one window, 0..1; the executor's thread."""
+        model = self._model
+        if buffer.count(0) != len(buffer) or model._last_sr != self.sample_rate:
+            return super().voice_confidence(buffer)
+        key = (self.sample_rate, model._state.tobytes(), model._context.tobytes())
+        known = _silences.get(key)
+        if known is None:
+            confidence = super().voice_confidence(buffer)
+            # Just reset, the next state is the reset's doing and not the model's.
+            if self._windows_since_reset and len(_silences) < _MOST_SILENCES:
+                _silences[key] = (confidence, model._state, model._context)
+            return confidence
+        confidence, model._state, model._context = known
+        self._maybe_reset_model(float(confidence.item()))
+        return confidence
+
+
+class SilenceAwareVolumeTracker(AudioVolumeTracker):
+    """pipecat's volume tracker, which measures a window of digital silence once per process."""
+
+    _of_silence: ClassVar[dict[tuple[int, int], float]] = {}  # (rate, bytes) -> volume
+
+    @property
+    def volume(self) -> float:
+        """The volume of the rolling window, 0..1."""
+        if self._volume is None and self._buffer.count(0) == len(self._buffer):
+            key = (self._sample_rate, len(self._buffer))
+            if key not in self._of_silence:
+                self._of_silence[key] = super().volume
+            self._volume = self._of_silence[key]
+        return super().volume
 
 
 def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:

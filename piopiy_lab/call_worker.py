@@ -1,0 +1,60 @@
+"""A pipeline worker with one observer, called in line.
+
+pipecat gives each observer a queue and a task, and hands it every push; with one observer of ours
+that is most of the cost of observing. Ours only appends to a list, so it is called where the frame
+is pushed; users' own observers keep pipecat's queues.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipecat.observers.base_observer import (
+    BaseObserver,
+    FrameProcessed,
+    FramePushed,
+    ProcessorSetUp,
+)
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.pipeline.worker_observer import WorkerObserver
+
+
+class CallWorker(PipelineWorker):
+    """pipecat's worker, observed in line by ``observer``."""
+
+    def __init__(self, *args: Any, observer: BaseObserver, **kwargs: Any) -> None:
+        """Make the worker.
+
+        Args:
+            *args: As for ``PipelineWorker``.
+            observer: Told of each frame's first push, at once, on the session's loop.
+            **kwargs: As for ``PipelineWorker``; its ``observers`` are told as pipecat does.
+        """
+        super().__init__(*args, **kwargs)
+        self._observer = _InlineObserver(observer, self._observer._observers)
+
+
+class _InlineObserver(WorkerObserver):
+    def __init__(self, inline: BaseObserver, others: list[BaseObserver]) -> None:
+        super().__init__(observers=others)
+        self._inline = inline
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        if self._observers:
+            await super().on_push_frame(data)  # sets first_push too
+        else:
+            frame = data.frame
+            data.first_push = frame.id not in self._frames_pushed
+            if data.first_push:
+                self._frames_pushed[frame.id] = frame
+        if data.first_push:
+            await self._inline.on_push_frame(data)
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        if self._observers:
+            await super().on_process_frame(data)
+
+    async def on_processor_setup(self, data: ProcessorSetUp) -> None:
+        await self._inline.on_processor_setup(data)
+        if self._observers:
+            await super().on_processor_setup(data)
