@@ -54,7 +54,7 @@ def test_every_line_of_the_conversation_is_in_the_transcript(demo_run):
 
 def test_it_says_where_the_reply_was_cut_and_what_nobody_heard(demo_run):
     (cut,) = re.findall(r"agent .* --  \(cut off; not heard: '(.+)'\)", demo_run.out)
-    assert cut.endswith("help?")
+    assert cut.endswith("under?")
 
 
 def test_it_prints_the_latency_table_the_speed_and_where_it_saved(demo_run):
