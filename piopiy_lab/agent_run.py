@@ -37,7 +37,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from piopiy_lab import events, turn_taking, vad
+from piopiy_lab import events, modelled_latency, turn_taking, vad
 from piopiy_lab.call_worker import CallWorker
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.observer import CallObserver
@@ -92,6 +92,8 @@ class AgentRun:
         )
         for tool in tools:
             register_with(parts.llm, tool)
+        if session.latency:
+            modelled_latency.slow_down(parts.services, session.latency)
         settings = TransportSettings(
             audio_in_sample_rate=parts.audio_in_sample_rate,
             audio_out_sample_rate=parts.audio_out_sample_rate,

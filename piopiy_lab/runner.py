@@ -71,6 +71,7 @@ class CallHost:
         virtual: bool = False,
         replace: Mapping[str, Any] | None = None,
         silence_secs: float = 0.02,
+        latency: Mapping[str, tuple[float, ...]] | None = None,
         loop_thread_ident: int | None = None,
     ) -> None:
         """Make the call; nothing runs yet.
@@ -86,6 +87,7 @@ class CallHost:
             virtual: Whether the clock is virtual.
             replace: Services to put in place at ``Action(...)``.
             silence_secs: The longest frame of a scripted caller's silence.
+            latency: Modelled latencies of the services.
             loop_thread_ident: The loop's thread, if it has one of its own.
         """
         self._create_session = create_session
@@ -96,6 +98,7 @@ class CallHost:
         self._virtual = virtual
         self._replace = dict(replace or {})
         self._silence_secs = silence_secs
+        self._latency = dict(latency or {})
         self.loop_thread_ident = loop_thread_ident
         self.thread: Any = None  # the LoopThread that runs it; written by start_call()
         folder = None if isinstance(record, bool) else _folder(record)
@@ -130,6 +133,7 @@ class CallHost:
             replace=self._replace,
             virtual=self._virtual,
             silence_secs=self._silence_secs,
+            latency=self._latency,
         )
         if self._pending_end is not None:
             session.end(self._pending_end)

@@ -71,6 +71,7 @@ class Session:
         silence_secs: The longest frame of a scripted caller's silence, in seconds.
         agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
         latest_agent: The last one started, also when it has ended.
+        latency: Modelled latencies of the services, by part; see ``modelled_latency``.
         script: A scripted caller's own words; empty on any other call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
@@ -88,6 +89,7 @@ class Session:
     latest_agent: RunningAgent | None = None
     reason: str | None = None
     error: BaseException | None = None
+    latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     script: Script = field(default_factory=Script)
     _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)

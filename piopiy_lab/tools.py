@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, NotYetError
@@ -149,6 +150,7 @@ def answering(handler: Handler) -> Callable[[FunctionCallParams], Awaitable[None
         if inspect.isawaitable(value):
             value = await value
         if not answered:
-            await deliver(value)
+            # pipecat lets the LLM go on only after a truthy result: 0 and [] are results too.
+            await deliver(value, properties=FunctionCallResultProperties(run_llm=True))
 
     return call

@@ -9,14 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from piopiy_lab import events
 from piopiy_lab.callback import SessionCallback, check_callback, parse_metadata
 from piopiy_lab.conversation import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.modelled_latency import Latency, check_latency
 from piopiy_lab.runner import CallFields, CallHost, check_record
 from piopiy_lab.screenplay import AudioFile, Caller
 from piopiy_lab.simulation.clock import patched_pipecat_time
+from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
+from piopiy_lab.simulation.limits import Limits
+from piopiy_lab.simulation.running import refuse_nested_simulation
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
 
@@ -24,6 +29,8 @@ from piopiy_lab.transports.opening import opener
 SILENCE_SECS = 0.5
 
 PARTS = ("stt", "llm", "tts")
+#: pipecat's job that runs the end-of-turn model.
+TURN_JOB = "_process_speech_segment"
 
 
 async def simulate(
@@ -37,6 +44,10 @@ async def simulate(
     to_number: str | None = None,
     metadata: Any = None,
     record: bool | str | Path = True,
+    latency: Mapping[str, Latency] | None = None,
+    outside: Literal["freeze", "charge"] = "freeze",
+    shuffle_seed: int | None = None,
+    limits: Limits | None = None,
 ) -> Call:
     """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
 
@@ -55,14 +66,25 @@ async def simulate(
         to_number: What the callback is told.
         metadata: What the callback is told; a JSON text is parsed.
         record: As for ``start_call``.
+        latency: Seconds that the "stt", "llm", "tts" and the end-of-"turn" model take on top of
+            their own: a number, or a sequence of measured ones, of which one is drawn each time
+            (the same ones in every run).
+        outside: What virtual time does while something outside of the simulation is waited for
+            (a thread, a process, a server): ``"freeze"`` stands still, and the call is the same
+            every time; ``"charge"`` lets the real time pass, which is realistic and differs.
+        shuffle_seed: Run what is due at the same instant in a seeded random order, to find races:
+            the conversation must not change.
+        limits: How far the simulation may go.
 
     Returns:
         The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
 
     Raises:
         ArgumentTypeError: ``create_session`` or ``caller`` is nothing to simulate with.
-        SimulationError: Virtual time can't go on.
+        SimulationError: Virtual time can't go on; the message shows the last events and the
+            caller's step.
     """
+    refuse_nested_simulation()
     check_callback(create_session)
     check_record(record)
     if not isinstance(caller, Caller | AudioFile):
@@ -72,7 +94,15 @@ async def simulate(
         )
     checked = _check_replace(replace)
     origin, open_transport = opener(caller)
-    loop = VirtualTimeLoop()
+    checked_latency = check_latency(latency)
+    hosts: list[CallHost] = []
+    loop = VirtualTimeLoop(
+        outside=outside,
+        shuffle_seed=shuffle_seed,
+        limits=limits,
+        jobs=JobPolicy(inline={**SHORT_JOBS, TURN_JOB: sum(checked_latency.pop("turn", ()))}),
+        describe=lambda: _last_moments(hosts[0]) if hosts else "",
+    )
     host = CallHost(
         create_session,
         CallFields(
@@ -90,7 +120,9 @@ async def simulate(
         virtual=True,
         replace=checked,
         silence_secs=SILENCE_SECS,
+        latency=checked_latency,
     )
+    hosts.append(host)
     with patched_pipecat_time():
         try:
             await loop.run_in_slices(host.run())
@@ -103,6 +135,16 @@ async def simulate(
     if loop.leaked:
         host.meta["leaked"] = [str(left) for left in loop.leaked]
     return host.call
+
+
+def _last_moments(host: CallHost) -> str:
+    """Say what happened last, for the message of a guard."""
+    steps = host.log.of(events.CallerStepStarted)
+    step = f"step {steps[-1].number}, {steps[-1].step}" if steps else "before its first step"
+    told = [event for event in host.log if not isinstance(event, events.VADSampled)][-6:]
+    return "\n".join(
+        [f"The caller was at {step}.", "Last events:", *(f"  {event.to_json()}" for event in told)]
+    )
 
 
 def _check_replace(replace: Mapping[str, Any] | None) -> dict[str, Any]:
