@@ -133,8 +133,8 @@ def test_nothing_of_a_call_becomes_markup() -> None:
     call = b.finish()
     call.meta["call_id"] = evil
     page = Checker(str(display.call_mimebundle(call)["text/html"]))
-    tags = {tag for tag, _ in page.seen}
-    assert tags <= {*"div style img audio ol li button b span i s code script".split(" ")}
+    ours = re.findall(r"\w+", "div style img audio ol li button b span i s code script")
+    assert {tag for tag, _ in page.seen} <= set(ours)
     assert len(page.all("script")) == len(page.all("img")) == 1
     assert not [a for _, a in page.seen if any(name.startswith("on") for name in a)]
     assert "</script><script>alert(2)</script>" in page.text

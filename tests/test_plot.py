@@ -250,8 +250,13 @@ def test_trim() -> None:
 
 
 def test_slots_end_before_the_next_and_the_last_moves_left() -> None:
-    placed = slots([0, 100, 290], 300, least=90)
+    placed = slots([0, 100, 290], [90, 90, 90], 300)
     assert [(slot.x, slot.width) for slot in placed] == [(0, 92), (100, 102), (210, 90)]
+
+
+def test_slots_in_between_move_left_where_there_is_room() -> None:
+    placed = slots([0, 200, 230], [50, 90, 60], 300)
+    assert [(slot.x, slot.width) for slot in placed] == [(0, 124), (132, 90), (230, 70)]
 
 
 def test_rows_keep_labels_apart() -> None:

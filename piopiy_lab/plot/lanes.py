@@ -126,6 +126,7 @@ def draw_gaps(axes: Axes, turns: Sequence[ShownTurn], budget: float, pixels: flo
             color=style.ALARM if turn.total > budget else style.INK,
             va="center",
             clip_on=True,
+            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5},
             gid="gap-total",
         )
 

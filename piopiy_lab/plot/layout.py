@@ -97,31 +97,32 @@ class Slot:
     width: float
 
 
-def slots(starts: Sequence[float], right: float, least: float, gap: float = 8.0) -> list[Slot]:
+def slots(
+    starts: Sequence[float], needed: Sequence[float], right: float, gap: float = 8.0
+) -> list[Slot]:
     """Give each of one speaker's blocks the room until the next block.
 
     Args:
         starts: Where the blocks begin, ascending, in pixels.
+        needed: The width that each block takes at least, to be read well.
         right: The right edge.
-        least: The width that a readable block takes.
         gap: What stays free between two blocks.
 
     Returns:
-        A slot for each block, never over the next one. The last block, too near to the right
-        edge, moves left and takes room from the one before. A slot may be too narrow to be of
-        use; the caller leaves the text out then.
+        A slot for each block, never over another one. A block too near to the next one (or to
+        the right edge) moves left, where the one before has room to spare. A slot may be too
+        narrow to be of use; the caller leaves the text out then.
     """
     placed: list[Slot] = []
-    for i, start in enumerate(starts):
+    for i, (start, least) in enumerate(zip(starts, needed, strict=True)):
         until = min(starts[i + 1] - gap if i + 1 < len(starts) else right, right)
-        placed.append(Slot(start, max(0.0, until - start)))
-    if placed and placed[-1].width < least:
-        edge = placed[-2].x + least + gap if len(placed) > 1 else 0.0
-        x = max(min(placed[-1].x, edge), right - least)
-        placed[-1] = Slot(x, right - x)
-        if len(placed) > 1:
-            before = placed[-2]
-            placed[-2] = Slot(before.x, min(before.width, max(0.0, x - gap - before.x)))
+        x = start
+        if until - start < least:
+            free = placed[-1].x + needed[i - 1] + gap if placed else 0.0
+            x = min(start, max(free, until - least))
+            if placed and x - gap < placed[-1].x + placed[-1].width:
+                placed[-1] = Slot(placed[-1].x, max(0.0, x - gap - placed[-1].x))
+        placed.append(Slot(x, max(0.0, until - x)))
     return placed
 
 

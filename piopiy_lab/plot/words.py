@@ -19,6 +19,7 @@ MAX_LINES = 5
 MAX_MARK_ROWS = 5
 LEAST = 96.0  # a block of text this narrow still reads well, in pixels
 USELESS = 62.0  # narrower than this no text is drawn
+LEAD = 5.0  # between the waveform's lane and the text, in pixels
 INDENT = 5.0  # from the rule at a block's left to its text, in pixels
 #: From this many pixels per second on, each word stands at its own time.
 WORDS_FROM = 105.0
@@ -69,16 +70,23 @@ def lay_out(entries: Sequence[ShownEntry], scale: Scale, unheard: Mapping[int, s
         unheard: ``id(entry)`` to the rest of its text that nobody heard.
     """
     seen = [e for e in entries if e.end >= scale.start and e.start < scale.end and e.text]
+    if scale.overview:
+        return []
     if scale.per_second >= WORDS_FROM and seen and all(e.words for e in seen):
         return [_at_their_times(e, scale, unheard.get(id(e), "")) for e in seen]
     starts = [max(0.0, scale.x(e.start)) for e in seen]
+    pieces = [_pieces(e, unheard.get(id(e), "")) for e in seen]
+    needed = [
+        min(LEAST, style.width_of(" ".join(piece.text for piece in each)) + INDENT + 6)
+        for each in pieces
+    ]
     blocks: list[Block] = []
-    for entry, slot in zip(seen, slots(starts, scale.pixels, LEAST), strict=True):
-        if slot.width < USELESS:
+    placed = slots(starts, needed, scale.pixels)
+    for entry, each, slot, need in zip(seen, pieces, placed, needed, strict=True):
+        if slot.width < min(USELESS, need) - 1:
             continue
         span = scale.x(entry.end) - scale.x(entry.start)
-        pieces = _pieces(entry, unheard.get(id(entry), ""))
-        blocks.append(Block(entry, slot.x, _wrapped(pieces, span, slot)))
+        blocks.append(Block(entry, slot.x, _wrapped(each, span, slot)))
     return blocks
 
 
@@ -138,16 +146,12 @@ def draw_blocks(axes: Axes, blocks: Sequence[Block], scale: Scale, above: bool) 
     for block in blocks:
         color = style.SIDES[block.entry.role]
         height = len(block.lines) * LINE
-        top = bottom - height - 3 if above else 4.0
-        if not block.timed:
+        top = bottom - height - LEAD if above else LEAD
+        if not block.timed:  # a rule at the text's left, led to where the speech began
             x = scale.start + block.x / scale.per_second
-            axes.plot(
-                [x, x],
-                [bottom, top] if above else [0, top + height],
-                color=color,
-                linewidth=1.0,
-                gid="entry-rule",
-            )
+            ys = (bottom, bottom - LEAD, top) if above else (0.0, LEAD, top + height)
+            xs = [max(block.entry.start, scale.start), x, x]
+            axes.plot(xs, ys, color=color, linewidth=1.0, gid="entry-rule")
         for i, line in enumerate(block.lines):
             for run in line:
                 x = scale.start + (block.x + INDENT + run.x) / scale.per_second
