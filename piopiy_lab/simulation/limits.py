@@ -22,7 +22,8 @@ class Limits:
     Attributes:
         virtual_secs: The longest simulation, in virtual seconds.
         wall_secs: The longest simulation, in real seconds.
-        turns: Turns of the loop at one virtual instant, after which it counts as livelock.
+        turns: Turns of the loop at one virtual instant, after which it counts as livelock. (The
+            start of a pipecat call, its busiest instant, takes about 250.)
         outside_secs: Real seconds for which nothing comes from the outside work that virtual time
             stands still for.
         stray_secs: Real seconds to wait for threads of which nothing is known, when nothing is
@@ -31,7 +32,7 @@ class Limits:
 
     virtual_secs: float = 3600.0
     wall_secs: float = 600.0
-    turns: int = 200_000
+    turns: int = 50_000
     outside_secs: float = 60.0
     stray_secs: float = 1.0
 
@@ -113,9 +114,9 @@ class Guards:
         """Return the error for outside work that virtual time stood still for in vain."""
         return self.limit(
             f"Virtual time stands at {elapsed:.3f} s because of {', '.join(what)}, and nothing "
-            f"came from there for {self.limits.outside_secs:g} real seconds. If code in a hold "
-            f"sleeps, make the hold shorter; name a job that lives as long as the call in "
-            f"JobPolicy(background=...); allow more with Limits(outside_secs=...)"
+            f"came from there for {self.limits.outside_secs:g} real seconds: name a job that lives "
+            f"as long as the call in JobPolicy(background=...), or allow more with "
+            f"Limits(outside_secs=...)"
         )
 
     def limit(self, message: str) -> SimulationLimitError:

@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from piopiy_lab.simulation.jobs import Job
+from piopiy_lab.simulation.waiting import is_asleep
 
 # True in code whose new connections and pipes belong to a hold.
 OWNS_CONNECTIONS: ContextVar[bool] = ContextVar("piopiy_lab_owns_connections", default=False)
@@ -45,8 +46,8 @@ def hold(what: str = "a hold") -> Iterator[None]:
 
     Virtual time freezes until the block ends (or is charged, with ``outside="charge"``).
     Connections and subprocesses that are started inside belong to the hold: left open, they don't
-    slow the simulation down afterwards. The block must not sleep on the loop: under ``"freeze"``
-    its timer would never fire. Outside a simulation this does nothing.
+    slow the simulation down afterwards. While the block itself is in `asyncio.sleep`, nothing is
+    held. Outside a simulation this does nothing.
 
     Args:
         what: What is waited for, for messages.
@@ -64,10 +65,11 @@ def hold(what: str = "a hold") -> Iterator[None]:
 class Hold:
     """One block in `hold`."""
 
-    __slots__ = ("started_at", "started_ns", "what")
+    __slots__ = ("started_at", "started_ns", "task", "what")
 
     def __init__(self, what: str, started_ns: int) -> None:
         self.what = what
+        self.task = asyncio.current_task()
         self.started_ns = started_ns
         self.started_at = time.monotonic()
 
@@ -109,7 +111,8 @@ class OutsideWork:
 
     def pending(self) -> list[Job | Hold | _Process]:
         """Return the work that will end and that somebody waits for."""
-        work: list[Job | Hold | _Process] = [*self.jobs, *self.holds]
+        work: list[Job | Hold | _Process] = [*self.jobs]
+        work += [hold for hold in self.holds if hold.task is None or not is_asleep(hold.task)]
         if self._processes:
             self._forget_ended()
             work += [p for p in self._processes if not p.owned and not p.is_talked_to()]

@@ -14,11 +14,17 @@ The places ("sites") are
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Undo = Callable[[], None]
+
+# What `functools.cache` makes of a function.
+_CACHE_WRAPPER = type(functools.cache(lambda: None))
+# Decorators on one function that are looked through.
+_MAX_WRAPPERS = 20
 
 # What is replaced, by identity: `id(original)` to its replacement.
 Swaps = Mapping[int, Any]
@@ -68,9 +74,11 @@ def _functions_of(value: Any) -> Iterator[types.FunctionType]:
         for accessor in (value.fget, value.fset, value.fdel):
             yield from _functions_of(accessor)
         return
-    while value is not None:
+    for _ in range(_MAX_WRAPPERS):
         if isinstance(value, types.FunctionType):
             yield value
+        elif not isinstance(value, _CACHE_WRAPPER):
+            return
         value = getattr(value, "__wrapped__", None)
 
 
@@ -93,7 +101,18 @@ def _replace_in_function(function: types.FunctionType, swaps: Swaps, undo: list[
 
 
 def _replace_attribute(owner: Any, name: str, value: Any) -> Undo:
-    """Set an attribute; return what sets it back to the very object that it was."""
-    original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
+    """Set an attribute; return what sets it back to the very object that it was.
+
+    A name that somebody else has set in the meantime is left as it is.
+    """
+
+    def current() -> Any:
+        return vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
+
+    def undo() -> None:
+        if current() is value:
+            setattr(owner, name, original)
+
+    original = current()
     setattr(owner, name, value)
-    return lambda: setattr(owner, name, original)
+    return undo

@@ -54,6 +54,12 @@ def describe_wait(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}: {where}{what}"
 
 
+def is_asleep(task: asyncio.Task[Any]) -> bool:
+    """Tell whether a task waits in `asyncio.sleep`."""
+    frames = _await_chain(task.get_coro())
+    return bool(frames) and frames[-1][0].f_code is asyncio.sleep.__code__
+
+
 def _is_idle_pipecat(task: asyncio.Task[Any]) -> bool:
     """Tell whether the task is a queue reader inside pipecat, which always waits."""
     frames = _await_chain(task.get_coro())

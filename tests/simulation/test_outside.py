@@ -262,13 +262,38 @@ class TestHold:
         with hold():
             pass
 
-    def test_a_sleep_inside_is_reported(self):
+    def test_a_sleep_inside_passes(self):
         async def main():
             with hold("the printer"):
                 await asyncio.sleep(1)
+            return elapsed()
+
+        assert run(main()) == 1.0
+
+    def test_one_that_never_ends_is_named(self):
+        async def main():
+            with hold("the printer"):
+                await asyncio.Event().wait()
 
         with pytest.raises(SimulationLimitError, match=r"(?s)because of the printer.*main: "):
             run(main(), limits=Limits(outside_secs=0.1))
+
+    def test_the_outer_loop_goes_on_while_time_is_frozen(self):
+        async def main():
+            await asyncio.to_thread(time.sleep, 0.1)
+            return elapsed()
+
+        async def outer():
+            ticks = 0
+            task = asyncio.ensure_future(VirtualTimeLoop().run_in_slices(main()))
+            while not task.done():
+                await asyncio.sleep(0.005)
+                ticks += 1
+            return await task, ticks
+
+        virtual, ticks = asyncio.run(outer())
+        assert virtual == 0.0
+        assert ticks >= 5
 
 
 class TestSubprocesses:
