@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from piopiy_lab.simulation.simulate import simulate
     from piopiy_lab.voice_agent import VoiceAgent
 
-#: Every public name, and the module that it comes from.
+#: Every public name (and what %load_ext looks for), and the module that it comes from.
 _HOME = {
     "Audio": "piopiy_lab.screenplay",
     "AudioFile": "piopiy_lab.screenplay",
@@ -33,10 +33,12 @@ _HOME = {
     "Caller": "piopiy_lab.screenplay",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
+    "load_ipython_extension": "piopiy_lab.notebook",
     "log": "piopiy_lab.logs",
     "offline_stack": "piopiy_lab.offline",
     "simulate": "piopiy_lab.simulation.simulate",
     "start_call": "piopiy_lab.calling",
+    "unload_ipython_extension": "piopiy_lab.notebook",
 }
 
 __all__ = [
@@ -67,7 +69,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "IPython" in sys.modules:  # a notebook's kernel: let calls show themselves in their cell
+if "ipykernel" in sys.modules:  # a notebook's kernel: let calls show themselves in their cell
     from piopiy_lab.notebook import install as _install_display_hook
 
     _install_display_hook()

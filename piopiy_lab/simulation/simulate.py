@@ -7,6 +7,7 @@ timer to timer, so a call takes a fraction of its duration and gives the same ev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from piopiy_lab.screenplay import AudioFile, Caller
 from piopiy_lab.simulation.clock import patched_pipecat_time
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
 from piopiy_lab.simulation.limits import Limits
+from piopiy_lab.simulation.placeholder_keys import placeholder_keys
 from piopiy_lab.simulation.running import refuse_nested_simulation
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
@@ -59,7 +61,8 @@ async def simulate(
         caller: The screenplay, or a recording that stands in for the caller.
         replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``: a service,
             or a function that makes one when the call starts. ``"screenplay"`` as the stt hands
-            on the caller's own words.
+            on the caller's own words. The replaced services need no keys: provider variables
+            that are not set hold a placeholder meanwhile.
         call_id: What the callback is told.
         agent_id: What the callback is told.
         from_number: What the callback is told.
@@ -123,7 +126,8 @@ async def simulate(
         latency=checked_latency,
     )
     hosts.append(host)
-    with patched_pipecat_time():
+    keys = placeholder_keys() if checked else contextlib.nullcontext()
+    with patched_pipecat_time(), keys:
         try:
             await loop.run_in_slices(host.run())
         except asyncio.CancelledError:
