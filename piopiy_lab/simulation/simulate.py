@@ -127,7 +127,8 @@ async def simulate(
     )
     hosts.append(host)
     keys = placeholder_keys() if checked else contextlib.nullcontext()
-    with patched_pipecat_time(), keys:
+    own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
+    with patched_pipecat_time(also=own_module), keys:
         try:
             await loop.run_in_slices(host.run())
         except asyncio.CancelledError:
