@@ -1,0 +1,106 @@
+"""The same screenplay live and simulated tells the same story: a simulation must not flatter.
+
+All screenplays run live at the same time, each in a call of its own, so that this takes as long as
+the longest of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate, start_call
+from piopiy_lab.offline import booking_desk
+
+pytestmark = pytest.mark.realtime
+
+SCREENPLAYS = {
+    "a booking": Caller()
+    .hears_greeting()
+    .says("a table for two tomorrow at seven")
+    .hears("what name")
+    .hears_reply()
+    .says("my name is anna")
+    .hears_reply()
+    .says("yes please")
+    .expects_tool("book_table", party_size=2, day="tomorrow")
+    .hears("booked")
+    .hears_reply()
+    .hangs_up(),
+    "an interruption and a correction": Caller()
+    .hears_greeting()
+    .says("a table for two tomorrow at seven")
+    .interrupts("no make it friday", after=1.2)
+    .hears("friday")
+    .hears_reply()
+    .hangs_up(),
+    "a greeting cut short": Caller()
+    .interrupts("a table for two tomorrow at seven", after=0.9)
+    .hears("what name")
+    .hears_reply()
+    .hangs_up(),
+    "keys": Caller().hears_greeting().presses("42#").hears_reply().hangs_up(),
+    "a caller who says nothing": Caller().hears_greeting().waits(3).hangs_up(),
+    "a caller who hangs up in mid-sentence": Caller().waits(1.5).hangs_up(),
+}
+
+
+async def desk_session():
+    desk = booking_desk()
+    agent = VoiceAgent(instructions=desk.instructions, greeting=desk.greeting)
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Every screenplay's call, live and simulated."""
+    simulated = {
+        name: asyncio.run(simulate(desk_session, caller)) for name, caller in SCREENPLAYS.items()
+    }
+    live = {
+        name: start_call(desk_session, caller, call_id=f"live {name}")
+        for name, caller in SCREENPLAYS.items()
+    }
+    for call in live.values():
+        call.join(90)
+    return {name: (live[name], simulated[name]) for name in SCREENPLAYS}
+
+
+def story(call):
+    return [(entry.role, entry.text, entry.interrupted, entry.source) for entry in call.transcript]
+
+
+@pytest.mark.parametrize("name", SCREENPLAYS)
+def test_they_tell_the_same_story(pairs, name):
+    live, simulated = pairs[name]
+    for call in (live, simulated):
+        call.raise_for_error()
+        assert call.end_reason == "caller_hung_up"
+    told, expected = story(live), story(simulated)
+    if any(entry[2] for entry in expected) or name.endswith("mid-sentence"):
+        # Where speech is cut the last word may differ by one: a word is 0.2 s, a late wake-up less.
+        assert [entry[::2] for entry in told] == [entry[::2] for entry in expected]
+        for (_, text, *_), (_, same, *_) in zip(told, expected, strict=True):
+            longer, shorter = sorted((text.split(), same.split()), key=len, reverse=True)
+            assert longer[: len(shorter)] == shorter
+            assert len(longer) - len(shorter) <= 1
+    else:
+        assert told == expected
+    assert [(t.name, t.arguments, t.result) for t in live.tool_calls] == [
+        (t.name, t.arguments, t.result) for t in simulated.tool_calls
+    ]
+    assert len(live.turns) == len(simulated.turns)
+
+
+@pytest.mark.parametrize("name", SCREENPLAYS)
+def test_a_simulation_does_not_flatter(pairs, name):
+    """Live, the models' CPU time comes on top; a simulation leaves it out unless it is modelled."""
+    live, simulated = pairs[name]
+    for real, virtual in zip(live.turns, simulated.turns, strict=True):
+        assert virtual.total <= real.total + 0.05
+        assert real.total - virtual.total < 1.0  # two cores, six calls and their models at once
+        assert real.parts["vad"] == pytest.approx(virtual.parts["vad"], abs=0.15)
+    assert live.duration == pytest.approx(simulated.duration, abs=4.0)
