@@ -1,0 +1,138 @@
+"""What a failed test shows and keeps of its calls: their story as text, and their files.
+
+For :mod:`piopiy_lab.simulation.pytest_plugin`; knows no pytest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from piopiy_lab import events as ev
+from piopiy_lab.transcript import clock_time, marked_text
+
+if TYPE_CHECKING:
+    from piopiy_lab.call_record import CallRecord
+    from piopiy_lab.conversation import Call
+
+TIMELINE = "timeline.png"
+_OURS = ("events.jsonl", "call.wav", "meta.json", TIMELINE)
+#: Characters of a file's name that is made from a test's; longer ones end in a hash.
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class _Row:
+    at: float  # seconds of the call's clock
+    order: int  # at the same moment
+    who: str
+    text: str
+
+
+def story(call: CallRecord) -> str:
+    """Tell a call: what was said and done, with its failing turn marked ">", and its latencies.
+
+    The failing turn goes from the caller's last words before a step that waited in vain to the
+    moment at which the caller gave up.
+    """
+    rows = [
+        _Row(entry.start, 0 if entry.role == "user" else 3, entry.role, marked_text(entry))
+        for entry in call.transcript
+    ]
+    rows += [_Row(tool.start, 1, "tool", repr(tool)[1:-1]) for tool in call.tool_calls]
+    rows += [
+        _Row(error.at, 2, "error", f"{error.source}: {error.message}")
+        for error in call.events.of(ev.ErrorOccurred)
+    ]
+    waiting, turn = _waiting(call)
+    rows += waiting
+    for end in call.events.of(ev.CallEnded):
+        rows.append(_Row(end.at, 9, "end", f"{end.reason}{_why(end)}"))
+    rows.sort(key=lambda row: (round(row.at, 6), row.order))
+    lines = [
+        f"{'>' if turn is not None and _in_turn(row, turn) else ' '} "
+        f"{clock_time(row.at)}  {row.who:<9}  {' '.join(row.text.split())}"
+        for row in rows
+    ]
+    if call.turns:
+        lines += ["", "Latency in milliseconds:", call.turns.text()]
+    return "\n".join(lines)
+
+
+def _why(end: ev.CallEnded) -> str:
+    # a screenplay's error is told where the caller waited
+    return "" if not end.error or end.error.startswith("ScreenplayError") else f": {end.error}"
+
+
+def _waiting(call: CallRecord) -> tuple[list[_Row], tuple[float, float] | None]:
+    """Return the rows of the step that the caller was at, and the failing turn's seconds."""
+    started = call.events.of(ev.CallerStepStarted)
+    done = {step.number for step in call.events.of(ev.CallerStepFinished)}
+    if not started or started[-1].number in done:
+        return [], None
+    step = started[-1]
+    rows = [_Row(step.at, 4, "caller", f"waits: step {step.number}, {step.step}")]
+    failed = call.events.of(ev.CallerStepFailed)
+    if not failed:
+        return rows, None
+    rows.append(_Row(failed[-1].at, 8, "caller", f"gives up: {failed[-1].why}"))
+    before = [e.start for e in call.transcript if e.role == "user" and e.start <= step.at]
+    return rows, (max(before, default=0.0), failed[-1].at)
+
+
+def _in_turn(row: _Row, turn: tuple[float, float]) -> bool:
+    return turn[0] <= row.at <= turn[1] and row.who != "end"
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def file_name(text: str) -> str:
+    """Return a test's id as the name of a file; other ids have other names."""
+    name = text.replace("::", ".").replace("/", ".").replace("[", "-").rstrip("]")
+    safe = re.sub(r"[^\w.-]+", "-", name).strip(".-")
+    if safe == name and len(safe) <= LONGEST_NAME:
+        return safe
+    mark = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:6]
+    return f"{safe[: LONGEST_NAME - 7]}-{mark}"
+
+
+def keep(calls: list[Call], folder: Path) -> list[str]:
+    """Save calls and draw their timelines, in place of an earlier run's.
+
+    One call goes into the folder itself, several into ``1``, ``2``, ... in it.
+
+    Returns:
+        For each call, a line that says where it is, or why it isn't.
+    """
+    _clear(folder)
+    several = len(calls) > 1
+    return [
+        _keep_one(call, folder / str(number) if several else folder)
+        for number, call in enumerate(calls, 1)
+    ]
+
+
+def _keep_one(call: Call, folder: Path) -> str:
+    try:
+        call.save(folder, overwrite=True)
+    except Exception as error:  # the test's own failure must be shown, whatever the disk does
+        return f"not kept: {error}"
+    try:
+        call.plot().savefig(folder / TIMELINE)
+    except Exception as error:
+        return f"kept in {folder}, without {TIMELINE}: {error!r}"
+    return f"kept in {folder}"
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run of the test has kept, and nothing else."""
+    for place in (*folder.glob("[0-9]*"), folder):
+        with contextlib.suppress(OSError):
+            for name in _OURS:
+                (place / name).unlink(missing_ok=True)
+            place.rmdir()
