@@ -137,5 +137,7 @@ def _paired(before: list[Line], after: list[Line]) -> list[_Pair]:
 def _likeness(old: Line, new: Line) -> float:
     if old[0] != new[0]:
         return 0.0
-    ratio = SequenceMatcher(None, old[1].split(), new[1].split(), autojunk=False).ratio()
+    ratio = SequenceMatcher(
+        None, _WORD.findall(old[1]), _WORD.findall(new[1]), autojunk=False
+    ).ratio()
     return ratio if ratio >= SAME_LINE_RATIO else 0.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab import events as ev
+from piopiy_lab.redaction import redact_text
 from piopiy_lab.transcript import clock_time, marked_text
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def story(call: CallRecord) -> str:
     ]
     if call.turns:
         lines += ["", "Latency in milliseconds:", call.turns.text()]
-    return "\n".join(lines)
+    return redact_text("\n".join(lines))  # CI logs are public
 
 
 def _why(end: ev.CallEnded) -> str:
