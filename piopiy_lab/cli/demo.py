@@ -24,7 +24,7 @@ from piopiy_lab.screenplay import contains
 #: The demo's call id; a folder that holds such a call may be overwritten.
 CALL_ID = "demo"
 #: What the caller wants to have in the end.
-BOOKING = {"party_size": 2, "day": "friday", "time": "20:00", "name": "Maria"}
+BOOKING = {"party_size": 2, "day": "friday", "time": "20:00", "name": "Oliver"}
 #: Seconds between two looks at the log.
 LOOK_SECS = 0.05
 #: Seconds that the call gets to end after Ctrl-C.

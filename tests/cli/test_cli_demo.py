@@ -33,7 +33,7 @@ def test_the_demo_has_an_interruption_a_correction_and_one_booking_with_the_righ
     call = Call.load(demo_run.folder)
     assert sum(entry.interrupted for entry in call.transcript) == 1
     users = [entry.text for entry in call.transcript if entry.role == "user"]
-    assert "no make it friday" in users
+    assert "actually make it friday" in users
     (tool,) = call.tool_calls
     assert (tool.name, tool.arguments) == ("book_table", BOOKING)
     assert call.end_reason == "caller_hung_up"
