@@ -76,8 +76,8 @@ class PhraseSTTService(STTService):
 
         Args:
             book: The sentences to listen for.
-            rejection_threshold: The score above which speech is taken for something else; 0.0012
-                is strict, 0.003 forgiving (see ``piopiy_lab.offline.recogniser``).
+            rejection_threshold: The score above which speech is taken for something else; 0.001
+                is strict, 0.002 forgiving (see ``piopiy_lab.offline.recogniser``).
             pronunciations: Words that the dictionary lacks, in ARPAbet.
             settings: pipecat's settings.
             **kwargs: As for pipecat's ``STTService``.
