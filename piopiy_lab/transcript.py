@@ -42,7 +42,10 @@ class Transcript(Sequence[Entry]):
         if isinstance(other, Transcript):
             return self._entries == other._entries
         if isinstance(other, list | tuple):
-            return list(self._entries) == list(other)
+            return len(self._entries) == len(other) and all(
+                (entry.role, entry.text) == same if isinstance(same, tuple) else entry == same
+                for entry, same in zip(self._entries, other, strict=True)
+            )
         return NotImplemented
 
     def __hash__(self) -> int:

@@ -37,6 +37,9 @@ from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 #: Seconds of audio from before the detector was sure: it takes 0.2 to 0.4 s from the first sound,
 #: and up to 0.7 s when a sentence begins with a short word and a pause ("No, ...").
 PRE_ROLL_SECS = 0.8
+#: How many times as fast as it comes in the audio from before the detector was sure is decoded.
+#: Decoding it at once would hold up the loop, and with it the interruption that speech just began.
+CATCH_UP = 3
 #: Seconds of audio between two looks at the sentence so far.
 INTERIM_SECS = 0.2
 #: Seconds of detected speech below which an utterance without any sentence was a noise.
@@ -109,6 +112,7 @@ class PhraseSTTService(STTService):
         self._resampler: pcm.StreamResampler | None = None  # of the open utterance
         self._began_at = 0.0  # the pipeline clock's seconds of the utterance's first sample
         self._speech_at = 0.0  # and of the detector's start
+        self._backlog = np.zeros(0, np.int16)  # at 16 kHz: heard and not decoded yet
         self._unseen = 0  # samples decoded since the last look at the sentence so far
         self._interim = ""
         self._listening = False
@@ -190,21 +194,24 @@ class PhraseSTTService(STTService):
         self._speech_at = self._now()
         self._began_at = self._speech_at - len(kept) / self.sample_rate
         self._resampler = pcm.StreamResampler(self.sample_rate, recogniser.SAMPLE_RATE)
-        ready = self._resampler.process(kept)
-        self._borrowed.recogniser.begin(ready)
-        self._unseen = len(ready)
+        self._backlog = self._resampler.process(kept)
+        self._borrowed.recogniser.begin(self._backlog)
+        self._unseen = 0
 
     def _decode(self, samples: np.ndarray[Any, Any]) -> None:
         assert self._resampler is not None
         assert self._borrowed is not None
         ready = self._resampler.process(samples)
-        self._borrowed.recogniser.feed(ready)
-        self._unseen += len(ready)
+        self._backlog = np.concatenate([self._backlog, ready])
+        now, self._backlog = np.split(self._backlog, [CATCH_UP * len(ready)])
+        self._borrowed.recogniser.feed(now)
+        self._unseen += len(now)
 
     async def _end(self, stop_secs: float) -> None:
         assert self._resampler is not None
         assert self._borrowed is not None
-        self._borrowed.recogniser.feed(self._resampler.flush())
+        rest = [self._backlog, self._resampler.flush()]
+        self._borrowed.recogniser.feed(np.concatenate(rest))
         heard = self._borrowed.recogniser.end(self._threshold)
         self._listening = False
         spoken = self._now() - self._speech_at - stop_secs

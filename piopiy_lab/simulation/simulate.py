@@ -136,6 +136,7 @@ async def simulate(
             raise
         except Exception as error:
             host.end_log("error", error)
+            error.call = host.call  # type: ignore[attr-defined]  # nothing recorded is lost
             raise
     if loop.leaked:
         host.meta["leaked"] = [str(left) for left in loop.leaked]
