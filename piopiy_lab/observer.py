@@ -79,10 +79,12 @@ class CallObserver(BaseObserver):
             handler(data.frame, data, data.timestamp / 1e9)
 
     def watch_output(self, output: FrameProcessor) -> None:
-        """Take the agent's words as the output transport lets them go: when they are heard."""
+        """Take the agent's words, and what stops them, at the output: when they are heard."""
 
         async def before_push(output: FrameProcessor, frame: f.Frame) -> None:
-            if isinstance(frame, f.TTSTextFrame):
+            if isinstance(frame, f.InterruptionFrame):
+                self._interrupted_at_output(self._log.now())
+            elif isinstance(frame, f.TTSTextFrame):
                 self._add(
                     events.WordSpoken,
                     self._log.now(),
@@ -217,13 +219,17 @@ class CallObserver(BaseObserver):
             self._add(events.AgentTurnAdded, at, text=frame.text)
 
     def _interruption(self, _: f.InterruptionFrame, data: FramePushed, at: float) -> None:
+        """Note who interrupts; what it stops is known when it reaches the output."""
         if data.direction != FrameDirection.DOWNSTREAM:
             return
-        cause, self.next_cause = self.next_cause, None
         if isinstance(data.source, DTMFAggregator):
-            cause = "keypad"
+            self.next_cause = "keypad"
         elif isinstance(data.source, LLMUserAggregator):
-            cause = "user"
+            self.next_cause = "user"
+
+    def _interrupted_at_output(self, at: float) -> None:
+        """Take an interruption at the moment when the sound stops, so that no word comes after."""
+        cause, self.next_cause = self.next_cause, None
         if self._agent_speaking or self._responding or self._synthesising:
             self._interrupted = self._agent_speaking
             self._responding = self._synthesising = False

@@ -114,8 +114,7 @@ class CallHost:
         self._ending = threading.Lock()
         self._commands: set[asyncio.Task[Any]] = set()  # the loop holds its tasks only weakly
         self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": origin}
-        if not virtual:
-            self.meta["started_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        self.meta["started_at"] = _wall_time()
         self.log.append(
             events.CallStarted(at=0.0, origin=origin, sample_rate=self.recorder.sample_rate)
         )
@@ -208,11 +207,10 @@ class CallHost:
         end = self.log.now()
         self.recorder.close(end)
         self._report_disk_trouble(end)
+        self.meta.update(ended_at=_wall_time(), **self._settings())
         old = self.call.state
         self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
         if self._folder is not None:
-            if not self._virtual:
-                self.meta["ended_at"] = datetime.now(UTC).isoformat(timespec="seconds")
             self._folder.write_meta(self.meta)
         self.log.append(
             events.CallEnded(
@@ -224,6 +222,26 @@ class CallHost:
         self.log.close()
         if self._folder is not None:
             self._folder.close()
+
+    def _settings(self) -> dict[str, Any]:
+        """Return which services ran and how they were set, for ``meta.json``."""
+        started = self.log.of(events.PipelineStarted)
+        if not started:
+            return {}
+        changes = [event.new for event in self.log.of(events.SettingsChanged)]
+        return {
+            "services": {
+                part: {"class": type(service).__name__, **_model_of(service)}
+                for part, service in self.services.items()
+            },
+            "settings": {
+                "vad": started[-1].vad,
+                "vad_params": started[-1].vad_params,
+                "changes": changes,
+                "audio_in_sample_rate": started[-1].audio_in_sample_rate,
+                "audio_out_sample_rate": started[-1].audio_out_sample_rate,
+            },
+        }
 
     def _report_disk_trouble(self, at: float) -> None:
         """Say what could not be written; it is in memory all the same."""
@@ -348,6 +366,17 @@ def check_record(record: Any) -> None:
     """Check the ``record=`` argument."""
     if not isinstance(record, bool | str | Path):
         raise ArgumentTypeError(f"record={record!r}: give True, False, or a folder's path")
+
+
+def _wall_time() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _model_of(service: Any) -> dict[str, str]:
+    """Return a service's model and voice, where it tells them."""
+    settings = getattr(service, "_settings", None)
+    told = {name: getattr(settings, name, None) for name in ("model", "voice")}
+    return {name: value for name, value in told.items() if isinstance(value, str)}
 
 
 def _versions() -> dict[str, str]:

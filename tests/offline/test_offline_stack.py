@@ -25,9 +25,8 @@ def extra():
 
 @pytest.mark.usefixtures("extra")
 def test_bare_it_is_the_booking_desk():
-    from piopiy_lab.offline.stt import PhraseSTTService
-
     from piopiy_lab.offline.llm import RuleLLMService
+    from piopiy_lab.offline.stt import PhraseSTTService
     from piopiy_lab.offline.tts import EspeakTTSService
 
     stt, llm, tts = offline_stack()
