@@ -32,6 +32,10 @@ class Event:
     #: Name of the record in a saved log, to the class that reads it. Filled as classes are made.
     kinds: ClassVar[dict[str, type[Event]]] = {}
 
+    def __post_init__(self) -> None:
+        # To the microsecond, as a saved log has it: a loaded call equals the one that was saved.
+        object.__setattr__(self, "at", round(self.at, 6))
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Event.kinds[cls.__name__] = cls
@@ -42,7 +46,7 @@ class Event:
         ``at`` is written with microseconds. A value that JSON can't hold (a tool's result of a
         type of its own, say) is written as its ``repr``.
         """
-        record: dict[str, Any] = {"type": type(self).__name__, "at": round(self.at, 6)}
+        record: dict[str, Any] = {"type": type(self).__name__, "at": self.at}
         record.update(
             {f.name: getattr(self, f.name) for f in fields(self) if f.name != "at"},
         )
