@@ -270,7 +270,7 @@ def closest(graph_: Graph, words: Sequence[str]) -> tuple[float, list[str]]:
     n = len(words)
     unset = (float("inf"), (-1, -1), "")
     # best[state][used] = (cost, where it came from, the word said on the way)
-    best = [[unset] * (n + 1) for _ in graph_]
+    best: list[list[tuple[float, tuple[int, int], str]]] = [[unset] * (n + 1) for _ in graph_]
     best[0][0] = (0.0, (-1, -1), "")
     for state, arcs in enumerate(graph_):
         row = best[state]

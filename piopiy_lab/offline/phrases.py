@@ -19,7 +19,7 @@ This module is pure: no audio, no pipecat, no recogniser, no clock. Any thread m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -81,7 +81,7 @@ class PhraseBook:
         PhraseError: No phrases, a slot that isn't listed or has no values, a slot used twice in
             one phrase, unbalanced brackets, a phrase that can be said by saying nothing, or a
             token that can't be pronounced (write "seven", not "7"). Names the phrase.
-        ArgumentTypeError: A string where a list of strings belongs, or something that is no string.
+        ArgumentTypeError: No list of strings where one belongs, or no dict of them.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class PhraseBook:
         next alternative, and by turns says or leaves out the optional words.
 
         Args:
-            n: How many; None gives one for each phrase. Sentences repeat only when ``n`` is more
-                than the phrases can give.
+            n: How many; None gives one for each phrase. A phrase with little to vary repeats its
+                sentences in later rounds.
 
         Yields:
             Normalised sentences.
@@ -197,6 +197,8 @@ def _strings(value: Sequence[str], what: str) -> tuple[str, ...]:
     """Check a list of strings; a bare string would silently become its letters."""
     if isinstance(value, str):
         raise ArgumentTypeError(f"{what} is the string {value!r}: give a list, [{value!r}]")
+    if not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"{what} is {value!r}: give a list of strings")
     items = tuple(value)
     for item in items:
         if not isinstance(item, str):
@@ -205,6 +207,8 @@ def _strings(value: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _slot_values(slots: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    if not isinstance(slots, Mapping):
+        raise ArgumentTypeError(f"slots is {slots!r}: give a dict, {{name: [value, ...]}}")
     checked = {}
     for name, values in slots.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
