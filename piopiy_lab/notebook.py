@@ -41,7 +41,7 @@ def install() -> bool:
     if not _installed:
         _shell().events.register("post_run_cell", _finish_ended)
         _installed = True
-    set_hook(Hook(show=_show, cell_key=_cell_key))
+    set_hook(Hook(show=_show, cell_key=_cell_key, progress=ProgressLine))
     return True
 
 
@@ -93,6 +93,31 @@ class CallView:
         with _views_lock:
             if self in _views:
                 _views.remove(self)
+
+
+class ProgressLine:
+    """A progress bar with a text in the cell that runs now; on the kernel's main thread."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None  # made by the first update()
+
+    def update(self, part: float, text: str) -> None:
+        """Show the part that is done, 0 to 1, and a text without markup."""
+        bundle = {
+            "text/plain": f"{part:4.0%} {text}",
+            "text/html": f'<progress value="{part:.3f}" max="1"></progress> {text}',
+        }
+        if self._handle is None:
+            from IPython.display import display
+
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+    def close(self) -> None:
+        """Leave an empty output: what a display shows can be replaced, but not taken back."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
 
 def _show(obj: Any) -> None:

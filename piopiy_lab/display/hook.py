@@ -9,7 +9,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """A line that says how far something is, until it is closed."""
+
+    def update(self, part: float, text: str) -> None:
+        """Show the part that is done, 0 to 1, and a text."""
+        ...
+
+    def close(self) -> None:
+        """Take the line away."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -19,11 +31,13 @@ class Hook:
     Attributes:
         show: Shows an object where the user looks now; called on the thread that made it, and
             must return at once.
+        progress: Opens a progress line in the cell that runs now.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
     show: Callable[[Any], None]
     cell_key: Callable[[], str | None] = lambda: None
+    progress: Callable[[], Progress] | None = None
 
 
 _hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
@@ -67,3 +81,9 @@ def cell_key() -> str | None:
         return hook.cell_key()
     except Exception:  # a front end without such names: no cell is known, nothing is lost
         return None
+
+
+def progress() -> Progress | None:
+    """Open a progress line where the user looks now; None where nobody would see it."""
+    hook = _hook
+    return None if hook is None or hook.progress is None else hook.progress()

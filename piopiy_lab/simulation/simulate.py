@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from piopiy_lab import events
+from piopiy_lab import display, events
 from piopiy_lab.callback import SessionCallback, check_callback, parse_metadata
 from piopiy_lab.conversation import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
@@ -29,6 +30,9 @@ from piopiy_lab.transports.opening import opener
 
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
+
+#: Real seconds after which a run shows how far it is.
+PROGRESS_AFTER_SECS = 4.0
 
 PARTS = ("stt", "llm", "tts")
 #: pipecat's job that runs the end-of-turn model.
@@ -128,6 +132,7 @@ async def simulate(
     hosts.append(host)
     keys = placeholder_keys() if checked else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
+    progress = asyncio.create_task(_show_progress(host, caller))
     with patched_pipecat_time(also=own_module), keys:
         try:
             await loop.run_in_slices(host.run())
@@ -138,9 +143,30 @@ async def simulate(
             host.end_log("error", error)
             error.call = host.call  # type: ignore[attr-defined]  # nothing recorded is lost
             raise
+        finally:
+            progress.cancel()
     if loop.leaked:
         host.meta["leaked"] = [str(left) for left in loop.leaked]
     return host.call
+
+
+async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
+    """Show how far a long run is, where a front end can; on the loop outside of the simulation."""
+    line = display.progress()
+    if line is None:
+        return
+    began = time.monotonic()
+    steps = len(caller.steps) if isinstance(caller, Caller) else 1
+    await asyncio.sleep(PROGRESS_AFTER_SECS)
+    try:
+        while True:
+            done = len(host.log.of(events.CallerStepFinished))
+            secs, wall = host.log.now(), time.monotonic() - began
+            text = f"step {min(done + 1, steps)} of {steps}: {secs:.0f} s of call in {wall:.0f} s"
+            line.update(done / max(1, steps), f"{text}, {secs / wall:.0f} times as fast")
+            await asyncio.sleep(0.5)
+    finally:
+        line.close()
 
 
 def _last_moments(host: CallHost) -> str:
