@@ -1,0 +1,296 @@
+"""The recogniser under the speech service: what it understands, rejects, and keeps to itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from piopiy_lab.errors import ArgumentError, PhraseError
+from piopiy_lab.offline import recogniser
+from piopiy_lab.offline.booking import booking_desk
+from piopiy_lab.offline.phrases import PhraseBook
+from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, Borrowed, check_words
+from piopiy_lab.speech import AGENT_VOICE, CALLER_VOICE, synthesize
+
+_LACKING = [m for m in ("pocketsphinx", "espeakng_loader") if not importlib.util.find_spec(m)]
+pytestmark = pytest.mark.skipif(
+    bool(_LACKING) and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
+    reason=f"{' and '.join(_LACKING)} not installed: pip install 'piopiy-lab[offline]'",
+)
+
+LEAD, TAIL = 0.3, 0.25  # s of silence around a clip
+SURE = 0.36  # s from a clip's first sound to when the detector is sure of speech
+DOORS = PhraseBook(
+    [
+        "open the {room} door",
+        "close the {room} door",
+        "what time is it",
+        "thank you very much",
+        "good morning",
+    ],
+    {"room": ["kitchen", "garden", "cellar"]},
+)
+ELSEWHERE = (
+    "my dog ate the homework yesterday",
+    "how much does a new bicycle cost",
+    "the train leaves from platform nine",
+    "can you tell me a funny story",
+    "i forgot my umbrella at the office",
+    "who won the football match last night",
+    "the quick brown fox jumps over the lazy dog",
+    "where did you buy those shoes",
+    "my computer stopped working again",
+    "the children are playing in the snow",
+)
+VOICES = pytest.mark.parametrize("voice", [CALLER_VOICE, AGENT_VOICE], ids=["caller", "agent"])
+
+
+def silence(seconds):
+    return np.zeros(round(seconds * SAMPLE_RATE), np.int16)
+
+
+def clip(text, voice=CALLER_VOICE):
+    """A sentence with the silence around it."""
+    speech = synthesize(text, voice, sample_rate=SAMPLE_RATE)
+    return np.concatenate([silence(LEAD), speech.samples, silence(TAIL)])
+
+
+def hear(listener, samples, *, piece=None, threshold=REJECTION_THRESHOLD):
+    """Decode one utterance, in pieces of this many samples."""
+    listener.begin(samples[: round((LEAD + SURE) * SAMPLE_RATE)])
+    for at in range(0, len(samples), piece or len(samples)):
+        listener.feed(samples[at : at + (piece or len(samples))])
+    return listener.end(threshold)
+
+
+@pytest.fixture(scope="module")
+def doors():
+    borrowed = Borrowed(DOORS, {})
+    yield borrowed.recogniser
+    borrowed.give_back()
+
+
+@pytest.fixture(scope="module")
+def desk():
+    desk = booking_desk()
+    borrowed = Borrowed(PhraseBook(desk.phrases, desk.slots), {})
+    yield borrowed.recogniser
+    borrowed.give_back()
+
+
+# --- understood and rejected ---------------------------------------------------------------------
+
+
+@VOICES
+def test_what_can_be_said_is_understood(doors, voice):
+    for sentence in DOORS.examples(7):
+        heard = hear(doors, clip(sentence, voice))
+        assert (heard.text, heard.accepted) == (sentence, True)
+        assert [word for word, _, _ in heard.words] == sentence.split()
+
+
+@VOICES
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "i would like a table for two on friday at seven please",
+        "four people tomorrow at eight",
+        "my name is anna",
+        "yes please",
+        "thank you goodbye",
+    ],
+)
+def test_the_booking_desk_understands_its_caller(desk, voice, sentence):
+    heard = hear(desk, clip(sentence, voice))
+    assert (heard.text, heard.accepted) == (sentence, True)
+
+
+@VOICES
+def test_what_cannot_be_said_is_rejected_with_something_near(doors, voice):
+    heard = [hear(doors, clip(sentence, voice)) for sentence in ELSEWHERE]
+    rejected = [one for one in heard if not one.accepted]
+    assert len(rejected) >= 0.8 * len(ELSEWHERE)
+    assert all(one.text or one.begun for one in rejected)
+    for one in rejected:
+        assert DOORS.match(one.text) if one.text else DOORS.nearest(one.begun, 1)
+
+
+def test_the_booking_desk_rejects_other_talk(desk):
+    heard = [hear(desk, clip(sentence)) for sentence in ELSEWHERE[::2]]
+    assert sum(not one.accepted for one in heard) >= 4
+
+
+def test_the_threshold_decides(doors):
+    right = clip("open the kitchen door")
+    score = hear(doors, right).score
+    assert not hear(doors, right, threshold=score - 1e-6).accepted
+    assert hear(doors, right, threshold=score).accepted
+
+
+@pytest.mark.parametrize("seconds", [0, 1 / SAMPLE_RATE, 0.5])
+def test_silence_is_no_sentence(doors, seconds):
+    heard = hear(doors, silence(seconds))
+    assert (heard.text, heard.words, heard.accepted) == ("", (), False)
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+@VOICES
+@pytest.mark.parametrize("sentence", ["open the kitchen door", "thank you very much"])
+def test_words_are_where_they_were_spoken(doors, voice, sentence):
+    samples = clip(sentence, voice)
+    heard = hear(doors, samples).words
+    spoken = synthesize(sentence, voice, sample_rate=SAMPLE_RATE).words
+    times = [time for _, start, end in heard for time in (start, end)]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= len(samples) / SAMPLE_RATE
+    assert all(start < end for _, start, end in heard)
+    expected = [LEAD + time for word in spoken for time in (word.start, word.end)]
+    assert times == pytest.approx(expected, abs=0.15)
+
+
+# --- the utterance's own samples, and nothing else -----------------------------------------------
+
+
+def test_a_result_depends_on_the_utterance_alone(doors):
+    one, other = clip("open the cellar door"), clip("good morning", AGENT_VOICE)
+    noise = np.random.default_rng(3).normal(0, 3000, SAMPLE_RATE).astype(np.int16)
+    first = hear(doors, one)
+    for between in (other, noise, silence(1), clip(ELSEWHERE[0])):
+        hear(doors, between)
+        assert hear(doors, one) == first
+    fresh = Borrowed(DOORS, {})
+    assert fresh.recogniser is not doors
+    assert hear(fresh.recogniser, one) == first
+    fresh.give_back()
+
+
+def test_a_dropped_utterance_leaves_nothing(doors):
+    one, other = clip("close the garden door"), clip("thank you very much")
+    first = hear(doors, one)
+    doors.begin(other)
+    doors.feed(other[:9999])
+    doors.drop()
+    assert hear(doors, one) == first
+    doors.begin(other)
+    doors.feed(other[:9999])
+    assert hear(doors, one) == first
+
+
+@pytest.mark.parametrize("piece", [7, 160, 320, 1600, 12345])
+def test_pieces_of_any_length_give_the_same(doors, piece):
+    samples = clip("what time is it")[:-9]  # no whole number of blocks
+    assert hear(doors, samples, piece=piece) == hear(doors, samples)
+
+
+def test_looking_at_the_sentence_so_far_changes_nothing(doors):
+    samples = clip("open the garden door")
+    doors.begin(samples[:10560])
+    seen = []
+    for at in range(0, len(samples), 1600):
+        doors.feed(samples[at : at + 1600])
+        seen.append(doors.partial())
+    assert doors.end(REJECTION_THRESHOLD) == hear(doors, samples)
+    assert seen[0] == ""
+    assert seen[-1] == "open the garden door"
+    assert any(part in ("open", "open the") for part in seen)
+
+
+@pytest.mark.parametrize("db", [-30, -20, -10, 0])
+def test_quiet_and_loud_speech_are_understood(doors, db):
+    samples = clip("close the kitchen door").astype(np.float64)
+    level = 32767 * 10 ** (db / 20) / np.abs(samples).max()
+    heard = hear(doors, np.rint(samples * level).astype(np.int16))
+    assert (heard.text, heard.accepted) == ("close the kitchen door", True)
+
+
+# --- the dictionary ------------------------------------------------------------------------------
+
+
+def test_all_unknown_words_are_named():
+    book = PhraseBook(["call piopiy", "open the {room}"], {"room": ["kitchen", "zblorp"]})
+    with pytest.raises(PhraseError, match=r"has no 'piopiy', 'zblorp': .*pronunciations="):
+        check_words(book, {})
+    with pytest.raises(PhraseError, match=r"has no 'zblorp': "):
+        check_words(book, {"piopiy": "P Y OW P IY"})
+    check_words(book, {"piopiy": "P Y OW P IY", "zblorp": "Z B L AO R P"})
+
+
+def test_a_word_with_a_pronunciation_is_understood():
+    book = PhraseBook(["call piopiy please", "call my mother please"])
+    borrowed = Borrowed(book, {"piopiy": "P IY OW P IY"})
+    heard = hear(borrowed.recogniser, clip("call pee oh pee please"))
+    borrowed.give_back()
+    assert heard.text == "call piopiy please"
+
+
+@pytest.mark.parametrize(
+    ("phones", "message"),
+    [
+        ("P Y XX P", r"pronunciations\['piopiy'\]='P Y XX P': \['XX'\] is no sound"),
+        ("p y", r"\['p'\] is no sound"),
+        ("OW1", r"\['OW1'\] is no sound.* AA AE .* ZH"),
+        ("", "nothing is no sound"),
+    ],
+)
+def test_a_wrong_sound_is_refused(phones, message):
+    with pytest.raises(ArgumentError, match=message):
+        check_words(PhraseBook(["call piopiy"]), {"piopiy": phones})
+
+
+def test_the_sounds_are_the_models():
+    borrowed = Borrowed(PhraseBook(["yes"]), {})
+    decoder = borrowed._decoders[0]
+    said = decoder.lookup_word("yes")
+    borrowed.give_back()
+    assert said.split() == ["Y", "EH", "S"]
+    assert len(recogniser.PHONES) == 39
+
+
+# --- the pool ------------------------------------------------------------------------------------
+
+
+def test_two_calls_never_share_a_decoder_and_returned_ones_are_used_again():
+    book = PhraseBook(["this book is for the pool alone"])
+    one, other = Borrowed(book, {}), Borrowed(book, {})
+    mine, theirs = one._decoders, other._decoders
+    assert not {id(d) for d in mine} & {id(d) for d in theirs}
+    one.give_back()
+    again = Borrowed(book, {})
+    assert again._decoders == mine
+    other.give_back()
+    again.give_back()
+
+
+def test_another_book_or_pronunciation_has_its_own_grammar():
+    word = {"piopiy": "P IY OW P IY"}
+    one = Borrowed(PhraseBook(["call piopiy"]), word)
+    one.give_back()
+    other = Borrowed(PhraseBook(["call piopiy"]), {"piopiy": "P AY OW P AY"})
+    assert other._decoders[0] is not one._decoders[0]
+    assert other._decoders[1] is one._decoders[1]  # the background is everybody's
+    other.give_back()
+
+
+def test_calls_on_several_threads_hear_what_they_hear_alone(doors):
+    clips = [clip(sentence) for sentence in DOORS.examples(3)]
+    alone = [hear(doors, samples) for samples in clips]
+    together = threading.Barrier(len(clips))
+
+    def call(samples):
+        borrowed = Borrowed(DOORS, {})
+        try:
+            together.wait(10)
+            return hear(borrowed.recogniser, samples, piece=1600)
+        finally:
+            borrowed.give_back()
+
+    with ThreadPoolExecutor(len(clips)) as threads:
+        assert list(threads.map(call, clips)) == alone
