@@ -13,8 +13,8 @@ wrong in 5 % of the right sentences ("seven" for "two", mostly), the other voice
 included. The decoder's own score (``-ln(score) / frames``) did far worse: to reject no more than
 5 % of the right ones, it let a quarter of the others pass.
 
-The front end's mean (CMN) is set anew for each utterance and a little fixed noise is added, so a
-result depends on the utterance's own samples and on nothing decoded before.
+Each utterance gets a new front end (0.05 ms) with a fixed mean (CMN), and a little fixed noise is
+added, so a result depends on the utterance's own samples and on nothing decoded before.
 """
 
 from __future__ import annotations
@@ -80,12 +80,14 @@ class Recognised:
         score: How much better the background explains it; smaller is surer. 0.0 without a
             sentence.
         accepted: Whether the sentence is what was said.
+        begun: Without a sentence, the words of one that the sound began to be like, if any.
     """
 
     text: str
     words: tuple[tuple[str, float, float], ...]
     score: float
     accepted: bool
+    begun: str = ""
 
 
 class Recogniser:
@@ -111,6 +113,7 @@ class Recogniser:
         self.drop()
         self._gain = _gain_for(so_far)
         for decoder in (self._grammar, self._background):
+            decoder.reinit_feat()  # a new front end: start_utt() keeps the old one's noise and tail
             decoder.set_cmn(CEPSTRAL_MEAN)
             decoder.start_utt()
         self._pending, self._fed, self._open = np.zeros(0, np.int16), 0, True
@@ -132,12 +135,13 @@ class Recogniser:
         if len(self._pending):
             self._decode(self._pending)
             self._pending = np.zeros(0, np.int16)
+        begun = self.partial()
         self._open = False
         for decoder in (self._grammar, self._background):
             decoder.end_utt()
         hypothesis = self._grammar.hyp()
         if hypothesis is None or not hypothesis.hypstr:
-            return Recognised("", (), 0.0, False)
+            return Recognised("", (), 0.0, False, begun)
         ours, theirs = list(self._grammar.seg() or ()), list(self._background.seg() or ())
         words = tuple(
             (s.word.split("(")[0], s.start_frame / FRAME_RATE, (s.end_frame + 1) / FRAME_RATE)

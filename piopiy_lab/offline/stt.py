@@ -217,7 +217,10 @@ class PhraseSTTService(STTService):
         spoken = self._now() - self._speech_at - stop_secs
         if not heard.text and spoken < NOISE_SECS:
             return  # a cough or a click, no speech
-        text = heard.text if heard.accepted else unclear_text(heard.text or None)
+        nearest = heard.text or None
+        if not nearest and heard.begun:
+            nearest = self.book.nearest(heard.begun, 1)[0]
+        text = heard.text if heard.accepted else unclear_text(nearest)
         words = [
             [word, self._began_at + start, self._began_at + end] for word, start, end in heard.words
         ]
@@ -231,7 +234,7 @@ class PhraseSTTService(STTService):
                 result={
                     "words": words if heard.accepted else [],
                     "score": round(heard.score, 6),
-                    "nearest": heard.text or None,
+                    "nearest": nearest,
                 },
             )
         )

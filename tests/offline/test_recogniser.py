@@ -63,8 +63,9 @@ def clip(text, voice=CALLER_VOICE):
 def hear(listener, samples, *, piece=None, threshold=REJECTION_THRESHOLD):
     """Decode one utterance, in pieces of this many samples."""
     listener.begin(samples[: round((LEAD + SURE) * SAMPLE_RATE)])
-    for at in range(0, len(samples), piece or len(samples)):
-        listener.feed(samples[at : at + (piece or len(samples))])
+    piece = piece or max(1, len(samples))
+    for at in range(0, len(samples), piece):
+        listener.feed(samples[at : at + piece])
     return listener.end(threshold)
 
 
