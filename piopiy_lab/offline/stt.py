@@ -20,6 +20,7 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     InterimTranscriptionFrame,
+    STTMuteFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -55,7 +56,7 @@ class PhraseSTTService(STTService):
     """Recognises the sentences of a phrase book, in this process, on the session's loop.
 
     Works at any input rate (resampled to 16 kHz), with audio in pieces of any length; the same
-    audio gives the same transcripts. Decoding takes about 0.06 s of CPU per second of speech.
+    audio gives the same transcripts. Decoding takes about 0.1 s of CPU per second of speech.
     """
 
     Settings = PhraseSTTSettings
@@ -169,6 +170,9 @@ class PhraseSTTService(STTService):
         """Begin and end utterances as the detector says."""
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._begin()
+        elif isinstance(frame, STTMuteFrame):
+            self._drop()
+            self._forget()
         await super().process_frame(frame, direction)
         if isinstance(frame, VADUserStoppedSpeakingFrame) and self._listening:
             await self._end(frame.stop_secs)
@@ -184,7 +188,7 @@ class PhraseSTTService(STTService):
             self._pre_roll_n -= len(self._pre_roll.popleft())
 
     def _begin(self) -> None:
-        if self._listening or self._borrowed is None:
+        if self._listening or self._borrowed is None or self.is_muted:
             return
         kept = np.concatenate([np.zeros(0, np.int16), *self._pre_roll])
         kept = kept[-round(PRE_ROLL_SECS * self.sample_rate) :]
@@ -192,10 +196,11 @@ class PhraseSTTService(STTService):
         self._pre_roll_n = 0
         self._listening, self._interim = True, ""
         self._speech_at = self._now()
-        self._began_at = self._speech_at - len(kept) / self.sample_rate
         self._resampler = pcm.StreamResampler(self.sample_rate, recogniser.SAMPLE_RATE)
-        self._backlog = self._resampler.process(kept)
-        self._borrowed.recogniser.begin(self._backlog)
+        ready = self._resampler.process(kept)
+        self._borrowed.recogniser.begin(ready)
+        self._backlog = ready[recogniser.onset(ready) :]
+        self._began_at = self._speech_at - len(self._backlog) / recogniser.SAMPLE_RATE
         self._unseen = 0
 
     def _decode(self, samples: np.ndarray[Any, Any]) -> None:
