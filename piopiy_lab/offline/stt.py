@@ -25,7 +25,7 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
@@ -101,7 +101,11 @@ class PhraseSTTService(STTService):
         default = PhraseSTTSettings(model="en-us", language=None)
         if settings is not None:
             default.apply_update(settings)
-        super().__init__(settings=default, ttfs_p99_latency=0.1, **kwargs)
+        self._arguments = {"ttfs_p99_latency": 0.1, **kwargs}
+        super().__init__(settings=default, **self._arguments)
+        # Whether a pipeline has had this service and is done with it. Written by cleanup() and
+        # link().
+        self._left_behind = False
         self.book = book
         self._threshold = float(rejection_threshold)
         self._borrowed: recogniser.Borrowed | None = None  # from setup() to cleanup()
@@ -122,6 +126,24 @@ class PhraseSTTService(STTService):
         """It reports how long after the end of speech the transcript came."""
         return True
 
+    def link(self, processor: FrameProcessor) -> None:
+        """Link to the next processor; after an earlier pipeline, become as new first.
+
+        A pipecat processor's queues belong to the loop they first waited on, and a cancelled one
+        takes no more frames: so the base classes are initialised again. Settings, name and event
+        handlers stay.
+
+        Args:
+            processor: The next processor.
+        """
+        if self._left_behind:
+            self._left_behind = False
+            kept = {name: getattr(self, name) for name in ("_id", "_prev", "_event_handlers")}
+            super().__init__(**{**self._arguments, "settings": self._settings, "name": self._name})
+            for name, value in kept.items():
+                setattr(self, name, value)
+        super().link(processor)
+
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Get a recogniser: 0.3 s the first time for a phrase list, then at once."""
         await super().setup(setup)
@@ -136,6 +158,7 @@ class PhraseSTTService(STTService):
             self._borrowed = None
         self._forget()
         await super().cleanup()
+        self._left_behind = True
 
     async def stop(self, frame: EndFrame) -> None:
         """Drop an utterance that the call's end cut off."""
