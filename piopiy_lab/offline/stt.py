@@ -222,8 +222,12 @@ class PhraseSTTService(STTService):
         self._resampler = pcm.StreamResampler(self.sample_rate, recogniser.SAMPLE_RATE)
         ready = self._resampler.process(kept)
         self._borrowed.recogniser.begin(ready)
-        self._backlog = ready[recogniser.onset(ready) :]
-        self._began_at = self._speech_at - len(self._backlog) / recogniser.SAMPLE_RATE
+        onset = recogniser.onset(ready)
+        self._backlog = ready[onset:]
+        # From what was kept: the resampler holds some of it back.
+        self._began_at = (
+            self._speech_at - len(kept) / self.sample_rate + onset / recogniser.SAMPLE_RATE
+        )
         self._unseen = 0
 
     def _decode(self, samples: np.ndarray[Any, Any]) -> None:

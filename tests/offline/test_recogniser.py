@@ -177,6 +177,24 @@ def test_a_result_depends_on_the_utterance_alone(doors):
     fresh.give_back()
 
 
+def test_so_does_a_noisy_one(doors):
+    clean = clip("open the garden door")
+    noisy = clean + np.random.default_rng(5).normal(0, 100, len(clean)).astype(np.int16)
+    first = hear(doors, noisy)
+    assert (first.text, first.accepted) == ("open the garden door", True)
+    hear(doors, clip("good morning", AGENT_VOICE))
+    assert hear(doors, noisy) == first
+
+
+def test_an_utterance_is_decoded_from_a_little_before_its_first_sound():
+    loud = np.full(SAMPLE_RATE, 5000, np.int16)
+    assert recogniser.onset(np.concatenate([silence(0.6), loud])) == round(0.4 * SAMPLE_RATE)
+    assert recogniser.onset(np.concatenate([silence(0.1), loud])) == 0
+    assert (
+        recogniser.onset(loud) == recogniser.onset(silence(1)) == recogniser.onset(silence(0)) == 0
+    )
+
+
 def test_a_dropped_utterance_leaves_nothing(doors):
     one, other = clip("close the garden door"), clip("thank you very much")
     first = hear(doors, one)
@@ -281,6 +299,11 @@ def test_two_calls_never_share_a_decoder_and_returned_ones_are_used_again():
     assert again._decoders == mine
     other.give_back()
     again.give_back()
+    pair = [Borrowed(book, {}) for _ in range(2)]
+    used = [decoder for one in pair for decoder in one._decoders]
+    assert {id(d) for d in (*mine, *theirs)} == {id(d) for d in used}
+    for one in pair:
+        one.give_back()
 
 
 def test_another_book_or_pronunciation_has_its_own_grammar():

@@ -217,6 +217,16 @@ def test_words_are_timed_on_the_pipelines_clock(stt):
     assert final.result["nearest"] == sentence
 
 
+def test_words_are_timed_alike_at_any_rate():
+    timed = []
+    for rate in (16000, 24000, 48000):
+        ear = listen(PhraseSTTService(DOORS), spoken("what time is it", rate=rate), rate=rate)
+        (final,) = ear.all(TranscriptionFrame)
+        timed.append([time for _, start, end in final.result["words"] for time in (start, end)])
+    assert timed[1] == pytest.approx(timed[0], abs=0.025)
+    assert timed[2] == pytest.approx(timed[0], abs=0.025)
+
+
 @pytest.mark.parametrize(
     "sentence", ["how much does a new bicycle cost", "the train leaves from platform nine"]
 )
@@ -313,7 +323,7 @@ def test_a_muted_service_hears_nothing(stt):
         spoken("open the garden door")[:3],
         STTMuteFrame(mute=True),
         VADUserStoppedSpeakingFrame(),
-        spoken("good morning"),
+        spoken("open the kitchen door, thank you very much"),
         STTMuteFrame(mute=False),
         spoken("what time is it"),
     )
