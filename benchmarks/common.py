@@ -98,13 +98,13 @@ class Sink(BaseOutputTransport):
 
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
-        self._next = 0.0
+        self._heard_to = 0.0
         await self.set_transport_ready(frame)
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         now = asyncio.get_running_loop().time()
-        self._next = max(self._next, now) + frame.num_frames / frame.sample_rate
-        await asyncio.sleep(max(0, self._next - 0.06 - now))
+        self._heard_to = max(self._heard_to, now) + frame.num_frames / frame.sample_rate
+        await asyncio.sleep(max(0, self._heard_to - 0.06 - now))
         return True
 
 

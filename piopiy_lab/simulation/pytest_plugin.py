@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
+from loguru import logger
+
+# Importing the package silences pipecat in notebooks; a test run of anybody's stays as it was.
+logger.enable("pipecat")
 
 if TYPE_CHECKING:
     from piopiy_lab import Call
