@@ -73,7 +73,11 @@ def lay_out(entries: Sequence[ShownEntry], scale: Scale, unheard: Mapping[int, s
     if scale.overview:
         return []
     if scale.per_second >= WORDS_FROM and seen and all(e.words for e in seen):
-        return [_at_their_times(e, scale, unheard.get(id(e), "")) for e in seen]
+        ends = [*(scale.x(later.start) for later in seen[1:]), scale.pixels]
+        return [
+            _at_their_times(e, scale, unheard.get(id(e), ""), end)
+            for e, end in zip(seen, ends, strict=True)
+        ]
     starts = [max(0.0, scale.x(e.start)) for e in seen]
     pieces = [_pieces(e, unheard.get(id(e), "")) for e in seen]
     needed = [
@@ -111,7 +115,8 @@ def _wrapped(pieces: Sequence[Piece], span: float, slot: Slot) -> list[list[Run]
         width = min(room, width * 1.25)
 
 
-def _at_their_times(entry: ShownEntry, scale: Scale, rest: str) -> Block:
+def _at_their_times(entry: ShownEntry, scale: Scale, rest: str, end: float) -> Block:
+    """Put each word where it is heard; what nobody heard gets the room up to ``end`` (pixels)."""
     words = [w for w in entry.words if w[2] >= scale.start and w[1] < scale.end]
     looks = ["heard"] * len(words)
     texts = [str(w[0]) for w in words]
@@ -120,9 +125,10 @@ def _at_their_times(entry: ShownEntry, scale: Scale, rest: str) -> Block:
         texts.append("✂")
         starts.append(scale.x(entry.end) + 3)
         looks.append("cut")
-        if rest:
-            texts.append(rest)
-            starts.append(starts[-1] + style.width_of("✂") + 4)
+        after = starts[-1] + style.width_of("✂") + 4
+        if rest and end - after > USELESS:
+            texts.append(trim(rest, end - after - 4, style.width_of))
+            starts.append(after)
             looks.append("unheard")
     widths = [style.width_of(text) for text in texts]
     rows, places = rows_for(starts, widths, scale.pixels, gap=4.0)

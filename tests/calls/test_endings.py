@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from pipecat.frames.frames import LLMContextFrame
@@ -232,3 +235,44 @@ def test_live_calls_leave_no_task_and_no_thread(no_leftovers, booking):
         assert len(call.transcript) == 1  # several calls at once do not see each other
     left = [task for task in asyncio.all_tasks(loop_thread.shared().loop) if not task.done()]
     assert left == []
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {here!r})
+from piopiy_lab import Caller, VoiceAgent, offline_stack, start_call
+
+async def create_session():
+    agent = VoiceAgent(instructions="x", greeting="Hello, this is the booking desk.")
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+call = start_call(create_session, Caller().hears_greeting().waits(60), record={folder!r})
+while call.duration < 60 and not call.transcript:
+    time.sleep(0.02)
+while call.recording.duration < 2.5:
+    time.sleep(0.02)
+print("speaking", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.realtime
+def test_a_killed_process_loses_no_more_than_the_last_moment(tmp_path):
+    from piopiy_lab import Call
+
+    folder = tmp_path / "killed"
+    code = KILLED.format(here=str(Path(__file__).parent), folder=str(folder))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "speaking\n"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    call = Call.load(folder)
+    assert call.end_reason is None
+    assert call.transcript[0].text.startswith("Hello, this is")
+    assert call.recording.duration > 1.0
+    assert call.recording.agent.any()
