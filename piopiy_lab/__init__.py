@@ -17,6 +17,7 @@ from piopiy_lab._version import __version__
 loguru.logger.disable("pipecat")
 
 if TYPE_CHECKING:
+    from piopiy_lab.agent import Agent
     from piopiy_lab.calling import start_call
     from piopiy_lab.conversation import Call
     from piopiy_lab.logs import log
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Every public name (and what %load_ext looks for), and the module that it comes from.
 _HOME = {
+    "Agent": "piopiy_lab.agent",
     "Audio": "piopiy_lab.screenplay",
     "AudioFile": "piopiy_lab.screenplay",
     "Call": "piopiy_lab.conversation",
@@ -42,6 +44,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Agent",
     "Audio",
     "AudioFile",
     "Call",

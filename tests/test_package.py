@@ -35,6 +35,7 @@ def project():
 def test_the_public_names():
     assert len(piopiy_lab.__all__) == len(set(piopiy_lab.__all__))
     assert set(piopiy_lab.__all__) == {
+        "Agent",
         "Audio",
         "AudioFile",
         "Call",
@@ -109,6 +110,15 @@ def test_the_documented_paths_exist():
     assert issubclass(ServiceSwitcherStrategyManual, object)
     assert ServiceSwitcher
     assert VoiceAgent is piopiy_lab.VoiceAgent
+    from piopiy_lab.agent import ROOM_CTX, TOKEN_CTX, URL_CTX, Agent
+
+    assert [context.get() for context in (URL_CTX, TOKEN_CTX, ROOM_CTX)] == [None] * 3
+
+    async def create_session():
+        pass
+
+    with pytest.raises(errors.NotYetError, match="later version"):
+        Agent("id", "secret-token", create_session)
 
 
 def test_every_module_can_be_imported():

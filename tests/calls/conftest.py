@@ -30,11 +30,15 @@ def pytest_collection_modifyitems(items):
 def booking():
     """The booking desk as a session callback; keyword arguments go to Action()."""
 
-    def make(during=None, stack=None, **action):
+    def make(during=None, stack=None, idle_timeout_secs=60, **action):
         desk = booking_desk()
 
         async def create_session(call_id):
-            agent = VoiceAgent(instructions=desk.instructions, greeting=desk.greeting)
+            agent = VoiceAgent(
+                instructions=desk.instructions,
+                greeting=desk.greeting,
+                idle_timeout_secs=idle_timeout_secs,
+            )
             stt, llm, tts = (stack or offline_stack)()
             await agent.Action(**{"stt": stt, "llm": llm, "tts": tts, "vad": True, **action})
             if during is not None:

@@ -14,6 +14,7 @@ from piopiy_lab.errors import (
     AudioFileError,
     CallEndedError,
     NotYetError,
+    SavedCallError,
     ScreenplayError,
 )
 from piopiy_lab.session import current_session
@@ -389,3 +390,44 @@ def test_the_same_call_in_real_time(booking):
         (e.role, e.text) for e in simulated.transcript
     ]
     assert {e.stop_secs for e in call.events.of(events.UserSpeechStopped)} == {0.25}
+
+
+def test_a_click_is_found_at_its_events_time_after_two_minutes(booking):
+    """On both sides, within 20 ms, and in real time the same clock is used."""
+    click = np.zeros(1600, np.int16)
+    click[:16] = 20000
+    caller = Caller().hears_greeting().waits(120).says((click, 16000)).waits(1)
+    during = after(124.5, lambda agent: agent.say("Still here."))
+    call = run(booking(during, idle_timeout_secs=0), caller.waits(3))
+    rate = call.recording.sample_rate
+
+    (spoke,) = call.events.of(events.CallerSpoke)
+    assert spoke.at > 120
+    side = np.abs(call.recording.caller.astype(int))
+    late = round(100 * rate)
+    first = (late + int(np.argmax(side[late:] > 5000))) / rate
+    assert first == pytest.approx(spoke.at, abs=0.02)
+
+    started = call.events.of(events.AgentSpeechStarted)[-1]
+    assert started.at > 120
+    side = np.abs(call.recording.agent.astype(int))
+    first = (late + int(np.argmax(side[late:] > 50))) / rate
+    assert first == pytest.approx(started.at, abs=0.02)
+
+
+def test_a_folder_that_can_not_take_the_call_is_refused_at_once(booking, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    for start in (run, start_call):
+        with pytest.raises(SavedCallError, match="mine"):
+            start(booking(), Caller().hears_greeting(), record=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_session_that_is_cancelled_says_so():
+    async def create_session():
+        raise asyncio.CancelledError
+
+    call = run(create_session, Caller().hears_greeting())
+    assert call.end_reason == "cancelled"
+    assert call.state == "ended"
