@@ -7,6 +7,7 @@ says what is done here instead.
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -158,7 +159,8 @@ class VoiceAgent:
             ArgumentTypeError: ``llm`` is missing, or something has the wrong type.
             ArgumentError: A part is missing; a setting is unknown or out of range; a service
                 needs what it isn't given.
-            ServiceError: A service was used in an earlier call and can't be used again.
+            ServiceError: A service was used in an earlier call and can't be used again, or is
+                bound to another event loop.
             NotYetError: A documented parameter that this version doesn't have.
         """
         for name, value in (
@@ -177,8 +179,9 @@ class VoiceAgent:
         given = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(given if given is not None and not vad else vad)
         _check_vad(chosen["stt"], analyzer)
-        for part in (*chosen.values(), analyzer):
+        for name, part in (*chosen.items(), ("vad", analyzer)):
             _check_unused(part)
+            _check_loop(name, part)
         self._parts = Parts(
             stt=chosen["stt"],
             llm=chosen["llm"],
@@ -320,6 +323,27 @@ def _check_vad(stt: FrameProcessor, vad: Any) -> None:
             f"{type(stt).__name__} needs voice activity detection to know where speech ends: "
             "Action(..., vad=True)"
         )
+
+
+def _check_loop(name: str, part: Any) -> None:
+    """Refuse what was bound to another event loop: awaiting it here would hang or raise."""
+    if part is None or part in _used:  # one that may be used again starts afresh
+        return
+    here = asyncio.get_running_loop()
+    for attribute, value in vars(part).items():
+        loop = value.get_loop() if isinstance(value, asyncio.Future) else _loop_of(value)
+        if loop is not None and loop is not here:
+            raise ServiceError(
+                f"Action({name}=...): the {attribute.strip('_')!r} of this "
+                f"{type(part).__name__} is bound to another event loop "
+                f"({type(loop).__name__}), and this call runs on a loop of its own: make the "
+                "service inside create_session"
+            )
+
+
+def _loop_of(value: Any) -> asyncio.AbstractEventLoop | None:
+    loop = getattr(value, "_loop", None)  # asyncio's own objects, and aiohttp's session
+    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
 def _check_unused(part: Any) -> None:

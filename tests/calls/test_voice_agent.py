@@ -190,6 +190,23 @@ def test_services_of_an_earlier_call_work_again_or_are_refused_with_the_remedy()
         assert second.transcript[1].text == "a table for two tomorrow at seven"
 
 
+def test_a_service_bound_to_another_loop_is_refused_by_name():
+    other = asyncio.new_event_loop()
+
+    def action(stt, llm, tts):
+        llm.connection = other.create_future()  # what a client made in another cell may hold
+        return everything(stt, llm, tts)
+
+    try:
+        call = run(session(action))
+        with pytest.raises(
+            ServiceError, match=r"llm=.*'connection' of this RuleLLM.*inside create"
+        ):
+            call.raise_for_error()
+    finally:
+        other.close()
+
+
 def test_start_before_action_and_start_outside_of_a_session():
     agent = VoiceAgent(instructions="x")
     with pytest.raises(ArgumentError, match="Action"):
