@@ -394,7 +394,9 @@ class TestSockets:
             return elapsed()
 
         with server_in_a_thread(echo) as port:
-            assert run(with_ticks(lambda: main(port)), outside_grace=0.2) == 0.0
+            assert (
+                run(with_ticks(lambda: main(port)), outside_grace=2.0) == 0.0
+            )  # the answer comes sooner
 
     def test_a_stream_opened_in_a_hold_does_not_slow_time_down(self):
         async def echo(reader, writer):
