@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbclient
 import nbformat
 import pytest
 from nbformat.notebooknode import NotebookNode
 
 from piopiy_lab import display, notebook
-
-nbclient = pytest.importorskip("nbclient")
 
 SETUP = """
 import threading

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
@@ -22,7 +20,6 @@ def nbval(path):
 
 
 def test_a_notebook_that_is_broken_on_purpose_fails(tmp_path):
-    pytest.importorskip("nbval")
     first = json.loads((NOTEBOOKS / "01_first_call.ipynb").read_text())
     kept = [cell for cell in first["cells"] if cell["cell_type"] == "code" and cell["outputs"]]
     (compared,) = kept

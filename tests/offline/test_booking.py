@@ -1,6 +1,7 @@
 """The booking desk, as screenplays in text: ">" is the caller, "<" the agent, "*" the tool."""
 
 import importlib.util
+import os
 
 import pytest
 
@@ -181,7 +182,11 @@ def test_every_phrase_is_answered_by_its_own_reply_or_one_more_specific():
         assert "did not get" not in answer.text, sentence
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra")
+@pytest.mark.skipif(
+    importlib.util.find_spec("pocketsphinx") is None
+    and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
+    reason="pip install 'piopiy-lab[offline]'",
+)
 def test_the_recogniser_knows_every_word():
     from pocketsphinx import Decoder
 

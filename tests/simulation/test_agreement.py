@@ -102,5 +102,6 @@ def test_a_simulation_does_not_flatter(pairs, name):
     live, simulated = pairs[name]
     for real, virtual in zip(live.turns, simulated.turns, strict=True):
         assert virtual.total <= real.total + 0.05
-        assert real.total - virtual.total < 2.0  # the models' time, on a machine that may be busy
-    assert live.duration == pytest.approx(simulated.duration, abs=6.0)
+        assert real.total - virtual.total < 1.0  # the models' time, three calls at once
+        assert real.parts["vad"] == pytest.approx(virtual.parts["vad"], abs=0.15)
+    assert live.duration == pytest.approx(simulated.duration, abs=4.0)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from test_outside import serve_openai, server_in_a_thread
 
 from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate
-
-pytest.importorskip("openai", reason="pip install 'piopiy-lab[test]' brings pipecat-ai[openai]")
 
 CALLER = (
     Caller()
