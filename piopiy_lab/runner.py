@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events
 from piopiy_lab._version import __version__
+from piopiy_lab.call_commands import CallCommands
 from piopiy_lab.callback import SessionCallback, supported_fields
 from piopiy_lab.conversation import Call
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, NotYetError
+from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recorder import Recorder
 from piopiy_lab.session import Session, enter
@@ -51,7 +52,7 @@ class CallFields:
     metadata: Any = None
 
 
-class CallHost:
+class CallHost(CallCommands):
     """One call: its log, recorder and session, and the way from a Call's commands to them.
 
     Made on any thread; :meth:`run` runs on the session's loop. The commands (the ``CommandPort``
@@ -90,11 +91,11 @@ class CallHost:
             latency: Modelled latencies of the services.
             loop_thread_ident: The loop's thread, if it has one of its own.
         """
+        super().__init__(call_on_loop)
         self._create_session = create_session
         self._fields = fields
         self._origin = origin
         self._open_transport = open_transport
-        self._call_on_loop = call_on_loop
         self._virtual = virtual
         self._replace = dict(replace or {})
         self._silence_secs = silence_secs
@@ -107,12 +108,8 @@ class CallHost:
         self.recorder = Recorder(
             RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
         )
-        self.session: Session | None = None  # made on the session's loop, by run()
-        self._error: BaseException | None = None  # what ended the call badly
-        self._pending_end: str | None = None  # a hang-up that came before run()
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
-        self._commands: set[asyncio.Task[Any]] = set()  # the loop holds its tasks only weakly
         self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": origin}
         self.meta["started_at"] = _wall_time()
         self.log.append(
@@ -260,95 +257,6 @@ class CallHost:
                         remedy="free disk space, then call.save(...): nothing is lost in memory",
                     )
                 )
-
-    # --- commands: thread-safe, return at once -----------------------------------------------
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the call badly."""
-        return self._error
-
-    @property
-    def agent(self) -> Any:
-        """The VoiceAgent, once the session has started one."""
-        session = self.session
-        return (
-            None
-            if session is None or session.latest_agent is None
-            else (session.latest_agent.agent)
-        )
-
-    @property
-    def services(self) -> Mapping[str, Any]:
-        """The services by name: "stt", "llm", "tts"."""
-        session = self.session
-        if session is None or session.latest_agent is None:
-            return {}
-        return session.latest_agent.services
-
-    def hang_up(self) -> None:
-        """End the call."""
-        self.end("hung_up")
-
-    def end(self, reason: str, error: BaseException | None = None) -> None:
-        """Ask for the end, for a reason; from any thread."""
-
-        def end() -> None:
-            if self.session is None:
-                self._pending_end = self._pending_end or reason
-            else:
-                self.session.end(reason, error)
-
-        self._call_on_loop(end)
-
-    def say(self, text: str) -> None:
-        """Let the agent speak."""
-        self._command("say", lambda agent: agent.say(text))
-
-    def user_says(self, text: str) -> None:
-        """Give the agent a typed user turn."""
-        self._command("user_says", lambda agent: agent.user_says(text))
-
-    def interrupt(self) -> None:
-        """Stop the agent's speech and thought."""
-        self._command("interrupt", lambda agent: agent.interrupt())
-
-    def tune(self, **settings: float) -> None:
-        """Change detector and turn settings."""
-        if not settings:
-            raise ArgumentError("tune() without settings: tune(stop_secs=0.3), say")
-        self._running_agent("tune").check_tune(settings)
-        self._command("tune", lambda agent: agent.tune(settings))
-
-    def switch_service(self, service: Any) -> None:
-        """Switch to another service."""
-        raise NotYetError(f"switch_service({service!r}): it comes in a later version")
-
-    def mute(self, muted: bool) -> None:
-        """Close or open the user's side."""
-        raise NotYetError("mute() comes with the microphones, in a later version")
-
-    def _running_agent(self, what: str) -> Any:
-        session = self.session
-        agents = [] if session is None else session.agents
-        if not agents:
-            raise CallError(
-                f"{what}: no VoiceAgent is running in this call yet; wait until call.state is "
-                "'listening'"
-            )
-        return agents[-1]
-
-    def _command(self, what: str, command: Callable[[Any], Any]) -> None:
-        self._running_agent(what)
-
-        def start() -> None:
-            agents = [] if self.session is None else self.session.agents
-            if agents:
-                task = asyncio.get_running_loop().create_task(command(agents[-1]))
-                self._commands.add(task)
-                task.add_done_callback(self._commands.discard)
-
-        self._call_on_loop(start)
 
 
 def describe(error: BaseException) -> str:

@@ -1,0 +1,118 @@
+"""What can happen in a call: one frozen record for each kind of event.
+
+The event log is the one account of a call: widgets, the recorder's alignment, tests and saved
+calls all read it. Names are in the past tense, units are in the field names or comments, and
+``at`` is in seconds of the call's clock, taken when the thing happened (for a pipecat frame:
+when it was pushed), not when somebody handled it.
+
+A record holds only values that JSON can hold, and nothing that differs between two runs of the
+same simulation: no ids, no wall-clock times, no host facts (those live in ``meta.json``).
+"""
+
+from __future__ import annotations
+
+from piopiy_lab.event_base import Event, UnknownEvent, from_json
+from piopiy_lab.events.agent import (
+    AgentInterrupted,
+    AgentSpeechStarted,
+    AgentSpeechStopped,
+    AgentTurnAdded,
+    AudioSynthesized,
+    ContextSent,
+    LLMResponseStarted,
+    LLMResponseStopped,
+    LLMTextGenerated,
+    SpeechRequested,
+    SynthesisStarted,
+    SynthesisStopped,
+    WordSpoken,
+)
+from piopiy_lab.events.call import (
+    CallEnded,
+    CallStarted,
+    CallStateChanged,
+    PipelineStarted,
+)
+from piopiy_lab.events.services import (
+    ErrorOccurred,
+    InstructionsChanged,
+    MetricsReported,
+    NoticeGiven,
+    ServiceSwitched,
+    SettingsChanged,
+)
+from piopiy_lab.events.tools import (
+    ToolCalled,
+    ToolCancelled,
+    ToolReturned,
+)
+from piopiy_lab.events.transports import (
+    AudioDropped,
+    CallerSpoke,
+    CallerStepFailed,
+    CallerStepFinished,
+    CallerStepStarted,
+)
+from piopiy_lab.events.user import (
+    DTMFReceived,
+    InterimTranscribed,
+    Transcribed,
+    TurnPredicted,
+    UserMuted,
+    UserSpeechStarted,
+    UserSpeechStopped,
+    UserTextTyped,
+    UserTurnAdded,
+    UserTurnStarted,
+    UserTurnStopped,
+    VADSampled,
+)
+
+__all__ = [
+    "AgentInterrupted",
+    "AgentSpeechStarted",
+    "AgentSpeechStopped",
+    "AgentTurnAdded",
+    "AudioDropped",
+    "AudioSynthesized",
+    "CallEnded",
+    "CallStarted",
+    "CallStateChanged",
+    "CallerSpoke",
+    "CallerStepFailed",
+    "CallerStepFinished",
+    "CallerStepStarted",
+    "ContextSent",
+    "DTMFReceived",
+    "ErrorOccurred",
+    "Event",
+    "InstructionsChanged",
+    "InterimTranscribed",
+    "LLMResponseStarted",
+    "LLMResponseStopped",
+    "LLMTextGenerated",
+    "MetricsReported",
+    "NoticeGiven",
+    "PipelineStarted",
+    "ServiceSwitched",
+    "SettingsChanged",
+    "SpeechRequested",
+    "SynthesisStarted",
+    "SynthesisStopped",
+    "ToolCalled",
+    "ToolCancelled",
+    "ToolReturned",
+    "Transcribed",
+    "TurnPredicted",
+    "UnknownEvent",
+    "UserMuted",
+    "UserSpeechStarted",
+    "UserSpeechStopped",
+    "UserTextTyped",
+    "UserTurnAdded",
+    "UserTurnStarted",
+    "UserTurnStopped",
+    "VADSampled",
+    "WordSpoken",
+    "from_json",
+]

@@ -1,0 +1,90 @@
+"""The agent's side: the LLM, the synthesis and what is heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from piopiy_lab.event_base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextSent(Event):
+    """The LLM was given a context."""
+
+    messages: list[dict[str, Any]]  # as they stood then, role and content
+    tools: list[str]  # names
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMResponseStarted(Event):
+    """The LLM began to answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMTextGenerated(Event):
+    """The LLM gave a piece of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMResponseStopped(Event):
+    """The LLM finished its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechRequested(Event):
+    """A text was given to the speech synthesis outside of the LLM (greeting, ``call.say``)."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisStarted(Event):
+    """The speech synthesis began on a reply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSynthesized(Event):
+    """The first audio of a reply left the speech synthesis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisStopped(Event):
+    """The speech synthesis finished a reply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpeechStarted(Event):
+    """The first audio of a reply was given to the listener."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpeechStopped(Event):
+    """The agent fell silent."""
+
+    cause: str  # "finished" or "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordSpoken(Event):
+    """A word (or, without word times, a sentence) of the agent's began to be heard."""
+
+    text: str
+    timed: bool = True  # False: the service gave no word times, so at is the sentence's
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentTurnAdded(Event):
+    """What was heard of the agent's turn was written to the LLM's context."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentInterrupted(Event):
+    """The agent was stopped."""
+
+    cause: str  # "user", "typed", "keypad" or "command"
+    speaking: bool  # whether the agent was being heard at that moment

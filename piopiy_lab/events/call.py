@@ -1,0 +1,43 @@
+"""The call: it starts, changes its state, and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from piopiy_lab.event_base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallStarted(Event):
+    """The call was created; nobody listens yet."""
+
+    origin: str  # "microphone", "browser", "file", "caller", "room" or "custom"
+    sample_rate: int  # Hz, of the recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallStateChanged(Event):
+    """The call moved on: "starting" -> "listening" -> "ended"."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineStarted(Event):
+    """A VoiceAgent's pipeline runs."""
+
+    services: dict[str, str]  # "stt", "llm", "tts" -> the service's class name
+    vad: str | None  # the analyzer's class name
+    vad_params: dict[str, float]  # confidence, start_secs, stop_secs, min_volume
+    audio_in_sample_rate: int  # Hz
+    audio_out_sample_rate: int  # Hz
+    greeting: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEnded(Event):
+    """The last event of every call."""
+
+    reason: str  # one of Call.end_reason's values
+    error: str | None = None  # the error's type and message

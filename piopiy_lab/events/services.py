@@ -1,0 +1,59 @@
+"""Services and settings: switches, changes, measurements, errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from piopiy_lab.event_base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSwitched(Event):
+    """A switcher's active service changed."""
+
+    kind: str  # "stt", "llm" or "tts"
+    old: str
+    new: str
+    cause: str = "manual"  # or "failover"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsChanged(Event):
+    """Detector or turn settings changed while the call ran."""
+
+    old: dict[str, float]
+    new: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructionsChanged(Event):
+    """The agent's instructions were replaced; they act from the next turn."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsReported(Event):
+    """A service reported a measurement of its own."""
+
+    service: str
+    name: str  # "ttfb", "processing", "characters", "prompt_tokens", "completion_tokens", ...
+    value: float
+    unit: str  # "s", "characters" or "tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorOccurred(Event):
+    """Something failed. The call goes on unless CallEnded follows."""
+
+    message: str
+    source: str  # the service's or part's name
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeGiven(Event):
+    """Something worth knowing that is no error (an ignored setting, say)."""
+
+    message: str

@@ -1,0 +1,95 @@
+"""The user's side: speech, turns, transcripts and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from piopiy_lab.event_base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class VADSampled(Event):
+    """The voice activity detector judged one window of the caller's audio."""
+
+    confidence: float  # 0..1
+    volume: float | None  # 0..1, smoothed; None when the analyzer doesn't tell
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSpeechStarted(Event):
+    """The detector is sure that the user speaks."""
+
+    cause: str  # "vad"
+    start_secs: float  # seconds of speech it took to be sure: the onset was about at - start_secs
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSpeechStopped(Event):
+    """The detector is sure that the user is silent."""
+
+    cause: str  # "vad"
+    stop_secs: float  # seconds of silence it took to be sure
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTurnStarted(Event):
+    """The turn rules decided that the user has the floor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTurnStopped(Event):
+    """The turn rules decided that the user is done; the agent may answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnPredicted(Event):
+    """The end-of-turn model judged a pause."""
+
+    complete: bool
+    probability: float  # 0..1
+    inference_secs: float | None = None  # seconds, None where it would differ from run to run
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterimTranscribed(Event):
+    """The recogniser's guess so far."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcribed(Event):
+    """The recogniser's final words for a stretch of speech."""
+
+    text: str
+    words: list[list[Any]] = field(default_factory=list[list[Any]])
+    """``[text, start, end]`` in seconds of the call's clock; empty when the service gives none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTurnAdded(Event):
+    """A user turn was written to the LLM's context."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTextTyped(Event):
+    """A user turn was typed (``call.user_says``)."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DTMFReceived(Event):
+    """The caller pressed a key."""
+
+    digit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserMuted(Event):
+    """A mute strategy, or the user's mute button, closed or opened the user's side."""
+
+    muted: bool
