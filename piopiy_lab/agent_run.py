@@ -13,62 +13,33 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
-from pipecat.clocks.base_clock import BaseClock
+from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
-    InputAudioRawFrame,
     InterruptionFrame,
     LLMMessagesAppendFrame,
     TTSSpeakFrame,
     VADParamsUpdateFrame,
 )
 from pipecat.observers.base_observer import ProcessorSetUp
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.aggregators.llm_response_universal import (
-    LLMContextAggregatorPair,
-    LLMUserAggregatorParams,
-)
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events, modelled_latency, turn_taking, vad
-from piopiy_lab.call_worker import CallWorker
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.observer import CallObserver
+from piopiy_lab.pipeline_build import READY_SECS, Chain, build_chain, make_worker
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.tools import Tool, register_with
 
 if TYPE_CHECKING:
     from piopiy_lab.voice_agent import Parts, VoiceAgent
 
-#: Seconds that services may take to get ready (pipecat: 20), and that a cancelled pipeline may
-#: take to fall silent (pipecat: 20): a hung provider must not hold a call up.
-READY_SECS = 10.0
-CANCEL_SECS = 1.0
-
 #: How pipecat begins the message of an exception that a processor let out of its hands.
 _UNCAUGHT = ("Error processing frame", "Uncaught exception")
-
-
-class CallClock(BaseClock):
-    """The pipeline's clock: nanoseconds of the call's own clock."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        """Read the time from ``now``, in seconds."""
-        self._now = now
-
-    def get_time(self) -> int:
-        """Return the call's time in nanoseconds."""
-        return round(self._now() * 1e9)
-
-    def start(self) -> None:
-        """The call's clock runs already."""
 
 
 class AgentRun:
@@ -106,50 +77,18 @@ class AgentRun:
             given=parts.turn_strategies,
         )
         self._untap: Callable[[], None] | None = None
-        self._processors = self._build()
+        self._chain = self._build()
         self._worker = self._make_worker()
 
-    def _build(self) -> list[FrameProcessor]:
-        parts = self._parts
-        analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
-        user, assistant = LLMContextAggregatorPair(
-            self._context,
-            user_params=LLMUserAggregatorParams(
-                vad_analyzer=analyzer, user_turn_strategies=self._turns
-            ),
-        )
-        self._analyzer = analyzer or _analyzer_in(parts.vad)
-        if self._analyzer is not None:
-            self._untap = vad.tap(self._analyzer, self._session.log)
-        chain = [self.transport.input()]
-        if isinstance(parts.vad, FrameProcessor):
-            chain.append(parts.vad)
-        _end_audio_at(user)
-        chain += [parts.stt, DTMFAggregator(), user, parts.llm, parts.tts]
-        chain += [self.transport.output(), assistant]
+    def _build(self) -> Chain:
+        chain = build_chain(self._parts, self._context, self.transport, self._turns)
+        if chain.analyzer is not None:
+            self._untap = vad.tap(chain.analyzer, self._session.log)
         self._observer.watch_output(self.transport.output())
         return chain
 
     def _make_worker(self) -> PipelineWorker:
-        parts, session = self._parts, self._session
-        worker = CallWorker(
-            Pipeline(self._processors),
-            observer=self._observer,
-            params=PipelineParams(
-                audio_in_sample_rate=parts.audio_in_sample_rate,
-                audio_out_sample_rate=parts.audio_out_sample_rate,
-                enable_metrics=parts.enable_metrics,
-                enable_usage_metrics=parts.enable_usage_metrics,
-            ),
-            clock=CallClock(session.now),
-            observers=[*parts.observers, *session.observers],
-            enable_rtvi=False,
-            enable_turn_tracking=False,
-            idle_timeout_secs=None,  # the observer sees all that it needs: _watch_idle()
-            cancel_timeout_secs=CANCEL_SECS,
-            setup_timeout_secs=READY_SECS,
-            start_timeout_secs=READY_SECS,
-        )
+        worker = make_worker(self._chain, self._parts, self._session, self._observer)
 
         async def on_started(worker: PipelineWorker, frame: Frame) -> None:
             await self._started()
@@ -217,7 +156,9 @@ class AgentRun:
                 at=session.now(),
                 services={name: type(part).__name__ for name, part in self.services.items()},
                 vad=None if parts.vad is None else type(parts.vad).__name__,
-                vad_params={} if self._analyzer is None else vad.params_of(self._analyzer),
+                vad_params={}
+                if self._chain.analyzer is None
+                else vad.params_of(self._chain.analyzer),
                 audio_in_sample_rate=parts.audio_in_sample_rate,
                 audio_out_sample_rate=parts.audio_out_sample_rate,
                 greeting=self.agent.greeting,
@@ -243,9 +184,9 @@ class AgentRun:
         self._session.end("error", error)
 
     def _not_ready(self) -> None:
-        waiting = [type(p).__name__ for p in self._processors if p.name not in self._set_up] or [
-            "the pipeline"
-        ]
+        waiting = [
+            type(p).__name__ for p in self._chain.processors if p.name not in self._set_up
+        ] or ["the pipeline"]
         self._session.end(
             "error",
             ServiceError(
@@ -286,8 +227,8 @@ class AgentRun:
         if wait is not None:
             old["incomplete_wait_secs"] = turn_taking.incomplete_wait(self._turns) or 0.0
             turn_taking.set_incomplete_wait(self._turns, wait)
-        if changes and self._analyzer is not None:
-            before = vad.params_of(self._analyzer)
+        if changes and self._chain.analyzer is not None:
+            before = vad.params_of(self._chain.analyzer)
             old.update({name: before[name] for name in changes})
             await self._worker.queue_frame(
                 VADParamsUpdateFrame(params=VADParams(**{**before, **changes}))
@@ -302,7 +243,7 @@ class AgentRun:
         """
         detector = {k: v for k, v in settings.items() if k != "incomplete_wait_secs"}
         vad.check_params(detector, what="tune")
-        if detector and self._analyzer is None:
+        if detector and self._chain.analyzer is None:
             raise ArgumentError(
                 f"tune({', '.join(detector)}): this call has no voice activity detection "
                 "(vad is off)"
@@ -350,27 +291,3 @@ class _RunObserver(CallObserver):
 
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
         self._set_up.add(data.processor.name)
-
-
-def _end_audio_at(user: FrameProcessor) -> None:
-    """Let the caller's audio end at the user aggregator: nothing behind it listens.
-
-    In a cascaded pipeline the audio would travel through four more processors to be dropped at
-    the end; that is a third of a quiet call's CPU time.
-    """
-    push = user.push_frame
-
-    async def push_frame(
-        frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        if not isinstance(frame, InputAudioRawFrame):
-            await push(frame, direction)
-
-    user.push_frame = push_frame  # type: ignore[method-assign]
-
-
-def _analyzer_in(processor: Any) -> VADAnalyzer | None:
-    """Return the analyzer inside of pipecat's VADProcessor, if it shows one."""
-    controller = getattr(processor, "_vad_controller", None)
-    analyzer = getattr(controller, "_vad_analyzer", None)
-    return analyzer if isinstance(analyzer, VADAnalyzer) else None

@@ -7,17 +7,13 @@ says what is done here instead.
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.processors.frame_processor import FrameProcessor
-from pipecat.services.stt_service import SegmentedSTTService
 
+from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, made
 from piopiy_lab.agent_run import AgentRun
 from piopiy_lab.errors import (
     ArgumentError,
@@ -25,36 +21,10 @@ from piopiy_lab.errors import (
     NotYetError,
     ServiceError,
 )
+from piopiy_lab.parts import Parts, check_unused, mark_used
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox
 from piopiy_lab.vad import make_vad
-
-#: Services, analyzers and processors that a pipeline has used: pipecat's can't be used again.
-_used: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What ``Action`` was given, checked."""
-
-    stt: FrameProcessor
-    llm: Any
-    tts: FrameProcessor
-    vad: VADAnalyzer | FrameProcessor | None
-    enable_metrics: bool
-    enable_usage_metrics: bool
-    allow_interruptions: bool
-    audio_in_sample_rate: int = 16000
-    audio_out_sample_rate: int = 24000
-    observers: tuple[Any, ...] = ()
-    turn_strategies: Any = None
-    telecmi_params: Any = None
-    ignored: tuple[str, ...] = field(default=())
-
-    @property
-    def services(self) -> dict[str, FrameProcessor]:
-        """The services by their part's name."""
-        return {"stt": self.stt, "llm": self.llm, "tts": self.tts}
 
 
 class VoiceAgent:
@@ -86,9 +56,9 @@ class VoiceAgent:
             ArgumentTypeError: An argument has the wrong type.
             ArgumentError: The idle time is negative, or two tools have one name.
         """
-        _check_text("instructions", instructions)
+        check_text("instructions", instructions)
         if greeting is not None:
-            _check_text("greeting", greeting)
+            check_text("greeting", greeting)
         if isinstance(idle_timeout_secs, bool) or not isinstance(idle_timeout_secs, int | float):
             raise ArgumentTypeError(
                 f"idle_timeout_secs={idle_timeout_secs!r}: give a number of seconds"
@@ -111,7 +81,7 @@ class VoiceAgent:
 
     @instructions.setter
     def instructions(self, instructions: str) -> None:
-        _check_text("instructions", instructions)
+        check_text("instructions", instructions)
         old, self._instructions = self._instructions, instructions
         if self._run is not None:
             self._run.replace_instructions(old, instructions)
@@ -174,14 +144,14 @@ class VoiceAgent:
         session = current_session()
         chosen: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
         if session is not None:
-            chosen.update({name: _made(service) for name, service in session.replace.items()})
-        _check_services(chosen)
+            chosen.update({name: made(service) for name, service in session.replace.items()})
+        check_services(chosen)
         given = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(given if given is not None and not vad else vad)
-        _check_vad(chosen["stt"], analyzer)
+        check_vad(chosen["stt"], analyzer)
         for name, part in (*chosen.items(), ("vad", analyzer)):
-            _check_unused(part)
-            _check_loop(name, part)
+            check_unused(part)
+            check_loop(name, part)
         self._parts = Parts(
             stt=chosen["stt"],
             llm=chosen["llm"],
@@ -223,15 +193,15 @@ class VoiceAgent:
                 "inside create_session"
             )
         parts, tools = self._parts, self._tools.ready()
-        for part in (*parts.services.values(), parts.vad):
-            _check_unused(part)
+        for part in parts.usable_once:
+            check_unused(part)
         session = current_session()
         if session is None:
             raise NotYetError(
                 "nobody runs this session, and the local microphone comes in a later version: "
                 "use start_call(create_session, Caller()...) or await simulate(...)"
             )
-        _used.update(part for part in (*parts.services.values(), parts.vad) if part is not None)
+        mark_used(parts.usable_once)
         self._run = AgentRun(self, session, parts, tools)
         try:
             await self._run.run()
@@ -268,90 +238,6 @@ class VoiceAgent:
             self._instructions if len(self._instructions) < 40 else self._instructions[:37] + "…"
         )
         return f"VoiceAgent(instructions={start!r})"
-
-
-def _made(service: Any) -> Any:
-    """Return a service that was put in place, made now if it is a function that makes one."""
-    if callable(service) and not isinstance(service, FrameProcessor):
-        return service()
-    return service
-
-
-def _check_text(name: str, text: Any) -> None:
-    if not isinstance(text, str):
-        raise ArgumentTypeError(f"{name}={text!r}: give a text")
-    if not text.strip():
-        raise ArgumentError(f"{name}={text!r} is empty: say something")
-
-
-def _check_services(chosen: dict[str, Any]) -> None:
-    from pipecat.services.llm_service import LLMService
-
-    if chosen["llm"] is None:
-        raise ArgumentTypeError("Action() is missing 'llm': an llm is required")
-    for name, service in chosen.items():
-        if service is not None and not isinstance(service, FrameProcessor):
-            raise ArgumentTypeError(
-                f"Action({name}={service!r}): give one of pipecat's services, made like "
-                f"DeepgramSTTService(...) or taken from offline_stack()"
-            )
-    if not isinstance(chosen["llm"], LLMService):
-        raise ArgumentTypeError(
-            f"Action(llm={type(chosen['llm']).__name__}): that is no LLM service of pipecat's"
-        )
-    missing = [name for name in ("stt", "tts") if chosen[name] is None]
-    realtime = bool(getattr(chosen["llm"].service_metadata_frame(), "is_realtime_service", False))
-    if missing and realtime:
-        raise NotYetError("a realtime llm without stt or tts comes in a later version")
-    if missing:
-        need = " and ".join(f"{name} (or {name}_switcher)" for name in missing)
-        raise ArgumentError(
-            f"Action() is missing {need}: provide stt or stt_switcher, and tts or tts_switcher; "
-            "only a realtime llm does without"
-        )
-    named = list(chosen.items())
-    for index, (name, service) in enumerate(named):
-        for other, same in named[:index]:
-            if service is same:
-                raise ArgumentError(f"Action(): {other} and {name} are the same object")
-
-
-def _check_vad(stt: FrameProcessor, vad: Any) -> None:
-    needs = isinstance(stt, SegmentedSTTService) or getattr(stt, "needs_vad", False)
-    if needs and vad is None:
-        raise ArgumentError(
-            f"{type(stt).__name__} needs voice activity detection to know where speech ends: "
-            "Action(..., vad=True)"
-        )
-
-
-def _check_loop(name: str, part: Any) -> None:
-    """Refuse what was bound to another event loop: awaiting it here would hang or raise."""
-    if part is None or part in _used:  # one that may be used again starts afresh
-        return
-    here = asyncio.get_running_loop()
-    for attribute, value in vars(part).items():
-        loop = value.get_loop() if isinstance(value, asyncio.Future) else _loop_of(value)
-        if loop is not None and loop is not here:
-            raise ServiceError(
-                f"Action({name}=...): the {attribute.strip('_')!r} of this "
-                f"{type(part).__name__} is bound to another event loop "
-                f"({type(loop).__name__}), and this call runs on a loop of its own: make the "
-                "service inside create_session"
-            )
-
-
-def _loop_of(value: Any) -> asyncio.AbstractEventLoop | None:
-    loop = getattr(value, "_loop", None)  # asyncio's own objects, and aiohttp's session
-    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
-
-
-def _check_unused(part: Any) -> None:
-    if part is not None and part in _used and not getattr(part, "reusable", False):
-        raise ServiceError(
-            f"this {type(part).__name__} was used in an earlier call, and pipecat's services "
-            "can't be used twice: make it inside create_session, so that each call has its own"
-        )
 
 
 __all__ = ["Parts", "Session", "VoiceAgent"]
