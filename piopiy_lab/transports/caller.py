@@ -14,12 +14,14 @@ from pipecat.frames.frames import InputDTMFFrame
 
 from piopiy_lab import events
 from piopiy_lab.errors import PiopiyLabError
+from piopiy_lab.event_log import EventLog
 from piopiy_lab.screenplay import Caller
 from piopiy_lab.script import SpokenWord
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
 from piopiy_lab.transports.mouth import Mouth, Sound
 from piopiy_lab.transports.performer import Performer
+from piopiy_lab.transports.playout import Playout
 
 #: Seconds after the last sound from which on silence may come in large frames: by then every
 #: detector has settled, also the longest wait for an incomplete turn.
@@ -45,6 +47,21 @@ class CallerTransport(SessionTransport):
         self._sound_ended: asyncio.Future[float] | None = None
         self._spoken: tuple[str | None, float] | None = None  # the sound that is being spoken
         self.performer = Performer(self, caller)
+
+    @property
+    def log(self) -> EventLog:
+        """The call's events, and its clock."""
+        return self.session.log
+
+    @property
+    def ear(self) -> Playout:
+        """What is heard of the agent: what is played."""
+        return self.playout
+
+    @property
+    def mouth_rate(self) -> int:
+        """Hz of the sounds that :meth:`speak` takes."""
+        return self.settings.audio_in_sample_rate
 
     def heard_changed(self) -> None:
         """Let the caller look at what they hear."""

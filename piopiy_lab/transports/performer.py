@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from piopiy_lab import events
 from piopiy_lab.errors import ScreenplayError
+from piopiy_lab.event_log import EventLog
 from piopiy_lab.screenplay import (
     REPLY_SILENCE_SECS,
     Caller,
@@ -29,10 +30,7 @@ from piopiy_lab.screenplay import (
     Waits,
     contains,
 )
-from piopiy_lab.transports.mouth import make_sound
-
-if TYPE_CHECKING:
-    from piopiy_lab.transports.caller import CallerTransport
+from piopiy_lab.transports.mouth import Sound, make_sound
 
 #: Seconds of the agent's silence after which a polite caller begins to speak.
 POLITE_SECS = 0.3
@@ -46,14 +44,56 @@ INSTANT = 1e-6
 Condition = Callable[[], float]
 
 
+class Ear(Protocol):
+    """What has been heard of the agent; a :class:`~piopiy_lab.transports.playout.Playout` is one."""
+
+    @property
+    def speech_starts(self) -> Sequence[float]:
+        """Seconds at which audible audio began after silence."""
+        ...
+
+    @property
+    def audible_until(self) -> float:
+        """Seconds until which the last audible sample is heard."""
+        ...
+
+
+class Line(Protocol):
+    """What a scripted caller speaks and listens on: a pipeline's transport, or a phone line."""
+
+    @property
+    def log(self) -> EventLog:
+        """The call's events, and its clock."""
+        ...
+
+    @property
+    def ear(self) -> Ear:
+        """What is heard of the agent."""
+        ...
+
+    @property
+    def mouth_rate(self) -> int:
+        """Hz of the sounds that :meth:`speak` takes."""
+        ...
+
+    async def speak(self, sound: Sound) -> float:
+        """Speak a sound to its end; returns the call's seconds of its end."""
+        ...
+
+    async def press(self, digit: str) -> None:
+        """Press a key."""
+        ...
+
+
 class Performer:
     """Performs one caller's screenplay in one call."""
 
-    def __init__(self, transport: CallerTransport, caller: Caller) -> None:
-        """Get ready to perform ``caller`` on ``transport``."""
-        self._transport = transport
-        self._session = transport.session
-        self._playout = transport.playout
+    def __init__(self, line: Line, caller: Caller) -> None:
+        """Get ready to perform ``caller`` on ``line``."""
+        self._line = line
+        self._log = line.log
+        self._now = line.log.now
+        self._ear = line.ear
         self._caller = caller
         self._changed = asyncio.Event()  # something was heard or logged: look again
         self._turn_from = 0.0  # seconds: what the agent says from here on answers the caller
@@ -73,8 +113,8 @@ class Performer:
         Raises:
             ScreenplayError: A step waited in vain; the message names it and what was heard.
         """
-        log, now = self._session.log, self._session.now
-        unsubscribe = log.subscribe(self._note)
+        log, now = self._log, self._now
+        unsubscribe = log.subscribe(self.note)
         try:
             for number, step in enumerate(self._caller.steps, 1):
                 self.current = f"step {number}, {step}"
@@ -96,8 +136,8 @@ class Performer:
         finally:
             unsubscribe()
 
-    def _note(self, event: events.Event) -> None:
-        """Take what matters to the caller from the log; runs at every append."""
+    def note(self, event: events.Event) -> None:
+        """Take what matters to the caller; runs at every append to the line's log."""
         match event:
             case events.ToolCalled():
                 self._open_tools.add(event.number)
@@ -118,7 +158,7 @@ class Performer:
         match step:
             case HearsGreeting(timeout):
                 await self._until(self._reply_over, timeout, "no greeting was heard to its end")
-                self._consumed_to = self._session.now()
+                self._consumed_to = self._now()
             case Says(text, timeout, over_agent):
                 if not over_agent:
                     await self._until(
@@ -127,7 +167,7 @@ class Performer:
                 await self._speak(text)
             case HearsReply(timeout):
                 await self._until(self._reply_over, timeout, "no reply was heard to its end")
-                self._consumed_to = self._session.now()
+                self._consumed_to = self._now()
             case Listens(silence):
                 await self._until(lambda: self._idle_for(silence), math.inf, "")
             case Hears(pattern, within):
@@ -154,7 +194,7 @@ class Performer:
                 for index, digit in enumerate(digits):
                     if index:
                         await asyncio.sleep(KEY_SECS)
-                    await self._transport.press(digit)
+                    await self._line.press(digit)
                 self._begin_turn()
             case HangsUp():
                 pass  # perform() ends with the last step, and with it the call
@@ -165,13 +205,13 @@ class Performer:
         sound = make_sound(
             said,  # type: ignore[arg-type]  # the Caller's methods have checked it
             self._caller.voice,
-            self._transport.settings.audio_in_sample_rate,
+            self._line.mouth_rate,
         )
         self._begin_turn()
-        await self._transport.speak(sound)
+        await self._line.speak(sound)
 
     def _begin_turn(self) -> None:
-        self._turn_from = self._session.now()
+        self._turn_from = self._now()
         self._turn_events.clear()
 
     async def _until(self, condition: Condition, secs: float, why: str | Callable[[], str]) -> None:
@@ -180,7 +220,7 @@ class Performer:
         Raises:
             _Vain: It was not met within ``secs`` seconds.
         """
-        now = self._session.now
+        now = self._now
         deadline = now() + secs
         while (again := condition()) > INSTANT:
             left = deadline - now()
@@ -199,16 +239,16 @@ class Performer:
 
     def _silent_for(self, secs: float) -> float:
         """Met when the agent has not been heard for ``secs`` seconds."""
-        if not self._playout.speech_starts:
+        if not self._ear.speech_starts:
             return 0.0
-        return max(0.0, self._playout.audible_until + secs - self._session.now())
+        return max(0.0, self._ear.audible_until + secs - self._now())
 
     def _reply_over(self) -> float:
         """Met when a reply to the caller's last words was heard to its end."""
-        starts = self._playout.speech_starts
+        starts = self._ear.speech_starts
         replied = bool(starts) and (
             starts[-1] >= max(self._turn_from, self._consumed_to)
-            or self._playout.audible_until > max(self._spoke_until(), self._consumed_to)
+            or self._ear.audible_until > max(self._spoke_until(), self._consumed_to)
         )
         if not replied or self._open_tools:
             return math.inf
@@ -222,17 +262,17 @@ class Performer:
         """Met when the agent has neither spoken, thought nor worked for ``secs`` seconds."""
         if self._open_tools or self._thinking:
             return math.inf
-        last = max(self._spoke_until(), self._playout.audible_until)
-        return max(0.0, last + secs - self._session.now())
+        last = max(self._spoke_until(), self._ear.audible_until)
+        return max(0.0, last + secs - self._now())
 
     def _into_speech(self, after: float) -> float:
         """Met ``after`` seconds into the agent's current speech."""
-        now, playout = self._session.now(), self._playout
-        if playout.speech_starts and playout.audible_until >= now:
-            return max(0.0, playout.speech_starts[-1] + after - now)
+        now, ear = self._now(), self._ear
+        if ear.speech_starts and ear.audible_until >= now:
+            return max(0.0, ear.speech_starts[-1] + after - now)
         since = max(self._turn_from, self._consumed_to)
-        if any(start >= since for start in playout.speech_starts):
-            spoke = playout.audible_until - playout.speech_starts[-1]
+        if any(start >= since for start in ear.speech_starts):
+            spoke = ear.audible_until - ear.speech_starts[-1]
             raise _Vain(
                 f"the agent was silent again after {spoke:.1f} s of speech, before the caller "
                 f"could interrupt {after:g} s into it"
