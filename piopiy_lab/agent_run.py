@@ -28,8 +28,9 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.workers.runner import WorkerRunner
 
-from piopiy_lab import events, modelled_latency, turn_taking, vad
+from piopiy_lab import call_control, events, modelled_latency, turn_taking, vad
 from piopiy_lab.errors import ArgumentError, ServiceError
+from piopiy_lab.hearing_out import HearingOut
 from piopiy_lab.observer import CallObserver
 from piopiy_lab.pipeline_build import READY_SECS, Chain, build_chain, make_worker
 from piopiy_lab.session import Session, TransportSettings
@@ -79,6 +80,9 @@ class AgentRun:
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()
         self._worker = self._make_worker()
+        self._hearing_out = HearingOut(
+            session, self._observer, self.transport.output(), self._worker.queue_frame
+        )
 
     def _build(self) -> Chain:
         chain = build_chain(self._parts, self._context, self.transport, self._turns)
@@ -209,6 +213,25 @@ class AgentRun:
         await self._worker.queue_frame(
             LLMMessagesAppendFrame(messages=[{"role": "user", "content": text}], run_llm=True)
         )
+
+    async def heard_out(self) -> None:
+        """Wait until all that the agent is about to say has been heard, or the call ends."""
+        await self._hearing_out.wait()
+
+    async def end_call(self) -> None:
+        """End the call once the agent has been heard out."""
+        await self.heard_out()
+        self._session.end("agent_ended")
+
+    async def transfer(self, to: str, cause: str) -> None:
+        """Hand the caller over once the agent has been heard out.
+
+        Raises:
+            CallControlError: The platform refused. The call goes on.
+        """
+        await self.heard_out()
+        if self._session.reason is None:
+            await call_control.transfer(self._session, to, cause)
 
     async def interrupt(self) -> None:
         """Stop the agent's speech and thought."""

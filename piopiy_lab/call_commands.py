@@ -7,10 +7,11 @@ loop, and shows in the event log when it has happened.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from piopiy_lab.errors import ArgumentError, CallError, NotYetError
+from piopiy_lab.errors import ArgumentError, CallControlError, CallError, NotYetError
 from piopiy_lab.session import Session
 
 
@@ -85,6 +86,15 @@ class CallCommands:
     def switch_service(self, service: Any) -> None:
         """Switch to another service."""
         raise NotYetError(f"switch_service({service!r}): it comes in a later version")
+
+    def transfer(self, to: str) -> None:
+        """Hand the caller over; a refusal is in the log, and the call goes on."""
+
+        async def transfer(agent: Any) -> None:
+            with contextlib.suppress(CallControlError):
+                await agent.transfer(to, "command")
+
+        self._command("transfer", transfer)
 
     def mute(self, muted: bool) -> None:
         """Close or open the user's side."""

@@ -33,6 +33,10 @@ class CommandPort(Protocol):
         """Make a service, or the one of that name, the active one."""
         ...
 
+    def transfer(self, to: str) -> None:
+        """Hand the caller over to another number, once the agent has finished speaking."""
+        ...
+
     def mute(self, muted: bool) -> None:
         """Close or open the user's side."""
         ...

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.call_control import check_target
 from piopiy_lab.call_record import CallRecord
 from piopiy_lab.command_port import CommandPort as CommandPort
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallEndedError, CallError
@@ -164,6 +165,24 @@ class Call(CallRecord):
             names = ", ".join(map(repr, port.services)) or "none yet"
             raise ArgumentError(f"no service {service!r} in this call; there are: {names}")
         port.switch_service(service)
+
+    def transfer(self, to: str) -> None:
+        """Hand the caller over to another number. Returns at once.
+
+        What the agent is saying is heard out first. On the phone the platform transfers the
+        caller; elsewhere it is an event. Either way the call ends with the reason "agent_ended";
+        if the platform refuses, it goes on. :attr:`events` has ``TransferRequested`` and
+        ``TransferFinished``.
+
+        Args:
+            to: A telephone number, an extension, or a SIP address.
+
+        Raises:
+            ArgumentError: It is none of these.
+            CallEndedError: The call is over.
+        """
+        target = check_target(to)
+        self._running("transfer").transfer(target)
 
     # --- waiting ----------------------------------------------------------------------------
 

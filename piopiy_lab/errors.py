@@ -13,6 +13,7 @@ The tree::
     ├── SavedCallError                     a folder that can't be written, or is no saved call
     ├── CallError                          something about one running call
     │   ├── CallEndedError                 the call is over; the command came too late
+    │   ├── CallControlError               the platform refused a transfer or a hang-up
     │   ├── ServiceError                   a service failed, timed out, or can't be used again
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
     │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
@@ -82,6 +83,10 @@ class CallError(PiopiyLabError):
 
 class CallEndedError(CallError):
     """The call has ended, so the command can't act on it."""
+
+
+class CallControlError(CallError):
+    """The platform refused to transfer or hang up a call, or did not answer."""
 
 
 class ServiceError(CallError):

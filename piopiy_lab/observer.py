@@ -9,6 +9,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -59,6 +60,8 @@ class CallObserver(BaseObserver):
         self._user_speaking = False
         self._user_turn = False
         self._agent_speaking = False
+        self.silent = asyncio.Event()  # set while the agent isn't being heard
+        self.silent.set()
         self._interrupted = False  # the agent is falling silent because it was interrupted
         self._responding = False  # the LLM is giving an answer
         self._synthesising = False
@@ -203,12 +206,14 @@ class CallObserver(BaseObserver):
         self.active_at = at
         if not self._agent_speaking:
             self._agent_speaking, self._interrupted = True, False
+            self.silent.clear()
             self._add(events.AgentSpeechStarted, at)
 
     def _agent_stopped(self, _: f.Frame, __: FramePushed, at: float) -> None:
         self.active_at = at
         if self._agent_speaking:
             self._agent_speaking = False
+            self.silent.set()
             cause = "interrupted" if self._interrupted else "finished"
             self._add(events.AgentSpeechStopped, at, cause=cause)
 

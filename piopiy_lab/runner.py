@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piopiy_lab import events
+from piopiy_lab import call_control, events
 from piopiy_lab._version import __version__
 from piopiy_lab.call_commands import CallCommands
 from piopiy_lab.callback import SessionCallback, supported_fields
@@ -147,6 +147,7 @@ class CallHost(CallCommands):
             session.end("cancelled")
         ended.cancel()
         await self._wind_down(session, task)
+        await call_control.release(session)
         self._finish(session)
         if cancelled:
             raise asyncio.CancelledError

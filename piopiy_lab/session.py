@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from piopiy_lab import events
+from piopiy_lab.call_control import CallControl
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recorder import Recorder
 from piopiy_lab.script import Script
@@ -73,6 +74,8 @@ class Session:
         latest_agent: The last one started, also when it has ended.
         latency: Modelled latencies of the services, by part; see ``modelled_latency``.
         script: A scripted caller's own words; empty on any other call.
+        control: The platform's actions on this call; None off the phone.
+        handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
     """
@@ -87,6 +90,8 @@ class Session:
     silence_secs: float = 0.02
     agents: list[RunningAgent] = field(default_factory=list)
     latest_agent: RunningAgent | None = None
+    control: CallControl | None = None
+    handed_over: bool = False
     reason: str | None = None
     error: BaseException | None = None
     latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

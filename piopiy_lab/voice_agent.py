@@ -15,9 +15,11 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, made
 from piopiy_lab.agent_run import AgentRun
+from piopiy_lab.call_control import check_target
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
+    CallError,
     NotYetError,
     ServiceError,
 )
@@ -226,6 +228,38 @@ class VoiceAgent:
             for schema in self._tools.schemas:
                 if schema.name == name:
                     self._run.offer(Tool(schema, handler), self._tools.schemas)
+
+    async def end_call(self) -> None:
+        """End the call, once what the agent is saying has been heard; the reason is "agent_ended".
+
+        Call it on the session's loop: in a tool's handler, or a task of ``create_session``.
+
+        Raises:
+            CallError: The agent isn't running.
+        """
+        await self._running("end_call").end_call()
+
+    async def transfer_call(self, number: str) -> None:
+        """Hand the caller over, once what the agent is saying has been heard.
+
+        On the phone the platform transfers the caller; elsewhere it is an event. The call ends
+        with the reason "agent_ended". Call it on the session's loop.
+
+        Args:
+            number: A telephone number, an extension, or a SIP address.
+
+        Raises:
+            ArgumentError: It is none of these.
+            CallControlError: The platform refused. The call goes on.
+            CallError: The agent isn't running.
+        """
+        target = check_target(number)
+        await self._running("transfer_call").transfer(target, "code")
+
+    def _running(self, what: str) -> AgentRun:
+        if self._run is None:
+            raise CallError(f"{what}: this VoiceAgent is in no call; await voice_agent.start()")
+        return self._run
 
     async def switch_service(self, service: Any) -> None:
         """Make another service of a switcher the active one. Not in this version."""

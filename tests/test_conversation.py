@@ -89,6 +89,7 @@ def test_commands_reach_the_port_while_it_runs(running: Running):
     call.tune(stop_secs=0.3)
     call.switch_service("llm")
     call.mute()
+    call.transfer("+91 80 1234 5678")
     call.hang_up()
     assert running.port.commands == [
         ("say", "Hello"),
@@ -97,6 +98,7 @@ def test_commands_reach_the_port_while_it_runs(running: Running):
         ("tune", ("stop_secs", 0.3)),
         ("switch_service", "llm"),
         ("mute", True),
+        ("transfer", "+918012345678"),
         ("hang_up",),
     ]
     assert call.agent is running.port.agent
@@ -113,6 +115,7 @@ def test_after_the_end_commands_say_so_and_hang_up_does_nothing(running: Running
         lambda: call.tune(stop_secs=0.3),
         lambda: call.switch_service("llm"),
         call.mute,
+        lambda: call.transfer("204"),
     ]
     for command in commands:
         with pytest.raises(CallEndedError, match=r"sim-1 has ended \(idle_timeout\)"):
@@ -127,6 +130,8 @@ def test_arguments_are_checked_at_once(running: Running):
         call.say("  ")
     with pytest.raises(ArgumentTypeError, match=r"user_says\(\) takes a text, not int 3"):
         call.user_says(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="transfer to 'Anna': that is no number"):
+        call.transfer("Anna")
     with pytest.raises(ArgumentError, match="stop_secs"):
         call.tune()
     with pytest.raises(ArgumentError, match=r"no service 'tts'.*'stt', 'llm'"):

@@ -32,6 +32,8 @@ from piopiy_lab.events.call import (
     CallStarted,
     CallStateChanged,
     PipelineStarted,
+    TransferFinished,
+    TransferRequested,
 )
 from piopiy_lab.events.services import (
     ErrorOccurred,
@@ -103,6 +105,8 @@ __all__ = [
     "ToolCancelled",
     "ToolReturned",
     "Transcribed",
+    "TransferFinished",
+    "TransferRequested",
     "TurnPredicted",
     "UnknownEvent",
     "UserMuted",

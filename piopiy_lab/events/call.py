@@ -36,6 +36,23 @@ class PipelineStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransferRequested(Event):
+    """The caller is to be handed over to another number."""
+
+    to: str
+    cause: str  # "tool", "code" (``voice_agent.transfer_call``) or "command" (``call.transfer``)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferFinished(Event):
+    """The hand-over is done, or failed and the call goes on."""
+
+    to: str
+    status: str  # "transferred", "failed", or "not_on_phone": nothing there to transfer
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallEnded(Event):
     """The last event of every call."""
 
