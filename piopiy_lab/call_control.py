@@ -107,9 +107,7 @@ async def transfer(session: Session, to: str, cause: str) -> None:
 
 
 def _failed(session: Session, to: str, why: str) -> CallControlError:
-    session.log.append(
-        events.TransferFinished(at=session.now(), to=to, status="failed", error=why)
-    )
+    session.log.append(events.TransferFinished(at=session.now(), to=to, status="failed", error=why))
     return CallControlError(f"the transfer to {to} failed: {why}")
 
 
