@@ -1,0 +1,75 @@
+"""Fixtures of the tests in a real JupyterLab; what they give is in ``lab_harness``."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from lab_harness import Chrome, LabServer, Notebook, missing_parts
+
+MISSING = missing_parts()
+if MISSING and os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
+    raise RuntimeError(MISSING)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if MISSING and "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason=MISSING))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The one ``jupyter lab`` of the test run: a ``LabServer``."""
+    server = LabServer(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    """The module's browser: a ``Chrome``, with a capture file as its microphone."""
+    browser = Chrome(tmp_path_factory.mktemp("chrome"))
+    yield browser
+    browser.stop()
+
+
+@pytest.fixture
+def open_notebook(lab, chrome, request):
+    """A function that opens code cells as a notebook, in a page and with a kernel of its own.
+
+    ``open_notebook(*cells, name=None, host="127.0.0.1", before=None)``: a ``name`` that was opened
+    before is opened again, in a second tab with the same kernel (its cells stay as they are);
+    ``before(page)`` is called before the page loads.
+    """
+    opened = []
+    numbers = itertools.count(1)
+
+    def open_notebook(*cells, name=None, host="127.0.0.1", before=None):
+        name = name or f"{request.node.name}-{next(numbers)}.ipynb".replace("[", "-").replace(
+            "]", ""
+        )
+        if cells:
+            lab.write_notebook(name, list(cells))
+        page = chrome.context.new_page()
+        if before is not None:
+            before(page)
+        notebook = Notebook(page, lab.url(name, host))
+        notebook.name = name
+        opened.append(notebook)
+        return notebook
+
+    yield open_notebook
+    for notebook in opened:
+        if not notebook.page.is_closed():
+            notebook.close()
+    for session in lab.api("sessions"):
+        lab.end_kernel(session["kernel"]["id"])
+
+
+@pytest.fixture
+def screenshots(tmp_path):
+    """The folder for pictures: PIOPIY_LAB_SCREENSHOTS, or the test's own."""
+    return Path(os.environ.get("PIOPIY_LAB_SCREENSHOTS") or tmp_path)
