@@ -168,6 +168,10 @@ class AgentRun:
                 greeting=self.agent.greeting,
             )
         )
+        if (wait := getattr(self.transport, "wait_until_open", None)) is not None:
+            await wait()  # a device that opens, a browser's user who presses the button
+            if session.reason is not None:
+                return
         session.listening()
         if self.agent.greeting:
             await self._worker.queue_frame(

@@ -24,6 +24,7 @@ class CallCommands:
         self.session: Session | None = None  # made on the session's loop, by the runner
         self._error: BaseException | None = None  # what ended the call badly; by the runner
         self._pending_end: str | None = None  # a hang-up that came before there was a session
+        self.pending_mute = False  # a mute that came before there was a session
         self._commands: set[asyncio.Task[Any]] = set()  # the loop holds its tasks only weakly
 
     @property
@@ -97,8 +98,15 @@ class CallCommands:
         self._command("transfer", transfer)
 
     def mute(self, muted: bool) -> None:
-        """Close or open the user's side."""
-        raise NotYetError("mute() comes with the microphones, in a later version")
+        """Close or open the user's side, now or as soon as there is one."""
+
+        def mute() -> None:
+            if self.session is None:
+                self.pending_mute = muted
+            else:
+                self.session.mute(muted)
+
+        self._call_on_loop(mute)
 
     def _running_agent(self, what: str) -> Any:
         session = self.session

@@ -131,6 +131,7 @@ class CallHost(CallCommands):
             silence_secs=self._silence_secs,
             latency=self._latency,
         )
+        session.mute(self.pending_mute)
         if self._pending_end is not None:
             session.end(self._pending_end)
         context = contextvars.copy_context()

@@ -78,6 +78,7 @@ class Session:
         handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
+        muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
     """
 
     log: EventLog
@@ -96,6 +97,7 @@ class Session:
     error: BaseException | None = None
     latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     script: Script = field(default_factory=Script)
+    muted: bool = False
     _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,6 +114,12 @@ class Session:
         self.reason = reason
         self.error = error
         self._ended.set()
+
+    def mute(self, muted: bool) -> None:
+        """Close or open the user's side: the transport gives silence in place of what it hears."""
+        if muted != self.muted:
+            self.muted = muted
+            self.log.append(events.UserMuted(at=self.now(), muted=muted))
 
     def listening(self) -> None:
         """Say that somebody listens now: a pipeline runs."""

@@ -49,11 +49,14 @@ from piopiy_lab.events.tools import (
     ToolReturned,
 )
 from piopiy_lab.events.transports import (
+    AudioDeviceLost,
+    AudioDeviceOpened,
     AudioDropped,
     CallerSpoke,
     CallerStepFailed,
     CallerStepFinished,
     CallerStepStarted,
+    LevelMeasured,
 )
 from piopiy_lab.events.user import (
     DTMFReceived,
@@ -75,6 +78,8 @@ __all__ = [
     "AgentSpeechStarted",
     "AgentSpeechStopped",
     "AgentTurnAdded",
+    "AudioDeviceLost",
+    "AudioDeviceOpened",
     "AudioDropped",
     "AudioSynthesized",
     "CallEnded",
@@ -93,6 +98,7 @@ __all__ = [
     "LLMResponseStarted",
     "LLMResponseStopped",
     "LLMTextGenerated",
+    "LevelMeasured",
     "MetricsReported",
     "NoticeGiven",
     "PipelineStarted",

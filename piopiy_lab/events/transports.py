@@ -1,4 +1,4 @@
-"""Transports: the scripted caller's steps, and audio that was lost."""
+"""Transports: the scripted caller's steps, devices, levels, and audio that was lost."""
 
 from __future__ import annotations
 
@@ -48,3 +48,30 @@ class AudioDropped(Event):
     cause: str  # "overflow", "underflow", "stale"
     secs: float
     remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioDeviceOpened(Event):
+    """A microphone or a speaker began to work."""
+
+    side: str  # "input" or "output"
+    device: str  # its name
+    sample_rate: int  # Hz that it runs at
+    latency_secs: float  # what it says of itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioDeviceLost(Event):
+    """A microphone or a speaker stopped working while the call ran."""
+
+    side: str  # "input" or "output"
+    device: str  # its name
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelMeasured(Event):
+    """How loud both sides are, about ten times a second; on live devices only."""
+
+    user_dbfs: float  # RMS of the user's side as the agent hears it; -96 is silence
+    agent_dbfs: float  # RMS of what is given to the speaker

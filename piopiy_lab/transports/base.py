@@ -61,7 +61,8 @@ class SessionTransport(BaseTransport):
             audio_out_10ms_chunks=OUTPUT_10MS_CHUNKS,
             audio_out_end_silence_secs=0,
         )
-        self.playout = Playout(settings.audio_out_sample_rate)
+        self.playout = self.make_playout()
+        self.lead_secs = LEAD_SECS
         self._input = SessionInput(self)
         self._output = SessionOutput(self)
 
@@ -80,17 +81,44 @@ class SessionTransport(BaseTransport):
         """
         raise NotImplementedError
 
+    def make_playout(self) -> Playout:
+        """Make the account of what the listener hears."""
+        return Playout(self.settings.audio_out_sample_rate)
+
+    async def wait_until_open(self) -> None:
+        """Wait until somebody can be at the other end; the agent greets only then."""
+
+    def play(self, samples: np.ndarray[Any, Any]) -> None:
+        """Hand a piece of the agent's audio to a device, if there is one behind this transport.
+
+        Args:
+            samples: int16, shape (n,), at the output rate; the playout has it already.
+        """
+
+    def stop_playing(self) -> float:
+        """Drop what a device has not played yet.
+
+        Returns:
+            The call's seconds at which the listener hears nothing more: now, or a little later
+            where a sound card keeps what it was given.
+        """
+        return self.session.now()
+
     def heard_changed(self) -> None:
         """Called when what the listener hears has changed (audio added or cleared)."""
 
     async def feed(self, start: float, samples: np.ndarray[Any, Any]) -> None:
         """Give a piece of the caller's audio to the pipeline and the recorder.
 
+        While the user's side is muted (``Call.mute``) both get silence in its place.
+
         Args:
             start: The call's seconds of the first sample.
             samples: int16, shape (n,), at the input rate.
         """
         rate = self.settings.audio_in_sample_rate
+        if self.session.muted:
+            samples = np.zeros(len(samples), np.int16)
         recorder = self.session.recorder
         recorder.write_caller(start, samples, rate)
         self._output.record_played()
@@ -153,10 +181,12 @@ class SessionOutput(BaseOutputTransport):
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
         session, playout = self._transport.session, self._transport.playout
-        playout.write(session.now(), np.frombuffer(frame.audio, np.int16))
+        samples = np.frombuffer(frame.audio, np.int16)
+        playout.write(session.now(), samples)
+        self._transport.play(samples)
         self._transport.heard_changed()
         self.record_played()
-        wait = playout.ends_at - LEAD_SECS - session.now()
+        wait = playout.ends_at - self._transport.lead_secs - session.now()
         if wait > 0:
             await asyncio.sleep(wait)
         return True
@@ -179,8 +209,7 @@ class SessionOutput(BaseOutputTransport):
 
     def clear(self) -> None:
         """Drop the audio that was not heard yet."""
-        now = self._transport.session.now()
-        played, _ = self._transport.playout.clear(now)
+        played, _ = self._transport.playout.clear(self._transport.stop_playing())
         self._record(played)
         self._transport.heard_changed()
 

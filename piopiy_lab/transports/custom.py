@@ -22,6 +22,8 @@ def record_custom(transport: Any, session: Session, settings: TransportSettings)
 
     async def heard(processor: FrameProcessor, frame: Frame) -> None:
         if isinstance(frame, InputAudioRawFrame):
+            if session.muted:
+                frame.audio = bytes(len(frame.audio))
             samples = _mono(frame)
             start = max(0.0, session.now() - len(samples) / frame.sample_rate)
             recorder.write_caller(start, samples, frame.sample_rate)

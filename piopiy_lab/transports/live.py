@@ -1,0 +1,280 @@
+"""What every live device shares: a microphone on this computer, or in a browser.
+
+A subclass opens its device in :meth:`LiveTransport.open` and closes it in
+:meth:`LiveTransport.close`. In between
+
+- it hands captured audio over with :meth:`LiveTransport.capture`, from any thread;
+- it plays what :meth:`LiveTransport.send` is given, and drops it all in
+  :meth:`LiveTransport.stop_playing`;
+- it says with :meth:`LiveTransport.report_played`, from any thread, which sample is heard when.
+
+What is done with that is here: the user's side is cleaned of echo, levelled, muted and fed to the
+pipeline; the transcript's cut on an interruption and the recording follow what was really heard;
+what is lost on the way becomes an event with advice.
+
+Everything but `capture` and `report_played` runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+from pipecat.frames.frames import Frame, TTSTextFrame
+from pipecat.processors.frame_processor import FrameDirection
+
+from piopiy_lab import events, pcm
+from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports.base import SessionOutput, SessionTransport
+from piopiy_lab.transports.drops import Drops
+from piopiy_lab.transports.live_playout import LivePlayout
+
+Samples = np.ndarray[Any, Any]
+
+#: Seconds between two level events.
+LEVEL_SECS = 0.1
+#: Captured audio that is older than this when the loop gets to it is dropped: a conversation
+#: can't use it any more.
+STALE_SECS = 1.5
+#: Seconds by which a captured block's time may differ from the running count of samples before
+#: the count is given up: a device's jitter is below, a lost block above.
+JUMP_SECS = 0.1
+#: Seconds that the user's side stays closed after the agent's last audible sample, half-duplex:
+#: a room's reverberation, and what a device keeps back.
+HALF_DUPLEX_TAIL_SECS = 0.25
+
+
+class LiveTransport(SessionTransport):
+    """A transport whose other end is a person at a device."""
+
+    playout: LivePlayout
+
+    def __init__(
+        self,
+        session: Session,
+        settings: TransportSettings,
+        *,
+        half_duplex: bool = False,
+        input_gain_db: float = 0.0,
+        muted: bool = False,
+        lead_secs: float = 0.2,
+    ) -> None:
+        """Make the transport; the device is opened when the pipeline starts.
+
+        Args:
+            session: The call it belongs to.
+            settings: The rates of both sides, as the pipeline has them.
+            half_duplex: Ignore the user's side while the agent is heard.
+            input_gain_db: Added to the user's side, in dB; clipped at full scale.
+            muted: Start with the user's side closed (push-to-talk).
+            lead_secs: How far ahead of the listener audio is handed to the device. It costs
+                nothing on an interruption, for the device drops it at once.
+        """
+        super().__init__(session, settings)
+        self._output = LiveOutput(self)
+        self.lead_secs = lead_secs
+        self.drops = Drops(session.log)
+        self._half_duplex = half_duplex
+        self._gain = np.float32(10 ** (input_gain_db / 20))
+        self._loop = asyncio.get_running_loop()
+        self._open = asyncio.Event()  # set when the device works, and when it never will
+        self._awake = asyncio.Event()  # set by capture(), cleared by run()
+        self._lock = threading.Lock()
+        self._captured: deque[tuple[float, Samples]] = deque()  # any thread, under _lock
+        self._report: tuple[int, float] | None = None  # the last one; any thread, under _lock
+        self._next_at: float | None = None  # seconds of the next captured sample
+        self._level_at = 0.0
+        self._user_power = self._agent_power = 0.0  # sums of squares since the last level event
+        self._user_count = 0
+        self._agent_blocks: deque[tuple[float, float, float]] = deque()  # start, end, mean square
+        if muted:
+            session.mute(True)
+
+    # --- for the subclass ---------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the device; may take as long as a person takes.
+
+        Raises:
+            PiopiyLabError: It can't be opened; the call ends with this error.
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close the device; also after an :meth:`open` that failed or was cancelled."""
+        raise NotImplementedError
+
+    def send(self, samples: Samples) -> None:
+        """Give a piece of the agent's audio to the device; must not block.
+
+        Args:
+            samples: int16, shape (n,), at the output rate; read only.
+        """
+        raise NotImplementedError
+
+    def stop_playing(self) -> float:
+        """Drop what the device has not played yet; must not block.
+
+        Returns:
+            The call's seconds at which the listener hears nothing more. Numbers of samples
+            (:meth:`report_played`) go on counting what was sent, dropped or not.
+        """
+        raise NotImplementedError
+
+    def capture(self, at: float, samples: Samples) -> None:
+        """Hand over captured audio; from any thread, never blocks for long.
+
+        Args:
+            at: The call's seconds (``session.now()``) of the first sample.
+            samples: int16, shape (n,), at the input rate, not to be changed afterwards.
+        """
+        with self._lock:
+            first = not self._captured
+            self._captured.append((at, samples))
+        if first and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._awake.set)
+
+    def report_played(self, number: int, heard_at: float) -> None:
+        """Say that a sample is heard at a time; from any thread, a few times a second.
+
+        Args:
+            number: The sample's number among all that :meth:`send` was given, from 0.
+            heard_at: The call's seconds at which it is heard; may lie a little ahead.
+        """
+        with self._lock:
+            self._report = (number, heard_at)
+
+    def clean(self, at: float, samples: Samples) -> Samples:
+        """Take the echo out of captured audio, if this transport does that.
+
+        Returns:
+            int16, shape (n,): any number of samples, in order; they are taken to follow on those
+            that the last call returned.
+        """
+        return samples
+
+    # --- the life of it -----------------------------------------------------------------------
+
+    def make_playout(self) -> LivePlayout:
+        """Make the account of what the listener hears."""
+        return LivePlayout(self.settings.audio_out_sample_rate)
+
+    async def wait_until_open(self) -> None:
+        """Wait until the device works, or never will."""
+        await self._open.wait()
+
+    async def run(self) -> None:
+        """Open the device, feed what it hears until cancelled, and close it."""
+        try:
+            await self.open()
+            self._open.set()
+            while True:
+                await self._awake.wait()
+                self._awake.clear()
+                await self._drain()
+        except Exception as error:
+            self.session.end("error", error)
+        finally:
+            self._open.set()
+            await self.close()
+            self.drops.flush()
+
+    async def _drain(self) -> None:
+        while True:
+            with self._lock:
+                report, self._report = self._report, None
+                block = self._captured.popleft() if self._captured else None
+            if report is not None:
+                self.playout.report(*report)
+            if block is None:
+                return
+            await self._take(*block)
+
+    async def _take(self, at: float, samples: Samples) -> None:
+        now, rate = self.session.now(), self.settings.audio_in_sample_rate
+        if now - at - len(samples) / rate > STALE_SECS:
+            self.drops.add(
+                "input",
+                "stale",
+                len(samples) / rate,
+                "the session's loop was busy: move blocking work into a thread "
+                "(await asyncio.to_thread(function))",
+            )
+            return
+        ready = self.clean(at, samples)
+        if self._next_at is None or abs(at - self._next_at) > JUMP_SECS:
+            # Also the first time: what clean() holds back is older than this block.
+            self._next_at = at + (len(samples) - len(ready)) / rate
+        if len(ready) == 0:
+            return
+        start, self._next_at = self._next_at, self._next_at + len(ready) / rate
+        if self._gain != 1.0:
+            ready = pcm.to_int16(pcm.to_float32(ready) * self._gain)
+        if self._half_duplex and self._agent_is_heard(start, len(ready) / rate):
+            ready = np.zeros(len(ready), np.int16)
+        self._measure(ready)
+        await self.feed(start, ready)
+
+    def _agent_is_heard(self, start: float, secs: float) -> bool:
+        starts = self.playout.speech_starts
+        if not starts or start + secs < starts[-1]:
+            return False
+        return start < self.playout.audible_until + HALF_DUPLEX_TAIL_SECS
+
+    def play(self, samples: Samples) -> None:
+        """Send a piece to the device, and remember how loud it is for the level events."""
+        values = samples.astype(np.float32)
+        power = float(np.dot(values, values)) / max(1, len(values))
+        end = self.playout.ends_at
+        start = end - len(samples) / self.settings.audio_out_sample_rate
+        self._agent_blocks.append((start, end, power))
+        self.send(samples)
+
+    def _measure(self, samples: Samples) -> None:
+        """Write a level event when it is time for one."""
+        if not self.session.muted:
+            values = samples.astype(np.float32)
+            self._user_power += float(np.dot(values, values))
+        self._user_count += len(samples)
+        now = self.session.now()
+        if now - self._level_at < LEVEL_SECS:
+            return
+        self._level_at = now
+        while self._agent_blocks and self._agent_blocks[0][1] < now:
+            self._agent_blocks.popleft()
+        heard = self._agent_blocks and self._agent_blocks[0][0] <= now < self.playout.ends_at
+        agent = self._agent_blocks[0][2] if heard else 0.0
+        user = self._user_power / max(1, self._user_count)
+        self._user_power, self._user_count = 0.0, 0
+        self.session.log.append(
+            events.LevelMeasured(at=now, user_dbfs=_dbfs(user), agent_dbfs=_dbfs(agent))
+        )
+
+
+class LiveOutput(SessionOutput):
+    """The agent's side on a live device: words count when they are heard, not when they are made."""
+
+    _transport: LiveTransport
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame; a timed word waits until its sound has come out of the device.
+
+        pipecat pushes it when the word's time has come since the synthesis began. The sound is
+        later by what the device keeps back; in between an interruption drops the word.
+        """
+        if isinstance(frame, TTSTextFrame) and frame.pts:
+            transport = self._transport
+            wait = frame.pts / 1e9 + transport.playout.lag_secs - transport.session.now()
+            if wait > 0:
+                await asyncio.sleep(wait)
+        await super().push_frame(frame, direction)
+
+
+def _dbfs(power: float) -> float:
+    """Return a mean square of int16 samples in dBFS, to a tenth."""
+    return round(pcm.dbfs(float(np.sqrt(power)) / pcm.FULL_SCALE), 1)
