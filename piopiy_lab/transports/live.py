@@ -255,7 +255,7 @@ class LiveTransport(SessionTransport):
 
 
 class LiveOutput(SessionOutput):
-    """The agent's side on a live device: words count when they are heard, not when they are made."""
+    """The agent's side on a live device: words count when they are heard."""
 
     _transport: LiveTransport
 
