@@ -45,7 +45,7 @@ Condition = Callable[[], float]
 
 
 class Ear(Protocol):
-    """What has been heard of the agent; a :class:`~piopiy_lab.transports.playout.Playout` is one."""
+    """What has been heard of the agent: a :class:`~piopiy_lab.transports.playout.Playout`."""
 
     @property
     def speech_starts(self) -> Sequence[float]:
