@@ -1,0 +1,251 @@
+"""OpenAI's chat completions (``/v1/chat/completions``), streamed and whole, on loopback.
+
+What it answers is decided by rules (`piopiy_lab.offline.rules`) or by a script. What the real one
+documents and this one does: the key as ``Authorization: Bearer ...``; server-sent events with
+``delta`` chunks, tool calls in pieces with an index, ``finish_reason``, a ``usage`` chunk when
+``stream_options.include_usage`` is set, ``[DONE]``; errors as ``{"error": {...}}`` with 401, 400
+and 429 (with ``retry-after``). A client that goes away ends its stream, and `cancelled` counts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.fake_providers.scenario import Scenario
+from piopiy_lab.fake_providers.server import MALFORMED, FakeProvider
+from piopiy_lab.offline.replies import Answer, ToolCall, calls_tool
+from piopiy_lab.offline.rules import RuleBook
+
+__all__ = ["FakeOpenAI", "calls_tool"]
+
+_TOKEN = re.compile(r"\s*\S+")
+
+
+class FakeOpenAI(FakeProvider):
+    """An OpenAI for ``OpenAILLMService(api_key=server.key, base_url=server.base_url)``.
+
+    Attributes:
+        cancelled: How many answers the client didn't wait for (a barge-in).
+    """
+
+    name: ClassVar[str] = "OpenAI"
+
+    def __init__(
+        self,
+        script: Sequence[str | ToolCall] | None = None,
+        *,
+        rules: RuleBook | None = None,
+        token_secs: float = 0.0,
+        scenario: Scenario | None = None,
+        key: str = "fake-openai-key",
+    ) -> None:
+        """Make it; ``async with`` opens it.
+
+        Args:
+            script: What it answers, request by request: a text, or ``calls_tool(name, ...)``.
+            rules: Instead of a script: what is answered to what, as in ``offline_stack``.
+            token_secs: Seconds between two tokens.
+            scenario: How it behaves.
+            key: The key that it accepts.
+
+        Raises:
+            ArgumentError: Neither or both of ``script`` and ``rules``.
+        """
+        super().__init__(scenario=scenario, key=key)
+        if (script is None) == (rules is None):
+            raise ArgumentError("give either script=[...] or rules=RuleBook(...)")
+        for line in script or ():
+            if not isinstance(line, str | ToolCall):
+                raise ArgumentTypeError(f"script: {line!r}: give a text, or calls_tool(...)")
+        if not token_secs >= 0:
+            raise ArgumentError(f"token_secs={token_secs!r}: use seconds, 0 or more")
+        self._script = None if script is None else list(script)
+        self._rules = rules
+        self._token_secs = token_secs
+        self._answered = 0
+        self.cancelled = 0
+
+    @property
+    def base_url(self) -> str:
+        """For ``OpenAILLMService(base_url=)``."""
+        return f"http://{self.address}/v1"
+
+    def routes(self) -> list[web.RouteDef]:
+        """Serve ``/v1/chat/completions``."""
+        return [web.post("/v1/chat/completions", self._complete)]
+
+    def unauthorized(self) -> web.Response:
+        """Answer a wrong key."""
+        message = (
+            "Incorrect API key provided. You can find your API key at "
+            "https://platform.openai.com/account/api-keys."
+        )
+        return _error(401, message, "invalid_request_error", "invalid_api_key")
+
+    def rate_limited(self) -> web.Response:
+        """Answer too many requests."""
+        message = "Rate limit reached for requests. Please try again in 1s."
+        response = _error(429, message, "requests", "rate_limit_exceeded")
+        response.headers["retry-after"] = "1"
+        return response
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        refused = self.refusal(key if scheme.lower() == "bearer" else None)
+        if refused is not None:
+            return refused
+        try:
+            body = json.loads(await request.read())
+            messages = body["messages"]
+        except (ValueError, KeyError, TypeError):
+            message = "We could not parse the JSON body of your request."
+            return _error(400, message, "invalid_request_error", None)
+        number = self.connections
+        self.note(number, "completion", body)
+        scenario, breaks = self.scenario, self.breaks()
+        answer = self._answer(messages)
+        if not body.get("stream"):
+            await asyncio.sleep(scenario.first_byte_secs)
+            return web.json_response(_whole(body, number, answer))
+        try:
+            return await self._stream(request, body, number, answer, scenario, breaks)
+        except (ConnectionError, asyncio.CancelledError):
+            self.cancelled += not breaks
+            raise
+
+    def _answer(self, messages: Sequence[Mapping[str, Any]]) -> Answer:
+        if self._script is not None:
+            self._answered += 1
+            known = self._answered <= len(self._script)
+            line = self._script[self._answered - 1] if known else ""
+            if not known:
+                return Answer(f"There is no line {self._answered} in my script.")
+            return Answer("", (line,)) if isinstance(line, ToolCall) else Answer(line)
+        from pipecat.processors.aggregators.llm_context import LLMContext
+
+        from piopiy_lab.offline.history import history_of
+
+        assert self._rules is not None
+        return self._rules.answer(list(history_of(LLMContext(list(messages)))))  # type: ignore[arg-type]
+
+    async def _stream(
+        self,
+        request: web.Request,
+        body: Mapping[str, Any],
+        number: int,
+        answer: Answer,
+        scenario: Scenario,
+        breaks: bool,
+    ) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        transport = request.transport
+        began = loop.time()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for sent, part in enumerate(_parts(body, number, answer), 1):
+            due = scenario.first_byte_secs if sent == 1 else self._token_secs
+            over = scenario.drops_after_secs
+            if breaks and over is not None and loop.time() + due - began >= over:
+                await asyncio.sleep(max(0.0, began + over - loop.time()))
+                return self._break(transport, response)
+            if due:
+                await asyncio.sleep(due)
+            text = MALFORMED if sent == scenario.malformed_at else part
+            await response.write(f"data: {text}\n\n".encode())
+            if breaks and sent == scenario.drops_after_messages:
+                return self._break(transport, response)
+        await response.write_eof()
+        return response
+
+    def _break(self, transport: Any, response: web.StreamResponse) -> web.StreamResponse:
+        self.drops_done += 1
+        if transport is not None:
+            transport.abort()
+        return response
+
+
+def _error(status: int, message: str, kind: str, code: str | None) -> web.Response:
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return web.json_response({"error": error}, status=status)
+
+
+def _base(body: Mapping[str, Any], number: int, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-fake{number}",
+        "object": kind,
+        "created": 1_767_225_600,
+        "model": body.get("model", "gpt-fake"),
+    }
+
+
+def _usage(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """Return the usage; a "token" is a word."""
+    prompt = len(json.dumps(body["messages"]).split())
+    said = len(answer.text.split()) + sum(1 + len(call.arguments) for call in answer.calls)
+    return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
+
+
+def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[str]:
+    """Return the data of each server-sent event."""
+    base = _base(body, number, "chat.completion.chunk")
+
+    def chunk(delta: Mapping[str, Any], finish: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return json.dumps({**base, "choices": [choice]})
+
+    yield chunk({"role": "assistant", "content": ""})
+    for token in _TOKEN.findall(answer.text):
+        yield chunk({"content": token})
+    for index, call in enumerate(answer.calls):
+        function = {"name": call.tool, "arguments": ""}
+        head = {"index": index, "id": f"call_fake{number}_{index}", "type": "function"}
+        yield chunk({"tool_calls": [{**head, "function": function}]})
+        arguments = json.dumps(_typed(body, call))
+        for piece in re.findall(r".{1,12}", arguments):
+            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    yield chunk({}, "tool_calls" if answer.calls else "stop")
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield json.dumps({**base, "choices": [], "usage": _usage(body, answer)})
+    yield "[DONE]"
+
+
+def _typed(body: Mapping[str, Any], call: ToolCall) -> dict[str, Any]:
+    """Return a call's arguments in the types that the request's schema wants."""
+    from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+
+    from piopiy_lab.offline.llm import typed_arguments
+
+    schema = None
+    for tool in body.get("tools") or ():
+        function = tool.get("function", {})
+        if function.get("name") == call.tool:
+            parameters = function.get("parameters") or {}
+            properties = parameters.get("properties") or {}
+            schema = FunctionSchema(call.tool, "", properties, parameters.get("required") or [])
+    return typed_arguments(call.arguments, schema)
+
+
+def _whole(body: Mapping[str, Any], number: int, answer: Answer) -> dict[str, Any]:
+    """Return an answer that isn't streamed."""
+    calls = [
+        {
+            "id": f"call_fake{number}_{index}",
+            "type": "function",
+            "function": {"name": call.tool, "arguments": json.dumps(_typed(body, call))},
+        }
+        for index, call in enumerate(answer.calls)
+    ]
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text or None}
+    if calls:
+        message["tool_calls"] = calls
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
+    base = _base(body, number, "chat.completion")
+    return {**base, "choices": [choice], "usage": _usage(body, answer)}
