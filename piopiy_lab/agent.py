@@ -1,16 +1,63 @@
-"""Piopiy's import path for the telephone side: the session's context variables, and ``Agent``."""
+"""``Agent``: the phone's side. Connects to Piopiy's signalling and runs one session per call.
+
+Also Piopiy's import path for the session's context variables.
+"""
 
 from __future__ import annotations
 
-from piopiy_lab.callback import SessionCallback, check_callback
-from piopiy_lab.errors import NotYetError
-from piopiy_lab.session import ROOM_CTX, TOKEN_CTX, URL_CTX
+import asyncio
+import contextlib
+import contextvars
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ROOM_CTX", "TOKEN_CTX", "URL_CTX", "Agent"]
+from piopiy_lab.agent_logging import report_failure, set_debug
+from piopiy_lab.callback import SessionCallback, check_callback
+from piopiy_lab.conversation import Call
+from piopiy_lab.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    CallError,
+    SavedCallError,
+    SignalingError,
+)
+from piopiy_lab.room_sessions import RoomSessions
+from piopiy_lab.runner import CallFields, CallHost, check_record
+from piopiy_lab.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
+from piopiy_lab.signalling.invites import Invite, read_invite, read_room_name
+from piopiy_lab.signalling.links import Credentials, check_url, open_link, shown_url
+from piopiy_lab.signalling.staying import stay_connected
+from piopiy_lab.transports.opening import in_room
+
+if TYPE_CHECKING:
+    from piopiy_lab.background_agent import BackgroundAgent
+
+__all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
+
+#: Piopiy's own signalling server.
+SIGNALING_URL = "https://signaling.piopiy.com"
+
+OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
+
+log = logging.getLogger("piopiy_lab.agent")
 
 
 class Agent:
-    """Connects to Piopiy's signalling and runs one session per call. Not in this version."""
+    """Connects to Piopiy's signalling and runs one session per call.
+
+    ``await Agent(agent_id, agent_token, create_session).connect()`` serves calls until it is
+    cancelled or shut down; in a notebook ``agent.start()`` does so beside the cells. Each session
+    runs in its own task and its own context, in which ``URL_CTX``, ``TOKEN_CTX`` and ``ROOM_CTX``
+    are set. What goes wrong in one touches no other.
+
+    Unlike the reference SDK, it configures no logging, takes no signal, never shows a token, and
+    stays connected when the server goes away.
+    """
 
     def __init__(
         self,
@@ -19,22 +66,277 @@ class Agent:
         create_session: SessionCallback,
         signaling_url: str | None = None,
         debug: bool = False,
+        *,
+        max_sessions: int | None = None,
+        on_session_error: OnSessionError | None = None,
+        record: bool | str | Path = False,
+        keep_calls: int = 20,
     ) -> None:
-        """Take what the API reference's constructor takes.
+        """Take what the API reference's constructor takes, and a few things more.
 
         Args:
             agent_id: The agent's id from the dashboard.
             agent_token: Its token; never shown.
-            create_session: The session callback.
-            signaling_url: Another signalling endpoint.
-            debug: More log lines.
+            create_session: The session callback. It may take any of ``agent_id``, ``call_id``,
+                ``from_number``, ``to_number`` and ``metadata``; ``call_id`` is the room's name
+                where the call has none.
+            signaling_url: Another signalling endpoint: ``http(s)://`` for Socket.IO, ``ws(s)://``
+                for JSON over a WebSocket.
+            debug: Log lines from INFO on (logger ``piopiy_lab.agent``), else from WARNING on.
+            max_sessions: Refuse invites past this number of sessions.
+            on_session_error: ``f(room_name, error)``, async or not, called on the agent's loop for
+                each session that failed; it is logged in any case.
+            record: True keeps each call's audio in memory, a path keeps each call as a folder in
+                there.
+            keep_calls: How many ended calls stay in :attr:`calls`.
 
         Raises:
-            ArgumentTypeError: ``create_session`` is no session callback.
-            NotYetError: Always, once that is checked: the phone comes in a later version.
+            ArgumentTypeError: Something has the wrong type; ``create_session`` is no callback.
+            ArgumentError: An empty id or token, a bad address, a limit below 1.
         """
+        for name, value in (("agent_id", agent_id), ("agent_token", agent_token)):
+            if not isinstance(value, str):  # the value isn't shown: it may be the token
+                raise ArgumentTypeError(f"{name} must be a text, not a {type(value).__name__}")
+            if not value.strip():
+                raise ArgumentError(f"{name} is empty: take it from the dashboard")
         check_callback(create_session)
-        raise NotYetError(
-            "Agent(...): telephone calls come in a later version; the same create_session runs now "
-            "with start_call(create_session, Caller()...) and simulate(create_session, Caller()...)"
+        check_record(record)
+        _check_count("max_sessions", max_sessions, least=1, optional=True)
+        _check_count("keep_calls", keep_calls, least=0)
+        if on_session_error is not None and not callable(on_session_error):
+            raise ArgumentTypeError(f"on_session_error={on_session_error!r}: give a function")
+        self.agent_id = agent_id.strip()
+        self.signaling_url = SIGNALING_URL if signaling_url is None else check_url(signaling_url)
+        self.state = "stopped"  # "connecting", "connected", "reconnecting", "draining"
+        self._credentials = Credentials(self.agent_id, agent_token.strip())
+        self._create_session = _contained(create_session)
+        self._on_session_error = on_session_error
+        self._record = record
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that connect() runs on
+        self._stop: asyncio.Event | None = None  # while connect() runs: set to end it
+        self._done: asyncio.Event | None = None  # set when connect() has returned
+        self._grace = 0.0  # seconds that calls get to drain; written by shutdown()
+        self._reporting: set[asyncio.Task[None]] = set()  # running on_session_error callbacks
+        self._sessions = RoomSessions(
+            self._make_host,
+            self._session_failed,
+            max_sessions=max_sessions,
+            keep_calls=keep_calls,
         )
+        self._max_sessions, self._keep_calls = max_sessions, keep_calls
+        set_debug(debug)
+
+    # --- the API reference's methods ---------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect to signalling and serve calls until :meth:`shutdown` or a cancellation.
+
+        The first connection is tried once. After that a lost one is opened again, with growing
+        pauses, while sessions run on.
+
+        Raises:
+            SignalingError: There is no server, or it refused the agent (with its reason). A
+                server that refuses on reconnecting ends it too, once the running calls are over.
+            ArgumentError: It is connected already.
+        """
+        if self._stop is not None:
+            raise ArgumentError("connect(): this agent is connected; make another one, or wait")
+        self._loop = asyncio.get_running_loop()
+        self._stop, self._done, self._grace = asyncio.Event(), asyncio.Event(), 0.0
+        self._sessions.open()
+        self.state = "connecting"
+        try:
+            await stay_connected(
+                lambda: open_link(self.signaling_url, self._credentials, self._message),
+                self._stop,
+                self._changed,
+            )
+        except SignalingError:
+            if self._sessions.running:  # refused later on: the calls there are go on
+                log.error("signalling refuses the agent; its running calls are served to the end")
+                self._grace = float("inf")
+            raise
+        finally:
+            self.state = "draining"
+            try:
+                await self._sessions.end(self._grace)
+            finally:
+                self.state, stopped = "stopped", self._done
+                self._stop = self._done = self._loop = None
+                stopped.set()
+
+    async def shutdown(self, *, grace: float = 0.0) -> None:
+        """Disconnect from signalling and end the sessions; returns when they have ended.
+
+        Call it on the loop that :meth:`connect` runs on. From inside a session it returns at once.
+
+        Args:
+            grace: Seconds in which running calls may end by themselves. Signalling is closed all
+                the same, so the platform sends new calls elsewhere.
+
+        Raises:
+            ArgumentError: ``grace`` is negative or no number.
+        """
+        if isinstance(grace, bool) or not isinstance(grace, int | float) or not grace >= 0:
+            raise ArgumentError(f"shutdown(grace={grace!r}): give seconds, 0 or more")
+        if self._stop is None or self._done is None:
+            return
+        done = self._done
+        self._grace = float(grace)
+        self._sessions.hurry(self._grace)
+        self._stop.set()
+        if current_session() is None:
+            await done.wait()
+
+    # --- beside the API reference ------------------------------------------------------------
+
+    def start(self) -> BackgroundAgent:
+        """Serve calls on a thread of its own; returns at once, for notebooks.
+
+        Running the same cell again shuts down the agent that it started before.
+
+        Returns:
+            A handle, which shows itself as a live table of sessions.
+        """
+        from piopiy_lab.background_agent import start_agent
+
+        return start_agent(self)
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls, oldest first: those that run, and the last ended ones. Thread-safe."""
+        return self._sessions.calls
+
+    @property
+    def sessions(self) -> RoomSessions:
+        """The sessions with their counters. To read only."""
+        return self._sessions
+
+    def __repr__(self) -> str:
+        return (
+            f"<Agent {self.agent_id!r} at {shown_url(self.signaling_url)}: {self.state}, "
+            f"{self._sessions.running} running>"
+        )
+
+    # --- inside, on the agent's loop ---------------------------------------------------------
+
+    def _changed(self, state: str, why: str) -> None:
+        self.state = state
+        self._sessions.changes += 1
+        if state == "connected":
+            log.info("connected to %s", shown_url(self.signaling_url))
+        else:
+            log.warning(
+                "signalling was lost (%s); reconnecting, %d sessions run on",
+                why,
+                self._sessions.running,
+            )
+
+    def _message(self, event: str, data: Any) -> None:
+        """Take one message of the server's; nothing in it may do harm."""
+        try:
+            if event == "join_room":
+                self._sessions.invite(read_invite(data))
+            elif event == "cancel_room":
+                self._sessions.cancel(read_room_name(data))
+            else:
+                log.info("signalling said %s, which is none of ours: ignored", ascii(event[:40]))
+        except ArgumentError as error:
+            log.warning("ignored: %s", error)
+        except Exception:
+            log.exception("a %s message could not be handled", ascii(str(event)[:40]))
+
+    def _make_host(self, invite: Invite) -> CallHost:
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+
+        def call_on_loop(function: Callable[..., Any], *args: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the call is over
+                loop.call_soon_threadsafe(function, *args)
+
+        def make(record: bool | str | Path) -> CallHost:
+            return CallHost(
+                self._create_session,
+                CallFields(
+                    agent_id=invite.agent_id or self.agent_id,
+                    call_id=invite.call_id or invite.room_name,
+                    from_number=invite.from_number,
+                    to_number=invite.to_number,
+                    metadata=invite.metadata,
+                ),
+                origin="room",
+                open_transport=in_room(invite.url, invite.token, invite.room_name),
+                clock=lambda: time.monotonic() - began,
+                call_on_loop=call_on_loop,
+                record=record,
+                variables={
+                    URL_CTX: invite.url,
+                    TOKEN_CTX: invite.token,
+                    ROOM_CTX: invite.room_name,
+                },
+                needs_agent=False,
+            )
+
+        try:
+            host = make(_folder_in(self._record, invite))
+        except SavedCallError as error:
+            log.error("room %r is not recorded: %s", invite.room_name, error)  # noqa: TRY400
+            host = make(False)
+        host.meta["room"] = invite.room_name
+        return host
+
+    def _session_failed(self, room: str, error: BaseException, host: CallHost) -> None:
+        report_failure(room, error)
+        if self._on_session_error is None:
+            return
+
+        async def tell(callback: OnSessionError) -> None:
+            try:
+                told = callback(room, error)
+                if inspect.isawaitable(told):
+                    await told
+            except Exception as second:
+                report_failure(room, second, what="on_session_error")
+
+        task = asyncio.create_task(tell(self._on_session_error))
+        self._reporting.add(task)
+        task.add_done_callback(self._reporting.discard)
+
+
+def _contained(create_session: SessionCallback) -> SessionCallback:
+    """Keep a ``sys.exit()`` in a session from ending the process and everybody's calls."""
+
+    @functools.wraps(create_session)
+    async def session(**fields: Any) -> None:
+        try:
+            await create_session(**fields)
+        except SystemExit as error:
+            raise CallError(
+                f"create_session called sys.exit({error.code!r}): return instead; only this call "
+                "was ended"
+            ) from error
+
+    return session
+
+
+def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:
+    """Return the folder for a call: named after it, and never one that is there already."""
+    if isinstance(record, bool):
+        return record
+    name = invite.call_id or invite.room_name
+    plain = "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
+    folder = Path(record) / plain
+    number = 2
+    while folder.exists():
+        folder = Path(record) / f"{plain}-{number}"
+        number += 1
+    return folder
+
+
+def _check_count(name: str, value: Any, *, least: int, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentTypeError(f"{name}={value!r}: give a whole number")
+    if value < least:
+        raise ArgumentError(f"{name}={value!r}: give {least} or more")

@@ -49,17 +49,23 @@ def check_callback(create_session: Any) -> None:
 def supported_fields(create_session: SessionCallback, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of ``fields`` that the callback's signature has.
 
-    A callback with ``**kwargs`` gets every field. (The reference SDK passes it none.)
+    A callback with ``**kwargs`` gets every field. (The reference SDK passes it none.) A field that
+    the call doesn't have (None) leaves a parameter's own default alone.
     """
     parameters = _parameters(create_session)
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return dict(fields)
-    names = {
-        parameter.name
+    named = {
+        parameter.name: parameter.default
         for parameter in parameters
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
-    return {name: value for name, value in fields.items() if name in names}
+    given = {
+        name: value
+        for name, value in fields.items()
+        if value is not None or named.get(name, inspect.Parameter.empty) is inspect.Parameter.empty
+    }
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return given
+    return {name: value for name, value in given.items() if name in named}
 
 
 def parse_metadata(metadata: Any) -> Any:

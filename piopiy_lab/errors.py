@@ -11,10 +11,12 @@ The tree::
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
     ├── SavedCallError                     a folder that can't be written, or is no saved call
+    ├── SignalingError (ConnectionError)   Piopiy's signalling can't be reached, or said no
     ├── CallError                          something about one running call
     │   ├── CallEndedError                 the call is over; the command came too late
     │   ├── CallControlError               the platform refused a transfer or a hang-up
     │   ├── ServiceError                   a service failed, timed out, or can't be used again
+    │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
     │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
     └── SimulationError                    virtual time can't go on
@@ -77,6 +79,20 @@ class SavedCallError(PiopiyLabError, OSError):
     """A folder can't be written to, or doesn't hold a saved call."""
 
 
+class SignalingError(PiopiyLabError, ConnectionError):
+    """The signalling server can't be reached, refused the agent, or is no signalling server.
+
+    Attributes:
+        refused: Whether the server answered and said no (a wrong token, say): trying again with
+            the same id and token won't help.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        """Say what failed, and whether it was the server that said no."""
+        super().__init__(message)
+        self.refused = refused
+
+
 class CallError(PiopiyLabError):
     """Something went wrong in one call."""
 
@@ -91,6 +107,10 @@ class CallControlError(CallError):
 
 class ServiceError(CallError):
     """A service failed, timed out, or can't be used in this call."""
+
+
+class RoomError(CallError):
+    """The call's room can't be joined, or the link to it was lost for good."""
 
 
 class UnresponsiveError(CallError):

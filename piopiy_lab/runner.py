@@ -74,6 +74,8 @@ class CallHost(CallCommands):
         silence_secs: float = 0.02,
         latency: Mapping[str, tuple[float, ...]] | None = None,
         loop_thread_ident: int | None = None,
+        variables: Mapping[contextvars.ContextVar[Any], Any] | None = None,
+        needs_agent: bool = True,
     ) -> None:
         """Make the call; nothing runs yet.
 
@@ -90,8 +92,12 @@ class CallHost(CallCommands):
             silence_secs: The longest frame of a scripted caller's silence.
             latency: Modelled latencies of the services.
             loop_thread_ident: The loop's thread, if it has one of its own.
+            variables: Context variables to set for the callback.
+            needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
         """
         super().__init__(call_on_loop)
+        self._variables = dict(variables or {})
+        self._needs_agent = needs_agent
         self._create_session = create_session
         self._fields = fields
         self._origin = origin
@@ -136,6 +142,8 @@ class CallHost(CallCommands):
             session.end(self._pending_end)
         context = contextvars.copy_context()
         context.run(enter, session)
+        for variable, value in self._variables.items():
+            context.run(variable.set, value)
         task = asyncio.get_running_loop().create_task(
             self._session_task(session), context=context, name=f"piopiy_lab.{self._fields.call_id}"
         )
@@ -180,7 +188,7 @@ class CallHost(CallCommands):
             session.end("cancelled")
         elif (error := task.exception()) is not None:
             session.end("error", error)
-        elif session.latest_agent is None and session.reason is None:
+        elif self._needs_agent and session.latest_agent is None and session.reason is None:
             session.end(
                 "error",
                 CallError(

@@ -35,6 +35,14 @@ from piopiy_lab.events.call import (
     TransferFinished,
     TransferRequested,
 )
+from piopiy_lab.events.room import (
+    DataReceived,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomJoined,
+    RoomLinkLost,
+    RoomLinkRestored,
+)
 from piopiy_lab.events.services import (
     ErrorOccurred,
     InstructionsChanged,
@@ -91,6 +99,7 @@ __all__ = [
     "CallerStepStarted",
     "ContextSent",
     "DTMFReceived",
+    "DataReceived",
     "ErrorOccurred",
     "Event",
     "InstructionsChanged",
@@ -101,7 +110,12 @@ __all__ = [
     "LevelMeasured",
     "MetricsReported",
     "NoticeGiven",
+    "ParticipantJoined",
+    "ParticipantLeft",
     "PipelineStarted",
+    "RoomJoined",
+    "RoomLinkLost",
+    "RoomLinkRestored",
     "ServiceSwitched",
     "SettingsChanged",
     "SpeechRequested",

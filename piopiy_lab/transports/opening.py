@@ -46,6 +46,17 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
     )
 
 
+def in_room(url: str | None, token: str, room_name: str) -> OpenTransport:
+    """Return the factory of a transport in a call's room."""
+
+    def open_room(session: Session, settings: TransportSettings) -> Any:
+        from piopiy_lab.transports.room import RoomTransport
+
+        return RoomTransport(session, settings, url, token, room_name)
+
+    return open_room
+
+
 def _scripted(caller: Caller) -> OpenTransport:
     _check(caller)
 

@@ -1,0 +1,209 @@
+"""The connection to a LiveKit room: pipecat's client, where a call needs something else of it.
+
+What differs from pipecat 1.14, and why:
+
+* joining is tried once, and its failure is reported at once with the reason (pipecat tries three
+  times, for half a minute, and ends in error frames that nobody looks at);
+* the caller's audio comes at the pipeline's rate, in frames of 20 ms, resampled by WebRTC
+  (pipecat takes 10 ms frames at 48 kHz and resamples each in Python);
+* only those who are meant to be heard are subscribed to the pipeline;
+* data keeps its topic;
+* a link that breaks, mends or is lost is reported.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.transports.livekit.transport import (
+    LiveKitCallbacks,
+    LiveKitParams,
+    LiveKitTransportClient,
+)
+
+from piopiy_lab.errors import MissingExtraError, RoomError
+from piopiy_lab.redaction import redact_text
+from piopiy_lab.signalling.links import shown_url
+
+try:
+    from livekit import rtc
+except ImportError as error:
+    raise MissingExtraError("a call in a room", "telephony", detail=str(error)) from error
+
+#: Milliseconds of the caller's audio in one frame.
+FRAME_MS = 20
+#: Seconds that joining may take before it counts as failed (LiveKit's own limits add up to more).
+JOIN_SECS = 15.0
+#: Seconds that leaving may take: with a dead link nobody says goodbye back.
+LEAVE_SECS = 1.0
+
+
+class RoomWatcher(Protocol):
+    """Who is told of what happens in the room; called on the session's loop, must not block."""
+
+    def room_joined(self, identity: str) -> None:
+        """We are in the room, as ``identity``."""
+
+    def join_failed(self, error: RoomError) -> None:
+        """We can't get into the room."""
+
+    def link_lost(self) -> None:
+        """The link broke; LiveKit tries to mend it."""
+
+    def link_restored(self) -> None:
+        """The link works again."""
+
+    def room_lost(self, reason: str) -> None:
+        """We are out of the room and did not ask for it; ``reason`` is LiveKit's word."""
+
+    def packet_received(self, packet: rtc.DataPacket) -> None:
+        """Data came through the room."""
+
+    def is_heard(self, identity: str) -> bool:
+        """Whether this participant's audio goes into the pipeline."""
+        ...
+
+    def audio_received(self, frame: rtc.AudioFrame) -> None:
+        """A frame of heard audio came."""
+
+
+class RoomClient(LiveKitTransportClient):
+    """One agent's presence in one room."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        room_name: str,
+        params: LiveKitParams,
+        callbacks: LiveKitCallbacks,
+        transport_name: str,
+        watcher: RoomWatcher,
+    ) -> None:
+        """Make the client; nothing is sent yet."""
+        super().__init__(url, token, room_name, params, callbacks, transport_name)
+        self._watcher = watcher
+        self._in_sample_rate = 0  # Hz; written by setup()
+        self._failure: RoomError | None = None  # why joining failed; once is enough
+        self._leaving = False  # we have asked for the end
+        self._waiting_tracks: dict[str, tuple[Any, Any, Any]] = {}  # not heard yet, by identity
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:
+        """Make the room object."""
+        if self._task_manager:
+            return
+        self._in_sample_rate = self._params.audio_in_sample_rate or setup.audio_in_sample_rate
+        await super().setup(setup)
+        self.room.on("reconnecting")(self._watcher.link_lost)
+        self.room.on("reconnected")(self._watcher.link_restored)
+        self.room.on("disconnected")(self._lost)
+
+    async def connect(self) -> None:
+        """Join the room; input and output both ask, and the first one does it.
+
+        Raises:
+            RoomError: It can't be joined.
+        """
+        if self._failure is not None:
+            raise self._failure
+        first = not self._connected
+        # the undecorated method: without three tries and their pauses
+        join = LiveKitTransportClient.connect.__wrapped__  # type: ignore[attr-defined]
+        try:
+            async with asyncio.timeout(JOIN_SECS):
+                await join(self)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._failure = self._explain(error)
+            self._watcher.join_failed(self._failure)
+            raise self._failure from None
+        if first and self._connected:
+            self._watcher.room_joined(self._participant_id)
+
+    def _explain(self, error: Exception) -> RoomError:
+        if isinstance(error, TimeoutError):
+            why = f"no answer within {JOIN_SECS:g} s"
+        else:
+            why = str(getattr(error, "message", "") or error) or type(error).__name__
+        why = redact_text(why.replace(self._token, "[token]")) if self._token else redact_text(why)
+        return RoomError(
+            f"the room {self._room_name!r} at {shown_url(self._url)} can't be joined: {why}"
+        )
+
+    async def disconnect(self) -> None:
+        """Leave the room; a dead link is dropped after a second."""
+        self._leaving = self._leaving or self._disconnect_counter <= 1
+        try:
+            async with asyncio.timeout(LEAVE_SECS):
+                await super().disconnect()
+        except TimeoutError:
+            await self._close_output_sources()
+            await self._close_all_streams()
+
+    def _lost(self, reason: Any = None) -> None:
+        if not self._leaving and self._connected:
+            try:
+                name = rtc.DisconnectReason.Name(reason)
+            except (ValueError, TypeError):
+                name = "UNKNOWN_REASON"
+            self._watcher.room_lost(name)
+
+    async def _async_on_data_received(self, data: rtc.DataPacket) -> None:
+        self._watcher.packet_received(data)
+        await super()._async_on_data_received(data)
+
+    # --- who is heard -------------------------------------------------------------------------
+
+    async def _async_on_track_subscribed(
+        self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant
+    ) -> None:
+        if track.kind != rtc.TrackKind.KIND_AUDIO:
+            await super()._async_on_track_subscribed(track, publication, participant)
+            return
+        identity = participant.identity
+        if not self._watcher.is_heard(identity):
+            self._waiting_tracks[identity] = (track, publication, participant)
+            return
+        await self._hear(track, identity)
+
+    async def _async_on_track_unsubscribed(
+        self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant
+    ) -> None:
+        self._waiting_tracks.pop(participant.identity, None)
+        await super()._async_on_track_unsubscribed(track, publication, participant)
+
+    async def who_is_heard_changed(self) -> None:
+        """Ask again who is heard."""
+        for identity, (track, _, _) in list(self._waiting_tracks.items()):
+            if self._watcher.is_heard(identity):
+                del self._waiting_tracks[identity]
+                await self._hear(track, identity)
+        for identity in list(self._audio_streams):
+            if not self._watcher.is_heard(identity):
+                await self._close_audio_stream(identity)
+
+    async def _hear(self, track: rtc.Track, identity: str) -> None:
+        assert self._task_manager is not None
+        await self._close_audio_stream(identity)
+        self._audio_tracks[identity] = track
+        stream = rtc.AudioStream(
+            track,
+            sample_rate=self._in_sample_rate,
+            num_channels=1,
+            frame_size_ms=FRAME_MS,
+        )
+        task = self._task_manager.create_task(
+            self._process_audio_stream(stream, identity), f"{self}::_process_audio_stream"
+        )
+        self._audio_streams[identity] = (stream, task)
+        await self._callbacks.on_audio_track_subscribed(identity)
+
+    async def _process_audio_stream(self, audio_stream: rtc.AudioStream, participant_id: str):
+        async for event in audio_stream:
+            self._watcher.audio_received(event.frame)
+            await self._audio_queue.put((event, participant_id))
