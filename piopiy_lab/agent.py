@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import inspect
 import logging
@@ -280,7 +279,7 @@ class Agent:
         try:
             host = make(_folder_in(self._record, invite))
         except SavedCallError as error:
-            log.error("room %r is not recorded: %s", invite.room_name, error)  # noqa: TRY400
+            log.error("room %r is not recorded: %s", invite.room_name, error)
             host = make(False)
         host.meta["room"] = invite.room_name
         return host
@@ -324,7 +323,9 @@ def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:
     if isinstance(record, bool):
         return record
     name = invite.call_id or invite.room_name
-    plain = "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
+    plain = (
+        "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
+    )
     folder = Path(record) / plain
     number = 2
     while folder.exists():

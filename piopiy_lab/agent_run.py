@@ -117,6 +117,7 @@ class AgentRun:
 
         Raises:
             asyncio.CancelledError: The task was cancelled (pipecat's runner would swallow it).
+            RoomError: The call's room could not be joined, or was lost.
         """
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(self._worker)
@@ -133,6 +134,8 @@ class AgentRun:
                 self._untap()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
+        if (failure := getattr(self.transport, "failure", None)) is not None:
+            raise failure  # the room could not be joined, or was lost
 
     async def stop(self, *, graceful: bool) -> None:
         """End the pipeline: let queued speech play out, or at once."""
@@ -173,6 +176,9 @@ class AgentRun:
             if session.reason is not None:
                 return
         session.listening()
+        answered = getattr(self.transport, "wait_until_answered", None)  # a room's, say
+        if self.agent.greeting and answered is not None:
+            await answered()
         if self.agent.greeting:
             await self._worker.queue_frame(
                 TTSSpeakFrame(self.agent.greeting, append_to_context=True)

@@ -169,7 +169,7 @@ class BackgroundAgent:
         Raises:
             SignalingError: It did not.
         """
-        while self.state == "connecting":
+        while self.state == "connecting":  # noqa: ASYNC110 - another thread's state
             await asyncio.sleep(0.02)
         if self.error is not None:
             raise self.error
@@ -183,9 +183,7 @@ class BackgroundAgent:
         for call in reversed(self.calls):
             state = call.end_reason or call.state
             caller = str(call.meta.get("from_number") or "-")
-            rows.append(
-                (call.call_id, caller, state, f"{call.duration:.0f}", str(len(call.turns)))
-            )
+            rows.append((call.call_id, caller, state, f"{call.duration:.0f}", str(len(call.turns))))
         return rows
 
     def __repr__(self) -> str:

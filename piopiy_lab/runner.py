@@ -175,7 +175,7 @@ class CallHost(CallCommands):
                     await agent.stop(graceful=False)
             except TimeoutError:
                 session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
-        if not task.done():
+        if not task.done() and (session.latest_agent is not None or session.reason != "cancelled"):
             await asyncio.wait((task,), timeout=FINISH_SECS)
         if not task.done():
             task.cancel()

@@ -113,12 +113,14 @@ def test_the_documented_paths_exist():
     from piopiy_lab.agent import ROOM_CTX, TOKEN_CTX, URL_CTX, Agent
 
     assert [context.get() for context in (URL_CTX, TOKEN_CTX, ROOM_CTX)] == [None] * 3
+    assert Agent is piopiy_lab.Agent
+    from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
 
-    async def create_session():
-        pass
-
-    with pytest.raises(errors.NotYetError, match="later version"):
-        Agent("id", "secret-token", create_session)
+    assert (TelecmiParams().audio_in_sample_rate, TelecmiParams().audio_out_sample_rate) == (
+        16000,
+        24000,
+    )
+    assert TelecmiTransport
 
 
 def test_every_module_can_be_imported():

@@ -11,7 +11,7 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
 #: Seconds that the server may take to accept the agent (python-socketio's own limit is 1 s, which
 #: a server that asks a database for the token doesn't keep).
-ACCEPT_SECS = 15.0
+ACCEPT_SECS = 15
 
 #: Told of each message: the event's name and what came with it, whatever that is. Called on the
 #: link's loop, in the order of arrival; must not block.

@@ -9,6 +9,7 @@ server's own disconnect would end it silently).
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
@@ -52,36 +53,33 @@ class SocketIOLink:
             )
         except SocketIOError as error:
             await self.close()
-            if self._answered():
-                raise SignalingError(
-                    f"the signalling server {where} refused agent "
-                    f"{self._credentials.agent_id!r}: {reason_of(self._refusal)}; check the "
-                    "agent's id and token in the dashboard",
-                    refused=True,
-                ) from None
-            if self._refusal is None:
-                raise SignalingError(
-                    f"the signalling server {where} did not accept agent "
-                    f"{self._credentials.agent_id!r} within {ACCEPT_SECS:g} s; is it a Socket.IO "
-                    "server?"
-                ) from None
-            raise SignalingError(
-                f"no signalling server at {where}: {redact_text(str(error))}; check "
-                "signaling_url and the network"
-            ) from None
+            raise self._explain(error, where) from None
         except ValueError as error:  # python-socketio's own words for an answer of another protocol
             await self.close()
             raise SignalingError(
                 f"{where} is no signalling server: {redact_text(str(error))}"
             ) from None
 
-    def _answered(self) -> bool:
-        """Whether the refusal is the server's own, and not the client's word for a dead line."""
-        if self._refusal is None:
-            return False
-        return not (
-            isinstance(self._refusal, str)
-            and self._refusal.startswith(("Connection error", "Connection refused", "Unexpected"))
+    def _explain(self, error: SocketIOError, where: str) -> SignalingError:
+        """Tell a refusal from a dead line: only the latter has an Engine.IO error beneath it."""
+        agent, line = self._credentials.agent_id, error.__cause__
+        if line is None and self._refusal is None:
+            return SignalingError(
+                f"the signalling server {where} did not accept agent {agent!r} within "
+                f"{ACCEPT_SECS:g} s; is it a Socket.IO server?"
+            )
+        told = str(error) if line is None else str(line.args[0] if line.args else line)
+        if line is None or re.search(r"status code 40[13]", told):
+            reason = reason_of(told if self._refusal is None else self._refusal)
+            return SignalingError(
+                f"the signalling server {where} refused agent {agent!r}: {reason}; check the "
+                "agent's id and token in the dashboard",
+                refused=True,
+            )
+        why = f"{told} ({reason_of(self._refusal)})" if self._refusal not in (None, told) else told
+        return SignalingError(
+            f"no signalling server at {where}: {redact_text(why)}; check signaling_url and the "
+            "network"
         )
 
     def _refused(self, data: Any = None, *_: Any) -> None:

@@ -200,6 +200,6 @@ class TelecmiTransport(LiveKitTransport):
         participant = self._client.room.remote_participants.get(identity or "")
         return "unknown" if participant is None else _KINDS.get(participant.kind, "unknown")
 
-    def _log(self, kind: type[events.Event], **values: Any) -> None:
+    def _log(self, event: type[events.Event], **values: Any) -> None:
         if self.session is not None:
-            self.session.log.append(kind(at=self.session.now(), **values))
+            self.session.log.append(event(at=self.session.now(), **values))
