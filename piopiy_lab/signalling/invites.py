@@ -13,7 +13,7 @@ from typing import Any
 from piopiy_lab.callback import parse_metadata
 from piopiy_lab.errors import ArgumentError
 
-#: Longest name of a room, and of a call or a number, in characters; longer ones are no names.
+#: Longest name of a room, a call or a number, in characters.
 MAX_NAME = 512
 #: Longest metadata that is parsed, in characters; a longer text stays a text.
 MAX_METADATA = 256 * 1024

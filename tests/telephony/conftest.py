@@ -57,7 +57,7 @@ def running_agent():
         task = asyncio.create_task(agent.connect())
         if connected:
             async with asyncio.timeout(10):
-                while agent.state != "connected" and not task.done():
+                while agent.state != "connected" and not task.done():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
             if task.done():
                 task.result()

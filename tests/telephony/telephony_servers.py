@@ -1,4 +1,4 @@
-"""Real signalling servers for tests: Socket.IO by python-socketio, the JSON dialect by websockets."""
+"""Real signalling servers for tests: python-socketio's, and websockets' for the JSON dialect."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class JsonServer:
 async def until(condition, secs=10.0):
     """Wait until a condition holds; fail when it doesn't in time."""
     async with asyncio.timeout(secs):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is anybody's
             await asyncio.sleep(0.005)
 
 

@@ -71,7 +71,7 @@ async def test_only_supported_fields_are_passed_and_defaults_stand_for_absent_on
             agent = make_agent(create_session, server.url)
             async with running_agent(agent):
                 await server.emit("join_room", invite("r", to_number="+3"))
-                await until(lambda: agent.sessions.started and not agent.sessions.running)
+                await until(lambda a=agent: a.sessions.started and not a.sessions.running)
     assert seen == [
         ("r", "withheld"),
         {
