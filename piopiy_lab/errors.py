@@ -19,6 +19,7 @@ The tree::
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
     │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    ├── LoopbackError (RuntimeError)       the loopback platform can't do what was asked
     └── SimulationError                    virtual time can't go on
         ├── SimulationDeadlockError        nothing is scheduled; says who waits for what
         └── SimulationLimitError           a cap (virtual time, wall clock, livelock) was reached
@@ -119,6 +120,10 @@ class UnresponsiveError(CallError):
 
 class ScreenplayError(CallError, AssertionError):
     """The scripted caller waited for something that never came; the message names the step."""
+
+
+class LoopbackError(PiopiyLabError, RuntimeError):
+    """The loopback platform isn't running, or can't do what was asked of it."""
 
 
 class SimulationError(PiopiyLabError, RuntimeError):

@@ -58,7 +58,7 @@ def in_room(url: str | None, token: str, room_name: str) -> OpenTransport:
 
 
 def _scripted(caller: Caller) -> OpenTransport:
-    _check(caller)
+    check_screenplay(caller)
 
     def open_caller(session: Session, settings: TransportSettings) -> Any:
         from piopiy_lab.transports.caller import CallerTransport
@@ -68,7 +68,7 @@ def _scripted(caller: Caller) -> OpenTransport:
     return open_caller
 
 
-def _check(caller: Caller) -> None:
+def check_screenplay(caller: Caller) -> None:
     """Make sure now that everything the caller will say can be said."""
     from piopiy_lab.transports.mouth import make_sound, open_audio_file
 

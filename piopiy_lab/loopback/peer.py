@@ -1,0 +1,68 @@
+"""A WebRTC peer that talks to 127.0.0.1 only, over a :class:`~piopiy_lab.loopback.link.Link`.
+
+aiortc asks public STUN servers by default, and aioice leaves the loopback interface out: both are
+undone here, so that no packet leaves the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from piopiy_lab.loopback.link import Link
+
+HOST = "127.0.0.1"
+
+
+class Peer(RTCPeerConnection):
+    """An aiortc peer connection on the loopback interface, over a link."""
+
+    def __init__(self, link: Link) -> None:
+        """Make a peer whose packets go over ``link``."""
+        super().__init__(RTCConfiguration(iceServers=[]))
+        self._link = link
+        self._linked: set[int] = set()  # the UDP sockets that are on the link already
+
+    async def setLocalDescription(  # noqa: N802 - aiortc's name
+        self,
+        sessionDescription: RTCSessionDescription | None = None,  # noqa: N803
+    ) -> None:
+        """Apply our side of an offer or answer; its sockets are bound and linked here."""
+        for connection in self._ice_connections():
+            _bind_to_loopback(connection)
+        await super().setLocalDescription(sessionDescription)
+        for connection in self._ice_connections():
+            for protocol in connection._protocols:
+                if protocol.id not in self._linked:
+                    self._linked.add(protocol.id)
+                    self._link.attach(protocol)
+
+    async def setRemoteDescription(  # noqa: N802 - aiortc's name
+        self,
+        sessionDescription: RTCSessionDescription,  # noqa: N803
+    ) -> None:
+        """Apply the other side's offer or answer."""
+        await super().setRemoteDescription(sessionDescription)
+        for connection in self._ice_connections():
+            _bind_to_loopback(connection)
+
+    def _ice_connections(self) -> list[Any]:
+        dtls = [transceiver.sender.transport for transceiver in self.getTransceivers()]
+        if self.sctp is not None:
+            dtls.append(self.sctp.transport)
+        return [transport.transport._connection for transport in dtls if transport is not None]
+
+
+def _bind_to_loopback(connection: Any) -> None:
+    """Let an aioice connection gather 127.0.0.1, which it would leave out, and nothing else."""
+    if "get_component_candidates" in vars(connection):
+        return
+    gather = connection.get_component_candidates
+
+    async def get_component_candidates(
+        component: int, addresses: list[str], *rest: Any, **options: Any
+    ) -> Any:
+        return await gather(component, [HOST], *rest, **options)
+
+    connection.get_component_candidates = get_component_candidates

@@ -1,0 +1,394 @@
+"""One call on the loopback platform: it rings, is answered, is performed, and ends.
+
+The platform's side of a call: it offers the room to an agent, lets the scripted caller act once
+the agent is there, and knows why it ended. Runs on the platform's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from piopiy_lab import events, room_logs
+from piopiy_lab._version import __version__
+from piopiy_lab.conversation import Call
+from piopiy_lab.errors import LoopbackError, PiopiyLabError
+from piopiy_lab.event_log import EventLog
+from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
+from piopiy_lab.loopback.client import RoomClient
+from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
+from piopiy_lab.loopback.port import CallerPort
+from piopiy_lab.loopback.room import Participant, Room
+from piopiy_lab.recorder import Recorder
+from piopiy_lab.screenplay import Caller, ExpectsTool, Hears
+from piopiy_lab.transports.performer import Performer
+
+#: Hz of the recording, as of every call.
+RECORDING_RATE = 24000
+#: Seconds that an agent has to join the room it was offered, before another one is asked.
+OFFER_SECS = 8.0
+#: Seconds for which an agent whose connection broke may come back, and a cut link be restored.
+GONE_SECS = 10.0
+#: Seconds that the agent has to leave the room when the caller has.
+LEAVE_SECS = 5.0
+
+_TOOL_EVENTS = (
+    events.ToolCalled,
+    events.ToolReturned,
+    events.ToolCancelled,
+    events.LLMResponseStarted,
+    events.LLMResponseStopped,
+)
+
+
+class PhoneCall:
+    """A call from its dialling to its end."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        agent_id: str,
+        from_number: str | None,
+        to_number: str | None,
+        metadata: Any,
+        caller: Caller,
+        room: Room,
+        dispatcher: Dispatcher,
+        invitation: Callable[[str], dict[str, Any]],
+        ring_secs: float,
+        record: bool,
+    ) -> None:
+        """Make a call that has not been dialled.
+
+        Args:
+            call_id: Its id.
+            agent_id: Whom it is for.
+            from_number: The caller's number.
+            to_number: The number that was dialled.
+            metadata: What the agent is told besides.
+            caller: The screenplay.
+            room: Where the call is.
+            dispatcher: Knows the connected agents.
+            invitation: Makes what ``join_room`` says of the room, for the agent's identity.
+            ring_secs: Seconds until the caller gives up.
+            record: Whether the audio is kept.
+        """
+        self.call_id, self.agent_id = call_id, agent_id
+        self.from_number, self.to_number = from_number, to_number
+        self.metadata = metadata
+        self.room = room
+        self.status = "ringing"  # "ringing", "answered" or "ended"
+        self.reason: str | None = None  # why it ends; written once, by end()
+        self.error: BaseException | None = None
+        began = time.monotonic()
+        self.log = EventLog(lambda: time.monotonic() - began)
+        self.recorder = Recorder(RECORDING_RATE, keep=record)
+        self.times = {"created_at": _wall_time()}  # and "answered_at", "ended_at"
+        self.port = CallerPort(self)
+        meta = {
+            "call_id": call_id,
+            "agent_id": agent_id,
+            "from_number": from_number,
+            "to_number": to_number,
+            "metadata": metadata,
+            "origin": "phone",
+            "piopiy_lab": __version__,
+        }
+        self.log.append(
+            events.CallStarted(at=0.0, origin="phone", sample_rate=self.recorder.sample_rate)
+        )
+        self.call = Call(self.log, self.recorder, self.port, meta)
+        attributes = {
+            "sip.callID": call_id,
+            "sip.phoneNumber": from_number or "",
+            "sip.trunkPhoneNumber": to_number or "",
+        }
+        self.caller = RoomCaller(room, self.log, self.recorder, attributes)
+        self._screenplay = caller
+        self._performer = Performer(self.caller, caller)
+        self._dispatcher = dispatcher
+        self._invitation = invitation
+        self._ring_secs = ring_secs
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._agent: RoomClient | None = None  # who answered; written by _room_changed()
+        self._agent_there = asyncio.Event()
+        self._agent_gone = asyncio.Event()
+        self._gone: asyncio.TimerHandle | None = None  # ends the call if the agent stays away
+        self._offers = 0
+        self._unsubscribe: Callable[[], None] | None = None
+
+    # --- the life of the call -----------------------------------------------------------------
+
+    async def run(self) -> Call:
+        """Dial, perform the screenplay, and return the ended call.
+
+        Raises:
+            asyncio.CancelledError: The task was cancelled; the call has ended as "cancelled".
+        """
+        self.room.on_change.append(self._room_changed)
+        self.caller.join()
+        tasks = [
+            asyncio.create_task(self._live(), name=f"piopiy_lab.loopback.{self.call_id}"),
+            asyncio.create_task(self._watch_link(), name="piopiy_lab.loopback.link"),
+            asyncio.create_task(self._ended.wait(), name="piopiy_lab.loopback.ended"),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self.end("cancelled")
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    self.end("error", result)
+            await self._hang_up()
+        return self.call
+
+    async def _live(self) -> None:
+        await self._ring()
+        self.status = "answered"
+        self.times["answered_at"] = _wall_time()
+        self.log.append(events.CallStateChanged(at=self.log.now(), old="starting", new="listening"))
+        self._find_agents_log()
+        speaking = asyncio.create_task(self.caller.run(), name="piopiy_lab.loopback.mouth")
+        performing = asyncio.create_task(self._perform(), name="piopiy_lab.loopback.perform")
+        try:
+            await asyncio.wait((speaking, performing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            speaking.cancel()
+            performing.cancel()
+            results = await asyncio.gather(speaking, performing, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _perform(self) -> None:
+        try:
+            await self._performer.perform()
+        except PiopiyLabError as error:
+            self.end("error", error)
+        else:
+            self.end("caller_hung_up")
+
+    async def _ring(self) -> None:
+        """Offer the room to one agent after the other, until one has joined.
+
+        Raises:
+            LoopbackError: Nobody did while the phone rang.
+        """
+        deadline = self._loop.time() + self._ring_secs
+        asked: list[AgentConnection] = []
+        while not self._agent_there.is_set():
+            left = deadline - self._loop.time()
+            if left <= 0:
+                raise LoopbackError(self._unanswered())
+            agent = self._dispatcher.choose(self.agent_id, asked)
+            if agent is None and asked:
+                asked.clear()  # everybody had their chance: begin again with the first
+                continue
+            if agent is None:
+                await self._wait_for_change(left)
+                continue
+            asked.append(agent)
+            agent.rooms.add(self.room.name)
+            self._offers += 1
+            await agent.send("join_room", self._invite())
+            others = any(c not in asked for c in self._dispatcher.of(self.agent_id))
+            await self._wait_for_change(min(left, OFFER_SECS), agent)
+            if not self._agent_there.is_set() and others:
+                await self._take_back(agent)
+        if self._agent is not None:
+            try:
+                async with asyncio.timeout(max(1.0, deadline - self._loop.time())):
+                    await self._agent.media_ready.wait()
+            except TimeoutError:
+                raise LoopbackError(
+                    f"the agent joined room {self.room.name!r}, but no media connection came up"
+                ) from None
+
+    async def _wait_for_change(self, secs: float, agent: AgentConnection | None = None) -> None:
+        """Wait until the agent is in the room, an agent came or went, or ``secs`` are over."""
+        changed = asyncio.Event()
+
+        def look() -> None:
+            if agent is None or agent not in self._dispatcher.connections:
+                changed.set()
+
+        self._dispatcher.on_change.append(look)
+        waits = [
+            asyncio.create_task(changed.wait()),
+            asyncio.create_task(self._agent_there.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, timeout=secs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._dispatcher.on_change.remove(look)
+            for wait in waits:
+                wait.cancel()
+
+    async def _take_back(self, agent: AgentConnection) -> None:
+        agent.rooms.discard(self.room.name)
+        if agent in self._dispatcher.connections:
+            await agent.send("cancel_room", {"room_name": self.room.name})
+
+    def _invite(self) -> dict[str, Any]:
+        metadata = self.metadata
+        if metadata is not None and not isinstance(metadata, str):
+            metadata = json.dumps(metadata)
+        return {
+            **self._invitation(f"{AGENT_IDENTITY}-{self._offers}"),
+            "call_id": self.call_id,
+            "agent_id": self.agent_id,
+            "from_number": self.from_number,
+            "to_number": self.to_number,
+            "metadata": metadata,
+        }
+
+    def _unanswered(self) -> str:
+        there = self._dispatcher.of(self.agent_id)
+        if not there:
+            known = sorted({c.agent_id for c in self._dispatcher.connections})
+            others = f"connected are: {', '.join(map(repr, known))}" if known else "nobody is"
+            return (
+                f"no agent {self.agent_id!r} connected within {self._ring_secs:g} s ({others}): "
+                f"run Agent({self.agent_id!r}, platform.agent_token({self.agent_id!r}), "
+                "create_session, signaling_url=platform.signaling_url).connect()"
+            )
+        return (
+            f"agent {self.agent_id!r} is connected, and was offered room {self.room.name!r} "
+            f"{self._offers} time(s), but did not join it within {self._ring_secs:g} s: look at "
+            "its log, and at max_sessions"
+        )
+
+    async def _watch_link(self) -> None:
+        """End the call when its link stays cut."""
+        cut_for = 0.0
+        while cut_for < GONE_SECS:
+            await asyncio.sleep(0.5)
+            cut_for = cut_for + 0.5 if self.room.link.is_cut else 0.0
+        raise LoopbackError(f"the link to the agent was cut for {GONE_SECS:g} s: the call is lost")
+
+    async def _hang_up(self) -> None:
+        """Leave the room, wait for the agent to leave it, and close the account."""
+        end = self.log.now()
+        self.status = "ended"
+        self.times["ended_at"] = _wall_time()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._gone is not None:
+            self._gone.cancel()
+        self.caller.leave()
+        holder = self._dispatcher.holder(self.room.name)
+        if holder is not None and not self._agent_there.is_set():
+            await self._take_back(holder)
+        self.recorder.close(end)
+        self.log.append(events.CallStateChanged(at=end, old=self.call.state, new="ended"))
+        error = self.error
+        text = None if error is None else f"{type(error).__name__}: {error}"
+        if self._agent is not None and not self.room.link.is_cut:
+            try:
+                async with asyncio.timeout(LEAVE_SECS):
+                    await self._agent_gone.wait()
+            except TimeoutError:
+                self.log.append(
+                    events.NoticeGiven(
+                        at=end,
+                        message=f"the agent was still in the room {LEAVE_SECS:g} s after the end",
+                    )
+                )
+        self.room.on_change.remove(self._room_changed)
+        self._dispatcher.release(self.room.name)
+        self.log.append(events.CallEnded(at=end, reason=self.reason or "agent_ended", error=text))
+        self.log.close()
+
+    def end(self, reason: str, error: BaseException | None = None) -> None:
+        """Ask for the end; the first reason stands."""
+        if self.reason is None:
+            self.reason, self.error = reason, error
+            self._ended.set()
+
+    def end_soon(self, reason: str) -> None:
+        """Ask for the end from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.end, reason)
+
+    # --- the agent's side ---------------------------------------------------------------------
+
+    def _room_changed(self, participant: Participant, there: bool) -> None:
+        if not isinstance(participant, RoomClient) or not participant.identity.startswith(
+            AGENT_IDENTITY
+        ):
+            return
+        if there:
+            self._agent = participant
+            self._agent_gone.clear()
+            self._agent_there.set()
+            if self._gone is not None:
+                self._gone.cancel()
+                self._gone = None
+        elif participant is self._agent:
+            self._agent_gone.set()
+            if participant.said_goodbye or self.status == "ended":
+                self.end("agent_ended")
+            elif self._gone is None:  # a broken connection: it may come back
+                self._gone = self._loop.call_later(GONE_SECS, self._agent_stayed_away)
+
+    def _agent_stayed_away(self) -> None:
+        self.end(
+            "error",
+            LoopbackError(f"the agent's connection broke and did not come back in {GONE_SECS:g} s"),
+        )
+
+    def _find_agents_log(self) -> None:
+        """Listen to the agent's own account, when it runs in this process."""
+        log = room_logs.log_of(self.room.name)
+        if log is None:
+            deaf = [s for s in self._screenplay.steps if isinstance(s, Hears | ExpectsTool)]
+            if deaf:
+                raise LoopbackError(
+                    f"{deaf[0]} needs the agent's words, and this caller has only its audio: the "
+                    "agent runs in another process, or does not say which log is its room's. "
+                    "Use hears_reply(), which needs no words"
+                )
+            return
+
+        def take(event: events.Event) -> None:
+            if isinstance(event, events.WordSpoken):
+                self.caller.agent_said(event)
+            else:
+                self._performer.note(event)
+
+        def listener(event: events.Event) -> None:  # on the agent's thread
+            if isinstance(event, (events.WordSpoken, *_TOOL_EVENTS)):
+                self._loop.call_soon_threadsafe(take, event)
+
+        self._unsubscribe = log.subscribe(listener)
+
+    # --- what REST tells ----------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """Return the call as REST shows it."""
+        return {
+            "call_id": self.call_id,
+            "agent_id": self.agent_id,
+            "room_name": self.room.name,
+            "from_number": self.from_number,
+            "to_number": self.to_number,
+            "status": self.status,
+            "end_reason": self.reason if self.status == "ended" else None,
+            "duration_secs": round(self.call.duration, 3),
+            **self.times,
+        }
+
+
+def _wall_time() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

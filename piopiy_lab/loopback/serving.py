@@ -1,0 +1,54 @@
+"""One HTTP server on 127.0.0.1 that can also be killed.
+
+Runs on the platform's loop.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from piopiy_lab.errors import LoopbackError
+from piopiy_lab.loopback.peer import HOST
+
+
+class WebServer:
+    """A web application on a port of the loopback interface."""
+
+    def __init__(self, app: web.Application, port: int = 0) -> None:
+        """Make a server; nothing listens yet.
+
+        Args:
+            app: What it serves.
+            port: Where; 0 for a free port.
+        """
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self.port = port  # the real one after start()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            LoopbackError: The port is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self.port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise LoopbackError(
+                f"can't listen on {HOST}:{self.port} ({error.strerror or error}): is another "
+                "program using the port?"
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    def abort_connections(self) -> None:
+        """Cut every TCP connection at once, without a goodbye."""
+        server = self._runner.server
+        for connection in list(server.connections) if server is not None else []:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def stop(self) -> None:
+        """Stop listening and end the connections."""
+        await self._runner.cleanup()
