@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from piopiy_lab.logs import log
     from piopiy_lab.offline import calls_tool, offline_stack
     from piopiy_lab.screenplay import Audio, AudioFile, Caller
+    from piopiy_lab.service_catalog.stacking import stack
+    from piopiy_lab.service_catalog.table import stacks
     from piopiy_lab.simulation.simulate import simulate
     from piopiy_lab.voice_agent import VoiceAgent
 
@@ -39,6 +41,8 @@ _HOME = {
     "log": "piopiy_lab.logs",
     "offline_stack": "piopiy_lab.offline",
     "simulate": "piopiy_lab.simulation.simulate",
+    "stack": "piopiy_lab.service_catalog.stacking",
+    "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.calling",
     "unload_ipython_extension": "piopiy_lab.notebook",
 }
@@ -55,6 +59,8 @@ __all__ = [
     "log",
     "offline_stack",
     "simulate",
+    "stack",
+    "stacks",
     "start_call",
 ]
 

@@ -7,6 +7,7 @@ The tree::
     │   └── PhraseError                    a phrase that the offline recogniser can't listen for
     ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
+    ├── MissingKeyError (LookupError)      a provider's key isn't set; says where to get one
     ├── NotYetError (NotImplementedError)  documented, accepted, and not there in this version
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
@@ -49,19 +50,32 @@ class ArgumentTypeError(PiopiyLabError, TypeError):
 class MissingExtraError(PiopiyLabError, ImportError):
     """An optional part of the package is needed and not installed."""
 
-    def __init__(self, what: str, extra: str, *, detail: str = "") -> None:
+    def __init__(
+        self, what: str, extra: str, *, detail: str = "", project: str = "piopiy-lab"
+    ) -> None:
         """Say what is missing and how to install it.
 
         Args:
             what: The feature that needs the extra, as the start of a sentence.
             extra: The extra's name in ``pyproject.toml``.
             detail: The import error's own words, if they help.
+            project: The package whose extra it is, as ``pip`` knows it.
         """
         self.extra = extra
         tail = f" ({detail})" if detail else ""
+        whose = "" if project == "piopiy-lab" else f" of {project}"
         super().__init__(
-            f"{what} needs the '{extra}' extra{tail}: pip install \"piopiy-lab[{extra}]\""
+            f"{what} needs the '{extra}' extra{whose}{tail}: pip install \"{project}[{extra}]\""
         )
+
+
+class MissingKeyError(PiopiyLabError, LookupError):
+    """A provider's key, or another variable that it needs, isn't in the environment."""
+
+    def __init__(self, message: str, variables: tuple[str, ...]) -> None:
+        """Say what is missing; ``variables`` are the variables' names, never their values."""
+        self.variables = variables
+        super().__init__(message)
 
 
 class NotYetError(PiopiyLabError, NotImplementedError):

@@ -46,6 +46,8 @@ def test_the_public_names():
         "log",
         "offline_stack",
         "simulate",
+        "stack",
+        "stacks",
         "start_call",
     }
     for name in piopiy_lab.__all__:

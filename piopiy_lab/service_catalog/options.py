@@ -1,0 +1,169 @@
+"""A stack's options, which are text, as what a service of pipecat's takes.
+
+What a service takes is read from its classes: the fields and type hints of its Settings, and the
+constructor's arguments.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.service_catalog.entries import Entry
+
+
+def constructor_arguments(
+    entry: Entry, service_class: Any, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the options that are no settings, but simple arguments of the constructor.
+
+    Raises:
+        ArgumentError: An option that is neither, with those that there are.
+    """
+    known = {one.name for one in fields(service_class.Settings)} - {"extra"}
+    taken = _constructor(service_class)
+    own: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in known:
+            continue
+        hint = taken.get(name)
+        if hint is None or not _is_simple(hint):
+            simple = {one for one, its_hint in taken.items() if _is_simple(its_hint)}
+            names = sorted((known | set(entry.paths) | simple) - _NOT_OPTIONS)
+            raise ArgumentError(f"{entry.name} has no option {name!r}: there is {', '.join(names)}")
+        own[name] = _converted(entry, name, value, hint)
+    return own
+
+
+#: Where the base classes are: their arguments are the services' business.
+_GENERAL = {
+    "builtins",
+    "abc",
+    *(f"pipecat.services.{kind}_service" for kind in ("ai", "stt", "llm", "tts", "websocket")),
+    "pipecat.processors.frame_processor",
+    "pipecat.utils.base_object",
+}
+
+#: Arguments of constructors that are no options of a user's.
+_NOT_OPTIONS = {"api_key", "settings", "params", "name", "voice_id", "aws_access_key"}
+
+
+def _constructor(service_class: Any) -> dict[str, Any]:
+    """Return the constructor's parameters with their types, inherited ones too."""
+    found: dict[str, Any] = {}
+    for one in service_class.__mro__:
+        init = one.__dict__.get("__init__")
+        if init is None or one.__module__ in _GENERAL:
+            continue
+        for parameter in inspect.signature(init).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                hint = parameter.annotation
+                untyped = hint is parameter.empty  # "base_url=None" of the OpenAI services
+                found.setdefault(parameter.name, str if untyped else _evaluated(hint, one))
+    return found
+
+
+def _evaluated(hint: Any, owner: Any) -> Any:
+    """Return what an annotation stands for; Any when pipecat names it only for type checkers."""
+    if not isinstance(hint, str):
+        return hint
+    try:
+        return eval(hint, vars(sys.modules[owner.__module__]))  # pipecat's own source
+    except NameError:
+        return Any
+
+
+def typed_settings(entry: Entry, service_class: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as the types that the service's Settings asks for.
+
+    Raises:
+        ArgumentError: A value that a field can't take.
+    """
+    hints: dict[str, Any] = {}
+    for one in reversed(service_class.Settings.__mro__):
+        for name, hint in one.__dict__.get("__annotations__", {}).items():
+            hints[name] = _evaluated(hint, one)
+    return {name: _converted(entry, name, value, hints[name]) for name, value in values.items()}
+
+
+def held(entry: Entry, holder: Any, values: Mapping[str, Any]) -> Any:
+    """Return a pydantic model that takes a service's arguments together.
+
+    Raises:
+        ArgumentError: A field that it doesn't have, or a value that the field can't take.
+    """
+    unknown = sorted(set(values) - set(holder.model_fields))
+    if unknown:
+        names = sorted(set(holder.model_fields) - _NOT_OPTIONS)
+        raise ArgumentError(
+            f"{entry.name} has no option {unknown[0]!r}: there is {', '.join(names)}"
+        )
+    try:
+        return holder(**values)
+    except ValueError as error:
+        wrong = [str(one["loc"][0]) for one in error.errors()]  # type: ignore[attr-defined]
+        raise ArgumentError(f"{entry.name}: {wrong[0]} can't be {values.get(wrong[0])!r}") from None
+
+
+def wrapper_of(entry: Entry, service_class: Any) -> Any:
+    """Return the class that takes a service's arguments together, None if there is none."""
+    if not entry.wrap:
+        return None
+    return getattr(importlib.import_module(service_class.__module__), entry.wrap.split(":")[1])
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """Return the members of a union, or the one type."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return list(typing.get_args(hint))
+    return [hint]
+
+
+def _is_simple(hint: Any) -> bool:
+    return any(
+        kind in (str, int, float, bool)
+        or typing.get_origin(kind) is typing.Literal
+        or (isinstance(kind, type) and issubclass(kind, enum.Enum))
+        for kind in _kinds(hint)
+    )
+
+
+def _converted(entry: Entry, name: str, value: Any, hint: Any) -> Any:
+    """Return a value as the type that a hint asks for: what was written is text."""
+    kinds = _kinds(hint)
+    for kind in kinds:
+        if isinstance(value, Mapping) and hasattr(kind, "model_validate"):
+            try:
+                return kind.model_validate(value)
+            except ValueError:
+                raise ArgumentError(f"{entry.name}: {name} can't be {dict(value)!r}") from None
+    if not isinstance(value, str):
+        return value
+    if bool in kinds and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    if str in kinds or Any in kinds:
+        return value
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            for member in kind:
+                if value.lower() in (str(member.value).lower(), member.name.lower()):
+                    return member
+        if typing.get_origin(kind) is typing.Literal and value in typing.get_args(kind):
+            return value
+        if kind in (list, tuple) or typing.get_origin(kind) in (list, tuple):
+            return value.split(",")
+    raise ArgumentError(f"{entry.name}: {name} can't be {value!r}")

@@ -1,0 +1,211 @@
+"""``stack("deepgram+openai+cartesia")``: the services of a call by their short names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.service_catalog import ours
+from piopiy_lab.service_catalog.choosing import Choice, choose
+from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, Entry, catalog
+from piopiy_lab.service_catalog.environment import Environment
+from piopiy_lab.service_catalog.made import Made, Stack
+from piopiy_lab.service_catalog.making import make
+from piopiy_lab.service_catalog.wanted import AUTO, Wanted, parse, parse_one
+from piopiy_lab.session import current_session
+
+
+def stack(
+    names: str | None = None,
+    /,
+    *,
+    stt: Any = None,
+    llm: Any = None,
+    tts: Any = None,
+    env_file: str | os.PathLike[str] | None = None,
+    offline: Mapping[str, Any] | None = None,
+) -> Stack:
+    """Make the services of one call by their short names.
+
+    ::
+
+        stt, llm, tts = stack("deepgram+openai+cartesia")
+        stt, llm, tts = stack(stt="deepgram/nova-3", llm="openai/gpt-4o-mini", tts="cartesia")
+        await agent.Action(**stack("openai-realtime"))    # a realtime llm alone
+        await agent.Action(**stack("auto"), vad=True)     # the best of what is usable here
+
+    Call it inside of ``create_session``: pipecat's services serve one call, so each call needs
+    its own. Making them elsewhere works too (no service opens anything before its call).
+
+    A part is ``name``, ``name/model`` (``name/voice`` for a tts), and options behind a question
+    mark: ``elevenlabs/<voice>?model=eleven_flash_v2_5&speed=1.1``. Options are fields of the
+    service's settings or simple arguments of its constructor (``base_url``). "offline" is this
+    package's own service; ``stacks()`` lists the names.
+
+    Keys come from the environment, or else from the nearest ``.env`` upwards of the working
+    directory; they are handed to the service and put nowhere else.
+
+    In a simulation that replaces a part (``simulate(..., replace={"stt": ...})``) that part isn't
+    made, so it needs neither its key nor its extra.
+
+    Args:
+        names: ``"stt+llm+tts"``, ``"llm+tts"`` with a realtime llm, or one name: a realtime llm,
+            a provider of all three, "offline", or "auto".
+        stt: In place of ``names``, by kind: a name as above, or a service.
+        llm: Likewise.
+        tts: Likewise.
+        env_file: A ``.env`` file to read instead of the nearest one.
+        offline: Options for :func:`piopiy_lab.offline_stack` where a part is "offline":
+            ``phrases``, ``slots``, ``replies`` and so on.
+
+    Returns:
+        A :class:`Stack`: unpacks as ``stt, llm, tts`` (None for what a realtime llm does itself),
+        and as keyword arguments with ``**``; ``.reasons`` says why "auto" chose what it did.
+
+    Raises:
+        ArgumentError: An unknown name (with the nearest ones), a name that is no such kind, the
+            wrong number of parts, an option that isn't there.
+        ArgumentTypeError: Something that is neither a name nor a service.
+        MissingExtraError: A provider's packages aren't installed; with the line that installs them.
+        MissingKeyError: A variable isn't set; with where to get the key.
+        ServiceError: A service refuses to be made.
+    """
+    wanted = _wanted(names, {"stt": stt, "llm": llm, "tts": tts})
+    _check_offline(wanted, offline)
+    kinds = [kind for kind in KINDS if kind in wanted]
+    environment = Environment(env_file)
+    entries, reasons = _entries(wanted, environment)
+    _check_shape(kinds, entries)
+    replaced = _replaced()
+    text_only = "tts" in kinds and "stt" not in kinds
+    made: dict[str, Made] = {}
+    mine = [kind for kind in kinds if entries.get(kind) == OFFLINE and kind not in replaced]
+    own = ours.make(mine, {kind: wanted[kind] for kind in mine}, offline or {})
+    for kind in kinds:
+        asked, entry = wanted[kind], entries.get(kind)
+        if kind in replaced:
+            made[kind] = Made(kind, str(asked), None, replaced=True)
+        elif isinstance(entry, Entry):
+            name = Wanted(kind, entry.name, asked.part, asked.options)
+            service = make(name, entry, environment, text_only=text_only and kind == "llm")
+            made[kind] = Made(kind, entry.name, service, needs_vad=entry.vad)
+        elif entry == OFFLINE:
+            made[kind] = Made(kind, OFFLINE, own[kind], needs_vad=kind == "stt")
+        else:
+            made[kind] = Made(kind, type(asked).__name__, asked)
+    result = Stack(made, reasons)
+    _tell(result)
+    return result
+
+
+def _wanted(names: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for by kind: names, read, and services as they are."""
+    named = {kind: value for kind, value in given.items() if value is not None}
+    if names is not None and named:
+        raise ArgumentError(
+            f"stack({names!r}, {next(iter(named))}=...): give the names in one text, or each by "
+            "its kind, not both"
+        )
+    if names is not None:
+        return {one.kind: one for one in parse(names)}
+    if not named:
+        raise ArgumentError(
+            "stack() was given nothing: stack('deepgram+openai+cartesia'), stack('offline') or "
+            "stack('auto'); stacks() shows what is usable here"
+        )
+    return {
+        kind: value if _is_service(value) else parse_one(kind, value)
+        for kind, value in named.items()
+    }
+
+
+def _is_service(value: Any) -> bool:
+    if isinstance(value, str) or value is None:
+        return False
+    from pipecat.processors.frame_processor import FrameProcessor
+
+    return isinstance(value, FrameProcessor)
+
+
+def _entries(
+    wanted: Mapping[str, Any], environment: Environment
+) -> tuple[dict[str, Entry | str], dict[str, str]]:
+    """Return what each name stands for (an entry, or OFFLINE), and why "auto" chose it."""
+    found: dict[str, Entry | str] = {}
+    reasons: dict[str, str] = {}
+    for kind, one in wanted.items():
+        if not isinstance(one, Wanted):
+            continue
+        if one.name == AUTO:
+            if one.part or one.options:
+                raise ArgumentError(
+                    f"stack({kind}='auto/...') takes no model and no options: it chooses"
+                )
+            choice: Choice = choose(kind, environment)
+            found[kind] = choice.entry or OFFLINE
+            reasons[kind] = choice.reason
+        else:
+            found[kind] = OFFLINE if one.name == OFFLINE else catalog().find(kind, one.name)
+    return found, reasons
+
+
+def _check_shape(kinds: list[str], entries: Mapping[str, Entry | str]) -> None:
+    """Refuse parts that make no call, as far as the names tell."""
+    if kinds == list(KINDS):
+        return
+    if "llm" not in kinds:
+        missing = " and ".join(kind for kind in KINDS if kind not in kinds)
+        raise ArgumentError(f"stack() lacks {missing}: a call always needs an llm")
+    llm = entries.get("llm")
+    if llm is None:
+        return  # a service of the user's: Action() looks at it
+    name = llm if isinstance(llm, str) else llm.name
+    if isinstance(llm, str) or not llm.realtime:
+        missing = " and ".join(kind for kind in KINDS if kind not in kinds)
+        raise ArgumentError(
+            f"stack() lacks {missing}: {name!r} takes text and gives text. Give all three "
+            f"('stt+{name}+tts'), or a realtime llm: {', '.join(_realtime())}"
+        )
+    if "tts" not in kinds and not llm.speaks:
+        raise ArgumentError(f"{name!r} doesn't speak itself: give it a tts, '{name}+<tts>'")
+    if "tts" in kinds and "stt" not in kinds and llm.speaks and not llm.text_settings:
+        raise ArgumentError(
+            f"{name!r} always speaks itself and takes no tts: give it alone, stack({name!r})"
+        )
+
+
+def _realtime() -> list[str]:
+    return sorted(e.name for e in catalog().entries.values() if e.kind == "llm" and e.realtime)
+
+
+def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
+    if offline is None:
+        return
+    if not isinstance(offline, Mapping):
+        raise ArgumentTypeError(
+            f"offline={offline!r}: give a mapping of offline_stack()'s arguments, like "
+            "{'phrases': [...]}"
+        )
+    if not any(isinstance(one, Wanted) and one.name in (OFFLINE, AUTO) for one in wanted.values()):
+        raise ArgumentError("stack(offline=...): no part of this stack is 'offline'")
+
+
+def _replaced() -> frozenset[str]:
+    session = current_session()
+    return frozenset() if session is None else frozenset(session.replace)
+
+
+def _tell(result: Stack) -> None:
+    """Write into the call's log what "auto" chose."""
+    session = current_session()
+    if session is not None and result.reasons:
+        told = "; ".join(
+            f"{kind}: {result.parts[kind].name}, because {reason}"
+            for kind, reason in result.reasons.items()
+        )
+        session.notice(f"stack('auto') chose {told}")
+
+
+__all__ = ["Stack", "stack"]
