@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from piopiy_lab import room_logs
 from piopiy_lab.conversation import Call
 from piopiy_lab.runner import CallHost
 from piopiy_lab.signalling.invites import Invite
@@ -103,6 +104,7 @@ class RoomSessions:
 
     def _start(self, invite: Invite) -> None:
         session = RoomSession(invite, self._make_host(invite))
+        room_logs.publish(invite.room_name, session.host.log)
         self._rooms[invite.room_name] = session
         self.started += 1
         log.info("room %r: session started (%d running)", invite.room_name, len(self._rooms))
