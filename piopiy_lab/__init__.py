@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from piopiy_lab.calling import start_call
     from piopiy_lab.conversation import Call
     from piopiy_lab.logs import log
-    from piopiy_lab.offline import calls_tool, offline_stack
+    from piopiy_lab.offline import calls_tool, offline_realtime, offline_stack
     from piopiy_lab.screenplay import Audio, AudioFile, Caller
     from piopiy_lab.service_catalog.stacking import stack
     from piopiy_lab.service_catalog.table import stacks
     from piopiy_lab.simulation.simulate import simulate
+    from piopiy_lab.speech_agent import SpeechAgent
     from piopiy_lab.voice_agent import VoiceAgent
 
 #: Every public name (and what %load_ext looks for), and the module that it comes from.
@@ -35,10 +36,12 @@ _HOME = {
     "AudioFile": "piopiy_lab.screenplay",
     "Call": "piopiy_lab.conversation",
     "Caller": "piopiy_lab.screenplay",
+    "SpeechAgent": "piopiy_lab.speech_agent",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
     "load_ipython_extension": "piopiy_lab.notebook",
     "log": "piopiy_lab.logs",
+    "offline_realtime": "piopiy_lab.offline",
     "offline_stack": "piopiy_lab.offline",
     "simulate": "piopiy_lab.simulation.simulate",
     "stack": "piopiy_lab.service_catalog.stacking",
@@ -53,10 +56,12 @@ __all__ = [
     "AudioFile",
     "Call",
     "Caller",
+    "SpeechAgent",
     "VoiceAgent",
     "__version__",
     "calls_tool",
     "log",
+    "offline_realtime",
     "offline_stack",
     "simulate",
     "stack",

@@ -6,13 +6,14 @@ Runs on the session's loop, before anything of the pipeline is made.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.services.stt_service import SegmentedSTTService
 
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError, NotYetError, ServiceError
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
 from piopiy_lab.parts import was_used
 
 
@@ -45,31 +46,22 @@ def check_services(chosen: dict[str, Any]) -> None:
         raise ArgumentTypeError(
             f"Action(llm={type(chosen['llm']).__name__}): that is no LLM service of pipecat's"
         )
-    missing = [name for name in ("stt", "tts") if chosen[name] is None]
-    realtime = bool(getattr(chosen["llm"].service_metadata_frame(), "is_realtime_service", False))
-    if missing and realtime:
-        raise NotYetError("a realtime llm without stt or tts comes in a later version")
-    if missing:
-        need = " and ".join(f"{name} (or {name}_switcher)" for name in missing)
-        raise ArgumentError(
-            f"Action() is missing {need}: provide stt or stt_switcher, and tts or tts_switcher; "
-            "only a realtime llm does without"
-        )
-    named = list(chosen.items())
+    named = [(name, service) for name, service in chosen.items() if service is not None]
     for index, (name, service) in enumerate(named):
         for other, same in named[:index]:
             if service is same:
                 raise ArgumentError(f"Action(): {other} and {name} are the same object")
 
 
-def check_vad(stt: FrameProcessor, vad: Any) -> None:
-    """Refuse a recogniser that needs a detector where there is none."""
-    needs = isinstance(stt, SegmentedSTTService) or getattr(stt, "needs_vad", False)
-    if needs and vad is None:
-        raise ArgumentError(
-            f"{type(stt).__name__} needs voice activity detection to know where speech ends: "
-            "Action(..., vad=True)"
-        )
+def check_vad(services: Iterable[Any], vad: Any) -> None:
+    """Refuse a service that needs a detector where there is none."""
+    for service in services:
+        needs = isinstance(service, SegmentedSTTService) or getattr(service, "needs_vad", False)
+        if needs and vad is None:
+            raise ArgumentError(
+                f"{type(service).__name__} needs voice activity detection to know where speech "
+                "ends: Action(..., vad=True)"
+            )
 
 
 def check_loop(name: str, part: Any) -> None:

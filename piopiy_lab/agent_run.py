@@ -20,19 +20,30 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     LLMMessagesAppendFrame,
+    LLMRunFrame,
+    LLMSetToolsFrame,
+    LLMUpdateSettingsFrame,
     TTSSpeakFrame,
     VADParamsUpdateFrame,
 )
 from pipecat.observers.base_observer import ProcessorSetUp
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import call_control, events, modelled_latency, turn_taking, vad
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.hearing_out import HearingOut
+from piopiy_lab.modes import greeting_request, line_request
 from piopiy_lab.observer import CallObserver
-from piopiy_lab.pipeline_build import READY_SECS, Chain, build_chain, make_worker
+from piopiy_lab.pipeline_build import (
+    READY_SECS,
+    Chain,
+    RealtimeMessageFrame,
+    build_chain,
+    make_worker,
+)
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.tools import Tool, register_with
 
@@ -74,9 +85,11 @@ class AgentRun:
         self.transport = session.open_transport(session, settings)
         self._turns = turn_taking.make_strategies(
             vad=parts.vad is not None,
+            recommended=turn_taking.recommended_by(parts.services.values()),
             allow_interruptions=parts.allow_interruptions,
             given=parts.turn_strategies,
         )
+        self._queueing: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()
         self._worker = self._make_worker()
@@ -177,12 +190,23 @@ class AgentRun:
                 return
         session.listening()
         answered = getattr(self.transport, "wait_until_answered", None)  # a room's, say
-        if self.agent.greeting and answered is not None:
+        if answered is not None and (self.agent.greeting or parts.mode != "cascaded"):
             await answered()
-        if self.agent.greeting:
+        if parts.mode != "cascaded":
+            await self._open_realtime()
+        elif self.agent.greeting:
             await self._worker.queue_frame(
                 TTSSpeakFrame(self.agent.greeting, append_to_context=True)
             )
+
+    async def _open_realtime(self) -> None:
+        """Give a realtime model the context: it speaks first, with the greeting if there is one.
+
+        It learns its instructions and tools from its first context, and answers that at once.
+        """
+        if self.agent.greeting:
+            self._context.add_message(greeting_request(self.agent.greeting))  # type: ignore[arg-type]
+        await self._worker.queue_frame(LLMRunFrame())
 
     def _service_failed(self, frame: ErrorFrame) -> None:
         """End the call when a service can't go on: refused for good, or raised in our hands."""
@@ -212,7 +236,10 @@ class AgentRun:
     # --- commands, on the session's loop -----------------------------------------------------
 
     async def say(self, text: str) -> None:
-        """Speak a text, after what is being spoken."""
+        """Speak a text, after what is being spoken; a realtime model is asked to."""
+        if self._parts.mode == "speech":
+            await self._worker.queue_frame(RealtimeMessageFrame(message=line_request(text)))
+            return
         await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=True))
 
     async def user_says(self, text: str) -> None:
@@ -220,9 +247,11 @@ class AgentRun:
         session = self._session
         session.log.append(events.UserTextTyped(at=session.now(), text=text))
         await self._interrupt("typed")
-        await self._worker.queue_frame(
-            LLMMessagesAppendFrame(messages=[{"role": "user", "content": text}], run_llm=True)
-        )
+        message: Any = {"role": "user", "content": text}
+        if self._parts.mode != "cascaded":
+            await self._worker.queue_frame(RealtimeMessageFrame(message=message))
+            return
+        await self._worker.queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=True))
 
     async def heard_out(self) -> None:
         """Wait until all that the agent is about to say has been heard, or the call ends."""
@@ -296,6 +325,9 @@ class AgentRun:
                     break
             session = self._session
             session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
+            if self._parts.mode != "cascaded":
+                delta = LLMSettings(system_instruction=new)
+                self._queue_soon(LLMUpdateSettingsFrame(delta=delta))
 
         self._on_loop(replace)
 
@@ -304,9 +336,17 @@ class AgentRun:
 
         def offer() -> None:
             register_with(self._parts.llm, tool)
-            self._context.set_tools(ToolsSchema(standard_tools=list(schemas)))
+            offered = ToolsSchema(standard_tools=list(schemas))
+            self._context.set_tools(offered)
+            if self._parts.mode != "cascaded":  # it is told, for it reads no context per turn
+                self._queue_soon(LLMSetToolsFrame(tools=offered))
 
         self._on_loop(offer)
+
+    def _queue_soon(self, frame: Frame) -> None:
+        task = self._loop.create_task(self._worker.queue_frame(frame))
+        self._queueing.add(task)
+        task.add_done_callback(self._queueing.discard)
 
     def _on_loop(self, function: Callable[[], None]) -> None:
         if threading.get_ident() == self._thread:

@@ -14,6 +14,7 @@ from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ServiceError
+from piopiy_lab.modes import Mode
 
 #: Services, analyzers and processors that a pipeline has used: pipecat's can't be used again.
 _used: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -23,9 +24,10 @@ _used: weakref.WeakSet[Any] = weakref.WeakSet()
 class Parts:
     """What ``Action`` was given, checked."""
 
-    stt: FrameProcessor
+    mode: Mode
+    stt: FrameProcessor | None
     llm: Any
-    tts: FrameProcessor
+    tts: FrameProcessor | None
     vad: VADAnalyzer | FrameProcessor | None
     enable_metrics: bool
     enable_usage_metrics: bool
@@ -40,7 +42,8 @@ class Parts:
     @property
     def services(self) -> dict[str, FrameProcessor]:
         """The services by their part's name."""
-        return {"stt": self.stt, "llm": self.llm, "tts": self.tts}
+        named = {"stt": self.stt, "llm": self.llm, "tts": self.tts}
+        return {name: service for name, service in named.items() if service is not None}
 
     @property
     def usable_once(self) -> tuple[Any, ...]:

@@ -6,12 +6,12 @@ Runs on the session's loop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.clocks.base_clock import BaseClock
-from pipecat.frames.frames import Frame, InputAudioRawFrame
+from pipecat.frames.frames import ControlFrame, Frame, InputAudioRawFrame, LLMMessagesAppendFrame
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams
@@ -48,6 +48,30 @@ class CallClock(BaseClock):
         """The call's clock runs already."""
 
 
+@dataclass
+class RealtimeMessageFrame(ControlFrame):
+    """A message for a realtime model to answer, on its way past the user's aggregator."""
+
+    interruptible: bool = field(default=False, init=False)
+    message: Any = None
+
+
+class RealtimeMessages(FrameProcessor):
+    """Lets messages in to a realtime model.
+
+    Such a model keeps the conversation itself and takes in what reaches it as an append, which
+    the user's aggregator would keep to itself. The assistant's aggregator, behind the model,
+    writes the message down and asks for the answer.
+    """
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Make an append of a message; pass every other frame on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, RealtimeMessageFrame):
+            frame = LLMMessagesAppendFrame(messages=[frame.message], run_llm=True)
+        await self.push_frame(frame, direction)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """The processors of a call, in order.
@@ -68,20 +92,25 @@ def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -
         parts: What ``Action`` was given.
         context: The conversation that the LLM is given.
         transport: The call's transport.
-        turns: pipecat's ``UserTurnStrategies``.
+        turns: pipecat's ``UserTurnStrategies``; None takes what a service recommends.
     """
     analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
     user, assistant = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(vad_analyzer=analyzer, user_turn_strategies=turns),
     )
-    chain = [transport.input()]
+    chain: list[FrameProcessor | None] = [transport.input()]
     if isinstance(parts.vad, FrameProcessor):
         chain.append(parts.vad)
-    _end_audio_at(user)
-    chain += [parts.stt, DTMFAggregator(), user, parts.llm, parts.tts]
+    if parts.mode == "cascaded":
+        _end_audio_at(user)
+    messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
+    chain += [parts.stt, DTMFAggregator(), user, messages, parts.llm, parts.tts]
     chain += [transport.output(), assistant]
-    return Chain(processors=chain, analyzer=analyzer or _analyzer_in(parts.vad))
+    return Chain(
+        processors=[processor for processor in chain if processor is not None],
+        analyzer=analyzer or _analyzer_in(parts.vad),
+    )
 
 
 def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObserver) -> CallWorker:

@@ -8,6 +8,7 @@ finished find 3 s long. Without a detector transcripts decide.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
@@ -20,7 +21,7 @@ from pipecat.turns.user_stop import (
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
 )
-from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
@@ -30,13 +31,33 @@ INCOMPLETE_WAIT_SECS = 1.5
 _prototype: LocalSmartTurnAnalyzerV3 | None = None
 
 
-def make_strategies(*, vad: bool, allow_interruptions: bool, given: Any = None) -> Any:
-    """Return the strategies of a call.
+def recommended_by(services: Iterable[Any]) -> UserTurnStrategies | None:
+    """Return the turn strategies that a service recommends because it ends turns itself.
+
+    Deepgram Flux, OpenAI Realtime and others do.
+    """
+    for service in services:
+        describe = getattr(service, "service_metadata_frame", None)
+        found = getattr(describe(), "user_turn_strategies", None) if describe else None
+        if found is not None:
+            return found
+    return None
+
+
+def make_strategies(
+    *,
+    vad: bool,
+    allow_interruptions: bool,
+    given: Any = None,
+    recommended: UserTurnStrategies | None = None,
+) -> Any:
+    """Return the strategies of a call; None leaves them to the service that recommends some.
 
     Args:
         vad: Whether there is a detector.
         allow_interruptions: Whether a user turn stops the agent's speech.
         given: The user's own ``UserTurnStrategies``; they stand as they are.
+        recommended: What a service recommends; taken unless the user gave some.
 
     Raises:
         ArgumentTypeError: ``given`` is something else.
@@ -48,6 +69,10 @@ def make_strategies(*, vad: bool, allow_interruptions: bool, given: Any = None) 
                 "UserTurnStrategies(start=[...], stop=[...])"
             )
         return given
+    if recommended is not None:
+        if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
+            return None
+        return ExternalUserTurnStrategies(enable_interruptions=False)
     heard = TranscriptionUserTurnStartStrategy(enable_interruptions=allow_interruptions)
     if not vad:
         return UserTurnStrategies(start=[heard], stop=[SpeechTimeoutUserTurnStopStrategy()])
@@ -71,7 +96,7 @@ def _smart_turn() -> LocalSmartTurnAnalyzerV3:
 
 
 def _analyzer(strategies: Any) -> Any:
-    for strategy in strategies.stop or ():
+    for strategy in (strategies.stop or ()) if strategies is not None else ():
         analyzer = getattr(strategy, "_turn_analyzer", None)
         if analyzer is not None and hasattr(analyzer, "_stop_ms"):
             return analyzer

@@ -23,6 +23,7 @@ from piopiy_lab.errors import (
     NotYetError,
     ServiceError,
 )
+from piopiy_lab.modes import find_mode
 from piopiy_lab.parts import Parts, check_unused, mark_used
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox
@@ -108,10 +109,15 @@ class VoiceAgent:
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
+        With ``stt``, ``llm`` and ``tts`` the pipeline is cascaded. A realtime llm (OpenAI
+        Realtime, Gemini Live, ...) hears the caller itself: ``llm`` and ``tts`` are hybrid, the
+        llm alone is speech-to-speech. It is run when the call starts: a greeting is a request in
+        its context, so its wording is the model's; without one it opens as its instructions say.
+
         Args:
-            stt: Speech recognition.
+            stt: Speech recognition; left out where a realtime llm hears.
             llm: The language model's service. Required.
-            tts: Speech synthesis.
+            tts: Speech synthesis; left out, together with ``stt``, where a realtime llm speaks.
             tts_switcher: Not in this version.
             stt_switcher: Not in this version.
             mcp_tools: Not in this version.
@@ -148,13 +154,15 @@ class VoiceAgent:
         if session is not None:
             chosen.update({name: made(service) for name, service in session.replace.items()})
         check_services(chosen)
+        mode = find_mode(**chosen)
         given = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(given if given is not None and not vad else vad)
-        check_vad(chosen["stt"], analyzer)
+        check_vad(chosen.values(), analyzer)
         for name, part in (*chosen.items(), ("vad", analyzer)):
             check_unused(part)
             check_loop(name, part)
         self._parts = Parts(
+            mode=mode,
             stt=chosen["stt"],
             llm=chosen["llm"],
             tts=chosen["tts"],

@@ -38,8 +38,10 @@ from piopiy_lab.offline.rules import DEFAULT_OPENING, RuleBook
 
 if TYPE_CHECKING:
     from piopiy_lab.offline.llm import RuleLLMService
+    from piopiy_lab.offline.realtime import RuleRealtimeService
     from piopiy_lab.offline.stt import PhraseSTTService
     from piopiy_lab.offline.tts import EspeakTTSService
+    from piopiy_lab.speech import Voice
 
 __all__ = [
     "DialogueState",
@@ -47,8 +49,10 @@ __all__ = [
     "PhraseSTTService",
     "RuleBook",
     "RuleLLMService",
+    "RuleRealtimeService",
     "booking_desk",
     "calls_tool",
+    "offline_realtime",
     "offline_stack",
 ]
 
@@ -56,6 +60,7 @@ _SERVICES = {
     "EspeakTTSService": "piopiy_lab.offline.tts",
     "PhraseSTTService": "piopiy_lab.offline.stt",
     "RuleLLMService": "piopiy_lab.offline.llm",
+    "RuleRealtimeService": "piopiy_lab.offline.realtime",
 }
 
 
@@ -106,19 +111,7 @@ def offline_stack(
         ArgumentTypeError: A reply of the wrong type.
         MissingExtraError: The "offline" extra isn't installed.
     """
-    own: dict[str, Any] = {"slots": slots, "fallback": fallback, "opening": opening}
-    tools = []
-    if phrases is None and replies is None:
-        given = [name for name, value in own.items() if value is not None]
-        if given:
-            raise ArgumentError(
-                f"offline_stack({given[0]}=...) without phrases or replies: the booking desk has "
-                "its own; give phrases= and replies= for a domain of yours"
-            )
-        desk = booking_desk()
-        rules, tools = desk.rules(), desk.tools
-    else:
-        rules = _own_rules(phrases, replies or {}, slots, fallback, opening)
+    rules, tools = _rules("offline_stack", phrases, slots, replies, fallback, opening)
 
     from piopiy_lab.offline.llm import RuleLLMService
     from piopiy_lab.offline.stt import PhraseSTTService
@@ -131,6 +124,76 @@ def offline_stack(
         ),
         EspeakTTSService(),
     )
+
+
+def offline_realtime(
+    *,
+    speaks: bool = True,
+    voice: Voice | str | None = None,
+    phrases: Sequence[str] | None = None,
+    slots: Mapping[str, Sequence[str]] | None = None,
+    replies: Mapping[str, Reply | Replier] | None = None,
+    fallback: Fallback | None = None,
+    opening: str | None = None,
+    first_token_delay: float = 0.0,
+    token_delay: float = 0.0,
+) -> RuleRealtimeService:
+    """Build one service that hears, answers by rules and speaks: no realtime model, its place.
+
+    Give it to ``Action(llm=...)`` alone, or, with ``speaks=False``, together with a ``tts``; and
+    ``vad=True``, for it ends no turns itself.
+
+    Args:
+        speaks: Whether it gives audio, or text for a ``tts``.
+        voice: Its voice, as for `EspeakTTSService`.
+        phrases: As for `offline_stack`; so are all the others.
+        slots: The values of the phrases' slots.
+        replies: Phrase to reply.
+        fallback: What is said to anything else.
+        opening: The line when it is asked to speak first.
+        first_token_delay: Seconds to its first word.
+        token_delay: Seconds between its words.
+
+    Raises:
+        PhraseError: A phrase can't be listened for.
+        ArgumentError: As `offline_stack`.
+        ArgumentTypeError: A reply, or ``speaks``, of the wrong type.
+        MissingExtraError: The "offline" extra isn't installed.
+    """
+    rules, tools = _rules("offline_realtime", phrases, slots, replies, fallback, opening)
+
+    from piopiy_lab.offline.realtime import RuleRealtimeService
+
+    return RuleRealtimeService(
+        rules,
+        tools=tools,
+        speaks=speaks,
+        voice=voice,
+        first_token_delay=first_token_delay,
+        token_delay=token_delay,
+    )
+
+
+def _rules(
+    name: str,
+    phrases: Sequence[str] | None,
+    slots: Mapping[str, Sequence[str]] | None,
+    replies: Mapping[str, Reply | Replier] | None,
+    fallback: Fallback | None,
+    opening: str | None,
+) -> tuple[RuleBook, list[Any]]:
+    """Return the rules and their own tools: the booking desk's, where none are given."""
+    if phrases is not None or replies is not None:
+        return _own_rules(phrases, replies or {}, slots, fallback, opening), []
+    own = {"slots": slots, "fallback": fallback, "opening": opening}
+    given = [option for option, value in own.items() if value is not None]
+    if given:
+        raise ArgumentError(
+            f"{name}({given[0]}=...) without phrases or replies: the booking desk has "
+            "its own; give phrases= and replies= for a domain of yours"
+        )
+    desk = booking_desk()
+    return desk.rules(), desk.tools
 
 
 def _own_rules(
