@@ -44,6 +44,7 @@ from piopiy_lab.pipeline_build import (
     build_chain,
     make_worker,
 )
+from piopiy_lab.service_errors import explained
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.tools import Tool, register_with
 
@@ -215,9 +216,9 @@ class AgentRun:
         unusable = processor is not None and not processor.is_usable
         if not (uncaught or unusable or frame.fatal):
             return
-        error = ServiceError(
-            f"{type(processor).__name__ if processor else 'the pipeline'} failed: {frame.error}"
-        )
+        message, remedy = explained(frame)
+        name = type(processor).__name__ if processor else "the pipeline"
+        error = ServiceError(f"{name} failed: {message}" + (f" - {remedy}" if remedy else ""))
         error.__cause__ = frame.exception
         self._session.end("error", error)
 

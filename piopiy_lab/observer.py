@@ -26,7 +26,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_output import BaseOutputTransport
 
-from piopiy_lab import events
+from piopiy_lab import events, service_errors
 from piopiy_lab.event_log import EventLog
 
 #: The event that a metrics record becomes: its name and unit, and where the value is.
@@ -65,6 +65,7 @@ class CallObserver(BaseObserver):
         self._interrupted = False  # the agent is falling silent because it was interrupted
         self._responding = False  # the LLM is giving an answer
         self._synthesising = False
+        self._sounding: set[str] = set()  # audio contexts whose sound has reached the output
         self._audio_seen = False  # the current reply's first audio has left the synthesis
         self._tools: dict[str, int] = {}  # tool_call_id -> number
         self._handlers: dict[type, Callable[[Any, FramePushed, float], None] | None] = {}
@@ -87,15 +88,28 @@ class CallObserver(BaseObserver):
         async def before_push(output: FrameProcessor, frame: f.Frame) -> None:
             if isinstance(frame, f.InterruptionFrame):
                 self._interrupted_at_output(self._log.now())
-            elif isinstance(frame, f.TTSTextFrame):
+            elif isinstance(frame, f.TTSTextFrame) and self._may_be_heard(frame):
                 self._add(
                     events.WordSpoken,
                     self._log.now(),
                     text=frame.text.strip(),
-                    timed=frame.text_type == "word" or frame.pts is not None,
+                    timed=_is_timed(frame),
                 )
 
+        async def before_process(output: FrameProcessor, frame: f.Frame) -> None:
+            if isinstance(frame, f.TTSAudioRawFrame) and frame.context_id:
+                self._sounding.add(frame.context_id)
+
         output.add_event_handler("on_before_push_frame", before_push)
+        output.add_event_handler("on_before_process_frame", before_process)
+
+    def _may_be_heard(self, frame: f.TTSTextFrame) -> bool:
+        """Tell whether a text that reached the output can have been heard.
+
+        When a synthesis fails, pipecat still passes on the text that should have been spoken.
+        Words with times come from the provider, and may come before their sound.
+        """
+        return not frame.context_id or _is_timed(frame) or frame.context_id in self._sounding
 
     def _find_handler(self, kind: type) -> Callable[[Any, FramePushed, float], None] | None:
         for base in kind.__mro__:
@@ -308,8 +322,9 @@ class CallObserver(BaseObserver):
                     )
 
     def _error(self, frame: f.ErrorFrame, _: FramePushed, at: float) -> None:
+        message, remedy = service_errors.explained(frame)
         source = type(frame.processor).__name__ if frame.processor else "pipeline"
-        self._add(events.ErrorOccurred, at, message=str(frame.error), source=source)
+        self._add(events.ErrorOccurred, at, message=message, source=source, remedy=remedy)
 
 
 _HANDLERS: dict[type, Any] = {
@@ -343,6 +358,14 @@ _HANDLERS: dict[type, Any] = {
     f.MetricsFrame: CallObserver._metrics,
     f.ErrorFrame: CallObserver._error,
 }
+
+
+def _is_timed(frame: f.TTSTextFrame) -> bool:
+    """Tell whether a text is a word with a time of its own.
+
+    pipecat hands on whole sentences in the same way when a provider gave no times for their words.
+    """
+    return frame.pts is not None and len(frame.text.split()) == 1
 
 
 def readable_messages(context: LLMContext) -> list[dict[str, Any]]:

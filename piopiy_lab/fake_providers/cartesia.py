@@ -70,7 +70,7 @@ class FakeCartesia(FakeProvider):
             return "cancel"
         return "transcript" if message.get("continue") else "end"
 
-    def unauthorized(self) -> web.Response:
+    def unauthorized(self, given: str) -> web.Response:
         """Answer a wrong key."""
         return _refused(401, "unauthorized", "Unauthorized", "The API key is not valid.")
 

@@ -73,7 +73,7 @@ class FakeDeepgram(FakeProvider):
         """Serve ``/v1/listen``."""
         return [web.get("/v1/listen", self._listen)]
 
-    def unauthorized(self) -> web.Response:
+    def unauthorized(self, given: str) -> web.Response:
         """Answer a wrong key."""
         return _refused(401, "INVALID_AUTH", "Invalid credentials.")
 

@@ -81,10 +81,11 @@ class FakeOpenAI(FakeProvider):
         """Serve ``/v1/chat/completions``."""
         return [web.post("/v1/chat/completions", self._complete)]
 
-    def unauthorized(self) -> web.Response:
-        """Answer a wrong key."""
+    def unauthorized(self, given: str) -> web.Response:
+        """Answer a wrong key, as the real one does: with its beginning and its end."""
+        masked = f"{given[:8]}{'*' * max(3, len(given) - 12)}{given[-4:]}"
         message = (
-            "Incorrect API key provided. You can find your API key at "
+            f"Incorrect API key provided: {masked}. You can find your API key at "
             "https://platform.openai.com/account/api-keys."
         )
         return _error(401, message, "invalid_request_error", "invalid_api_key")

@@ -77,7 +77,7 @@ class FakeProvider:
         """Return what is served; a provider's own."""
         raise NotImplementedError
 
-    def unauthorized(self) -> web.Response:
+    def unauthorized(self, given: str) -> web.Response:
         """Return the provider's answer to a wrong key."""
         raise NotImplementedError
 
@@ -145,7 +145,7 @@ class FakeProvider:
         """Return the answer to a client that isn't served, or None for one that is."""
         scenario = self.scenario
         if given_key != self.key:
-            return self.unauthorized()
+            return self.unauthorized(given_key or "")
         if scenario.rate_limited < 0 or self._limited < scenario.rate_limited:
             self._limited += 1
             return self.rate_limited()
