@@ -40,7 +40,9 @@ class TransferRequested(Event):
     """The caller is to be handed over to another number."""
 
     to: str
-    cause: str  # "tool", "code" (``voice_agent.transfer_call``) or "command" (``call.transfer``)
+    #: "tool", "code" (``voice_agent.transfer_call``), "command" (``call.transfer``), or "agent":
+    #: as the caller sees it.
+    cause: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,9 @@ from piopiy_lab.errors import LoopbackError, PiopiyLabError
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
 from piopiy_lab.loopback.client import RoomClient
-from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
+from piopiy_lab.loopback.dispatch import Dispatcher
+from piopiy_lab.loopback.hand_over import HandOver
+from piopiy_lab.loopback.offers import Offers
 from piopiy_lab.loopback.port import CallerPort
 from piopiy_lab.loopback.room import Participant, Room
 from piopiy_lab.recorder import Recorder
@@ -29,8 +31,6 @@ from piopiy_lab.transports.performer import Performer
 
 #: Hz of the recording, as of every call.
 RECORDING_RATE = 24000
-#: Seconds that an agent has to join the room it was offered, before another one is asked.
-OFFER_SECS = 8.0
 #: Seconds for which an agent whose connection broke may come back, and a cut link be restored.
 GONE_SECS = 10.0
 #: Seconds that the agent has to leave the room when the caller has.
@@ -111,7 +111,7 @@ class PhoneCall:
         self.caller = RoomCaller(room, self.log, self.recorder, attributes)
         self._screenplay = caller
         self._performer = Performer(self.caller, caller)
-        self._dispatcher = dispatcher
+        self._offers = Offers(dispatcher, agent_id, room.name, self._invite)
         self._invitation = invitation
         self._ring_secs = ring_secs
         self._loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ class PhoneCall:
         self._agent_there = asyncio.Event()
         self._agent_gone = asyncio.Event()
         self._gone: asyncio.TimerHandle | None = None  # ends the call if the agent stays away
-        self._offers = 0
+        self.hand_over = HandOver(self)
         self._unsubscribe: Callable[[], None] | None = None
 
     # --- the life of the call -----------------------------------------------------------------
@@ -180,94 +180,30 @@ class PhoneCall:
             self.end("caller_hung_up")
 
     async def _ring(self) -> None:
-        """Offer the room to one agent after the other, until one has joined.
-
-        Raises:
-            LoopbackError: Nobody did while the phone rang.
-        """
-        deadline = self._loop.time() + self._ring_secs
-        asked: list[AgentConnection] = []
-        while not self._agent_there.is_set():
-            left = deadline - self._loop.time()
-            if left <= 0:
-                raise LoopbackError(self._unanswered())
-            agent = self._dispatcher.choose(self.agent_id, asked)
-            if agent is None and asked:
-                asked.clear()  # everybody had their chance: begin again with the first
-                continue
-            if agent is None:
-                await self._wait_for_change(left)
-                continue
-            asked.append(agent)
-            agent.rooms.add(self.room.name)
-            self._offers += 1
-            await agent.send("join_room", self._invite())
-            others = any(c not in asked for c in self._dispatcher.of(self.agent_id))
-            await self._wait_for_change(min(left, OFFER_SECS), agent)
-            if not self._agent_there.is_set() and others:
-                await self._take_back(agent)
+        """Ring until an agent is in the room, and its media connection is up."""
+        left = await self._offers.ring(self._ring_secs, self._agent_there)
         if self._agent is not None:
             try:
-                async with asyncio.timeout(max(1.0, deadline - self._loop.time())):
+                async with asyncio.timeout(max(1.0, left)):
                     await self._agent.media_ready.wait()
             except TimeoutError:
                 raise LoopbackError(
                     f"the agent joined room {self.room.name!r}, but no media connection came up"
                 ) from None
 
-    async def _wait_for_change(self, secs: float, agent: AgentConnection | None = None) -> None:
-        """Wait until the agent is in the room, an agent came or went, or ``secs`` are over."""
-        changed = asyncio.Event()
-
-        def look() -> None:
-            if agent is None or agent not in self._dispatcher.connections:
-                changed.set()
-
-        self._dispatcher.on_change.append(look)
-        waits = [
-            asyncio.create_task(changed.wait()),
-            asyncio.create_task(self._agent_there.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=secs, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._dispatcher.on_change.remove(look)
-            for wait in waits:
-                wait.cancel()
-
-    async def _take_back(self, agent: AgentConnection) -> None:
-        agent.rooms.discard(self.room.name)
-        if agent in self._dispatcher.connections:
-            await agent.send("cancel_room", {"room_name": self.room.name})
-
-    def _invite(self) -> dict[str, Any]:
+    def _invite(self, number: int) -> dict[str, Any]:
+        """Return what ``join_room`` says, for the n-th offer."""
         metadata = self.metadata
         if metadata is not None and not isinstance(metadata, str):
             metadata = json.dumps(metadata)
         return {
-            **self._invitation(f"{AGENT_IDENTITY}-{self._offers}"),
+            **self._invitation(f"{AGENT_IDENTITY}-{number}"),
             "call_id": self.call_id,
             "agent_id": self.agent_id,
             "from_number": self.from_number,
             "to_number": self.to_number,
             "metadata": metadata,
         }
-
-    def _unanswered(self) -> str:
-        there = self._dispatcher.of(self.agent_id)
-        if not there:
-            known = sorted({c.agent_id for c in self._dispatcher.connections})
-            others = f"connected are: {', '.join(map(repr, known))}" if known else "nobody is"
-            return (
-                f"no agent {self.agent_id!r} connected within {self._ring_secs:g} s ({others}): "
-                f"run Agent({self.agent_id!r}, platform.agent_token({self.agent_id!r}), "
-                "create_session, signaling_url=platform.signaling_url).connect()"
-            )
-        return (
-            f"agent {self.agent_id!r} is connected, and was offered room {self.room.name!r} "
-            f"{self._offers} time(s), but did not join it within {self._ring_secs:g} s: look at "
-            "its log, and at max_sessions"
-        )
 
     async def _watch_link(self) -> None:
         """End the call when its link stays cut."""
@@ -286,10 +222,10 @@ class PhoneCall:
             self._unsubscribe()
         if self._gone is not None:
             self._gone.cancel()
+        self.hand_over.close()
         self.caller.leave()
-        holder = self._dispatcher.holder(self.room.name)
-        if holder is not None and not self._agent_there.is_set():
-            await self._take_back(holder)
+        if not self._agent_there.is_set():
+            await self._offers.take_back()
         self.recorder.close(end)
         self.log.append(events.CallStateChanged(at=end, old=self.call.state, new="ended"))
         error = self.error
@@ -306,7 +242,7 @@ class PhoneCall:
                     )
                 )
         self.room.on_change.remove(self._room_changed)
-        self._dispatcher.release(self.room.name)
+        self._offers.release()
         self.log.append(events.CallEnded(at=end, reason=self.reason or "agent_ended", error=text))
         self.log.close()
 
@@ -372,6 +308,11 @@ class PhoneCall:
                 self._loop.call_soon_threadsafe(take, event)
 
         self._unsubscribe = log.subscribe(listener)
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended, or is about to."""
+        return self.reason is not None
 
     # --- what REST tells ----------------------------------------------------------------------
 

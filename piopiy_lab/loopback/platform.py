@@ -22,6 +22,7 @@ from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.link import LinkSettings
 from piopiy_lab.loopback.peer import HOST
 from piopiy_lab.loopback.phone_call import PhoneCall
+from piopiy_lab.loopback.rest import RestServer
 from piopiy_lab.loopback.rooms import RoomServer
 from piopiy_lab.loopback.serving import WebServer
 from piopiy_lab.loopback.signalling import WEBSOCKET_PATH, SignallingServer
@@ -47,6 +48,8 @@ class LoopbackPlatform:
 
     Attributes:
         link: How good new calls' links are.
+        transfer_outcomes: What becomes of a transfer to a number: "answered" (also of every
+            number that isn't there), "busy", "no_answer" or "failed".
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LoopbackPlatform:
             link: How good the link between a room and its clients is; perfect if None.
         """
         self.link = link or LinkSettings()
+        self.transfer_outcomes: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
         for agent_id, token in (agents or {}).items():
             if not isinstance(agent_id, str) or not agent_id:
@@ -75,6 +79,7 @@ class LoopbackPlatform:
         self._signalling = SignallingServer(self._dispatcher, self._tokens.get)
         self._web: WebServer | None = None
         self._calls: dict[str, PhoneCall] = {}  # ended ones too
+        self._rest = RestServer(self._calls, self._tokens.get, self._start_transfer)
         self._running: set[asyncio.Task[Any]] = set()
 
     # --- its life -----------------------------------------------------------------------------
@@ -101,6 +106,7 @@ class LoopbackPlatform:
             raise LoopbackError("this platform runs already")
         app = web.Application()
         app.add_routes(self._rooms.routes())
+        app.add_routes(self._rest.routes())
         self._web = WebServer(app)
         await self._web.start()
         await self._signalling.start()
@@ -301,6 +307,9 @@ class LoopbackPlatform:
         await self._signalling.start()
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _start_transfer(self, call: PhoneCall, to: str) -> str | None:
+        return call.hand_over.start(to, self.transfer_outcomes.get(to, "answered"))
 
     def _invitation(self, room_name: str, identity: str) -> dict[str, Any]:
         return {

@@ -1,0 +1,124 @@
+"""Ringing: a call's room is offered to one agent after the other, until one has joined.
+
+Runs on the platform's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from piopiy_lab.errors import LoopbackError
+from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
+
+#: Seconds that an agent has to join the room it was offered, before another one is asked.
+OFFER_SECS = 8.0
+
+
+class Offers:
+    """The offers of one room."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        agent_id: str,
+        room_name: str,
+        invite: Callable[[int], dict[str, Any]],
+    ) -> None:
+        """Offer nothing yet.
+
+        Args:
+            dispatcher: Knows the connected agents.
+            agent_id: Whom the call is for.
+            room_name: The room.
+            invite: Makes what ``join_room`` says, for the n-th offer.
+        """
+        self._dispatcher = dispatcher
+        self._agent_id = agent_id
+        self._room_name = room_name
+        self._invite = invite
+        self.count = 0  # how many were made
+
+    async def ring(self, secs: float, answered: asyncio.Event) -> float:
+        """Offer the room until an agent is in it.
+
+        Args:
+            secs: For how long.
+            answered: Set when an agent is in the room.
+
+        Returns:
+            The seconds that are left of ``secs``.
+
+        Raises:
+            LoopbackError: Nobody joined while the phone rang.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + secs
+        asked: list[AgentConnection] = []
+        while not answered.is_set():
+            left = deadline - loop.time()
+            if left <= 0:
+                raise LoopbackError(self._unanswered(secs))
+            agent = self._dispatcher.choose(self._agent_id, asked)
+            if agent is None and asked:
+                asked.clear()  # everybody had their chance: begin again with the first
+                continue
+            if agent is None:
+                await self._wait(answered, left)
+                continue
+            asked.append(agent)
+            agent.rooms.add(self._room_name)
+            self.count += 1
+            await agent.send("join_room", self._invite(self.count))
+            others = any(c not in asked for c in self._dispatcher.of(self._agent_id))
+            await self._wait(answered, min(left, OFFER_SECS), agent)
+            if not answered.is_set() and others:
+                await self.take_back()
+        return deadline - loop.time()
+
+    async def take_back(self) -> None:
+        """Tell the agent that has the room that the call is gone."""
+        holder = self._dispatcher.holder(self._room_name)
+        if holder is not None:
+            self.release()
+            await holder.send("cancel_room", {"room_name": self._room_name})
+
+    def release(self) -> None:
+        """Forget who has the room."""
+        self._dispatcher.release(self._room_name)
+
+    async def _wait(
+        self, answered: asyncio.Event, secs: float, agent: AgentConnection | None = None
+    ) -> None:
+        """Wait for an answer, or ``secs``, or until ``agent`` has gone (None: until one came)."""
+        changed = asyncio.Event()
+
+        def look() -> None:
+            if agent is None or agent not in self._dispatcher.connections:
+                changed.set()
+
+        self._dispatcher.on_change.append(look)
+        waits = [asyncio.create_task(changed.wait()), asyncio.create_task(answered.wait())]
+        try:
+            await asyncio.wait(waits, timeout=secs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._dispatcher.on_change.remove(look)
+            for wait in waits:
+                wait.cancel()
+
+    def _unanswered(self, secs: float) -> str:
+        agent_id = self._agent_id
+        if self._dispatcher.of(agent_id):
+            return (
+                f"agent {agent_id!r} is connected, and was offered room {self._room_name!r} "
+                f"{self.count} time(s), but did not join it within {secs:g} s: look at its log, "
+                "and at max_sessions"
+            )
+        known = sorted({c.agent_id for c in self._dispatcher.connections})
+        others = f"connected are: {', '.join(map(repr, known))}" if known else "nobody is"
+        return (
+            f"no agent {agent_id!r} connected within {secs:g} s ({others}): "
+            f"run Agent({agent_id!r}, platform.agent_token({agent_id!r}), create_session, "
+            "signaling_url=platform.signaling_url).connect()"
+        )
