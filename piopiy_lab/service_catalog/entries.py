@@ -56,6 +56,7 @@ class Entry:
     vad: bool = False
     ends_turns: bool = False
     http_session: bool = False
+    on_loop: bool = False
     realtime: bool = False
     speaks: bool = True
     text_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])

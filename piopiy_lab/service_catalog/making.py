@@ -5,6 +5,7 @@ pipecat and the provider's packages are imported here, and only those that are a
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,7 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
             f"{entry.kind} {entry.name!r} can't be had here: the packages of its extra "
             f"{entry.extra!r} leave this Python or system out"
         )
+    loop = _loop(entry)
     service_class = _import(entry)
     arguments = _arguments(entry, environment)
     settings: dict[str, Any] = {}
@@ -84,9 +86,24 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
         ) from None
     if session is not None:
         close_with(service, session)
+    if loop is not None:
+        service._made_on = loop.create_future()  # Action() refuses what another loop's future is in
     if entry.vad:
         service.needs_vad = True  # Action() says so when vad is off
     return service
+
+
+def _loop(entry: Entry) -> asyncio.AbstractEventLoop | None:
+    """Return the running loop for a service that is bound to it."""
+    if not entry.on_loop:
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ServiceError(
+            f"{entry.kind} {entry.name!r} ({entry.provider.title}) must be made on the call's "
+            "loop: call stack() inside create_session"
+        ) from None
 
 
 def check_variables(entry: Entry, environment: Environment) -> None:

@@ -37,7 +37,7 @@ def constructor_arguments(
         hint = taken.get(name)
         if hint is None or not _is_simple(hint):
             simple = {one for one, its_hint in taken.items() if _is_simple(its_hint)}
-            names = sorted((known | set(entry.paths) | simple) - _NOT_OPTIONS)
+            names = sorted(known | set(entry.paths) | simple)
             raise ArgumentError(f"{entry.name} has no option {name!r}: there is {', '.join(names)}")
         own[name] = _converted(entry, name, value, hint)
     return own
@@ -52,8 +52,12 @@ _GENERAL = {
     "pipecat.utils.base_object",
 }
 
-#: Arguments of constructors that are no options of a user's.
-_NOT_OPTIONS = {"api_key", "settings", "params", "name", "voice_id", "aws_access_key"}
+#: Arguments of constructors that are no options: secrets, and old names for settings.
+_NOT_OPTIONS = {
+    *("api_key", "aws_access_key", "aws_access_key_id", "aws_secret_key", "aws_session_token"),
+    *("access_key_id", "secret_access_key", "session_token", "credentials", "credentials_path"),
+    *("settings", "params", "voice_id", "aggregate_sentences"),
+}
 
 
 def _constructor(service_class: Any) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def _constructor(service_class: Any) -> dict[str, Any]:
         if init is None or one.__module__ in _GENERAL:
             continue
         for parameter in inspect.signature(init).parameters.values():
-            if parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_OPTIONS:
                 hint = parameter.annotation
                 untyped = hint is parameter.empty  # "base_url=None" of the OpenAI services
                 found.setdefault(parameter.name, str if untyped else _evaluated(hint, one))
@@ -147,6 +151,8 @@ def _converted(entry: Entry, name: str, value: Any, hint: Any) -> Any:
                 raise ArgumentError(f"{entry.name}: {name} can't be {dict(value)!r}") from None
     if not isinstance(value, str):
         return value
+    if Any in kinds:  # pipecat doesn't say: what it looks like
+        kinds = [bool, int, float, list, str]
     if bool in kinds and value.lower() in ("true", "false"):
         return value.lower() == "true"
     for kind in (int, float):
@@ -155,7 +161,10 @@ def _converted(entry: Entry, name: str, value: Any, hint: Any) -> Any:
                 return kind(value)
             except ValueError:
                 continue
-    if str in kinds or Any in kinds:
+    lists = any(kind is list or typing.get_origin(kind) is list for kind in kinds)
+    if lists and (str not in kinds or "," in value):
+        return value.split(",")
+    if str in kinds:
         return value
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -164,6 +173,4 @@ def _converted(entry: Entry, name: str, value: Any, hint: Any) -> Any:
                     return member
         if typing.get_origin(kind) is typing.Literal and value in typing.get_args(kind):
             return value
-        if kind in (list, tuple) or typing.get_origin(kind) in (list, tuple):
-            return value.split(",")
     raise ArgumentError(f"{entry.name}: {name} can't be {value!r}")

@@ -14,7 +14,6 @@ from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.made import Made, Stack
 from piopiy_lab.service_catalog.making import make
 from piopiy_lab.service_catalog.wanted import AUTO, Wanted, parse, parse_one
-from piopiy_lab.session import current_session
 
 
 def stack(
@@ -192,14 +191,20 @@ def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
         raise ArgumentError("stack(offline=...): no part of this stack is 'offline'")
 
 
+def _session() -> Any:
+    from piopiy_lab.session import current_session  # numpy comes with it
+
+    return current_session()
+
+
 def _replaced() -> frozenset[str]:
-    session = current_session()
+    session = _session()
     return frozenset() if session is None else frozenset(session.replace)
 
 
 def _tell(result: Stack) -> None:
     """Write into the call's log what "auto" chose."""
-    session = current_session()
+    session = _session()
     if session is not None and result.reasons:
         told = "; ".join(
             f"{kind}: {result.parts[kind].name}, because {reason}"

@@ -18,7 +18,9 @@ from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, catalog
 #: The name that stands for "the best of what is usable here".
 AUTO = "auto"
 
-_SECRET = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(^|[_-])(api)?(key|token|secret|password|credentials?)([_-]|$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
