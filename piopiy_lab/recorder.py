@@ -167,6 +167,19 @@ class Recorder:
         for start in range(0, frames, READ_FRAMES):
             yield self._read(start, min(frames, start + READ_FRAMES))
 
+    def read(self, start: int, end: int) -> Int16:
+        """Return the frames from ``start`` up to ``end``, as far as there are any. A copy.
+
+        Args:
+            start: The first frame, from 0.
+            end: The frame after the last.
+
+        Raises:
+            SavedCallError: It is on a disk that can't be read any more.
+        """
+        end = min(end, self.frames)
+        return self._read(start, end) if start < end else np.zeros((0, 2), np.int16)
+
     @property
     def frames(self) -> int:
         """The length of the recording so far, in samples of one side."""

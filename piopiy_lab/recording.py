@@ -55,6 +55,15 @@ class SampleSource(Protocol):
         """Hz."""
         ...
 
+    @property
+    def frames(self) -> int:
+        """How many samples of one side there are so far."""
+        ...
+
+    def read(self, start: int, end: int) -> np.ndarray:
+        """Return frames ``start`` to ``end``, as far as there are any: int16, shape (n, 2)."""
+        ...
+
     def samples(self) -> np.ndarray:
         """Return what there is so far: int16, shape (n, 2). Safe from any thread."""
         ...

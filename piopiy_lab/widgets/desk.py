@@ -1,0 +1,85 @@
+"""How a call is set just now: services, detector and turn settings, instructions; from events.
+
+Pure. The page's sliders, switches and boxes show this and nothing else: what a click asked for is
+seen when its event has come back.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from piopiy_lab import events as ev
+
+
+class Desk:
+    """A call's settings as they stand. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self.changed = True  # set by add(); cleared by whoever sends it
+        self._settings: dict[str, float] = {}
+        self._vad: str | None = None
+        self._services: dict[str, str] = {}
+        self._switchers: dict[str, dict[str, Any]] = {}  # kind -> services, active
+        self._ttfb: dict[str, list[float]] = {}  # a service's class -> seconds to first output
+        self._errors: list[dict[str, Any]] = []
+        self._contexts: list[dict[str, Any]] = []  # at, messages' count, tokens
+        self._started = False
+        self._over: dict[str, Any] | None = None
+
+    def add(self, event: ev.Event) -> None:
+        """Take one event, in the order of the log."""
+        match event:
+            case ev.PipelineStarted():
+                self._pipeline(event)
+            case ev.SettingsChanged():
+                self._settings.update(event.new)
+            case ev.ServiceSwitched():
+                switcher = self._switchers.setdefault(event.kind, {"services": [], "active": ""})
+                for name in (event.old, event.new):
+                    if name not in switcher["services"]:
+                        switcher["services"].append(name)
+                switcher["active"] = event.new
+            case ev.MetricsReported(name="ttfb"):
+                self._ttfb.setdefault(event.service, []).append(event.value)
+            case ev.MetricsReported(name="prompt_tokens" | "completion_tokens"):
+                if self._contexts:
+                    self._contexts[-1][event.name] = int(event.value)
+            case ev.ContextSent():
+                self._contexts.append({"at": round(event.at, 3), "messages": len(event.messages)})
+            case ev.ErrorOccurred():
+                self._errors.append(
+                    {"text": f"{event.source}: {event.message}", "remedy": event.remedy or ""}
+                )
+            case ev.CallEnded():
+                self._over = {"reason": event.reason, "error": event.error}
+            case _:
+                return
+        self.changed = True
+
+    def _pipeline(self, event: ev.PipelineStarted) -> None:
+        self._started = True
+        self._vad = event.vad
+        self._services = dict(event.services)
+        self._settings.update(event.vad_params)
+        for kind, described in (getattr(event, "switchers", None) or {}).items():
+            self._switchers[kind] = {
+                "services": list(described["services"]),
+                "active": described["active"],
+            }
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "vad": self._vad,
+            "settings": self._settings,
+            "services": self._services,
+            "switchers": self._switchers,
+            "latency": {
+                name: {"median": round(statistics.median(secs), 3), "count": len(secs)}
+                for name, secs in self._ttfb.items()
+            },
+            "contexts": self._contexts,
+            "error": self._errors[-1] if self._errors else None,
+            "ended": self._over,
+        }

@@ -1,0 +1,154 @@
+"""What a page is told of a call: a picture of everything first, and then what is new.
+
+A :class:`CallFeed` pulls from a call's log with a cursor and from its recording; producers know
+nothing of it. It has no thread and no widget of its own: whoever holds it decides when to pull.
+
+A message is a JSON record with buffers. ``"at"`` fields are seconds of the call's clock.
+
+======== =========================================================================================
+field    is
+======== =========================================================================================
+reset    whether the page forgets what it has
+now      the call's seconds
+state    "starting", "listening" or "ended"
+bins     the first bin of buffer 0, the outline (see ``envelope``)
+spans    those that changed, marks: those that came (see ``spans``)
+rows     ``[place, row]`` of those that changed, row_count: how many there are (see ``rows``)
+turns    all of them, when one came
+desk     settings and services, when they changed (see ``desk``)
+======== =========================================================================================
+
+Buffer 1 holds the detector's samples: float32 (n, 3) of time, confidence and volume (-1: none).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from piopiy_lab import events as ev
+from piopiy_lab.conversation import Call
+from piopiy_lab.widgets.desk import Desk
+from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
+from piopiy_lab.widgets.rows import Rows
+from piopiy_lab.widgets.spans import Spans
+
+Message = tuple[dict[str, Any], list[bytes]]
+
+
+class CallFeed:
+    """Pulls what a page has to know of one call. For one thread at a time."""
+
+    def __init__(self, call: Call) -> None:
+        """Begin with nothing sent.
+
+        Args:
+            call: A running, ended or loaded call.
+        """
+        self._call = call
+        self._cursor = 0  # events before it were read
+        self._samples: list[tuple[float, float, float]] = []  # the detector's, not sent yet
+        self._all_samples: list[tuple[float, float, float]] = []  # for a page that comes later
+        self._envelope = Envelope(call.sample_source)
+        self._spans, self._rows, self._desk = Spans(), Rows(), Desk()
+        self._instructions: str | None = None
+        self._fresh = True  # nothing was sent since the last restart
+
+    def restart(self) -> None:
+        """Let the next :meth:`pull` give everything: a page was opened or loaded again."""
+        self._fresh = True
+        self._samples = list(self._all_samples)
+        self._spans.restart()
+        self._rows.forget()
+        self._desk.changed = True
+        self._instructions = None
+
+    def pull(self) -> Message | None:
+        """Return what is new; None when the call is over and everything was said."""
+        call = self._call
+        over = call.state == "ended"  # asked first: what comes before the end is then in the log
+        news = self._read()
+        first_bin = 0 if self._fresh else len(self._envelope)
+        changed_from = self._envelope.update()
+        first_bin = min(first_bin, changed_from)
+        content: dict[str, Any] = {
+            "kind": "call",
+            "now": round(call.duration, 3),
+            "state": "ended" if over else call.state,
+        }
+        if self._fresh:
+            content |= {
+                "reset": True,
+                "call_id": call.call_id,
+                "bin_secs": BIN_SECS,
+                "live": not over,
+                "sound": self._has_sound(),
+            }
+        elif over and not news:
+            return None
+        self._add_lists(content)
+        instructions = self._asked_instructions()
+        if instructions is not None and instructions != self._instructions:
+            content["instructions"] = self._instructions = instructions
+        content["bins"] = first_bin
+        buffers = [self._envelope.since(first_bin), self._take_samples()]
+        self._fresh = False
+        return content, buffers
+
+    def _read(self) -> bool:
+        found, self._cursor = self._call.events.since(self._cursor)
+        for event in found:
+            if isinstance(event, ev.VADSampled):
+                volume = -1.0 if event.volume is None else event.volume
+                sample = (event.at, event.confidence, volume)
+                self._samples.append(sample)
+                self._all_samples.append(sample)
+                continue
+            self._spans.add(event)
+            self._rows.add(event)
+            self._desk.add(event)
+        return bool(found)
+
+    def _add_lists(self, content: dict[str, Any]) -> None:
+        spans, marks = self._spans.take()
+        if spans:
+            content["spans"] = spans
+        if marks:
+            content["marks"] = marks
+        before = self._rows.count
+        rows = self._rows.update()
+        if rows or self._rows.count != before:
+            content["rows"] = rows
+            content["row_count"] = self._rows.count
+        if self._rows.turns_changed or (self._fresh and self._rows.turns):
+            content["turns"] = self._rows.turns
+            self._rows.turns_changed = False
+        if self._desk.changed:
+            content["desk"] = self._desk.record()
+            self._desk.changed = False
+
+    def _take_samples(self) -> bytes:
+        samples, self._samples = self._samples, []
+        return np.array(samples, np.float32).reshape(-1, 3).tobytes()
+
+    def _asked_instructions(self) -> str | None:
+        """Return the agent's instructions as they stand: a cell may have changed them."""
+        agent = self._call.agent
+        return None if agent is None else str(agent.instructions)
+
+    def _has_sound(self) -> bool:
+        return self._call.sample_source.frames > 0
+
+    def context(self, index: int) -> dict[str, Any] | None:
+        """Return what the LLM was given the ``index``-th time; None when there is no such."""
+        sent = self._call.events.of(ev.ContextSent)
+        if not 0 <= index < len(sent):
+            return None
+        return {
+            "kind": "context",
+            "index": index,
+            "at": round(sent[index].at, 3),
+            "messages": sent[index].messages,
+            "tools": sent[index].tools,
+        }

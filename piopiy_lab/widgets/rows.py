@@ -1,0 +1,181 @@
+"""The rows of the live transcript: what was said, tools, switches, errors; from events.
+
+Pure. Rows are rebuilt when something of interest happened and compared with what the page has, so
+only the ones that changed are sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from piopiy_lab import events as ev
+from piopiy_lab.display.page import timed_words
+from piopiy_lab.display.wording import called, compact, unheard
+from piopiy_lab.tool_calls import ToolCall, build_tool_calls
+from piopiy_lab.transcript import Entry, build_transcript
+from piopiy_lab.turns import Turn, build_turns
+
+Row = dict[str, Any]
+
+#: Events that add or change no row: the detector's samples alone are 31 a second.
+_SILENT = (ev.VADSampled, ev.MetricsReported, ev.CallerStepStarted, ev.CallerStepFinished)
+
+
+class Rows:
+    """A call's rows as they stand. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._events: list[ev.Event] = []  # without the silent ones
+        self._rows: list[Row] = []  # as the page has them
+        self._turns: list[list[Any]] = []
+        self._stale = False  # events came since the rows were built
+        self.turns_changed = False  # written by update(), cleared by whoever sends them
+
+    def add(self, event: ev.Event) -> None:
+        """Take one event, in the order of the log."""
+        if not isinstance(event, _SILENT):
+            self._events.append(event)
+            self._stale = True
+
+    def forget(self) -> None:
+        """Let the next :meth:`update` give every row again."""
+        self._rows, self._turns = [], []
+        self._stale = True
+
+    def update(self) -> list[tuple[int, Row]]:
+        """Return the rows that changed, with their places; the page drops none, rows only grow.
+
+        A row's place may change while a call runs (an entry is found to have begun earlier): then
+        the rows from there on are given again.
+        """
+        if not self._stale:
+            return []
+        self._stale = False
+        turns = build_turns(self._events)
+        listed = [turn_record(turn) for turn in turns]
+        self.turns_changed = self.turns_changed or listed != self._turns
+        self._turns = listed
+        rows = build_rows(self._events, list(turns))
+        changed = [
+            (i, row) for i, row in enumerate(rows) if i >= len(self._rows) or row != self._rows[i]
+        ]
+        self._rows = rows
+        return changed
+
+    @property
+    def count(self) -> int:
+        """How many rows there are: the page drops what is past them (an interim text)."""
+        return len(self._rows)
+
+    @property
+    def turns(self) -> list[list[Any]]:
+        """The answered turns as :func:`turn_record` writes them."""
+        return self._turns
+
+
+def turn_record(turn: Turn) -> list[Any]:
+    """Return ``[start, total, {part: secs}, user]`` of a turn, seconds to the millisecond."""
+    parts = {name: round(secs, 3) for name, secs in turn.parts.items()}
+    return [round(turn.start, 3), round(turn.total, 3), parts, turn.user]
+
+
+def build_rows(events: list[ev.Event], turns: list[Turn]) -> list[Row]:
+    """Return the rows of a call, ordered by time."""
+    shown = _Told(events)
+    timed: list[tuple[float, int, Row]] = []
+    for entry in build_transcript(events):
+        timed.append((entry.start, 0, _entry(shown, entry, turns)))
+    for tool in build_tool_calls(events):
+        timed.append((tool.start, 1, _tool(tool)))
+    timed += [(event.at, 2, row) for event in events if (row := _note(event)) is not None]
+    timed.sort(key=lambda item: item[:2])
+    rows = [row for _, _, row in timed]
+    interim = _interim(events)
+    return rows if interim is None else [*rows, interim]
+
+
+class _Told:
+    """As much of a call as ``unheard`` asks for."""
+
+    def __init__(self, events: list[ev.Event]) -> None:
+        self.events = events
+
+
+def _entry(shown: Any, entry: Entry, turns: list[Turn]) -> Row:
+    row: Row = {
+        "kind": entry.role,
+        "at": round(entry.start, 3),
+        "end": round(entry.end, 3),
+        "text": entry.text,
+    }
+    words = [
+        [text, round(begin, 3), round(end, 3)]
+        for text, begin, end in timed_words(entry)
+        if begin is not None and end is not None
+    ]
+    if words:
+        row["words"] = words
+    if entry.source != "spoken":
+        row["source"] = entry.source
+    if entry.interrupted:
+        row["cut"] = unheard(shown, entry) or True
+    for turn in turns:
+        if entry.role == "assistant" and entry.start - 0.05 <= turn.answered <= entry.end + 0.05:
+            row["latency"] = round(turn.total, 3)
+            row["parts"] = {name: round(secs, 3) for name, secs in turn.parts.items() if secs > 0}
+            break
+    return row
+
+
+def _tool(tool: ToolCall) -> Row:
+    row: Row = {
+        "kind": "tool",
+        "at": round(tool.start, 3),
+        "text": called(tool.name, tool.arguments),
+        "status": tool.status,
+    }
+    if tool.end is not None:
+        row["end"] = round(tool.end, 3)
+    detail = {"arguments": tool.arguments}
+    if tool.error:
+        row["error"] = tool.error
+    elif tool.status == "returned":
+        row["result"] = compact(tool.result, 200)
+        detail["result"] = tool.result
+    row["detail"] = detail
+    return row
+
+
+def _note(event: ev.Event) -> Row | None:
+    at = round(event.at, 3)
+    match event:
+        case ev.ServiceSwitched():
+            how = "" if event.cause == "manual" else f" ({event.cause})"
+            text = f"{event.kind}: {event.old} → {event.new}{how}"
+            return {"kind": "switch", "at": at, "text": text}
+        case ev.SettingsChanged():
+            text = ", ".join(f"{name} = {value:g}" for name, value in event.new.items())
+            return {"kind": "setting", "at": at, "text": text}
+        case ev.InstructionsChanged():
+            return {"kind": "setting", "at": at, "text": "new instructions, from the next turn"}
+        case ev.ErrorOccurred():
+            row: Row = {"kind": "error", "at": at, "text": f"{event.source}: {event.message}"}
+            if event.remedy:
+                row["remedy"] = event.remedy
+            return row
+        case ev.NoticeGiven():
+            return {"kind": "notice", "at": at, "text": event.message}
+        case _:
+            return None
+
+
+def _interim(events: list[ev.Event]) -> Row | None:
+    """Return the recogniser's guess so far, while no final has replaced it."""
+    for event in reversed(events):
+        if isinstance(event, ev.Transcribed | ev.UserTurnAdded | ev.CallEnded):
+            return None
+        if isinstance(event, ev.InterimTranscribed):
+            if not event.text.strip():
+                return None
+            return {"kind": "interim", "at": round(event.at, 3), "text": event.text}
+    return None
