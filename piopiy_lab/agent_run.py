@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
+    InputDTMFFrame,
     InterruptionFrame,
     LLMMessagesAppendFrame,
     LLMRunFrame,
@@ -272,6 +274,11 @@ class AgentRun:
         await self.heard_out()
         if self._session.reason is None:
             await call_control.transfer(self._session, to, cause)
+
+    async def press(self, digits: str) -> None:
+        """Press keys for the caller, as if they came from the phone."""
+        for digit in digits:
+            await self.transport.input().push_frame(InputDTMFFrame(button=KeypadEntry(digit)))
 
     async def interrupt(self) -> None:
         """Stop the agent's speech and thought."""

@@ -73,6 +73,10 @@ class CallCommands:
         """Give the agent a typed user turn."""
         self._command("user_says", lambda agent: agent.user_says(text))
 
+    def press(self, digits: str) -> None:
+        """Press keys for the caller."""
+        self._command("press", lambda agent: agent.press(digits))
+
     def interrupt(self) -> None:
         """Stop the agent's speech and thought."""
         self._command("interrupt", lambda agent: agent.interrupt())

@@ -21,6 +21,10 @@ class CommandPort(Protocol):
         """Give the agent a typed user turn."""
         ...
 
+    def press(self, digits: str) -> None:
+        """Press keys for the caller."""
+        ...
+
     def interrupt(self) -> None:
         """Stop the agent's speech and thought."""
         ...

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: How long Ctrl-C in join() waits for the call to end before it is raised again, in seconds.
 HANG_UP_WAIT_SECS = 5.0
+#: The keys of a phone.
+KEYS = "0123456789*#"
 
 
 class Call(CallRecord):
@@ -120,6 +122,22 @@ class Call(CallRecord):
         """
         _check_text("user_says", text)
         self._running("user_says").user_says(text)
+
+    def press(self, digits: str) -> None:
+        """Press keys of the phone for the caller. Returns at once.
+
+        Args:
+            digits: One or more of 0 to 9, * and #.
+
+        Raises:
+            ArgumentError: There is none, or something else among them.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("press", digits)
+        if strange := sorted(set(digits) - set(KEYS)):
+            raise ArgumentError(f"press({digits!r}): there is no key {strange[0]!r}; give {KEYS}")
+        self._running("press").press(digits)
 
     def interrupt(self) -> None:
         """Stop what the agent says and thinks. Returns at once.
@@ -231,10 +249,16 @@ class Call(CallRecord):
         return plot_call(self, **options)
 
     def panel(self) -> Any:
-        """Show the live panel; not in this version."""
-        from piopiy_lab.errors import NotYetError
+        """Return the live panel, which shows itself as a cell's last value.
 
-        raise NotYetError("call.panel() is not in this version; call.plot() draws the call so far")
+        On a running call it lets you act; on an ended or loaded one it plays the recording.
+
+        Raises:
+            CallError: This is no notebook.
+        """
+        from piopiy_lab import display
+
+        return display.panel(self)
 
     def save(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
         """Save the call as a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.

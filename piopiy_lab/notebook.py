@@ -1,10 +1,11 @@
 """The only glue to IPython: installs the display hook in a notebook's kernel.
 
-How a call gets into its cell: ``start_call`` calls ``display.show(call)``; the hook puts a
-placeholder there under a display id. When the call has ended, the placeholder is replaced by the
-call's picture, conversation and player - by whoever comes first of two: a daemon thread that
-waits for the end (nobody runs a cell), or the end of a cell (a headless run, whose messages
-count only while a cell runs). Nothing is drawn on the session's loop, and nothing before the end.
+How a call gets into its cell: ``start_call`` calls ``display.show(call)``; the hook puts the live
+panel there under a display id (a line of text where widgets can't be seen). When the call has
+ended, the panel is replaced by the call's picture, conversation and player, so that a saved
+notebook still shows and plays it - by whoever comes first of two: a daemon thread that waits for
+the end (nobody runs a cell), or the end of a cell (a headless run, whose messages count only while
+a cell runs). Nothing is drawn on the session's loop.
 
 IPython is imported only where a kernel has loaded it already.
 """
@@ -41,7 +42,7 @@ def install() -> bool:
     if not _installed:
         _shell().events.register("post_run_cell", _finish_ended)
         _installed = True
-    set_hook(Hook(show=_show, cell_key=_cell_key, progress=ProgressLine))
+    set_hook(Hook(show=_show, cell_key=_cell_key, progress=ProgressLine, panel=_panel))
     return True
 
 
@@ -61,16 +62,18 @@ _views_lock = threading.Lock()
 
 
 class CallView:
-    """One call's place in a notebook: a placeholder until the call has ended."""
+    """One call's place in a notebook: the live panel until the call has ended."""
 
     def __init__(self, call: Any) -> None:
-        """Show the placeholder; on the thread that runs the cell."""
+        """Show the panel; on the thread that runs the cell."""
         self.call = call
         self.finished = False  # written by finish(), under _lock
         self._lock = threading.Lock()
         from IPython.display import display
 
-        self._handle = display({"text/plain": PLACEHOLDER}, raw=True, display_id=True)
+        self._panel = _panel(call)
+        bundle = {**_view_of(self._panel), "text/plain": PLACEHOLDER}
+        self._handle = display(bundle, raw=True, display_id=True)
 
     def watch(self) -> None:
         """Wait for the call's end, then show it: what the daemon thread runs."""
@@ -90,9 +93,24 @@ class CallView:
                 bundle = {"text/plain": told}
             if self._handle is not None:
                 self._handle.update(bundle, raw=True)
+            self._panel.close()
         with _views_lock:
             if self in _views:
                 _views.remove(self)
+
+
+def _panel(call: Any) -> Any:
+    """Make the live panel of a call; on the kernel's main thread."""
+    from piopiy_lab.widgets import Panel
+
+    return Panel(call)
+
+
+def _view_of(widget: Any) -> dict[str, Any]:
+    """Return the widget's own part of its MIME bundle."""
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    return {name: value for name, value in (data or {}).items() if name != "text/plain"}
 
 
 class ProgressLine:

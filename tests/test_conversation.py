@@ -13,7 +13,6 @@ from piopiy_lab.errors import (
     ArgumentTypeError,
     CallEndedError,
     CallError,
-    NotYetError,
     ServiceError,
 )
 from piopiy_lab.event_log import EventLog
@@ -136,8 +135,10 @@ def test_arguments_are_checked_at_once(running: Running):
         call.tune()
     with pytest.raises(ArgumentError, match=r"no service 'tts'.*'stt', 'llm'"):
         call.switch_service("tts")
-    with pytest.raises(NotYetError):
+    with pytest.raises(CallError, match="a panel needs a notebook's kernel"):
         call.panel()
+    with pytest.raises(ArgumentError, match=r"press\('12a'\): there is no key 'a'"):
+        call.press("12a")
     assert running.port.commands == []
 
 

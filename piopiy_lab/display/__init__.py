@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from piopiy_lab.display.hook import Hook as Hook
 from piopiy_lab.display.hook import Progress as Progress
 from piopiy_lab.display.hook import cell_key as cell_key
+from piopiy_lab.display.hook import panel as panel
 from piopiy_lab.display.hook import progress as progress
 from piopiy_lab.display.hook import set_hook as set_hook
 from piopiy_lab.display.hook import show as show
@@ -17,7 +18,16 @@ from piopiy_lab.display.hook import show as show
 if TYPE_CHECKING:
     from piopiy_lab.display.shown import ShownCall
 
-__all__ = ["Hook", "Progress", "call_mimebundle", "cell_key", "progress", "set_hook", "show"]
+__all__ = [
+    "Hook",
+    "Progress",
+    "call_mimebundle",
+    "cell_key",
+    "panel",
+    "progress",
+    "set_hook",
+    "show",
+]
 
 
 def call_mimebundle(call: ShownCall) -> dict[str, object]:

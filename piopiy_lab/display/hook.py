@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from piopiy_lab.errors import CallError
+
 
 class Progress(Protocol):
     """A line that says how far something is, until it is closed."""
@@ -32,12 +34,14 @@ class Hook:
         show: Shows an object where the user looks now; called on the thread that made it, and
             must return at once.
         progress: Opens a progress line in the cell that runs now.
+        panel: Makes the live panel of a call.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
     show: Callable[[Any], None]
     cell_key: Callable[[], str | None] = lambda: None
     progress: Callable[[], Progress] | None = None
+    panel: Callable[[Any], Any] | None = None
 
 
 _hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
@@ -70,6 +74,21 @@ def show(obj: Any) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def panel(call: Any) -> Any:
+    """Return the live panel of a call.
+
+    Raises:
+        CallError: There is no front end that has one.
+    """
+    hook = _hook
+    if hook is None or hook.panel is None:
+        raise CallError(
+            "a panel needs a notebook's kernel (JupyterLab, say); call.plot() draws the call, and "
+            "print(call) tells it"
+        )
+    return hook.panel(call)
 
 
 def cell_key() -> str | None:
