@@ -28,11 +28,9 @@ class Knobs {
       if (!this.rows[name]) this.rows[name] = this.knob(name, low, high, step, help);
       const row = this.rows[name];
       row.input.disabled = off;
-      if (document.activeElement !== row.input || !row.held) {
-        if (!row.asked || row.asked === settings[name] || performance.now() - row.askedAt > 2000) {
-          row.input.value = settings[name];
-          row.asked = null;
-        }
+      if (row.asked === null || row.asked === settings[name] || performance.now() - row.askedAt > 2000) {
+        row.input.value = settings[name];
+        row.asked = null;
       }
       setText(row.output, `${+settings[name].toFixed(3)}${name.endsWith("secs") ? " s" : ""}`);
     }
@@ -46,18 +44,19 @@ class Knobs {
     const id = `pl-${name}-${Math.random().toString(36).slice(2, 8)}`;
     const input = h("input", { type: "range", id, min: low, max: high, step, title: help, "aria-describedby": `${id}-help` });
     const output = h("output", { for: id });
-    const row = { input, output, asked: null, held: false };
+    // What was asked for stays on the slider until its event comes back, or did not for two seconds.
+    const row = { input, output, asked: null, askedAt: 0 };
     let timer = null;
-    const ask = () => {
+    const send = () => {
       timer = null;
+      this.store.changed = (this.store.changed || new Set()).add(name);
+      this.store.send({ kind: "tune", settings: { [name]: row.asked } });
+    };
+    input.addEventListener("input", () => {
       row.asked = +input.value;
       row.askedAt = performance.now();
-      this.store.changed = (this.store.changed || new Set()).add(name);
-      this.store.send({ kind: "tune", settings: { [name]: +input.value } });
-    };
-    input.addEventListener("pointerdown", () => { row.held = true; });
-    input.addEventListener("pointerup", () => { row.held = false; });
-    input.addEventListener("input", () => { if (timer === null) timer = setTimeout(ask, 120); });
+      if (timer === null) timer = setTimeout(send, 120);
+    });
     this.box.append(h("label", { for: id, title: help }, name), input, output, h("span", { id: `${id}-help`, class: "pl-quiet pl-help" }, help));
     return row;
   }
