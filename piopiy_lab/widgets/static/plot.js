@@ -76,9 +76,22 @@ class Plot {
   }
   showAll() { this.width = Math.max(2, this.store.now); this.end = this.store.state === "ended" ? this.width : null; }
 
+  // A call that was over when the page was opened is shown whole (its first minute, if it is long);
+  // what plays stays in view.
+  settle() {
+    const { store } = this;
+    if (store.connected && this.settled === undefined) {
+      this.settled = !store.live;
+      if (this.settled) { this.width = Math.min(60, Math.max(2, store.now)); this.end = this.width; }
+    }
+    const playing = this.player && !this.player.audio.paused ? store.selected : null;
+    if (playing !== null && (playing > this.right() || playing < this.right() - this.width)) this.moveTo(playing + 0.9 * this.width);
+  }
+
   draw() {
     const c = this.canvas, cssWidth = c.clientWidth;
     if (!cssWidth) return;
+    this.settle();
     const scale = window.devicePixelRatio || 1;
     if (c.width !== Math.round(cssWidth * scale)) {
       c.width = Math.round(cssWidth * scale);

@@ -39,8 +39,7 @@ class Controls {
     const { store } = this, over = store.state === "ended", { ended, error } = store.desk;
     this.dot.className = `pl-dot ${store.state}`;
     setText(this.state, over ? `ended${ended ? ` · ${ended.reason.replace(/_/g, " ")}` : ""}` : store.state);
-    for (const el of [this.stop, this.mute, this.talk, this.hang, this.text, this.send, this.say]) el.disabled = over;
-    for (const key of this.pad.querySelectorAll("button")) key.disabled = over;
+    for (const el of [this.stop, this.mute, this.pad, this.hang, this.typing, ...this.meters]) el.hidden = over;
     this.mute.setAttribute("aria-pressed", String(this.muted));
     setText(this.mute, this.muted ? "unmute" : "mute");
     this.talk.hidden = !this.muted || over;
