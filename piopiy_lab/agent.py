@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib
 import inspect
 import logging
 import time
@@ -15,7 +16,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from piopiy_lab import room_logs
 from piopiy_lab.agent_logging import report_failure, set_debug
+from piopiy_lab.call_control_rest import REST_URL, RestApi, RestCallControl
 from piopiy_lab.callback import SessionCallback, check_callback
 from piopiy_lab.conversation import Call
 from piopiy_lab.errors import (
@@ -70,6 +73,8 @@ class Agent:
         on_session_error: OnSessionError | None = None,
         record: bool | str | Path = False,
         keep_calls: int = 20,
+        rest_url: str | None = None,
+        rest_token: str | None = None,
     ) -> None:
         """Take what the API reference's constructor takes, and a few things more.
 
@@ -88,6 +93,10 @@ class Agent:
             record: True keeps each call's audio in memory, a path keeps each call as a folder in
                 there.
             keep_calls: How many ended calls stay in :attr:`calls`.
+            rest_url: The base of the call control API; Piopiy's own where ``signaling_url`` is,
+                and none with another ``signaling_url``. Without it a transfer is an event, and
+                the end of a session leaves the room and nothing else.
+            rest_token: The API's bearer token; the agent's own if None. Never shown.
 
         Raises:
             ArgumentTypeError: Something has the wrong type; ``create_session`` is no callback.
@@ -108,6 +117,9 @@ class Agent:
         self.signaling_url = SIGNALING_URL if signaling_url is None else check_url(signaling_url)
         self.state = "stopped"  # "connecting", "connected", "reconnecting", "draining"
         self._credentials = Credentials(self.agent_id, agent_token.strip())
+        if rest_url is None and self.signaling_url == SIGNALING_URL:
+            rest_url = REST_URL
+        self._rest = None if rest_url is None else RestApi(rest_url, rest_token or agent_token)
         self._create_session = _contained(create_session)
         self._on_session_error = on_session_error
         self._record = record
@@ -145,6 +157,7 @@ class Agent:
         self._sessions.open()
         self.state = "connecting"
         try:
+            importlib.import_module("piopiy_lab.transports.room")  # a second, not of the first call
             await stay_connected(
                 lambda: open_link(self.signaling_url, self._credentials, self._message),
                 self._stop,
@@ -159,6 +172,8 @@ class Agent:
             self.state = "draining"
             try:
                 await self._sessions.end(self._grace)
+                if self._rest is not None:
+                    await self._rest.close()
             finally:
                 self.state, stopped = "stopped", self._done
                 self._stop = self._done = self._loop = None
@@ -274,6 +289,7 @@ class Agent:
                     ROOM_CTX: invite.room_name,
                 },
                 needs_agent=False,
+                control=self._control(invite),
             )
 
         try:
@@ -282,7 +298,13 @@ class Agent:
             log.error("room %r is not recorded: %s", invite.room_name, error)
             host = make(False)
         host.meta["room"] = invite.room_name
+        room_logs.publish(invite.room_name, host.log)
         return host
+
+    def _control(self, invite: Invite) -> RestCallControl | None:
+        if self._rest is None or invite.call_id is None:
+            return None
+        return RestCallControl(self._rest, invite.call_id)
 
     def _session_failed(self, room: str, error: BaseException, host: CallHost) -> None:
         report_failure(room, error)

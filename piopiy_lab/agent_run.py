@@ -47,7 +47,7 @@ from piopiy_lab.pipeline_build import (
     make_worker,
 )
 from piopiy_lab.service_errors import explained
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session import Session, TransportSettings, room_only
 from piopiy_lab.tools import Tool, register_with
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class AgentRun:
             audio_out_sample_rate=parts.audio_out_sample_rate,
             telecmi_params=parts.telecmi_params,
         )
+        if session.origin != "room" and (ignored := room_only(parts.telecmi_params)):
+            session.notice(f"telecmi_params: {', '.join(ignored)} act on the phone only")
         self.transport = session.open_transport(session, settings)
         self._turns = turn_taking.make_strategies(
             vad=parts.vad is not None,
@@ -195,6 +197,8 @@ class AgentRun:
         answered = getattr(self.transport, "wait_until_answered", None)  # a room's, say
         if answered is not None and (self.agent.greeting or parts.mode != "cascaded"):
             await answered()
+            if session.reason is not None:
+                return
         if parts.mode != "cascaded":
             await self._open_realtime()
         elif self.agent.greeting:

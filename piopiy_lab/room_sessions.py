@@ -100,6 +100,8 @@ class RoomSessions:
         if not session.cancelled:
             session.cancelled = True
             log.info("room %r is cancelled", room)
+            if session.host.session is not None:
+                session.host.session.handed_over = True  # the caller isn't ours to hang up on
             session.host.end("cancelled")
 
     def _start(self, invite: Invite) -> None:

@@ -76,6 +76,7 @@ class CallHost(CallCommands):
         loop_thread_ident: int | None = None,
         variables: Mapping[contextvars.ContextVar[Any], Any] | None = None,
         needs_agent: bool = True,
+        control: call_control.CallControl | None = None,
     ) -> None:
         """Make the call; nothing runs yet.
 
@@ -94,10 +95,12 @@ class CallHost(CallCommands):
             loop_thread_ident: The loop's thread, if it has one of its own.
             variables: Context variables to set for the callback.
             needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
+            control: The platform's actions on the call.
         """
         super().__init__(call_on_loop)
         self._variables = dict(variables or {})
         self._needs_agent = needs_agent
+        self._control = control
         self._create_session = create_session
         self._fields = fields
         self._origin = origin

@@ -56,6 +56,18 @@ class TransportSettings:
     telecmi_params: Any = None
 
 
+#: The room parameters that act everywhere.
+_EVERYWHERE = frozenset(
+    "audio_in_enabled audio_in_sample_rate audio_out_enabled audio_out_sample_rate "
+    "vad_analyzer turn_analyzer".split()
+)
+
+
+def room_only(telecmi_params: Any) -> list[str]:
+    """Return the names of the set room parameters that mean nothing off the phone."""
+    return sorted(set(getattr(telecmi_params, "model_fields_set", ())) - _EVERYWHERE)
+
+
 @dataclass
 class Session:
     """One call, as the code inside it sees it. Used on the session's loop only.

@@ -45,9 +45,6 @@ LEAVE_SECS = 1.0
 class RoomWatcher(Protocol):
     """Who is told of what happens in the room; called on the session's loop, must not block."""
 
-    def room_joined(self, identity: str) -> None:
-        """We are in the room, as ``identity``."""
-
     def join_failed(self, error: RoomError) -> None:
         """We can't get into the room."""
 
@@ -59,6 +56,9 @@ class RoomWatcher(Protocol):
 
     def room_lost(self, reason: str) -> None:
         """We are out of the room and did not ask for it; ``reason`` is LiveKit's word."""
+
+    def participant_gone(self, identity: str, kind: int) -> None:
+        """Somebody has left; told before pipecat's own handlers."""
 
     def packet_received(self, packet: rtc.DataPacket) -> None:
         """Data came through the room."""
@@ -110,7 +110,6 @@ class RoomClient(LiveKitTransportClient):
         """
         if self._failure is not None:
             raise self._failure
-        first = not self._connected
         # the undecorated method: without three tries and their pauses
         join = LiveKitTransportClient.connect.__wrapped__  # type: ignore[attr-defined]
         try:
@@ -122,8 +121,6 @@ class RoomClient(LiveKitTransportClient):
             self._failure = self._explain(error)
             self._watcher.join_failed(self._failure)
             raise self._failure from None
-        if first and self._connected:
-            self._watcher.room_joined(self._participant_id)
 
     def _explain(self, error: Exception) -> RoomError:
         if isinstance(error, TimeoutError):
@@ -152,6 +149,10 @@ class RoomClient(LiveKitTransportClient):
             except (ValueError, TypeError):
                 name = "UNKNOWN_REASON"
             self._watcher.room_lost(name)
+
+    async def _async_on_participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        self._watcher.participant_gone(participant.identity, participant.kind)
+        await super()._async_on_participant_disconnected(participant)
 
     async def _async_on_data_received(self, data: rtc.DataPacket) -> None:
         self._watcher.packet_received(data)

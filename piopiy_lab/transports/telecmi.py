@@ -14,13 +14,18 @@ from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.session import ROOM_CTX, TOKEN_CTX, URL_CTX, Session, current_session
+from piopiy_lab.transfer_status import (
+    TRANSFER_TOPIC,
+    caller_left_in_transfer,
+    take_transfer_status,
+)
 from piopiy_lab.transports.room_client import RoomClient, rtc
 
 #: Longest data that an event keeps, in characters.
 MAX_DATA_TEXT = 2000
 #: LiveKit's reasons that mean: the platform has ended the call.
 _CLOSED = ("ROOM_DELETED", "ROOM_CLOSED", "PARTICIPANT_REMOVED")
-_KINDS = {
+_KINDS: dict[int, str] = {
     number: name.removeprefix("PARTICIPANT_KIND_").lower()
     for name, number in rtc.ParticipantKind.items()
 }
@@ -91,6 +96,7 @@ class TelecmiTransport(LiveKitTransport):
         self.room_name = where["room_name"] or ""
         self.failure: RoomError | None = None  # why the room can't be joined or was lost
         self.caller: str | None = None  # the caller's identity; by _note_participant()
+        self._joined = False  # RoomJoined was logged
         self._caller_there = asyncio.Event()  # set while the caller is in the room
         self._link_lost_at: float | None = None  # the call's seconds; None while the link works
         self._mixes = not params.audio_in_user_tracks
@@ -105,19 +111,29 @@ class TelecmiTransport(LiveKitTransport):
         )
 
     async def wait_until_answered(self) -> None:
-        """Wait until the caller is in the room: not before that is anything said."""
-        await self._caller_there.wait()
+        """Wait until the caller is in the room, or the call has ended before that."""
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._caller_there.wait())]
+        if self.session is not None:
+            waits.append(asyncio.create_task(self.session.wait_for_end()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     # --- what the client reports --------------------------------------------------------------
 
-    def room_joined(self, identity: str) -> None:
-        """We are in the room."""
-        self._log(events.RoomJoined, room=self.room_name, identity=identity)
+    async def _on_connected(self) -> None:
+        if not self._joined:
+            self._joined = True
+            self._log(events.RoomJoined, room=self.room_name, identity=self.participant_id)
+        await super()._on_connected()
 
     def join_failed(self, error: RoomError) -> None:
         """End the call with the reason, instead of waiting for its idle time."""
         self.failure = error
         if self.session is not None:
+            self.session.handed_over = True  # what becomes of the caller is the platform's to say
             self.session.end("error", error)
 
     def link_lost(self) -> None:
@@ -153,6 +169,8 @@ class TelecmiTransport(LiveKitTransport):
         sender = packet.participant.identity if packet.participant else None
         text = bytes(packet.data[: 4 * MAX_DATA_TEXT]).decode("utf-8", "replace")[:MAX_DATA_TEXT]
         self._log(events.DataReceived, topic=packet.topic or None, sender=sender, text=text)
+        if packet.topic == TRANSFER_TOPIC and self.session is not None:
+            take_transfer_status(self.session, text)
 
     def is_heard(self, identity: str) -> bool:
         """Whether this participant's audio goes into the pipeline."""
@@ -181,20 +199,22 @@ class TelecmiTransport(LiveKitTransport):
         )
         await super()._on_participant_connected(participant_id)
 
-    async def _on_participant_disconnected(self, participant_id: str) -> None:
-        await super()._on_participant_disconnected(participant_id)
+    def participant_gone(self, identity: str, kind: int) -> None:
+        """Note who has left, and end the call if it was the caller."""
         if self._link_lost_at is not None:
             return  # LiveKit takes everybody out of the room while it mends the link
-        if participant_id == self.caller:
-            self._caller_left(participant_id)
+        early = self.caller is None and _KINDS.get(kind) in _CALLERS  # gone before we were in
+        if early or identity == self.caller:
+            self._caller_left(identity)
         else:
-            self._log(events.ParticipantLeft, identity=participant_id, caller=False)
+            self._log(events.ParticipantLeft, identity=identity, caller=False)
 
     def _caller_left(self, identity: str) -> None:
         self._caller_there.clear()
         self._log(events.ParticipantLeft, identity=identity, caller=True)
-        if self.session is not None:
-            self.session.end("caller_hung_up")
+        if self.session is None or caller_left_in_transfer(self.session):
+            return  # the platform took the caller elsewhere; the transfer ends the call
+        self.session.end("caller_hung_up")
 
     def _kind(self, identity: str | None) -> str:
         participant = self._client.room.remote_participants.get(identity or "")
