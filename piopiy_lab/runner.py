@@ -139,6 +139,7 @@ class CallHost(CallCommands):
             virtual=self._virtual,
             silence_secs=self._silence_secs,
             latency=self._latency,
+            control=self._control,
         )
         session.mute(self.pending_mute)
         if self._pending_end is not None:

@@ -33,7 +33,7 @@ class RestServer:
 
     async def _take(self, request):
         body = await request.json() if request.can_read_body else None
-        self.requests.append((request.method, request.path, request.headers["Authorization"], body))
+        self.requests.append((request.method, request.raw_path, request.headers["Authorization"], body))
         status, told = self.answer
         if isinstance(told, str):
             return web.Response(status=status, text=told)
@@ -76,8 +76,7 @@ async def test_a_transfer_is_asked_for_and_its_outcome_comes_through_the_room():
         await task
     assert server.requests == [
         ("POST", "/v3/calls/call%2F1/actions/transfer", "Bearer tok-secret-9", {"to": "+912222"})
-    ] or server.requests[0][1] in ("/v3/calls/call/1/actions/transfer",)
-    assert server.requests[0][3] == {"to": "+912222"}
+    ]
     (finished,) = session.log.of(events.TransferFinished)
     assert (finished.to, finished.status) == ("+912222", "transferred")
     assert session.reason == "agent_ended"
