@@ -33,7 +33,9 @@ class RestServer:
 
     async def _take(self, request):
         body = await request.json() if request.can_read_body else None
-        self.requests.append((request.method, request.raw_path, request.headers["Authorization"], body))
+        self.requests.append(
+            (request.method, request.raw_path, request.headers["Authorization"], body)
+        )
         status, told = self.answer
         if isinstance(told, str):
             return web.Response(status=status, text=told)
