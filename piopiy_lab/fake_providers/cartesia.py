@@ -10,6 +10,7 @@ for, ``flush_done`` when ``max_buffer_delay_ms`` is 0, ``done``; ``cancel``; ``e
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -38,6 +39,7 @@ class FakeCartesia(FakeProvider):
         self,
         *,
         voice: Voice | str = AGENT_VOICE,
+        speed: float | None = None,
         scenario: Scenario | None = None,
         key: str = "fake-cartesia-key",
     ) -> None:
@@ -45,15 +47,19 @@ class FakeCartesia(FakeProvider):
 
         Args:
             voice: Who speaks where the client's voice id is none of ours.
+            speed: How many times faster than it is played sound is made; None is at once.
             scenario: How it behaves.
             key: The key that it accepts.
 
         Raises:
-            ArgumentError: There is no such voice.
+            ArgumentError: There is no such voice, or ``speed`` is not above 0.
             MissingExtraError: The ``offline`` extra isn't installed.
         """
         super().__init__(scenario=scenario, key=key)
+        if speed is not None and not speed > 0:
+            raise ArgumentError(f"speed={speed!r}: use a number above 0, or None for at once")
         self._voice = find_voice(voice)
+        self._speed = speed
 
     @property
     def url(self) -> str:
@@ -99,7 +105,8 @@ class FakeCartesia(FakeProvider):
             try:
                 context = contexts.get(context_id)
                 if context is None:
-                    context = _Context(connection, context_id, message, self._voice_of(message))
+                    voice = self._voice_of(message)
+                    context = _Context(connection, context_id, message, voice, self._speed)
                     contexts[context_id] = context
             except (ArgumentError, KeyError, TypeError, ValueError) as error:
                 connection.post(_wrong(context_id, str(error)))
@@ -138,7 +145,12 @@ class _Context:
     """One context: transcripts that are spoken one after the other."""
 
     def __init__(
-        self, connection: Connection, context_id: str, first: Mapping[str, Any], voice: Voice
+        self,
+        connection: Connection,
+        context_id: str,
+        first: Mapping[str, Any],
+        voice: Voice,
+        speed: float | None,
     ) -> None:
         form = first["output_format"]
         if (form.get("container"), form.get("encoding")) != ("raw", "pcm_s16le"):
@@ -147,6 +159,8 @@ class _Context:
         self._connection = connection
         self._id = context_id
         self._voice = voice
+        self._speed = speed
+        self._free_at = 0.0  # the loop's time at which the sound so far is made
         self._timestamps = bool(first.get("add_timestamps"))
         self._flushes = first.get("max_buffer_delay_ms") == 0
         self._secs = 0.0  # of speech so far: where the next transcript begins
@@ -174,6 +188,8 @@ class _Context:
         for at in range(0, len(samples), size):
             data = base64.b64encode(pcm.to_bytes(samples[at : at + size]))
             self._post("chunk", data=data.decode(), step_time=1.0)
+            if self._speed is not None:
+                self._free_at += CHUNK_SECS / self._speed
         self._secs += len(samples) / self._rate
         if self._flushes:
             self._post("flush_done", flush_done=True, flush_id=self._spoken)
@@ -187,6 +203,7 @@ class _Context:
         self._connection.take_back(lambda message: message.get("context_id") == self._id)
 
     def _post(self, kind: str, **values: Any) -> None:
-        delay = self._connection.scenario.first_byte_secs
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now + self._connection.scenario.first_byte_secs)
         message = {"type": kind, "done": kind == "done", "status_code": 206, **values}
-        self._connection.post({**message, "context_id": self._id}, delay=delay)
+        self._connection.post({**message, "context_id": self._id}, delay=self._free_at - now)

@@ -115,11 +115,7 @@ class FakeOpenAI(FakeProvider):
         if not body.get("stream"):
             await asyncio.sleep(scenario.first_byte_secs)
             return web.json_response(_whole(body, number, answer))
-        try:
-            return await self._stream(request, body, number, answer, scenario, breaks)
-        except (ConnectionError, asyncio.CancelledError):
-            self.cancelled += not breaks
-            raise
+        return await self._stream(request, body, number, answer, scenario, breaks)
 
     def _answer(self, messages: Sequence[Mapping[str, Any]]) -> Answer:
         if self._script is not None:
@@ -160,7 +156,11 @@ class FakeOpenAI(FakeProvider):
             if due:
                 await asyncio.sleep(due)
             text = MALFORMED if sent == scenario.malformed_at else part
-            await response.write(f"data: {text}\n\n".encode())
+            try:
+                await response.write(f"data: {text}\n\n".encode())
+            except ConnectionError:  # the client has gone
+                self.cancelled += 1
+                return response
             if breaks and sent == scenario.drops_after_messages:
                 return self._break(transport, response)
         await response.write_eof()

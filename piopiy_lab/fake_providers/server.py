@@ -197,6 +197,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         # (when, message), None at the end: written by `post`, read by the sending task.
         self._outbox: asyncio.Queue[tuple[float, Mapping[str, Any]] | None] = asyncio.Queue()
+        # The message that waits for its time; written by the sending task and `take_back`.
+        self._next: Mapping[str, Any] | None = None
         self._sent = 0
         self._breaks = provider.breaks()
         self._timer: asyncio.TimerHandle | None = None
@@ -210,6 +212,8 @@ class Connection:
 
     def take_back(self, which: Callable[[Mapping[str, Any]], bool]) -> None:
         """Take back messages that weren't sent yet."""
+        if self._next is not None and which(self._next):
+            self._next = None
         kept = []
         while not self._outbox.empty():
             item = self._outbox.get_nowait()
@@ -268,10 +272,13 @@ class Connection:
             item = await self._outbox.get()
             if item is None:
                 return
-            when, message = item
+            when, self._next = item
             wait = when - self._loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
+            message, self._next = self._next, None
+            if message is None:  # taken back meanwhile
+                continue
             self._sent += 1
             malformed = self._sent == self.scenario.malformed_at
             text = MALFORMED if malformed else json.dumps(message)

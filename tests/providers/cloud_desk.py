@@ -39,12 +39,13 @@ class Desk:
     """
 
     scenarios: dict[str, Any] = field(default_factory=dict)
-    script: tuple[str, ...] = SAYS
+    hears: dict[str, Any] = field(default_factory=lambda: {"script": SAYS})
     rules: Any = None
     stt: dict[str, Any] = field(default_factory=dict)
     llm: dict[str, Any] = field(default_factory=dict)
     tts: dict[str, Any] = field(default_factory=dict)
     token_secs: float = 0.0
+    speed: float | None = None
     action: dict[str, Any] = field(default_factory=dict)
     during: Any = None
     # The servers of the last call; written by create_session.
@@ -62,14 +63,16 @@ class Desk:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             self.deepgram = deepgram = await enter(
-                FakeDeepgram(self.script, scenario=self.scenarios.get("stt"))
+                FakeDeepgram(**self.hears, scenario=self.scenarios.get("stt"))
             )
             self.openai = openai = await enter(
                 FakeOpenAI(
                     rules=rules, token_secs=self.token_secs, scenario=self.scenarios.get("llm")
                 )
             )
-            self.cartesia = cartesia = await enter(FakeCartesia(scenario=self.scenarios.get("tts")))
+            self.cartesia = cartesia = await enter(
+                FakeCartesia(speed=self.speed, scenario=self.scenarios.get("tts"))
+            )
             agent = VoiceAgent(
                 instructions=desk.instructions, greeting=GREETING, tools=list(desk.tools)
             )
@@ -91,3 +94,14 @@ class Desk:
     def call(self, caller=BOOKS, **options):
         """Simulate a call."""
         return asyncio.run(simulate(self.create_session, caller, **options))
+
+
+def errors_of(call):
+    """Return the call's ErrorOccurred events."""
+    from piopiy_lab import events
+
+    return [event for event in call.events if isinstance(event, events.ErrorOccurred)]
+
+
+def said(call, role):
+    return [entry.text for entry in call.transcript if entry.role == role]
