@@ -61,7 +61,12 @@ class AgentRun:
     """A VoiceAgent at work in one call."""
 
     def __init__(
-        self, agent: VoiceAgent, session: Session, parts: Parts, tools: list[Tool]
+        self,
+        agent: VoiceAgent,
+        session: Session,
+        parts: Parts,
+        tools: list[Tool],
+        offered: ToolsSchema,
     ) -> None:
         """Get everything ready for :meth:`run`."""
         self.agent = agent
@@ -74,10 +79,10 @@ class AgentRun:
         self._observer = _RunObserver(session, self._set_up)
         self._context = LLMContext(
             messages=[{"role": "system", "content": agent.instructions}],
-            tools=ToolsSchema(standard_tools=[tool.schema for tool in tools]),
+            tools=offered,
         )
         for tool in tools:
-            register_with(parts.llm, tool)
+            register_with(parts.llm, tool, self)
         if session.latency:
             modelled_latency.slow_down(parts.services, session.latency)
         settings = TransportSettings(
@@ -260,6 +265,11 @@ class AgentRun:
             return
         await self._worker.queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=True))
 
+    @property
+    def over(self) -> bool:
+        """Whether the call is ending."""
+        return self._session.reason is not None
+
     async def heard_out(self) -> None:
         """Wait until all that the agent is about to say has been heard, or the call ends."""
         await self._hearing_out.wait()
@@ -343,12 +353,11 @@ class AgentRun:
 
         self._on_loop(replace)
 
-    def offer(self, tool: Tool, schemas: list[Any]) -> None:
+    def offer(self, tool: Tool, offered: ToolsSchema) -> None:
         """Offer a tool from the LLM's next turn on."""
 
         def offer() -> None:
-            register_with(self._parts.llm, tool)
-            offered = ToolsSchema(standard_tools=list(schemas))
+            register_with(self._parts.llm, tool, self)
             self._context.set_tools(offered)
             if self._parts.mode != "cascaded":  # it is told, for it reads no context per turn
                 self._queue_soon(LLMSetToolsFrame(tools=offered))

@@ -16,6 +16,7 @@ The tree::
     ├── CallError                          something about one running call
     │   ├── CallEndedError                 the call is over; the command came too late
     │   ├── CallControlError               the platform refused a transfer or a hang-up
+    │   ├── ToolError                      a tool ran out of time, or its MCP server failed
     │   ├── ServiceError                   a service failed, timed out, or can't be used again
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
@@ -118,6 +119,10 @@ class CallEndedError(CallError):
 
 class CallControlError(CallError):
     """The platform refused to transfer or hang up a call, or did not answer."""
+
+
+class ToolError(CallError):
+    """A tool ran out of time, or the MCP server that has it failed."""
 
 
 class ServiceError(CallError):

@@ -282,7 +282,7 @@ class CallObserver(BaseObserver):
                 name=frame.function_name,
                 number=number,
                 result=_plain(frame.result),
-                error=frame.error,
+                error=frame.error or getattr(frame.result, "error", None),
             )
 
     def _tool_cancelled(self, frame: f.FunctionCallCancelFrame, data: FramePushed, at: float):

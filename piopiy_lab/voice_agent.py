@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, made
@@ -26,7 +25,7 @@ from piopiy_lab.errors import (
 from piopiy_lab.modes import find_mode
 from piopiy_lab.parts import Parts, check_unused, mark_used
 from piopiy_lab.session import Session, current_session
-from piopiy_lab.tools import Handler, Tool, ToolBox
+from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.vad import make_vad
 
 
@@ -41,7 +40,7 @@ class VoiceAgent:
         self,
         *,
         instructions: str,
-        tools: list[FunctionSchema] | None = None,
+        tools: Any = None,
         greeting: str | None = None,
         idle_timeout_secs: int = 60,
     ) -> None:
@@ -49,15 +48,17 @@ class VoiceAgent:
 
         Args:
             instructions: What the LLM is told to be and do.
-            tools: Schemas of the tools that it may call; give each a handler with
-                :meth:`register_tool`.
+            tools: The tools that it may call: a list of FunctionSchemas (each with a handler, or
+                given one by :meth:`register_tool`), typed functions with docstrings, dicts in
+                OpenAI's form, or a ToolsSchema.
             greeting: Spoken once the caller is there, and part of the LLM's context.
             idle_timeout_secs: Seconds without speech from either side after which the call ends
                 with the reason "idle_timeout". The caller's speech counts too. 0: never.
 
         Raises:
             ArgumentTypeError: An argument has the wrong type.
-            ArgumentError: The idle time is negative, or two tools have one name.
+            ArgumentError: The idle time is negative, two tools have one name, or a tool's schema
+                and handler disagree.
         """
         check_text("instructions", instructions)
         if greeting is not None:
@@ -212,30 +213,72 @@ class VoiceAgent:
                 "use start_call(create_session, Caller()...) or await simulate(...)"
             )
         mark_used(parts.usable_once)
-        self._run = AgentRun(self, session, parts, tools)
+        self._run = AgentRun(self, session, parts, tools, self._tools.offered())
         try:
             await self._run.run()
         finally:
             self._run = None
 
-    def add_tool(self, schema: FunctionSchema, handler: Handler) -> None:
+    def add_tool(
+        self,
+        schema: Any,
+        handler: Handler | None = None,
+        *,
+        timeout_secs: float | None = None,
+        cancel_on_interruption: bool | None = None,
+        filler: str | None = None,
+        filler_after_secs: float | None = None,
+    ) -> None:
         """Offer a tool; while a call runs it acts from the next turn. Thread-safe.
 
         Args:
-            schema: What the LLM is told of it.
-            handler: ``async def handler(params)``, which returns the result (see ``tools``).
-        """
-        self._tools.add(schema, handler)
-        if self._run is not None:
-            self._run.offer(Tool(schema, handler), self._tools.schemas)
+            schema: A FunctionSchema, a dict in OpenAI's form, or a function with type hints and a
+                docstring, which is its own handler.
+            handler: A function that takes ``params`` or the tool's arguments, and returns the
+                result (see ``tools``).
+            timeout_secs: As in :func:`piopiy_lab.tools.tool_options`.
+            cancel_on_interruption: As there.
+            filler: As there.
+            filler_after_secs: As there.
 
-    def register_tool(self, name: str, handler: Handler) -> None:
-        """Give the handler of a tool whose schema was given to the constructor."""
-        self._tools.register(name, handler)
-        if self._run is not None:
-            for schema in self._tools.schemas:
-                if schema.name == name:
-                    self._run.offer(Tool(schema, handler), self._tools.schemas)
+        Raises:
+            ArgumentTypeError: It is no tool, or the handler is no function.
+            ArgumentError: There is no handler, schema and handler disagree about the arguments,
+                or an MCP server of this agent has a tool of that name.
+        """
+        options = ToolOptions(
+            timeout_secs=timeout_secs,
+            cancel_on_interruption=cancel_on_interruption,
+            filler=filler,
+            filler_after_secs=filler_after_secs,
+        )
+        self._offer(self._tools.add(schema, handler, options))
+
+    def register_tool(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        timeout_secs: float | None = None,
+        cancel_on_interruption: bool | None = None,
+        filler: str | None = None,
+        filler_after_secs: float | None = None,
+    ) -> None:
+        """Give the handler of a tool whose schema was given to the constructor. Thread-safe.
+
+        The options are those of :meth:`add_tool`, and so is what is raised.
+        """
+        options = ToolOptions(
+            timeout_secs=timeout_secs,
+            cancel_on_interruption=cancel_on_interruption,
+            filler=filler,
+            filler_after_secs=filler_after_secs,
+        )
+        self._offer(self._tools.register(name, handler, options))
+
+    def _offer(self, tool: Tool | None) -> None:
+        if self._run is not None and tool is not None:
+            self._run.offer(tool, self._tools.offered())
 
     async def end_call(self) -> None:
         """End the call, once what the agent is saying has been heard; the reason is "agent_ended".
