@@ -61,8 +61,9 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
 
         ours = ToolCallParams(**{**vars(params), "result_callback": result_callback, "host": host})
         limit = time_limit(tool.options, params.llm)
+        deadline = asyncio.timeout(limit)
         try:
-            async with _filler(tool.options, host), asyncio.timeout(limit) as deadline:
+            async with _filler(tool.options, host), deadline:
                 value = await tool.signature.call(ours)
         except Exception as error:
             if isinstance(error, TimeoutError) and deadline.expired():

@@ -21,6 +21,7 @@ async def end_call(params: ToolCallParams, goodbye: str = "") -> dict[str, Any]:
     """End the call. Use it when the caller has said goodbye or needs nothing more.
 
     Args:
+        params: The tool call.
         goodbye: What to say before the line is closed, unless you said it in this reply.
     """
     if goodbye.strip():
@@ -35,6 +36,7 @@ async def transfer_call(
     """Transfer the caller to another telephone number. The call with you ends then.
 
     Args:
+        params: The tool call.
         number: The telephone number or extension.
         announcement: What to say before, unless you said it in this reply.
     """
@@ -66,7 +68,7 @@ def transfer_call_to(numbers: Mapping[str, str]) -> FunctionSchema:
             raise ArgumentTypeError(f"transfer_call_to(): {name!r} is no name; give a text")
     targets = {name: check_target(number) for name, number in numbers.items()}
 
-    async def transfer(params: ToolCallParams) -> dict[str, Any]:
+    async def transfer(params: Any) -> Any:
         to = params.args.get("to")
         if to not in targets:
             raise ArgumentError(
