@@ -247,12 +247,26 @@ class AgentRun:
 
     # --- commands, on the session's loop -----------------------------------------------------
 
-    async def say(self, text: str) -> None:
-        """Speak a text, after what is being spoken; a realtime model is asked to."""
+    async def say(self, text: str, *, in_context: bool = True) -> None:
+        """Speak a text, after what is being spoken; a realtime model is asked to.
+
+        Args:
+            text: What to say.
+            in_context: Whether the LLM is to know of it.
+        """
         if self._parts.mode == "speech":
+            self._hearing_out.expect_speech()
             await self._worker.queue_frame(RealtimeMessageFrame(message=line_request(text)))
             return
-        await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=True))
+        await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=in_context))
+
+    async def remark(self, text: str) -> None:
+        """Speak a text while a tool works.
+
+        It stays out of the context: behind a tool's result it would be the last message, and a
+        language model takes that for the beginning of its own answer.
+        """
+        await self.say(text, in_context=False)
 
     async def user_says(self, text: str) -> None:
         """Take a typed user turn: stop what the agent says, and answer."""

@@ -10,6 +10,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from piopiy_lab.session import Session
 
 #: Seconds after the last audio in which an output must have said that the agent is silent.
 SILENCE_SECS = 2.0
+#: Seconds that a model which was asked to say something may take to begin.
+BEGIN_SECS = 5.0
 
 
 @dataclass
@@ -52,6 +55,7 @@ class HearingOut:
         self._session = session
         self._observer = observer
         self._queue_frame = queue_frame
+        self._expected = False  # a model was asked to speak, and what it makes has no place yet
 
         async def before_push(_: FrameProcessor, frame: Frame) -> None:
             if isinstance(frame, SpeechMark):
@@ -59,22 +63,30 @@ class HearingOut:
 
         output.add_event_handler("on_before_push_frame", before_push)
 
+    def expect_speech(self) -> None:
+        """Note that a model was asked to speak: :meth:`wait` waits for it to begin, too."""
+        self._expected = True
+
     async def wait(self) -> None:
         """Return when all that the agent was about to say has been heard, or the call ends."""
-        mark = SpeechMark()
-        await self._queue_frame(mark)
         ended = asyncio.create_task(self._session.wait_for_end(), name="piopiy_lab.hearing_out")
-        heard = asyncio.create_task(self._heard(mark), name="piopiy_lab.hearing_out")
+        heard = asyncio.create_task(self._heard(), name="piopiy_lab.hearing_out")
         try:
             await asyncio.wait((ended, heard), return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
             heard.cancel()
 
-    async def _heard(self, mark: SpeechMark) -> None:
+    async def _heard(self) -> None:
+        if self._expected:
+            self._expected = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEGIN_SECS):
+                    await self._observer.speaking.wait()
+        mark = SpeechMark()
+        await self._queue_frame(mark)
         await mark.passed.wait()
-        try:
+        # an output that doesn't tell: its audio was handed over long enough ago
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SILENCE_SECS):
                 await self._observer.silent.wait()
-        except TimeoutError:
-            return  # an output that doesn't tell: its audio was handed over long enough ago

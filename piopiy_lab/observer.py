@@ -62,6 +62,7 @@ class CallObserver(BaseObserver):
         self._agent_speaking = False
         self.silent = asyncio.Event()  # set while the agent isn't being heard
         self.silent.set()
+        self.speaking = asyncio.Event()  # set while it is
         self._interrupted = False  # the agent is falling silent because it was interrupted
         self._responding = False  # the LLM is giving an answer
         self._synthesising = False
@@ -221,6 +222,7 @@ class CallObserver(BaseObserver):
         if not self._agent_speaking:
             self._agent_speaking, self._interrupted = True, False
             self.silent.clear()
+            self.speaking.set()
             self._add(events.AgentSpeechStarted, at)
 
     def _agent_stopped(self, _: f.Frame, __: FramePushed, at: float) -> None:
@@ -228,6 +230,7 @@ class CallObserver(BaseObserver):
         if self._agent_speaking:
             self._agent_speaking = False
             self.silent.set()
+            self.speaking.clear()
             cause = "interrupted" if self._interrupted else "finished"
             self._add(events.AgentSpeechStopped, at, cause=cause)
 
@@ -281,7 +284,7 @@ class CallObserver(BaseObserver):
                 at,
                 name=frame.function_name,
                 number=number,
-                result=_plain(frame.result),
+                result=_plain(getattr(frame.result, "value", frame.result)),
                 error=frame.error or getattr(frame.result, "error", None),
             )
 

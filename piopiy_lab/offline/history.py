@@ -54,13 +54,21 @@ def _returned(
         if outcome == "CANCELLED":
             return ToolReturned(tool, arguments, "cancelled")
         result = None if outcome == "COMPLETED" else _from_json(outcome)
+        result = _unwrapped(result)
         return ToolReturned(tool, arguments, "returned", result)
     if outcome.kind == "started":
         return ToolReturned(tool, arguments, "running")
     if outcome.result is not None and outcome.result.startswith("CANCELLED"):
         return ToolReturned(tool, arguments, "cancelled")
     status = "returned" if outcome.kind == "final" else "partial"
-    return ToolReturned(tool, arguments, status, _from_json(outcome.result or "null"))
+    return ToolReturned(tool, arguments, status, _unwrapped(_from_json(outcome.result or "null")))
+
+
+def _unwrapped(result: Any) -> Any:
+    """Return the 0, False, "" or nothing that a tool returned as ``{"result": ...}``."""
+    if isinstance(result, Mapping) and result.keys() == {"result"} and not result["result"]:
+        return result["result"]
+    return result
 
 
 def _text_of(content: Any) -> str:

@@ -36,6 +36,21 @@ class ToolFailure(dict[str, Any]):
         self.error = error
 
 
+class ToolValue(dict[str, Any]):
+    """The result of a tool that returned nothing, 0, False or "", as ``{"result": ...}``.
+
+    pipecat takes a result that is false for none: it would be lost, and the LLM would stay silent.
+
+    Attributes:
+        value: What the handler returned, for the log.
+    """
+
+    def __init__(self, value: Any) -> None:
+        """Take what the handler returned."""
+        super().__init__(result=value)
+        self.value = value
+
+
 def register_with(llm: Any, tool: Tool, host: ToolHost) -> None:
     """Tell an LLM service, or every LLM of a switcher, to call a tool our way."""
     for service in getattr(llm, "llms", None) or [llm]:
@@ -57,7 +72,7 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
             nonlocal answered
             if properties is None or properties.is_final:
                 answered = True
-            await deliver(result, properties=properties)
+            await deliver(result or ToolValue(result), properties=properties)
 
         ours = ToolCallParams(**{**vars(params), "result_callback": result_callback, "host": host})
         limit = time_limit(tool.options, params.llm)
@@ -75,8 +90,8 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
             )
             value = ToolFailure(_told(error), described(error))
         if not answered:
-            # pipecat lets the LLM go on only after a truthy result: 0 and [] are results too.
-            await deliver(value, properties=FunctionCallResultProperties(run_llm=not host.over))
+            ending = FunctionCallResultProperties(run_llm=False) if host.over else None
+            await deliver(value or ToolValue(value), properties=ending)
 
     return call
 
@@ -103,7 +118,7 @@ async def _filler(options: ToolOptions, host: ToolHost) -> AsyncIterator[None]:
 
     async def speak() -> None:
         await asyncio.sleep(after)
-        await host.say(text)
+        await host.remark(text)
 
     task = asyncio.create_task(speak(), name="piopiy_lab.filler")
     try:

@@ -19,8 +19,8 @@ class ToolHost(Protocol):
         """Whether the call is ending."""
         ...
 
-    async def say(self, text: str) -> None:
-        """Let the agent speak."""
+    async def remark(self, text: str) -> None:
+        """Let the agent speak, beside the conversation that the LLM knows."""
         ...
 
     async def end_call(self) -> None:
@@ -48,8 +48,11 @@ class ToolCallParams(FunctionCallParams):
         return self.arguments
 
     async def say(self, text: str) -> None:
-        """Let the agent say something while the tool works. Returns before it is heard."""
-        await self._host("say").say(text)
+        """Let the agent say something while the tool works. Returns before it is heard.
+
+        The LLM isn't told of it: what it should know belongs in the result.
+        """
+        await self._host("say").remark(text)
 
     async def end_call(self) -> None:
         """End the call once the agent has been heard out; the reason is "agent_ended".

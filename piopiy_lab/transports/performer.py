@@ -100,6 +100,7 @@ class Performer:
         self._consumed_to = 0.0  # seconds: a reply that began before this was waited for already
         self._turn_events: list[events.Event] = []  # what matters of the log since then
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
+        self._tool_over_at = 0.0  # seconds: when the last tool call was over
         self._thinking = False  # whether the LLM is giving an answer
         self.current = "before the first step"  # for error messages: the step being performed
 
@@ -143,6 +144,7 @@ class Performer:
                 self._open_tools.add(event.number)
             case events.ToolReturned() | events.ToolCancelled():
                 self._open_tools.discard(event.number)
+                self._tool_over_at = event.at
             case events.LLMResponseStarted():
                 self._thinking = True
             case events.LLMResponseStopped() | events.AgentInterrupted():
@@ -252,7 +254,8 @@ class Performer:
         )
         if not replied or self._open_tools:
             return math.inf
-        return self._silent_for(REPLY_SILENCE_SECS)
+        since_tool = self._tool_over_at + REPLY_SILENCE_SECS - self._now()  # a filler is no reply
+        return max(self._silent_for(REPLY_SILENCE_SECS), since_tool)
 
     def _spoke_until(self) -> float:
         spoken = [e for e in self._turn_events if isinstance(e, events.CallerSpoke)]

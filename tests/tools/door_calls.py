@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from piopiy_lab import Caller, calls_tool
+import json
+
+from piopiy_lab import Caller, calls_tool, events
 
 #: What the caller of these tests may say, and which tools that calls.
 DOORS = {
@@ -18,3 +20,9 @@ DOORS = {
 
 OPEN_THE_DOOR = Caller().hears_greeting().says("open the garden door")
 KNOCK = OPEN_THE_DOOR.expects_tool("open_door", room="garden").hears_reply()
+
+
+def told(call):
+    """What the LLM read of the tools' results."""
+    messages = call.events.of(events.ContextSent)[-1].messages
+    return [json.loads(m["content"]) for m in messages if m["role"] == "tool"]
