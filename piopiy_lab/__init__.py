@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from piopiy_lab.service_catalog.table import stacks
     from piopiy_lab.simulation.simulate import simulate
     from piopiy_lab.speech_agent import SpeechAgent
+    from piopiy_lab.transports.browser_microphone import BrowserMicrophone
     from piopiy_lab.voice_agent import VoiceAgent
 
 #: Every public name (and what %load_ext looks for), and the module that it comes from.
@@ -34,6 +35,7 @@ _HOME = {
     "Agent": "piopiy_lab.agent",
     "Audio": "piopiy_lab.screenplay",
     "AudioFile": "piopiy_lab.screenplay",
+    "BrowserMicrophone": "piopiy_lab.transports.browser_microphone",
     "Call": "piopiy_lab.conversation",
     "Caller": "piopiy_lab.screenplay",
     "SpeechAgent": "piopiy_lab.speech_agent",
@@ -54,6 +56,7 @@ __all__ = [
     "Agent",
     "Audio",
     "AudioFile",
+    "BrowserMicrophone",
     "Call",
     "Caller",
     "SpeechAgent",

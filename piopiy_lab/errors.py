@@ -11,6 +11,12 @@ The tree::
     ├── NotYetError (NotImplementedError)  documented, accepted, and not there in this version
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
+    │   └── BrowserMicrophoneError         the browser's microphone can't be used
+    │       ├── MicrophoneDeniedError      the browser did not allow it
+    │       ├── NoMicrophoneError          the browser sees no microphone
+    │       ├── InsecurePageError          the page is neither https:// nor localhost
+    │       ├── NoBrowserError             no notebook, no browser, or nobody who pressed start
+    │       └── UnsafeKernelError          an ipykernel that the stream of audio would wedge
     ├── SavedCallError                     a folder that can't be written, or is no saved call
     ├── SignalingError (ConnectionError)   Piopiy's signalling can't be reached, or said no
     ├── CallError                          something about one running call
@@ -89,6 +95,30 @@ class AudioFileError(PiopiyLabError, ValueError):
 
 class AudioDeviceError(PiopiyLabError, OSError):
     """No PortAudio, no audio device, or a device that refuses the stream."""
+
+
+class BrowserMicrophoneError(AudioDeviceError):
+    """The browser's microphone can't be used."""
+
+
+class MicrophoneDeniedError(BrowserMicrophoneError):
+    """The browser, its user or the system did not allow the microphone (``NotAllowedError``)."""
+
+
+class NoMicrophoneError(BrowserMicrophoneError):
+    """The browser sees no microphone (``NotFoundError``)."""
+
+
+class InsecurePageError(BrowserMicrophoneError):
+    """The page is neither https:// nor localhost, so its browser has no microphones for it."""
+
+
+class NoBrowserError(BrowserMicrophoneError):
+    """No notebook, no browser that answers, or nobody who started the microphone in time."""
+
+
+class UnsafeKernelError(BrowserMicrophoneError):
+    """This version of ipykernel can wedge for good under a stream of audio."""
 
 
 class SavedCallError(PiopiyLabError, OSError):

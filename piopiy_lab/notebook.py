@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import Any
 
-from piopiy_lab.display import Hook, call_mimebundle, set_hook
+from piopiy_lab.display import BrowserChannel, Hook, call_mimebundle, set_hook
 
 #: The same for every call, so that a saved output is the same in every run.
 PLACEHOLDER = "The call is running; when it has ended, it is shown here. call.hang_up() ends it."
@@ -42,7 +42,15 @@ def install() -> bool:
     if not _installed:
         _shell().events.register("post_run_cell", _finish_ended)
         _installed = True
-    set_hook(Hook(show=_show, cell_key=_cell_key, progress=ProgressLine, panel=_panel))
+    set_hook(
+        Hook(
+            show=_show,
+            cell_key=_cell_key,
+            progress=ProgressLine,
+            panel=_panel,
+            browser_microphone=_browser_microphone,
+        )
+    )
     return True
 
 
@@ -59,6 +67,8 @@ def unload_ipython_extension(ipython: Any) -> None:
 _installed = False  # written by install(): the kernel's main thread
 _views: list[CallView] = []  # calls whose picture is still to come; under _views_lock
 _views_lock = threading.Lock()
+#: Controls that were shown in a cell, for the call that this cell is about to show, by thread.
+_channels: dict[int, list[BrowserChannel]] = {}  # under _views_lock
 
 
 class CallView:
@@ -68,6 +78,7 @@ class CallView:
         """Show the panel; on the thread that runs the cell."""
         self.call = call
         self.finished = False  # written by finish(), under _lock
+        self._channels = _take_channels()  # the controls that were shown for it
         self._lock = threading.Lock()
         from IPython.display import display
 
@@ -91,6 +102,8 @@ class CallView:
             except Exception as error:  # say it where the picture would be; the call is not hurt
                 told = f"{self.call!r} can't be shown: {type(error).__name__}: {error}"
                 bundle = {"text/plain": told}
+            for channel in self._channels:
+                channel.close()
             if self._handle is not None:
                 self._handle.update(bundle, raw=True)
             self._panel.close()
@@ -148,6 +161,21 @@ def _show(obj: Any) -> None:
     with _views_lock:
         _views.append(view)
     threading.Thread(target=view.watch, name="piopiy-call-view", daemon=True).start()
+
+
+def _browser_microphone() -> BrowserChannel:
+    """Show a microphone's controls in the cell that runs now; the call shown next ends them."""
+    from piopiy_lab.widgets.browser_microphone import show
+
+    channel = show()
+    with _views_lock:
+        _channels.setdefault(threading.get_ident(), []).append(channel)
+    return channel
+
+
+def _take_channels() -> list[BrowserChannel]:
+    with _views_lock:
+        return _channels.pop(threading.get_ident(), [])
 
 
 def _finish_ended(*_: Any) -> None:

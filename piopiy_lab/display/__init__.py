@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from piopiy_lab.display.hook import BrowserChannel as BrowserChannel
 from piopiy_lab.display.hook import Hook as Hook
 from piopiy_lab.display.hook import Progress as Progress
+from piopiy_lab.display.hook import browser_microphone as browser_microphone
 from piopiy_lab.display.hook import cell_key as cell_key
 from piopiy_lab.display.hook import panel as panel
 from piopiy_lab.display.hook import progress as progress
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from piopiy_lab.display.shown import ShownCall
 
 __all__ = [
+    "BrowserChannel",
     "Hook",
     "Progress",
+    "browser_microphone",
     "call_mimebundle",
     "cell_key",
     "panel",

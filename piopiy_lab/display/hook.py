@@ -26,6 +26,29 @@ class Progress(Protocol):
         ...
 
 
+class BrowserChannel(Protocol):
+    """A way to the page of the browser that shows a call: messages and bytes, both ways.
+
+    The page may be in several tabs, or in none yet; all that are open get what is sent.
+    """
+
+    def listen(self, receive: Callable[[Any, Any], None]) -> None:
+        """Have every message from the page handed to ``receive(message, buffers)``.
+
+        It is called on the comm thread, whichever that is; the buffers are the kernel's own, so
+        copy them. Both are whatever the page chose to send.
+        """
+        ...
+
+    def send(self, message: dict[str, Any], data: bytes | None = None) -> None:
+        """Send a message that JSON can hold, and bytes; from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Take the page's part away; from any thread, once is enough."""
+        ...
+
+
 @dataclass(frozen=True)
 class Hook:
     """What a front end gives to calls.
@@ -35,6 +58,8 @@ class Hook:
             must return at once.
         progress: Opens a progress line in the cell that runs now.
         panel: Makes the live panel of a call.
+        browser_microphone: Shows the controls of a microphone in the cell that runs now, and
+            returns the way to them.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
@@ -42,6 +67,7 @@ class Hook:
     cell_key: Callable[[], str | None] = lambda: None
     progress: Callable[[], Progress] | None = None
     panel: Callable[[Any], Any] | None = None
+    browser_microphone: Callable[[], BrowserChannel] | None = None
 
 
 _hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
@@ -106,3 +132,9 @@ def progress() -> Progress | None:
     """Open a progress line where the user looks now; None where nobody would see it."""
     hook = _hook
     return None if hook is None or hook.progress is None else hook.progress()
+
+
+def browser_microphone() -> BrowserChannel | None:
+    """Show a microphone's controls where the user looks now; None where there is no browser."""
+    hook = _hook
+    return None if hook is None or hook.browser_microphone is None else hook.browser_microphone()

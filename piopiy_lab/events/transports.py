@@ -45,7 +45,7 @@ class AudioDropped(Event):
     """Audio was lost or invented on the way."""
 
     where: str  # "input" or "output"
-    cause: str  # "overflow", "underflow", "stale"
+    cause: str  # "overflow", "underflow", "stale", "lost"
     secs: float
     remedy: str
 

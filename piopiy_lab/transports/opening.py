@@ -8,6 +8,7 @@ from typing import Any
 from piopiy_lab.errors import ArgumentTypeError, NotYetError
 from piopiy_lab.screenplay import AudioFile, Caller, Interrupts, Says, as_caller
 from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports.browser_microphone import BrowserMicrophone
 
 OpenTransport = Callable[[Session, TransportSettings], Any]
 
@@ -22,6 +23,8 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
         ArgumentTypeError: Something else.
         AudioFileError: A sound file that the caller would play can't be played.
         MissingExtraError: The caller's voice needs the ``offline`` extra.
+        BrowserMicrophoneError: There is no notebook to show the browser's microphone in, or its
+            kernel can't carry the audio.
         NotYetError: The microphone, which this version doesn't have.
     """
     if on is None:
@@ -33,6 +36,8 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
         return "file", _scripted(as_caller(on))
     if isinstance(on, Caller):
         return "caller", _scripted(on)
+    if isinstance(on, BrowserMicrophone):
+        return "browser", _in_browser(on)
     if hasattr(on, "input") and hasattr(on, "output"):
 
         def open_custom(session: Session, settings: TransportSettings) -> Any:
@@ -55,6 +60,17 @@ def in_room(url: str | None, token: str, room_name: str) -> OpenTransport:
         return RoomTransport(session, settings, url, token, room_name)
 
     return open_room
+
+
+def _in_browser(microphone: BrowserMicrophone) -> OpenTransport:
+    channel = microphone.show()
+
+    def open_browser(session: Session, settings: TransportSettings) -> Any:
+        from piopiy_lab.transports.browser import BrowserTransport
+
+        return BrowserTransport(session, settings, microphone, channel)
+
+    return open_browser
 
 
 def _scripted(caller: Caller) -> OpenTransport:

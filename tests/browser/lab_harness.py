@@ -41,7 +41,7 @@ BASE_URL = "/hub/user-1/"
 #: A name that the browser takes to 127.0.0.1 and that, unlike "localhost", is no secure context.
 INSECURE_HOST = "insecure.test"
 #: Seconds for anything in the browser; a kernel's first import of pipecat is the slowest.
-TIMEOUT_SECS = 40.0
+TIMEOUT_SECS = 20.0
 
 
 def missing_parts() -> str | None:
@@ -203,7 +203,7 @@ class Chrome:
                     "--no-first-run", "--disable-background-networking",
                     "--disable-component-update", "--disable-sync",
                     "--autoplay-policy=user-gesture-required",
-                    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+                    "--use-fake-device-for-media-stream",
                     f"--use-file-for-fake-audio-capture={self.capture_file}",
                     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
                 ],
@@ -331,7 +331,9 @@ class Notebook:
     def value(self, expression: str) -> Any:
         """Return an expression's value in the kernel, through JSON."""
         return json.loads(
-            self.execute(f"import json as _json; print(_json.dumps({expression}))").splitlines()[-1]
+            self.execute(
+                f"import json as _json; print(_json.dumps({expression}, default=repr))"
+            ).splitlines()[-1]
         )
 
     def wait_for(self, expression: str, timeout: float = TIMEOUT_SECS) -> Any:
