@@ -97,13 +97,13 @@ class CallView:
             if self.finished:
                 return
             self.finished = True
+            for channel in self._channels:
+                channel.close()
             try:
                 bundle = call_mimebundle(self.call)
             except Exception as error:  # say it where the picture would be; the call is not hurt
                 told = f"{self.call!r} can't be shown: {type(error).__name__}: {error}"
                 bundle = {"text/plain": told}
-            for channel in self._channels:
-                channel.close()
             if self._handle is not None:
                 self._handle.update(bundle, raw=True)
             self._panel.close()

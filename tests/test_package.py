@@ -38,6 +38,7 @@ def test_the_public_names():
         "Agent",
         "Audio",
         "AudioFile",
+        "BrowserMicrophone",
         "Call",
         "Caller",
         "SpeechAgent",
