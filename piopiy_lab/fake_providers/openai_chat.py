@@ -147,8 +147,8 @@ class FakeOpenAI(FakeProvider):
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        for sent, part in enumerate(_parts(body, number, answer), 1):
-            due = scenario.first_byte_secs if sent == 1 else self._token_secs
+        for sent, (is_token, part) in enumerate(_parts(body, number, answer), 1):
+            due = scenario.first_byte_secs if sent == 1 else self._token_secs * is_token
             over = scenario.drops_after_secs
             if breaks and over is not None and loop.time() + due - began >= over:
                 await asyncio.sleep(max(0.0, began + over - loop.time()))
@@ -194,28 +194,28 @@ def _usage(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
 
 
-def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[str]:
-    """Return the data of each server-sent event."""
+def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tuple[bool, str]]:
+    """Return each server-sent event: whether it is a token of text, and its data."""
     base = _base(body, number, "chat.completion.chunk")
 
     def chunk(delta: Mapping[str, Any], finish: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return json.dumps({**base, "choices": [choice]})
 
-    yield chunk({"role": "assistant", "content": ""})
+    yield False, chunk({"role": "assistant", "content": ""})
     for token in _TOKEN.findall(answer.text):
-        yield chunk({"content": token})
+        yield True, chunk({"content": token})
     for index, call in enumerate(answer.calls):
         function = {"name": call.tool, "arguments": ""}
         head = {"index": index, "id": f"call_fake{number}_{index}", "type": "function"}
-        yield chunk({"tool_calls": [{**head, "function": function}]})
+        yield False, chunk({"tool_calls": [{**head, "function": function}]})
         arguments = json.dumps(_typed(body, call))
         for piece in re.findall(r".{1,12}", arguments):
-            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-    yield chunk({}, "tool_calls" if answer.calls else "stop")
+            yield False, chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    yield False, chunk({}, "tool_calls" if answer.calls else "stop")
     if (body.get("stream_options") or {}).get("include_usage"):
-        yield json.dumps({**base, "choices": [], "usage": _usage(body, answer)})
-    yield "[DONE]"
+        yield False, json.dumps({**base, "choices": [], "usage": _usage(body, answer)})
+    yield False, "[DONE]"
 
 
 def _typed(body: Mapping[str, Any], call: ToolCall) -> dict[str, Any]:
