@@ -65,6 +65,11 @@ class RoomSessions:
         return [*self._ended, *(session.host.call for session in list(self._rooms.values()))]
 
     @property
+    def rooms(self) -> list[str]:
+        """The names of the rooms that have a session."""
+        return list(self._rooms)
+
+    @property
     def running(self) -> int:
         """How many sessions run."""
         return len(self._rooms)

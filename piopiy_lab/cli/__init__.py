@@ -26,6 +26,7 @@ _EXAMPLES = """\
 examples:
   piopiy-lab demo                       a whole call, offline, in a few seconds
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
+  piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
   piopiy-lab doctor                     what is installed; paste it into a bug report
 """
 
@@ -74,6 +75,23 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
             from piopiy_lab.cli.show import show
 
             return show(terminal, options.folder, options.plot)
+        case "serve":
+            from piopiy_lab.cli.serve import ServeOptions, serve
+
+            return serve(
+                terminal,
+                ServeOptions(
+                    session=options.session,
+                    agent_id=options.agent_id,
+                    token_file=options.token_file,
+                    signaling_url=options.signaling_url,
+                    rest_url=options.rest_url,
+                    max_sessions=options.max_sessions,
+                    grace=options.grace,
+                    record=options.record,
+                    quiet=options.quiet,
+                ),
+            )
         case "doctor":
             from piopiy_lab.cli.doctor import doctor
 
@@ -134,6 +152,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (.png, .svg, .pdf)")
+    serve = command(
+        "serve",
+        "serve calls from the phone",
+        "Connect to Piopiy and run a session for each call, until SIGTERM or Ctrl-C: the first\n"
+        "lets running calls end, a second one ends them. The agent's id and token are read from\n"
+        "PIOPIY_AGENT_ID and PIOPIY_AGENT_TOKEN, and never shown. Run it several times, also on\n"
+        "several machines: the platform spreads the calls.",
+        "PIOPIY_AGENT_ID=... PIOPIY_AGENT_TOKEN=... piopiy-lab serve my_agent:create_session",
+    )
+    serve.add_argument("session", metavar="MODULE:FUNCTION", help="or path/to/file.py:FUNCTION")
+    serve.add_argument("--agent-id", metavar="ID", help="in place of PIOPIY_AGENT_ID")
+    serve.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="in place of PIOPIY_AGENT_TOKEN"
+    )
+    serve.add_argument("--signaling-url", metavar="URL", help="another signalling server")
+    serve.add_argument("--rest-url", metavar="URL", help="another call control API")
+    serve.add_argument("--max-sessions", type=int, metavar="N", help="refuse calls past this many")
+    serve.add_argument(
+        "--grace",
+        type=float,
+        default=30.0,
+        metavar="SECS",
+        help="how long calls may go on after SIGTERM (default: %(default)g)",
+    )
+    serve.add_argument("--record", type=Path, metavar="DIR", help="save each call in here")
+    serve.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     doctor = command(
         "doctor",
         "check what is installed",

@@ -1,0 +1,176 @@
+"""Real calls through Agent on the loopback platform: Socket.IO, LiveKit's client, WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from telephony_servers import until
+
+from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
+from piopiy_lab.errors import RoomError
+from piopiy_lab.loopback import LoopbackPlatform
+from piopiy_lab.offline import booking_desk
+
+pytestmark = pytest.mark.realtime
+
+
+@pytest.fixture
+def desk():
+    """The booking desk as a session callback."""
+
+    def make(greeting=None, idle_timeout_secs=60, **action):
+        desk = booking_desk()
+
+        async def create_session(call_id):
+            agent = VoiceAgent(
+                instructions=desk.instructions,
+                greeting=greeting or desk.greeting,
+                idle_timeout_secs=idle_timeout_secs,
+            )
+            stt, llm, tts = offline_stack()
+            await agent.Action(**{"stt": stt, "llm": llm, "tts": tts, "vad": True, **action})
+            await agent.start()
+
+        return create_session
+
+    return make
+
+
+def loopback_agent(platform, create_session, **options):
+    return Agent(
+        "a1", platform.agent_token("a1"), create_session, platform.signaling_url, **options
+    )
+
+
+async def test_a_call_is_greeted_heard_answered_and_recorded(desk, running_agent):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk(), record=True)
+        async with running_agent(agent):
+            caller = (
+                Caller()
+                .hears_greeting()
+                .says("a table for two tomorrow at seven")
+                .hears("for two")
+                .hangs_up()
+            )
+            heard = await platform.place_call("a1", caller)
+            heard.raise_for_error()
+            await until(lambda: not agent.sessions.running)
+            assert platform.agents  # still connected
+    (call,) = agent.calls
+    assert call.end_reason == "caller_hung_up"
+    assert [entry.role for entry in call.transcript][:3] == ["assistant", "user", "assistant"]
+    assert "table for two" in call.transcript[1].text
+    started = call.events.of(events.PipelineStarted)[0]
+    joined = call.events.of(events.ParticipantJoined)[0]
+    assert joined.caller
+    assert joined.kind == "sip"
+    assert call.events.of(events.AgentSpeechStarted)[0].at >= joined.at
+    assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (16000, 24000)
+    peaks = np.abs(np.asarray(call.recording).astype(int)).max(axis=0)
+    assert (peaks > 3000).all(), peaks  # both sides are in the recording
+    assert not call.events.of(events.DataReceived)
+
+
+async def test_a_room_that_cannot_be_joined_raises_at_once_with_the_reason(desk, running_agent):
+    raised = []
+
+    async def create_session(call_id):
+        try:
+            await desk()(call_id)
+        except RoomError as error:
+            raised.append(error)
+            raise
+
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, create_session)
+        async with running_agent(agent):
+            ticket = platform.open_room(secs=-60)  # a token that has expired
+            began = asyncio.get_running_loop().time()
+            await platform.invite(
+                {"room_name": ticket.room_name, "token": ticket.token, "url": ticket.url}
+            )
+            await until(lambda: agent.sessions.failed == 1, 20)
+            took = asyncio.get_running_loop().time() - began
+    (call,) = agent.calls
+    assert took < 8, took
+    assert call.end_reason == "error"
+    assert isinstance(call.error, RoomError)
+    assert raised == [call.error]
+    assert ticket.token not in str(call.error)
+    assert f"room {ticket.room_name!r}" in str(call.error)
+
+
+async def test_a_link_cut_for_five_seconds_is_survived(desk, running_agent):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk())
+        async with running_agent(agent):
+            caller = Caller().hears_greeting().waits(12).hangs_up()
+            task = asyncio.create_task(platform.place_call("a1", caller))
+            await until(lambda: agent.calls and agent.calls[0].events.of(events.AgentTurnAdded))
+            (room,) = platform.rooms
+            platform.cut_link(room, 5)
+            await task
+            await until(lambda: not agent.sessions.running, 30)
+    (call,) = agent.calls
+    assert call.end_reason == "caller_hung_up"
+    print(
+        "LINK5",
+        call,
+        [e for e in call.events if "Room" in type(e).__name__ or "Part" in type(e).__name__],
+    )
+    assert call.duration > 8
+
+
+async def test_a_link_cut_for_good_ends_the_call_and_the_agent_serves_the_next(
+    desk, running_agent, monkeypatch
+):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk(idle_timeout_secs=10))
+        async with running_agent(agent):
+            caller = Caller().hears_greeting().waits(40).hangs_up()
+            task = asyncio.create_task(platform.place_call("a1", caller))
+            await until(lambda: agent.calls and agent.calls[0].events.of(events.AgentTurnAdded))
+            (room,) = platform.rooms
+            platform.cut_link(room)
+            await until(lambda: not agent.sessions.running, 60)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            good = await platform.place_call("a1", Caller().hears_greeting().hangs_up())
+            good.raise_for_error()
+            await until(lambda: not agent.sessions.running)
+    first, second = agent.calls
+    print(
+        "LINK",
+        first,
+        first.error,
+        [e for e in first.events if "Room" in type(e).__name__ or "Part" in type(e).__name__],
+    )
+    assert first.end_reason in ("error", "idle_timeout", "caller_hung_up")
+    assert second.end_reason == "caller_hung_up"
+
+
+async def test_signalling_that_is_restarted_mid_call_disturbs_nothing(desk, running_agent):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk())
+        async with running_agent(agent):
+            caller = (
+                Caller()
+                .hears_greeting()
+                .waits(1.5)
+                .says("a table for two tomorrow at seven")
+                .hears_reply()
+                .hangs_up()
+            )
+            task = asyncio.create_task(platform.place_call("a1", caller))
+            await until(lambda: agent.calls and agent.calls[0].events.of(events.AgentTurnAdded))
+            await platform.restart_signaling()
+            (await task).raise_for_error()
+            await until(lambda: agent.state == "connected")
+            await until(lambda: not agent.sessions.running)
+            (await platform.place_call("a1")).raise_for_error()
+            await until(lambda: not agent.sessions.running)
+    assert [call.end_reason for call in agent.calls] == ["caller_hung_up"] * 2
+    assert len(agent.calls[0].turns) == 1

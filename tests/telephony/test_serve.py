@@ -1,0 +1,131 @@
+"""``piopiy-lab serve`` as a process: what it needs, what it shows, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from telephony_servers import SignallingServer, invite, until
+
+from piopiy_lab.cli.serve import load_session
+from piopiy_lab.errors import ArgumentError
+
+HERE = Path(__file__).parent
+
+
+async def serve(*arguments, token="tok-1", **environment):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "piopiy_lab.cli",
+        "serve",
+        *arguments,
+        cwd=HERE,
+        env={
+            **os.environ,
+            "PIOPIY_AGENT_ID": "agent-1",
+            "PIOPIY_AGENT_TOKEN": token,
+            **environment,
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def read_until(stream, word):
+    told = b""
+    async with asyncio.timeout(20):
+        while word.encode() not in told:
+            line = await stream.readline()
+            assert line, f"it ended without {word!r}: {told.decode()}"
+            told += line
+    return told.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
+async def test_sigterm_drains_and_takes_no_new_call():
+    async with SignallingServer() as server:
+        process = await serve("serve_session:create_session", "--signaling-url", server.url)
+        await until(lambda: server.sids, 30)
+        await server.emit("join_room", invite("r1", call_id="call-1.5"))
+        told = await read_until(process.stdout, "begin call-1.5")
+        process.send_signal(signal.SIGTERM)
+        await until(lambda: not server.sids)
+        assert process.returncode is None  # the call goes on
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+        told += out.decode()
+    assert process.returncode == 0, err.decode()
+    assert "done call-1.5" in told
+    assert "draining 1 call(s)" in told
+    assert "stopped: 1 call(s) served, 0 failed" in told
+    assert "tok-1" not in told + err.decode()
+    assert "room-token" not in told + err.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
+async def test_a_second_signal_ends_the_calls_now():
+    async with SignallingServer() as server:
+        process = await serve("serve_session:create_session", "--signaling-url", server.url)
+        await until(lambda: server.sids, 30)
+        await server.emit("join_room", invite("r1", call_id="call-600"))
+        await read_until(process.stdout, "begin call-600")
+        process.send_signal(signal.SIGTERM)
+        await read_until(process.stdout, "draining")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert "cancelled call-600" in out.decode()
+
+
+async def test_a_wrong_token_is_told_with_the_servers_reason_and_exit_code_1():
+    async with SignallingServer() as server:
+        process = await serve(
+            "serve_session.py:create_session", "--signaling-url", server.url, token="tok-wrong-5"
+        )
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    assert process.returncode == 1
+    assert "refused agent 'agent-1': Invalid agent token" in err.decode()
+    assert "tok-wrong-5" not in out.decode() + err.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["serve_session:create_session"], {"PIOPIY_AGENT_TOKEN": ""}, "set PIOPIY_AGENT_TOKEN"),
+        (["serve_session:create_session"], {"PIOPIY_AGENT_ID": ""}, "set PIOPIY_AGENT_ID"),
+        (["serve_session:not_a_session"], {}, "not async"),
+        (
+            ["serve_session:create_session", "--token-file", "/no/such/file"],
+            {},
+            "/no/such/file can't be read",
+        ),
+    ],
+)
+async def test_what_is_missing_is_said_with_exit_code_2(arguments, environment, words):
+    process = await serve(*arguments, **environment)
+    async with asyncio.timeout(30):
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    assert words in err.decode()
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nothing", "module:function"),
+        ("no_such_module_x:f", "no module 'no_such_module_x'"),
+        ("no_such_file.py:f", "no file"),
+        ("json:no_such", "json has no 'no_such'"),
+        ("json:dumps()", "module:function"),
+    ],
+)
+def test_a_session_that_is_not_there(place, words):
+    with pytest.raises(ArgumentError, match=words):
+        load_session(place)
