@@ -116,11 +116,6 @@ async def test_a_link_cut_for_five_seconds_is_survived(desk, running_agent):
             await until(lambda: not agent.sessions.running, 30)
     (call,) = agent.calls
     assert call.end_reason == "caller_hung_up"
-    print(
-        "LINK5",
-        call,
-        [e for e in call.events if "Room" in type(e).__name__ or "Part" in type(e).__name__],
-    )
     assert call.duration > 8
 
 
@@ -142,12 +137,6 @@ async def test_a_link_cut_for_good_ends_the_call_and_the_agent_serves_the_next(
             good.raise_for_error()
             await until(lambda: not agent.sessions.running)
     first, second = agent.calls
-    print(
-        "LINK",
-        first,
-        first.error,
-        [e for e in first.events if "Room" in type(e).__name__ or "Part" in type(e).__name__],
-    )
     assert first.end_reason in ("error", "idle_timeout", "caller_hung_up")
     assert second.end_reason == "caller_hung_up"
 
