@@ -13,42 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: What the variables hold; a provider that is called with it answers that it is no key.
-PLACEHOLDER = "placeholder-key-of-a-simulation"
+from piopiy_lab.service_catalog.entries import catalog
+from piopiy_lab.service_catalog.environment import PLACEHOLDER
 
-#: The variables that pipecat's services and their clients read.
-PROVIDER_KEYS = (
-    "ANTHROPIC_API_KEY",
-    "ASSEMBLYAI_API_KEY",
-    "AZURE_API_KEY",
-    "AZURE_SPEECH_API_KEY",
-    "CARTESIA_API_KEY",
-    "CEREBRAS_API_KEY",
-    "DEEPGRAM_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "ELEVENLABS_API_KEY",
-    "FIREWORKS_API_KEY",
-    "FISH_API_KEY",
-    "GEMINI_API_KEY",
-    "GLADIA_API_KEY",
-    "GOOGLE_API_KEY",
-    "GROQ_API_KEY",
-    "HUME_API_KEY",
-    "LMNT_API_KEY",
-    "MISTRAL_API_KEY",
-    "NVIDIA_API_KEY",
-    "OPENAI_API_KEY",
-    "OPENROUTER_API_KEY",
-    "PERPLEXITY_API_KEY",
-    "PLAYHT_API_KEY",
-    "RIME_API_KEY",
-    "SAMBANOVA_API_KEY",
-    "SARVAM_API_KEY",
-    "SONIOX_API_KEY",
-    "SPEECHMATICS_API_KEY",
-    "TOGETHER_API_KEY",
-    "XAI_API_KEY",
-)
+#: The variables of services and clients that are not in the catalog, or are named otherwise there.
+PROVIDER_KEYS = ("AZURE_API_KEY", "FAL_KEY", "GEMINI_API_KEY", "LMNT_API_KEY", "PLAYHT_API_KEY")
 
 _lock = threading.Lock()
 _users = 0  # simulations that need placeholders now; under _lock
@@ -65,7 +34,7 @@ def placeholder_keys() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            _placed[:] = [name for name in PROVIDER_KEYS if not os.environ.get(name)]
+            _placed[:] = [name for name in _names() if not os.environ.get(name)]
             os.environ.update(dict.fromkeys(_placed, PLACEHOLDER))
     try:
         yield
@@ -77,3 +46,14 @@ def placeholder_keys() -> Iterator[None]:
                     if os.environ.get(name) == PLACEHOLDER:
                         del os.environ[name]
                 _placed.clear()
+
+
+def _names() -> list[str]:
+    """Return the variables that hold keys: ours, and those of every service that has a name."""
+    named = {
+        variable
+        for entry in catalog().entries.values()
+        for variable in entry.env.values()
+        if variable.endswith("_API_KEY")
+    }
+    return sorted({*PROVIDER_KEYS, *named})
