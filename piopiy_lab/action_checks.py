@@ -6,22 +6,48 @@ Runs on the session's loop, before anything of the pipeline is made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
-from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.stt_service import SegmentedSTTService, STTService
+from pipecat.services.tts_service import TTSService
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
-from piopiy_lab.parts import was_used
+from piopiy_lab.modes import is_realtime
+from piopiy_lab.parts import name_services, was_used
 
 
-def made(service: Any) -> Any:
-    """Return a service that was put in place, made now if it is a function that makes one."""
-    if callable(service) and not isinstance(service, FrameProcessor):
-        return service()
-    return service
+def put_in_place(
+    chosen: dict[str, Any], switchers: dict[str, Any], replace: Mapping[str, Any]
+) -> tuple[tuple[Any, str], ...]:
+    """Put other services in the place of what the session chose, switchers too.
+
+    Args:
+        chosen: Services by part; changed.
+        switchers: Switchers by part; changed.
+        replace: By part a service, a switcher, or a function that makes one.
+
+    Returns:
+        The services of switchers that one service now stands in the place of, with their names:
+        the session may still ask for them.
+    """
+    gone: list[tuple[Any, str]] = []
+    for kind, given in replace.items():
+        service = given
+        if callable(given) and not isinstance(given, FrameProcessor):
+            service = given()
+        before = switchers.pop(kind, None)
+        if isinstance(before, ServiceSwitcher):
+            named = name_services({kind: before})[kind]
+            gone += [(service, name) for name, service in named.items()]
+        if isinstance(service, ServiceSwitcher):
+            chosen[kind], switchers[kind] = None, service
+        else:
+            chosen[kind] = service
+    return tuple(gone)
 
 
 def check_text(name: str, text: Any) -> None:
@@ -32,25 +58,84 @@ def check_text(name: str, text: Any) -> None:
         raise ArgumentError(f"{name}={text!r} is empty: say something")
 
 
-def check_services(chosen: dict[str, Any]) -> None:
-    """Refuse services that are missing, or no services, or one in two places."""
-    if chosen["llm"] is None:
+#: What a part must not be: one of pipecat's services of another kind.
+_KINDS: dict[str, type[FrameProcessor]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
+
+
+def check_services(chosen: Mapping[str, Any], switchers: Mapping[str, Any]) -> None:
+    """Refuse services that are missing, or no services, or in a wrong place, or in two.
+
+    Args:
+        chosen: What was given as "stt", "llm" and "tts"; None where nothing was.
+        switchers: What was given as "stt_switcher", ... by the same names; without None.
+    """
+    if chosen["llm"] is None and "llm" not in switchers:
         raise ArgumentTypeError("Action() is missing 'llm': an llm is required")
-    for name, service in chosen.items():
-        if service is not None and not isinstance(service, FrameProcessor):
+    places: list[tuple[str, str, Any]] = []
+    for kind, service in chosen.items():
+        if service is None:
+            continue
+        if isinstance(service, ServiceSwitcher):
             raise ArgumentTypeError(
-                f"Action({name}={service!r}): give one of pipecat's services, made like "
-                f"DeepgramSTTService(...) or taken from offline_stack()"
+                f"Action({kind}=...) is a {type(service).__name__}: give it as {kind}_switcher="
             )
-    if not isinstance(chosen["llm"], LLMService):
-        raise ArgumentTypeError(
-            f"Action(llm={type(chosen['llm']).__name__}): that is no LLM service of pipecat's"
-        )
-    named = [(name, service) for name, service in chosen.items() if service is not None]
-    for index, (name, service) in enumerate(named):
-        for other, same in named[:index]:
+        places.append((kind, kind, service))
+    for kind, switcher in switchers.items():
+        where = f"{kind}_switcher"
+        if not isinstance(switcher, ServiceSwitcher):
+            raise ArgumentTypeError(
+                f"Action({where}={switcher!r}): give ServiceSwitcher(services=[a, b]), from "
+                "piopiy_lab.pipeline.service_switcher"
+            )
+        if not switcher.services:
+            raise ArgumentError(f"Action({where}=...) has no services: give it at least one")
+        for service in switcher.services:
+            places.append((where, kind, service))
+    for index, (where, _, service) in enumerate(places):
+        for other, _, same in places[:index]:
             if service is same:
-                raise ArgumentError(f"Action(): {other} and {name} are the same object")
+                raise ArgumentError(
+                    f"Action(): {other} and {where} are the same object"
+                    if other != where
+                    else f"Action({where}=...) holds the same {type(service).__name__} twice"
+                )
+    for where, kind, service in places:
+        _check_kind(where, kind, service)
+    for kind in switchers:
+        if chosen[kind] is not None:
+            raise ArgumentError(
+                f"Action({kind}=..., {kind}_switcher=...): give one of them; a service that is to "
+                "be switched to goes into the switcher"
+            )
+    check_llms(switchers)
+
+
+def check_llms(switchers: Mapping[str, Any]) -> None:
+    """Refuse a switcher that mixes realtime models with others: they hear differently."""
+    if "llm" in switchers:
+        kinds = {is_realtime(llm): type(llm).__name__ for llm in switchers["llm"].services}
+        if len(kinds) > 1:
+            raise ArgumentError(
+                f"Action(llm_switcher=...): {kinds[True]} is a realtime model and {kinds[False]} "
+                "is none; all of a switcher must be of one sort"
+            )
+
+
+def _check_kind(where: str, kind: str, service: Any) -> None:
+    """Refuse what is no service, or one of another kind."""
+    if not isinstance(service, FrameProcessor):
+        raise ArgumentTypeError(
+            f"Action({where}={service!r}): give one of pipecat's services, made like "
+            "DeepgramSTTService(...) or taken from offline_stack()"
+        )
+    name = type(service).__name__
+    if kind == "llm" and not isinstance(service, LLMService):
+        raise ArgumentTypeError(f"Action({where}={name}): that is no LLM service of pipecat's")
+    for other, service_class in _KINDS.items():
+        if other != kind and isinstance(service, service_class):
+            raise ArgumentTypeError(
+                f"Action({where}={name}): that is a service for {other}; give it as {other}="
+            )
 
 
 def check_vad(services: Iterable[Any], vad: Any) -> None:

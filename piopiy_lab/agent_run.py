@@ -28,7 +28,8 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
     VADParamsUpdateFrame,
 )
-from pipecat.observers.base_observer import ProcessorSetUp
+from pipecat.observers.base_observer import FramePushed, ProcessorSetUp
+from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.settings import LLMSettings
@@ -48,13 +49,12 @@ from piopiy_lab.pipeline_build import (
 )
 from piopiy_lab.service_errors import explained
 from piopiy_lab.session import Session, TransportSettings, room_only
+from piopiy_lab.switchboard import Switchboard
+from piopiy_lab.switching import SwitchRequestFrame, uncaught
 from piopiy_lab.tools import Tool, register_with
 
 if TYPE_CHECKING:
     from piopiy_lab.voice_agent import Parts, VoiceAgent
-
-#: How pipecat begins the message of an exception that a processor let out of its hands.
-_UNCAUGHT = ("Error processing frame", "Uncaught exception")
 
 
 class AgentRun:
@@ -70,7 +70,6 @@ class AgentRun:
     ) -> None:
         """Get everything ready for :meth:`run`."""
         self.agent = agent
-        self.services: Mapping[str, Any] = parts.services
         self._session = session
         self._parts = parts
         self._loop = asyncio.get_running_loop()
@@ -82,9 +81,11 @@ class AgentRun:
             tools=offered,
         )
         for tool in tools:
-            register_with(parts.llm, tool, self)
+            self._register(tool)
         if session.latency:
-            modelled_latency.slow_down(parts.services, session.latency)
+            for kind, services in parts.members.items():
+                for service in services:
+                    modelled_latency.slow_down({kind: service}, session.latency)
         settings = TransportSettings(
             audio_in_sample_rate=parts.audio_in_sample_rate,
             audio_out_sample_rate=parts.audio_out_sample_rate,
@@ -95,7 +96,7 @@ class AgentRun:
         self.transport = session.open_transport(session, settings)
         self._turns = turn_taking.make_strategies(
             vad=parts.vad is not None,
-            recommended=turn_taking.recommended_by(parts.services.values()),
+            recommended=turn_taking.recommended_by(parts.active.values()),
             allow_interruptions=parts.allow_interruptions,
             given=parts.turn_strategies,
         )
@@ -107,11 +108,23 @@ class AgentRun:
             session, self._observer, self.transport.output(), self._worker.queue_frame
         )
 
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """The services by name: the one at work in each part, and all of the switchers."""
+        return self._parts.services
+
+    def _register(self, tool: Tool) -> None:
+        for llm in self._parts.members["llm"]:
+            register_with(llm, tool, self)
+
     def _build(self) -> Chain:
         chain = build_chain(self._parts, self._context, self.transport, self._turns)
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)
         self._observer.watch_output(self.transport.output())
+        self.switchboard = Switchboard(self._parts, self._session, self.transport.output())
+        if self.switchboard.switches:
+            self._observer.switchboard = self.switchboard
         return chain
 
     def _make_worker(self) -> PipelineWorker:
@@ -184,7 +197,7 @@ class AgentRun:
         session.log.append(
             events.PipelineStarted(
                 at=session.now(),
-                services={name: type(part).__name__ for name, part in self.services.items()},
+                services={name: type(part).__name__ for name, part in parts.active.items()},
                 vad=None if parts.vad is None else type(parts.vad).__name__,
                 vad_params={}
                 if self._chain.analyzer is None
@@ -192,6 +205,7 @@ class AgentRun:
                 audio_in_sample_rate=parts.audio_in_sample_rate,
                 audio_out_sample_rate=parts.audio_out_sample_rate,
                 greeting=self.agent.greeting,
+                switchers=self.switchboard.describe(),
             )
         )
         if (wait := getattr(self.transport, "wait_until_open", None)) is not None:
@@ -223,9 +237,14 @@ class AgentRun:
     def _service_failed(self, frame: ErrorFrame) -> None:
         """End the call when a service can't go on: refused for good, or raised in our hands."""
         processor = frame.processor
-        uncaught = frame.exception is not None and str(frame.error).startswith(_UNCAUGHT)
+        raised = frame.exception is not None and uncaught(frame)
+        if isinstance(processor, ServiceSwitcher) and processor.is_usable:
+            self._session.notice(
+                f"{frame.error}; the switcher's others are usable: call.switch_service(...)"
+            )
+            return
         unusable = processor is not None and not processor.is_usable
-        if not (uncaught or unusable or frame.fatal):
+        if not (raised or unusable or frame.fatal):
             return
         message, remedy = explained(frame)
         name = type(processor).__name__ if processor else "the pipeline"
@@ -308,6 +327,34 @@ class AgentRun:
         for digit in digits:
             await self.transport.input().push_frame(InputDTMFFrame(button=KeypadEntry(digit)))
 
+    def check_switch(self, wanted: Any) -> None:
+        """Check what :meth:`switch_service` is asked for; any thread.
+
+        Raises:
+            ArgumentError: There is no such service in a switcher of this call.
+            ServiceError: It can no longer do its job.
+        """
+        self.switchboard.find(wanted)
+
+    async def switch_service(self, wanted: Any) -> None:
+        """Ask for another service of a switcher; from any thread or event loop."""
+        service = self.switchboard.find(wanted)
+        if service is None:
+
+            def notice() -> None:
+                self._session.notice(
+                    f"switch_service({wanted if isinstance(wanted, str) else wanted.name!r}): a "
+                    "replacement stands in its switcher's place, so nothing was switched"
+                )
+
+            self._on_loop(notice)
+            return
+        request = SwitchRequestFrame(service=service)
+        if threading.get_ident() == self._thread:  # in its order among what else is queued
+            await self._worker.queue_frame(request)
+        else:
+            self._on_loop(lambda: self._queue_soon(request))
+
     async def interrupt(self) -> None:
         """Stop the agent's speech and thought."""
         await self._interrupt("command")
@@ -371,7 +418,7 @@ class AgentRun:
         """Offer a tool from the LLM's next turn on."""
 
         def offer() -> None:
-            register_with(self._parts.llm, tool, self)
+            self._register(tool)
             self._context.set_tools(offered)
             if self._parts.mode != "cascaded":  # it is told, for it reads no context per turn
                 self._queue_soon(LLMSetToolsFrame(tools=offered))
@@ -396,6 +443,12 @@ class _RunObserver(CallObserver):
     def __init__(self, session: Session, set_up: set[str]) -> None:
         super().__init__(session.log, deterministic=session.virtual)
         self._set_up = set_up
+        self.switchboard: Switchboard | None = None  # written when the chain is built
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        switchboard = self.switchboard
+        if switchboard is None or not switchboard.is_late(data.source, data.frame):
+            await super().on_push_frame(data)
 
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
         self._set_up.add(data.processor.name)

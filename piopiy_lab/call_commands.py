@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from piopiy_lab.errors import ArgumentError, CallControlError, CallError, NotYetError
+from piopiy_lab.errors import ArgumentError, CallControlError, CallError
 from piopiy_lab.session import Session
 
 
@@ -89,8 +89,14 @@ class CallCommands:
         self._command("tune", lambda agent: agent.tune(settings))
 
     def switch_service(self, service: Any) -> None:
-        """Switch to another service."""
-        raise NotYetError(f"switch_service({service!r}): it comes in a later version")
+        """Switch to another service of a switcher.
+
+        Raises:
+            ArgumentError: There is no such service in a switcher of the call.
+            ServiceError: It can no longer do its job.
+        """
+        self._running_agent("switch_service").check_switch(service)
+        self._command("switch_service", lambda agent: agent.switch_service(service))
 
     def transfer(self, to: str) -> None:
         """Hand the caller over; a refusal is in the log, and the call goes on."""

@@ -14,6 +14,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.ending import Ending
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recording import Recording, SampleSource, recording_of
+from piopiy_lab.switchers import Switcher, read_switchers
 from piopiy_lab.tool_calls import ToolCall, build_tool_calls
 from piopiy_lab.transcript import Transcript, build_transcript
 from piopiy_lab.turns import Turns, build_turns
@@ -133,6 +134,11 @@ class CallRecord:
     def tool_calls(self) -> list[ToolCall]:
         """The tools that were called, with arguments and results."""
         return list(self._derived("tool_calls", build_tool_calls))
+
+    @property
+    def switchers(self) -> dict[str, Switcher]:
+        """The service switchers by kind, with the service at work in each; {} without any."""
+        return read_switchers(self._log)
 
     @property
     def context(self) -> list[list[dict[str, Any]]]:

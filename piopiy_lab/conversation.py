@@ -175,14 +175,12 @@ class Call(CallRecord):
             service: A service, or its name in :attr:`services`.
 
         Raises:
-            ArgumentError: There is no such service in the call.
+            ArgumentError: There is no such service in a switcher of the call.
+            ServiceError: The service can no longer do its job.
+            CallError: No VoiceAgent is running yet.
             CallEndedError: The call is over.
         """
-        port = self._running("switch_service")
-        if isinstance(service, str) and service not in port.services:
-            names = ", ".join(map(repr, port.services)) or "none yet"
-            raise ArgumentError(f"no service {service!r} in this call; there are: {names}")
-        port.switch_service(service)
+        self._running("switch_service").switch_service(service)
 
     def transfer(self, to: str) -> None:
         """Hand the caller over to another number. Returns at once.

@@ -34,7 +34,11 @@ class RunningAgent(Protocol):
     """What a session knows of a VoiceAgent that is running in it."""
 
     agent: Any
-    services: Mapping[str, Any]
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """Names to services."""
+        ...
 
     async def stop(self, *, graceful: bool) -> None:
         """End the pipeline: let queued speech play out, or at once."""

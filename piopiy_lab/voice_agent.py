@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 
-from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, made
+from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, put_in_place
 from piopiy_lab.agent_run import AgentRun
 from piopiy_lab.call_control import check_target
 from piopiy_lab.errors import (
@@ -23,7 +24,7 @@ from piopiy_lab.errors import (
     ServiceError,
 )
 from piopiy_lab.modes import find_mode
-from piopiy_lab.parts import Parts, check_unused, mark_used
+from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.vad import make_vad
@@ -96,8 +97,8 @@ class VoiceAgent:
         stt: FrameProcessor | None = None,
         llm: FrameProcessor | None = None,
         tts: FrameProcessor | None = None,
-        tts_switcher: Any = None,
-        stt_switcher: Any = None,
+        tts_switcher: ServiceSwitcher[Any] | None = None,
+        stt_switcher: ServiceSwitcher[Any] | None = None,
         mcp_tools: Any | None = None,
         vad: Any | None = None,
         enable_metrics: bool = True,
@@ -107,6 +108,7 @@ class VoiceAgent:
         telecmi_params: Any | None = None,
         turn_strategies: Any | None = None,
         observers: Iterable[Any] | None = None,
+        llm_switcher: ServiceSwitcher[Any] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
@@ -119,8 +121,8 @@ class VoiceAgent:
             stt: Speech recognition; left out where a realtime llm hears.
             llm: The language model's service. Required.
             tts: Speech synthesis; left out, together with ``stt``, where a realtime llm speaks.
-            tts_switcher: Not in this version.
-            stt_switcher: Not in this version.
+            tts_switcher: A ``ServiceSwitcher`` of several, in place of ``tts``.
+            stt_switcher: The same for ``stt``.
             mcp_tools: Not in this version.
             vad: Voice activity detection: True (Silero), a dict of ``confidence``,
                 ``start_secs``, ``stop_secs``, ``min_volume``, an analyzer or processor of
@@ -133,6 +135,7 @@ class VoiceAgent:
                 room's own are ignored off the phone, with one notice in the log.
             turn_strategies: pipecat's ``UserTurnStrategies``, in place of ours.
             observers: More pipecat observers.
+            llm_switcher: The same as ``tts_switcher`` for ``llm``; tools are the same for all.
 
         Raises:
             ArgumentTypeError: ``llm`` is missing, or something has the wrong type.
@@ -143,8 +146,6 @@ class VoiceAgent:
             NotYetError: A documented parameter that this version doesn't have.
         """
         for name, value in (
-            ("tts_switcher", tts_switcher),
-            ("stt_switcher", stt_switcher),
             ("mcp_tools", mcp_tools),
             ("interruption_strategy", interruption_strategy),
         ):
@@ -152,21 +153,33 @@ class VoiceAgent:
                 raise NotYetError(f"Action({name}=...) comes in a later version; leave it out")
         session = current_session()
         chosen: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
-        if session is not None:
-            chosen.update({name: made(service) for name, service in session.replace.items()})
-        check_services(chosen)
-        mode = find_mode(**chosen)
-        given = getattr(telecmi_params, "vad_analyzer", None)
-        analyzer = make_vad(given if given is not None and not vad else vad)
-        check_vad(chosen.values(), analyzer)
-        for name, part in (*chosen.items(), ("vad", analyzer)):
+        given = {"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher}
+        switchers = {kind: switcher for kind, switcher in given.items() if switcher is not None}
+        replaced: tuple[tuple[Any, str], ...] = ()
+        if session is not None and session.replace:
+            check_services({**chosen, "llm": llm or session.replace.get("llm")}, switchers)
+            replaced = put_in_place(chosen, switchers, session.replace)
+        check_services(chosen, switchers)
+        parts: dict[str, Any] = {
+            kind: switchers.get(kind, service) for kind, service in chosen.items()
+        }
+        names = name_services(switchers)
+        members = {k: [*names[k].values()] if k in names else [s] for k, s in chosen.items()}
+        first = {kind: services[0] for kind, services in members.items()}
+        mode = find_mode(**first)
+        in_params = getattr(telecmi_params, "vad_analyzer", None)
+        analyzer = make_vad(in_params if in_params is not None and not vad else vad)
+        services = [(k, service) for k, of_kind in members.items() for service in of_kind]
+        check_vad((service for _, service in services), analyzer)
+        for name, part in (*services, *switchers.items(), ("vad", analyzer)):
             check_unused(part)
             check_loop(name, part)
         self._parts = Parts(
             mode=mode,
-            stt=chosen["stt"],
-            llm=chosen["llm"],
-            tts=chosen["tts"],
+            **parts,
+            switchers=switchers,
+            names=names,
+            replaced=replaced,
             vad=analyzer,
             enable_metrics=enable_metrics,
             enable_usage_metrics=enable_usage_metrics,
@@ -313,10 +326,32 @@ class VoiceAgent:
         return self._run
 
     async def switch_service(self, service: Any) -> None:
-        """Make another service of a switcher the active one. Not in this version."""
-        raise NotYetError(
-            f"switch_service({service!r}): service switching comes in a later version"
-        )
+        """Make another service of a switcher the active one; from any thread or event loop.
+
+        Queues the request and returns. The switch waits for a seam, so that no word is cut or
+        said twice: a voice finishes what it was given, a language model its answer, a recogniser
+        the caller's turn. When it has happened the log says ``ServiceSwitched``. What comes late
+        from the service that was switched off is neither spoken nor transcribed.
+
+        Args:
+            service: A service of a switcher, or its name in ``call.services``.
+
+        Raises:
+            ArgumentError: There is no such service in this call's switchers.
+            ServiceError: The agent isn't running, or the service can no longer do its job.
+        """
+        if self._run is None:
+            names = (
+                [name for of_kind in self._parts.names.values() for name in of_kind]
+                if (self._parts)
+                else []
+            )
+            raise ServiceError(
+                "switch_service() changes a running call, and this VoiceAgent is in none; the "
+                "first service of a switcher begins"
+                + (f" (there are: {', '.join(map(repr, names))})" if names else "")
+            )
+        await self._run.switch_service(service)
 
     def __repr__(self) -> str:
         start = (

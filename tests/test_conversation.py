@@ -133,8 +133,6 @@ def test_arguments_are_checked_at_once(running: Running):
         call.transfer("Anna")
     with pytest.raises(ArgumentError, match="stop_secs"):
         call.tune()
-    with pytest.raises(ArgumentError, match=r"no service 'tts'.*'stt', 'llm'"):
-        call.switch_service("tts")
     with pytest.raises(CallError, match="a panel needs a notebook's kernel"):
         call.panel()
     with pytest.raises(ArgumentError, match=r"press\('12a'\): there is no key 'a'"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from piopiy_lab.event_base import Event
 
@@ -33,6 +34,8 @@ class PipelineStarted(Event):
     audio_in_sample_rate: int  # Hz
     audio_out_sample_rate: int  # Hz
     greeting: str | None
+    #: "stt", "llm", "tts" -> {"services": {name: class name}, "active": name, "strategy": ...}
+    switchers: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True)
