@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ from piopiy_lab.service_catalog.options import (
 )
 from piopiy_lab.service_catalog.usable import has_credentials_file, unset
 from piopiy_lab.service_catalog.wanted import Wanted
+
+#: Variables whose values are secrets.
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
 def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: bool) -> Any:
@@ -82,7 +86,7 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
         # The message is the provider's own: it may hold what it was given.
         raise ServiceError(
             f"{entry.class_name} ({entry.name}) can't be made: {type(error).__name__}: "
-            f"{_without(str(error), arguments)}"
+            f"{_without(str(error), entry, environment)}"
         ) from None
     if session is not None:
         close_with(service, session)
@@ -216,11 +220,12 @@ def _arguments(entry: Entry, environment: Environment) -> dict[str, Any]:
     return arguments
 
 
-def _without(message: str, arguments: Mapping[str, Any]) -> str:
-    """Return a message without the values of keys."""
+def _without(message: str, entry: Entry, environment: Environment) -> str:
+    """Return a message without what the variables of an entry hold."""
     from piopiy_lab.redaction import REMOVED, redact_text
 
-    for name, value in arguments.items():
-        if isinstance(value, str) and len(value) > 3 and ("key" in name or "token" in name):
+    for variable in {*entry.env.values(), *entry.env_optional.values()}:
+        value = environment.get(variable, "")
+        if len(value) > 3 and _SECRET.search(variable):
             message = message.replace(value, REMOVED)
     return redact_text(message)

@@ -113,8 +113,10 @@ def held(entry: Entry, holder: Any, values: Mapping[str, Any]) -> Any:
     try:
         return holder(**values)
     except ValueError as error:
-        wrong = [str(one["loc"][0]) for one in error.errors()]  # type: ignore[attr-defined]
-        raise ArgumentError(f"{entry.name}: {wrong[0]} can't be {values.get(wrong[0])!r}") from None
+        places = [one["loc"] for one in error.errors()]  # type: ignore[attr-defined]
+        wrong = next((str(place[0]) for place in places if place), "its options together")
+        shown = "" if wrong in _NOT_OPTIONS else f" {values.get(wrong)!r}"
+        raise ArgumentError(f"{entry.name}: {wrong} can't be{shown or ' as given'}") from None
 
 
 def wrapper_of(entry: Entry, service_class: Any) -> Any:

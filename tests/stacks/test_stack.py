@@ -399,8 +399,13 @@ def installed():
     ]
 
 
-#: Services that know all of their models by name.
-PARTS = {"SarvamLLMService": "sarvam-105b-conversations"}
+#: Services that know all of their models by name, or whose voices are numbers.
+PARTS = {
+    "CambTTSService": "147320",
+    "SarvamLLMService": "sarvam-105b-conversations",
+    "SarvamRealtimeSTTService": "saaras:v4",
+    "SarvamSTTService": "saaras:v3",
+}
 
 
 @pytest.mark.parametrize("entry", installed())
@@ -437,7 +442,7 @@ def test_every_installed_service_can_be_made_on_a_loop_or_without(
         assert anywhere().service_metadata_frame().is_realtime_service == entry.realtime
     part = PARTS.get(entry.class_name, "11111111-2222-3333-4444-555555555555")
     if not entry.wrap:
-        assert getattr(anywhere(part)._settings, entry.part) == part
+        assert str(getattr(anywhere(part)._settings, entry.part)) == part
     assert type(asyncio.run(on_a_loop())).__name__ == entry.class_name
 
 
