@@ -12,7 +12,7 @@ import importlib
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class Agent:
         keep_calls: int = 20,
         rest_url: str | None = None,
         rest_token: str | None = None,
+        replace: Mapping[str, Any] | None = None,
     ) -> None:
         """Take what the API reference's constructor takes, and a few things more.
 
@@ -97,6 +98,9 @@ class Agent:
                 and none with another ``signaling_url``. Without it a transfer is an event, and
                 the end of a session leaves the room and nothing else.
             rest_token: The API's bearer token; the agent's own if None. Never shown.
+            replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``, as in
+                ``simulate``: for a trial of a session without its providers' keys. Give functions
+                that make them: each call needs its own.
 
         Raises:
             ArgumentTypeError: Something has the wrong type; ``create_session`` is no callback.
@@ -123,6 +127,7 @@ class Agent:
         self._create_session = _contained(create_session)
         self._on_session_error = on_session_error
         self._record = record
+        self._replace = dict(replace or {})
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that connect() runs on
         self._stop: asyncio.Event | None = None  # while connect() runs: set to end it
         self._done: asyncio.Event | None = None  # set when connect() has returned
@@ -289,6 +294,7 @@ class Agent:
                     ROOM_CTX: invite.room_name,
                 },
                 needs_agent=False,
+                replace=self._replace,
                 control=self._control(invite),
             )
 

@@ -55,8 +55,11 @@ def install() -> bool:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Run for ``%load_ext piopiy_lab``: installs the hook."""
+    """Run for ``%load_ext piopiy_lab``: installs the hook, and lets ``import piopiy`` work."""
+    from piopiy_lab import piopiy_alias
+
     install()
+    piopiy_alias.enable()
 
 
 def unload_ipython_extension(ipython: Any) -> None:

@@ -1,0 +1,206 @@
+"""``import piopiy`` through the hook, and the documentation's examples, unchanged: a matrix."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from telephony_servers import until
+
+from piopiy_lab import Agent, Caller, events, offline_stack, piopiy_alias, simulate
+from piopiy_lab.loopback import LoopbackPlatform
+
+EXAMPLES = Path(__file__).parent.parent / "examples_piopiy"
+NAMES = ["basic", "tools", "metadata_and_vad", "telecmi_params", "interruptions"]
+
+
+@pytest.fixture(autouse=True)
+def alias(monkeypatch):
+    for name in ("DEEPGRAM", "OPENAI", "CARTESIA"):
+        monkeypatch.setenv(f"{name}_API_KEY", "sk-none")
+    assert piopiy_alias.enable()
+    yield
+    piopiy_alias.disable()
+    assert not [name for name in sys.modules if name.split(".")[0] == "piopiy"]
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def offline():
+    """The services in place of the cloud's, a fresh one for each call."""
+    return {
+        "stt": lambda: offline_stack()[0],
+        "llm": lambda: offline_stack()[1],
+        "tts": lambda: offline_stack()[2],
+    }
+
+
+CALLER = (
+    Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
+)
+
+
+def check(name, module, call):
+    assert call.end_reason == "caller_hung_up", call.error
+    assert call.transcript[0].role == "assistant"
+    assert len(call.turns) == 1
+    started = call.events.of(events.PipelineStarted)[0]
+    if name == "metadata_and_vad":
+        assert module.seen[-1][1] == {"name": "Asha"}
+        assert "agent_id" in module.seen[-1][3]
+        assert call.transcript[0].text == "Hello Asha!"
+        assert started.vad_params["stop_secs"] == 0.3
+    if name == "telecmi_params":
+        assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (8000, 16000)
+        assert started.vad_params["stop_secs"] == 0.25
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_examples_on_a_scripted_caller(name):
+    module = example(name)
+    call = await simulate(
+        module.create_session, CALLER, replace=offline(), metadata='{"name": "Asha"}'
+    )
+    call.raise_for_error()
+    check(name, module, call)
+    notices = [event.message for event in call.events.of(events.NoticeGiven)]
+    if name == "telecmi_params":
+        assert notices == ["telecmi_params: audio_out_queue_size_ms act on the phone only"]
+
+
+async def test_a_tools_result_that_is_returned_is_spoken():
+    module = example("tools")
+    caller = (
+        Caller()
+        .hears_greeting()
+        .says("a table for two tomorrow at seven")
+        .hears("name")
+        .says("the name is miller")
+        .hears_reply()
+        .says("yes please")
+        .expects_tool("book_table")
+        .hears_reply()
+        .hangs_up()
+    )
+    call = await simulate(module.create_session, caller, replace=offline())
+    call.raise_for_error()
+    assert module.booked == [call.tool_calls[0].arguments]
+    assert call.tool_calls[0].result == {"status": "booked", "reference": "R-7"}
+
+
+@pytest.mark.realtime
+async def test_examples_through_the_loopback_platform(running_agent):
+    modules = {name: example(name) for name in NAMES}
+
+    async with LoopbackPlatform() as platform:
+
+        async def answer(name):
+            """One agent of its own for each example, all at once."""
+            agent = Agent(
+                name,
+                platform.agent_token(name),
+                modules[name].create_session,
+                platform.signaling_url,
+                replace=offline(),
+            )
+            async with running_agent(agent):
+                call = await platform.place_call(name, CALLER, metadata={"name": "Asha"})
+                call.raise_for_error()
+                await until(lambda: not agent.sessions.running)
+            return agent.calls[0]
+
+        for name in NAMES:
+            check(name, modules[name], await answer(name))
+    assert modules["metadata_and_vad"].seen[-1][2]  # ROOM_CTX
+
+
+# --- the hook --------------------------------------------------------------------------------
+
+
+def test_names_resolve_to_pipecats_and_ours():
+    import piopiy.frames.frames
+    import piopiy.services.openai.llm
+    import pipecat.frames.frames
+    import pipecat.services.openai.llm
+    from piopiy import Agent as Named
+    from piopiy.adapters.schemas.tools_schema import ToolsSchema
+    from piopiy.agent import TOKEN_CTX
+    from piopiy.audio.interruptions.base_interruption_strategy import BaseInterruptionStrategy
+    from piopiy.pipeline.service_switcher import ServiceSwitcher
+    from piopiy.services.mcp_service import MCPClient, StdioServerParameters
+    from piopiy.services.ollama.llm import OllamaLLMService
+    from piopiy.transports.base_transport import TransportParams
+    from piopiy.transports.services.telecmi import TelecmiTransport
+
+    from piopiy_lab.transports.telecmi import TelecmiTransport as Ours
+
+    assert piopiy.frames.frames is pipecat.frames.frames
+    assert piopiy.services.openai.llm is pipecat.services.openai.llm
+    assert pipecat.frames.frames.__spec__.name == "pipecat.frames.frames"
+    assert Named is Agent
+    assert TelecmiTransport is Ours
+    assert not hasattr(sys.modules["pipecat.transports"], "services")  # pipecat stays as it is
+    for thing in (
+        ToolsSchema,
+        TOKEN_CTX,
+        BaseInterruptionStrategy,
+        ServiceSwitcher,
+        MCPClient,
+        StdioServerParameters,
+        OllamaLLMService,
+        TransportParams,
+    ):
+        assert thing is not None
+
+
+def test_what_is_in_neither_is_not_found_by_its_own_name():
+    with pytest.raises(ModuleNotFoundError, match=r"piopiy\.no_such_part"):
+        importlib.import_module("piopiy.no_such_part")
+    with pytest.raises(ImportError, match="NoSuchService"):
+        exec("from piopiy.services.ollama.llm import NoSuchService")
+
+
+def test_an_installed_piopiy_stands_unless_forced(tmp_path):
+    (tmp_path / "piopiy").mkdir()
+    (tmp_path / "piopiy" / "__init__.py").write_text("REAL = True\n")
+    code = """
+from piopiy_lab import piopiy_alias
+assert piopiy_alias.enable() is False
+import piopiy
+assert piopiy.REAL
+assert piopiy_alias.enable() is False
+assert piopiy_alias.enable(force=True) is True
+import piopiy
+assert not hasattr(piopiy, "REAL") and piopiy.Agent
+piopiy_alias.disable()
+import piopiy
+assert piopiy.REAL
+print("fine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{EXAMPLES.parent.parent}"},
+    )
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+def test_without_the_hook_there_is_no_piopiy():
+    piopiy_alias.disable()
+    with pytest.raises(ModuleNotFoundError, match="piopiy"):
+        importlib.import_module("piopiy")
+    piopiy_alias.enable()
+    assert importlib.import_module("piopiy").Agent is Agent
