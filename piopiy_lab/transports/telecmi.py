@@ -38,7 +38,7 @@ class TelecmiParams(LiveKitParams):
 
     Attributes:
         vad_analyzer: A voice activity detector; used where ``Action`` got no ``vad=``.
-        turn_analyzer: A turn analyzer; used where ``Action`` got no ``turn_strategies=``.
+        turn_analyzer: Taken for the API's sake; turn taking is ``Action(turn_strategies=...)``'s.
     """
 
     audio_in_enabled: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import os
@@ -16,7 +17,7 @@ from piopiy_lab import Agent, Caller, events, offline_stack, piopiy_alias, simul
 from piopiy_lab.loopback import LoopbackPlatform
 
 EXAMPLES = Path(__file__).parent.parent / "examples_piopiy"
-NAMES = ["basic", "tools", "metadata_and_vad", "telecmi_params", "interruptions"]
+NAMES = ["basic", "tools", "metadata_and_vad", "telecmi_params", "switching"]
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,28 @@ async def test_a_tools_result_that_is_returned_is_spoken():
     assert call.tool_calls[0].result == {"status": "booked", "reference": "R-7"}
 
 
+async def test_the_switching_example_switches_both_by_hand_and_goes_on():
+    module = example("switching")
+    caller = (
+        Caller()
+        .hears_greeting()
+        .says("a table for two tomorrow at seven")
+        .hears("name")
+        .says("the name is miller")
+        .hears_reply()
+        .says("yes please")
+        .expects_tool("book_table")
+        .hears_reply()
+        .hangs_up()
+    )
+    services = offline()  # in the providers' place, so that there are two of each to switch
+    module.DeepgramSTTService = lambda **_: services["stt"]()
+    module.CartesiaTTSService = lambda **_: services["tts"]()
+    call = await simulate(module.create_session, caller, replace={"llm": services["llm"]})
+    call.raise_for_error()
+    assert len(call.events.of(events.ServiceSwitched)) == 2
+
+
 @pytest.mark.realtime
 async def test_examples_through_the_loopback_platform(running_agent):
     modules = {name: example(name) for name in NAMES}
@@ -119,8 +142,9 @@ async def test_examples_through_the_loopback_platform(running_agent):
                 await until(lambda: not agent.sessions.running)
             return agent.calls[0]
 
-        for name in NAMES:
-            check(name, modules[name], await answer(name))
+        calls = await asyncio.gather(*(answer(name) for name in NAMES))
+        for name, call in zip(NAMES, calls, strict=True):
+            check(name, modules[name], call)
     assert modules["metadata_and_vad"].seen[-1][2]  # ROOM_CTX
 
 
