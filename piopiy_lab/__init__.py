@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from piopiy_lab.agent import Agent
     from piopiy_lab.calling import start_call
     from piopiy_lab.conversation import Call
+    from piopiy_lab.interruptions import MinWordsInterruptionStrategy
     from piopiy_lab.logs import log
     from piopiy_lab.offline import calls_tool, offline_realtime, offline_stack
     from piopiy_lab.screenplay import Audio, AudioFile, Caller
@@ -38,6 +39,7 @@ _HOME = {
     "BrowserMicrophone": "piopiy_lab.transports.browser_microphone",
     "Call": "piopiy_lab.conversation",
     "Caller": "piopiy_lab.screenplay",
+    "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",
     "SpeechAgent": "piopiy_lab.speech_agent",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
@@ -59,6 +61,7 @@ __all__ = [
     "BrowserMicrophone",
     "Call",
     "Caller",
+    "MinWordsInterruptionStrategy",
     "SpeechAgent",
     "VoiceAgent",
     "__version__",

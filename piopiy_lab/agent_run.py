@@ -99,6 +99,8 @@ class AgentRun:
             recommended=turn_taking.recommended_by(parts.active.values()),
             allow_interruptions=parts.allow_interruptions,
             given=parts.turn_strategies,
+            interruption=parts.interruption_strategy,
+            turn_analyzer=getattr(parts.telecmi_params, "turn_analyzer", None),
         )
         self._queueing: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None

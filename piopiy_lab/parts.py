@@ -14,6 +14,7 @@ from typing import Any
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.turns.user_mute import BaseUserMuteStrategy
 
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.modes import Mode
@@ -38,6 +39,8 @@ class Parts:
     audio_out_sample_rate: int = 24000
     observers: tuple[Any, ...] = ()
     turn_strategies: Any = None
+    interruption_strategy: Any = None
+    mute_strategies: tuple[BaseUserMuteStrategy, ...] = ()
     telecmi_params: Any = None
     ignored: tuple[str, ...] = field(default=())
 

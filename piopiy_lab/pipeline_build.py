@@ -97,7 +97,11 @@ def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -
     analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
     user, assistant = LLMContextAggregatorPair(
         context,
-        user_params=LLMUserAggregatorParams(vad_analyzer=analyzer, user_turn_strategies=turns),
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=analyzer,
+            user_turn_strategies=turns,
+            user_mute_strategies=list(parts.mute_strategies),
+        ),
     )
     chain: list[FrameProcessor | None] = [transport.input()]
     if isinstance(parts.vad, FrameProcessor):

@@ -13,17 +13,21 @@ from typing import Any
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import (
+    BaseUserTurnStartStrategy,
     TranscriptionUserTurnStartStrategy,
     VADUserTurnStartStrategy,
 )
 from pipecat.turns.user_stop import (
+    BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
 )
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.interruptions import BaseInterruptionStrategy
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
 INCOMPLETE_WAIT_SECS = 1.5
@@ -49,7 +53,9 @@ def make_strategies(
     vad: bool,
     allow_interruptions: bool,
     given: Any = None,
+    interruption: Any = None,
     recommended: UserTurnStrategies | None = None,
+    turn_analyzer: Any = None,
 ) -> Any:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
@@ -57,29 +63,92 @@ def make_strategies(
         vad: Whether there is a detector.
         allow_interruptions: Whether a user turn stops the agent's speech.
         given: The user's own ``UserTurnStrategies``; they stand as they are.
+        interruption: The user's own interruption strategy, checked: it says when turns start.
         recommended: What a service recommends; taken unless the user gave some.
-
-    Raises:
-        ArgumentTypeError: ``given`` is something else.
+        turn_analyzer: pipecat's, in place of Smart Turn; used with a detector.
     """
     if given is not None:
-        if not isinstance(given, UserTurnStrategies):
-            raise ArgumentTypeError(
-                f"turn_strategies={given!r}: give pipecat.turns.user_turn_strategies."
-                "UserTurnStrategies(start=[...], stop=[...])"
-            )
         return given
+    if interruption is not None:
+        start = (
+            interruption.start_strategies(enable_interruptions=True)
+            if isinstance(interruption, BaseInterruptionStrategy)
+            else [interruption]
+        )
+        stop = recommended.stop if recommended is not None else _stop_strategies(vad, turn_analyzer)
+        return UserTurnStrategies(start=start, stop=stop)
     if recommended is not None:
         if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
-    heard = TranscriptionUserTurnStartStrategy(enable_interruptions=allow_interruptions)
+    start: list[BaseUserTurnStartStrategy] = [
+        TranscriptionUserTurnStartStrategy(enable_interruptions=allow_interruptions)
+    ]
+    if vad:
+        start.insert(0, VADUserTurnStartStrategy(enable_interruptions=allow_interruptions))
+    return UserTurnStrategies(start=start, stop=_stop_strategies(vad, turn_analyzer))
+
+
+def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]:
     if not vad:
-        return UserTurnStrategies(start=[heard], stop=[SpeechTimeoutUserTurnStopStrategy()])
-    return UserTurnStrategies(
-        start=[VADUserTurnStartStrategy(enable_interruptions=allow_interruptions), heard],
-        stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=_smart_turn())],
-    )
+        return [SpeechTimeoutUserTurnStopStrategy()]
+    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or _smart_turn())]
+
+
+def check_turns(
+    *,
+    allow_interruptions: Any,
+    interruption_strategy: Any,
+    turn_strategies: Any,
+    mute_strategies: Any,
+) -> tuple[BaseUserMuteStrategy, ...]:
+    """Check what ``Action`` was given about turns; return the mute strategies.
+
+    Raises:
+        ArgumentTypeError: Something of another type.
+        ArgumentError: Two of them that can't both be.
+    """
+    if not isinstance(allow_interruptions, bool):
+        raise ArgumentTypeError(
+            f"Action(allow_interruptions={allow_interruptions!r}): give True or False"
+        )
+    if turn_strategies is not None and not isinstance(turn_strategies, UserTurnStrategies):
+        raise ArgumentTypeError(
+            f"Action(turn_strategies={turn_strategies!r}): give pipecat.turns."
+            "user_turn_strategies.UserTurnStrategies(start=[...], stop=[...])"
+        )
+    if interruption_strategy is not None:
+        if not isinstance(
+            interruption_strategy, BaseInterruptionStrategy | BaseUserTurnStartStrategy
+        ):
+            raise ArgumentTypeError(
+                f"Action(interruption_strategy={interruption_strategy!r}): give "
+                "MinWordsInterruptionStrategy(min_words=3), or one of pipecat.turns.user_start"
+            )
+        if turn_strategies is not None:
+            raise ArgumentError(
+                "Action(interruption_strategy=..., turn_strategies=...): both say when the "
+                "caller's turn starts; put the strategy into UserTurnStrategies(start=[...])"
+            )
+        if not allow_interruptions:
+            raise ArgumentError(
+                "Action(interruption_strategy=..., allow_interruptions=False): nothing may "
+                "interrupt, so leave the strategy out"
+            )
+    if mute_strategies is None:
+        return ()
+    if isinstance(mute_strategies, BaseUserMuteStrategy):
+        raise ArgumentTypeError("Action(mute_strategies=...): give a list of them")
+    if isinstance(mute_strategies, str) or not isinstance(mute_strategies, Iterable):
+        raise ArgumentTypeError(f"Action(mute_strategies={mute_strategies!r}): give a list")
+    mutes = tuple(mute_strategies)
+    for strategy in mutes:
+        if not isinstance(strategy, BaseUserMuteStrategy):
+            raise ArgumentTypeError(
+                f"Action(mute_strategies=[{strategy!r}]): give strategies of pipecat.turns."
+                "user_mute, AlwaysUserMuteStrategy() say"
+            )
+    return mutes
 
 
 def _smart_turn() -> LocalSmartTurnAnalyzerV3:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.turns.user_mute import BaseUserMuteStrategy
 
 from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, put_in_place
 from piopiy_lab.agent_run import AgentRun
@@ -27,6 +28,7 @@ from piopiy_lab.modes import find_mode
 from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
+from piopiy_lab.turn_taking import check_turns
 from piopiy_lab.vad import make_vad
 
 
@@ -109,6 +111,7 @@ class VoiceAgent:
         turn_strategies: Any | None = None,
         observers: Iterable[Any] | None = None,
         llm_switcher: ServiceSwitcher[Any] | None = None,
+        mute_strategies: Iterable[BaseUserMuteStrategy] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
@@ -130,11 +133,15 @@ class VoiceAgent:
             enable_metrics: Let the services report their latencies.
             enable_usage_metrics: Let them report tokens and characters.
             allow_interruptions: Whether the caller's speech stops the agent's.
-            interruption_strategy: Not in this version.
-            telecmi_params: Of its fields the rates and a ``vad_analyzer`` apply everywhere; the
-                room's own are ignored off the phone, with one notice in the log.
+            interruption_strategy: What interrupts, in place of any speech: ours, like
+                ``MinWordsInterruptionStrategy(min_words=3)``, or one of pipecat's turn start
+                strategies.
+            telecmi_params: Of its fields the rates, a ``vad_analyzer`` and a ``turn_analyzer``
+                apply everywhere; the room's own are ignored off the phone, with one notice in the
+                log.
             turn_strategies: pipecat's ``UserTurnStrategies``, in place of ours.
             observers: More pipecat observers.
+            mute_strategies: When the caller isn't heard: pipecat's user mute strategies.
             llm_switcher: The same as ``tts_switcher`` for ``llm``; tools are the same for all.
 
         Raises:
@@ -145,12 +152,15 @@ class VoiceAgent:
                 bound to another event loop.
             NotYetError: A documented parameter that this version doesn't have.
         """
-        for name, value in (
-            ("mcp_tools", mcp_tools),
-            ("interruption_strategy", interruption_strategy),
-        ):
+        for name, value in (("mcp_tools", mcp_tools),):
             if value is not None:
                 raise NotYetError(f"Action({name}=...) comes in a later version; leave it out")
+        mutes = check_turns(
+            allow_interruptions=allow_interruptions,
+            interruption_strategy=interruption_strategy,
+            turn_strategies=turn_strategies,
+            mute_strategies=mute_strategies,
+        )
         session = current_session()
         chosen: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
         given = {"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher}
@@ -188,6 +198,8 @@ class VoiceAgent:
             audio_out_sample_rate=getattr(telecmi_params, "audio_out_sample_rate", None) or 24000,
             observers=tuple(observers or ()),
             turn_strategies=turn_strategies,
+            interruption_strategy=interruption_strategy,
+            mute_strategies=mutes,
             telecmi_params=telecmi_params,
         )
 

@@ -41,6 +41,7 @@ def test_the_public_names():
         "BrowserMicrophone",
         "Call",
         "Caller",
+        "MinWordsInterruptionStrategy",
         "SpeechAgent",
         "VoiceAgent",
         "__version__",

@@ -150,7 +150,7 @@ def test_with_vad_off_transcripts_decide():
     assert not call.events.of(events.VADSampled)
 
 
-@pytest.mark.parametrize("name", ["mcp_tools", "interruption_strategy"])
+@pytest.mark.parametrize("name", ["mcp_tools"])
 def test_what_comes_later_is_refused_and_not_ignored(name):
     call = run(session(lambda *s: {**everything(*s), name: object()}))
     with pytest.raises(NotYetError, match=name):
