@@ -52,6 +52,7 @@ _HOME = {
     "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.calling",
     "unload_ipython_extension": "piopiy_lab.notebook",
+    "vad_sweep": "piopiy_lab.vad_lab",
 }
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "stack",
     "stacks",
     "start_call",
+    "vad_sweep",
 ]
 
 

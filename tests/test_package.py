@@ -53,6 +53,7 @@ def test_the_public_names():
         "stack",
         "stacks",
         "start_call",
+        "vad_sweep",
     }
     for name in piopiy_lab.__all__:
         assert getattr(piopiy_lab, name) is not None
