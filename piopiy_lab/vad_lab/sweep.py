@@ -36,7 +36,8 @@ def vad_sweep(
     """Try detector settings on one recording.
 
     pipecat's analyzer runs whole for every combination, its model hardly more than once: about 6 ms
-    of CPU for a second of sound, and 0.6 ms for each combination. In a notebook a progress bar shows how far it is.
+    of CPU for a second of sound, and 0.6 ms for each combination. In a notebook a progress bar
+    shows how far it is.
 
     Args:
         recording: A Call, its ``.recording``, a sound file or saved call's folder, or
