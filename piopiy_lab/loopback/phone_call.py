@@ -60,6 +60,7 @@ class PhoneCall:
         room: Room,
         dispatcher: Dispatcher,
         invitation: Callable[[str], dict[str, Any]],
+        on_answered: Callable[[], None],
         ring_secs: float,
         record: bool,
     ) -> None:
@@ -75,6 +76,7 @@ class PhoneCall:
             room: Where the call is.
             dispatcher: Knows the connected agents.
             invitation: Makes what ``join_room`` says of the room, for the agent's identity.
+            on_answered: Told when the agent is there and the caller begins.
             ring_secs: Seconds until the caller gives up.
             record: Whether the audio is kept.
         """
@@ -113,6 +115,7 @@ class PhoneCall:
         self._performer = Performer(self.caller, caller)
         self._offers = Offers(dispatcher, agent_id, room.name, self._invite)
         self._invitation = invitation
+        self._on_answered = on_answered
         self._ring_secs = ring_secs
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
@@ -158,6 +161,7 @@ class PhoneCall:
         self.status = "answered"
         self.times["answered_at"] = _wall_time()
         self.log.append(events.CallStateChanged(at=self.log.now(), old="starting", new="listening"))
+        self._on_answered()
         self._find_agents_log()
         speaking = asyncio.create_task(self.caller.run(), name="piopiy_lab.loopback.mouth")
         performing = asyncio.create_task(self._perform(), name="piopiy_lab.loopback.perform")

@@ -80,6 +80,7 @@ class LoopbackPlatform:
         self._web: WebServer | None = None
         self._calls: dict[str, PhoneCall] = {}  # ended ones too
         self._rest = RestServer(self._calls, self._tokens.get, self._start_transfer)
+        self._answered = asyncio.Event()  # a call was answered since somebody looked
         self._running: set[asyncio.Task[Any]] = set()
 
     # --- its life -----------------------------------------------------------------------------
@@ -229,6 +230,7 @@ class LoopbackPlatform:
             room=room,
             dispatcher=self._dispatcher,
             invitation=lambda identity: self._invitation(room_name, identity),
+            on_answered=self._answered.set,
             ring_secs=ring_secs,
             record=record,
         )
@@ -241,6 +243,27 @@ class LoopbackPlatform:
             if not task.done():
                 task.cancel()
             await self._rooms.close(room_name)
+
+    async def wait_answered(self, call_id: str | None = None, secs: float = RING_SECS) -> PhoneCall:
+        """Wait until a call is answered, to do something to it while it runs.
+
+        Args:
+            call_id: Which; None for any.
+            secs: For how long.
+
+        Returns:
+            The call: it has ``room.name``, ``room.link``, ``status``, ``call``.
+
+        Raises:
+            TimeoutError: None was.
+        """
+        async with asyncio.timeout(secs):
+            while True:
+                for phone in self._calls.values():
+                    if phone.status == "answered" and call_id in (None, phone.call_id):
+                        return phone
+                self._answered.clear()
+                await self._answered.wait()
 
     def open_room(
         self, room_name: str | None = None, identity: str = "guest", **token: Any
