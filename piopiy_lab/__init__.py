@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from piopiy_lab.conversation import Call
     from piopiy_lab.interruptions import MinWordsInterruptionStrategy
     from piopiy_lab.logs import log
+    from piopiy_lab.microphone import Microphone
     from piopiy_lab.offline import calls_tool, offline_realtime, offline_stack
     from piopiy_lab.screenplay import Audio, AudioFile, Caller
     from piopiy_lab.service_catalog.stacking import stack
@@ -39,6 +40,7 @@ _HOME = {
     "BrowserMicrophone": "piopiy_lab.transports.browser_microphone",
     "Call": "piopiy_lab.conversation",
     "Caller": "piopiy_lab.screenplay",
+    "Microphone": "piopiy_lab.microphone",
     "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",
     "SpeechAgent": "piopiy_lab.speech_agent",
     "VoiceAgent": "piopiy_lab.voice_agent",
@@ -62,6 +64,7 @@ __all__ = [
     "BrowserMicrophone",
     "Call",
     "Caller",
+    "Microphone",
     "MinWordsInterruptionStrategy",
     "SpeechAgent",
     "VoiceAgent",

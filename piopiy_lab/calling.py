@@ -46,8 +46,8 @@ def start_call(
     Args:
         create_session: ``async def create_session(...)``, which may take any of ``agent_id``,
             ``call_id``, ``from_number``, ``to_number`` and ``metadata``, and starts a VoiceAgent.
-        on: What the call is on: a ``Caller``, an ``AudioFile(path)``, or a transport of pipecat's.
-            None is the microphone.
+        on: What the call is on: a ``Microphone``, a ``Caller``, an ``AudioFile(path)``, or a
+            transport of pipecat's. None is ``Microphone()``.
         call_id: The call's name; a random one if None.
         agent_id: What the callback is told.
         from_number: What the callback is told.
@@ -62,6 +62,7 @@ def start_call(
     Raises:
         ArgumentTypeError: ``create_session`` is no async function that a call could start, or
             ``on`` is nothing that a call can be on.
+        AudioDeviceError: There is no PortAudio, no microphone, or no speaker.
         AudioFileError: A file that should be played can't be.
         SavedCallError: The folder exists already or can't be written.
     """

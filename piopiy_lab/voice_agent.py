@@ -210,13 +210,17 @@ class VoiceAgent:
     async def start(self) -> None:
         """Run the pipeline until the call ends or is cancelled.
 
+        With nobody running the session (no ``start_call``, ``simulate`` or ``Agent``) it talks on
+        this computer's microphone and speaker, on the caller's own loop, until the call ends;
+        Ctrl-C or interrupting the cell hangs up.
+
         An agent can be started again for another call after ``Action`` with fresh services.
 
         Raises:
             ArgumentError: There was no ``Action``, or a tool has no handler.
             ServiceError: A service was used in an earlier call and can't be used again; the
                 agent is running already.
-            NotYetError: Nobody runs the session: the local microphone comes in a later version.
+            AudioDeviceError: Nobody runs the session, and there is no microphone or no speaker.
         """
         if self._parts is None:
             raise ArgumentError(
@@ -233,10 +237,10 @@ class VoiceAgent:
             check_unused(part)
         session = current_session()
         if session is None:
-            raise NotYetError(
-                "nobody runs this session, and the local microphone comes in a later version: "
-                "use start_call(create_session, Caller()...) or await simulate(...)"
-            )
+            from piopiy_lab.alone import run_alone
+
+            await run_alone(self.start)
+            return
         mark_used(parts.usable_once)
         self._run = AgentRun(self, session, parts, tools, self._tools.offered())
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from piopiy_lab.errors import ArgumentTypeError, NotYetError
+from piopiy_lab.errors import ArgumentTypeError
+from piopiy_lab.microphone import Microphone
 from piopiy_lab.screenplay import AudioFile, Caller, Interrupts, Says, as_caller
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports.browser_microphone import BrowserMicrophone
@@ -17,7 +18,8 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
     """Return a call's origin and the factory of its transport.
 
     Args:
-        on: A ``Caller``, an ``AudioFile``, a transport of pipecat's, or None (the microphone).
+        on: A ``Microphone``, a ``Caller``, an ``AudioFile``, a transport of pipecat's, or None for
+            ``Microphone()``.
 
     Raises:
         ArgumentTypeError: Something else.
@@ -25,13 +27,12 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
         MissingExtraError: The caller's voice needs the ``offline`` extra.
         BrowserMicrophoneError: There is no notebook to show the browser's microphone in, or its
             kernel can't carry the audio.
-        NotYetError: The microphone, which this version doesn't have.
+        AudioDeviceError: There is no PortAudio, or no such device.
     """
     if on is None:
-        raise NotYetError(
-            "the local microphone comes in a later version: start_call(create_session, "
-            'Caller().hears_greeting().says("...")) talks to a scripted caller'
-        )
+        on = Microphone()
+    if isinstance(on, Microphone):
+        return "microphone", _local(on)
     if isinstance(on, AudioFile):
         return "file", _scripted(as_caller(on))
     if isinstance(on, Caller):
@@ -71,6 +72,21 @@ def _in_browser(microphone: BrowserMicrophone) -> OpenTransport:
         return BrowserTransport(session, settings, microphone, channel)
 
     return open_browser
+
+
+def _local(microphone: Microphone) -> OpenTransport:
+    from piopiy_lab.transports import devices
+
+    devices.look_again()
+    for side in ("input", "output"):
+        devices.find(side, getattr(microphone, side))
+
+    def open_microphone(session: Session, settings: TransportSettings) -> Any:
+        from piopiy_lab.transports.microphone import MicrophoneTransport
+
+        return MicrophoneTransport(session, settings, microphone)
+
+    return open_microphone
 
 
 def _scripted(caller: Caller) -> OpenTransport:

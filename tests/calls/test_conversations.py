@@ -13,7 +13,6 @@ from piopiy_lab.errors import (
     ArgumentTypeError,
     AudioFileError,
     CallEndedError,
-    NotYetError,
     SavedCallError,
     ScreenplayError,
 )
@@ -347,8 +346,6 @@ def test_what_is_no_callback_is_refused():
 
 
 def test_what_a_call_can_not_be_on(booking):
-    with pytest.raises(NotYetError, match="microphone"):
-        start_call(booking())
     with pytest.raises(ArgumentTypeError, match="'mic'"):
         start_call(booking(), "mic")
     with pytest.raises(ArgumentTypeError, match="simulate"):

@@ -205,18 +205,10 @@ def test_a_service_bound_to_another_loop_is_refused_by_name():
         other.close()
 
 
-def test_start_before_action_and_start_outside_of_a_session():
+def test_start_before_action():
     agent = VoiceAgent(instructions="x")
     with pytest.raises(ArgumentError, match="Action"):
         asyncio.run(agent.start())
-
-    async def alone():
-        stt, llm, tts = offline_stack()
-        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
-        await agent.start()
-
-    with pytest.raises(NotYetError, match="microphone"):
-        asyncio.run(alone())
 
 
 def test_configure_is_action():

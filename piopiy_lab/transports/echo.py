@@ -1,0 +1,114 @@
+"""Echo cancellation: WebRTC's audio processing, from the ``livekit`` wheel.
+
+It works on 10 ms frames only, and any other length aborts the whole process; so a re-chunker
+stands before each side. It knows no device, thread or clock; use it from one thread at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from piopiy_lab import pcm
+from piopiy_lab.errors import ArgumentError, MissingExtraError
+
+Samples = np.ndarray[Any, Any]
+
+#: What a side is resampled to whose rate has no whole number of samples in 10 ms, in Hz.
+OTHER_RATE = 48000
+
+
+class Rechunker:
+    """Cuts a stream of samples into frames of exactly 10 ms."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """Cut int16 samples of a rate that is a multiple of 100 Hz.
+
+        Raises:
+            ArgumentError: It isn't.
+        """
+        if sample_rate <= 0 or sample_rate % 100:
+            raise ArgumentError(f"10 ms at {sample_rate} Hz are no whole number of samples")
+        self.size = sample_rate // 100
+        self._rest = np.zeros(0, np.int16)
+
+    def push(self, samples: Samples) -> list[Samples]:
+        """Take samples, (n,); return the frames that are full, each (size,) and a copy."""
+        joined = np.concatenate([self._rest, samples])
+        count = len(joined) // self.size
+        self._rest = joined[count * self.size :]
+        return [joined[i * self.size : (i + 1) * self.size].copy() for i in range(count)]
+
+
+class EchoCanceller:
+    """Takes what the speaker plays out of what the microphone hears."""
+
+    def __init__(
+        self,
+        near_rate: int,
+        far_rate: int,
+        *,
+        noise_suppression: bool = False,
+        gain_control: bool = False,
+    ) -> None:
+        """Make one; it learns the room within the first second of the agent's speech.
+
+        Args:
+            near_rate: Hz of the microphone's side.
+            far_rate: Hz of the speaker's side.
+            noise_suppression: Take steady noise out too.
+            gain_control: Raise a quiet microphone as needed.
+
+        Raises:
+            MissingExtraError: The "echo" extra isn't installed.
+        """
+        try:
+            from livekit import rtc
+        except ImportError as error:
+            raise MissingExtraError("echo cancellation", "echo", detail=str(error)) from error
+        self._frame = rtc.AudioFrame
+        self._apm = rtc.AudioProcessingModule(
+            echo_cancellation=True,
+            noise_suppression=noise_suppression,
+            high_pass_filter=True,
+            auto_gain_control=gain_control,
+        )
+        self._near = _Side(near_rate)
+        self._far = _Side(far_rate)
+        self._out = pcm.StreamResampler(self._near.rate, near_rate)
+
+    def far(self, samples: Samples) -> None:
+        """Take what is about to be played: int16, (n,); never later than its echo."""
+        for frame in self._far.push(samples):
+            self._apm.process_reverse_stream(self._made(frame, self._far.rate))
+
+    def near(self, samples: Samples) -> Samples:
+        """Take what was captured, int16, (n,); return it without the echo.
+
+        Returns:
+            int16; up to 10 ms (and a resampler's delay) are held back until the next call.
+        """
+        clean = []
+        for frame in self._near.push(samples):
+            made = self._made(frame, self._near.rate)
+            self._apm.process_stream(made)
+            clean.append(np.frombuffer(made.data, np.int16))
+        joined = np.concatenate(clean) if clean else np.zeros(0, np.int16)
+        return self._out.process(joined)
+
+    def _made(self, frame: Samples, rate: int) -> Any:
+        assert len(frame) * 100 == rate, "any other length would abort the process"
+        return self._frame(bytearray(frame.tobytes()), rate, 1, len(frame))
+
+
+class _Side:
+    """One side's way to frames of a rate that WebRTC runs at."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate if rate % 100 == 0 else OTHER_RATE
+        self._resampler = pcm.StreamResampler(rate, self.rate)
+        self._chunks = Rechunker(self.rate)
+
+    def push(self, samples: Samples) -> list[Samples]:
+        return self._chunks.push(self._resampler.process(samples))

@@ -1,0 +1,284 @@
+"""A call on this computer's own microphone and speaker.
+
+The **audio thread** copies blocks into queues; all the rest (resampling, echo cancellation, the
+recording) happens on the session's loop, in :class:`~piopiy_lab.transports.live.LiveTransport`.
+Measured: there it costs the least, for a thread of its own adds two hand-overs per block.
+
+A device that stops working is replaced by the default one, or the call ends as
+"audio_device_lost".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from piopiy_lab import events, pcm
+from piopiy_lab.errors import AudioDeviceError, MissingExtraError
+from piopiy_lab.microphone import HALF_DUPLEX, Microphone
+from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports import devices
+from piopiy_lab.transports.echo import EchoCanceller
+from piopiy_lab.transports.live import LiveTransport
+from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
+
+Samples = np.ndarray[Any, Any]
+
+#: Seconds without a callback after which a device counts as lost: the first may come 2 s late.
+SILENT_SECS = 1.0
+FIRST_SECS = 4.0
+#: Seconds between two looks at the devices.
+LOOK_SECS = 0.2
+#: Seconds for which a lost device is sought to be replaced.
+RETRY_SECS = 5.0
+#: Seconds by which far-end audio may be ahead of the microphone's in the echo canceller.
+FAR_AHEAD_SECS = 0.02
+#: Seconds of queued sound below which the end of a resampled utterance is let out.
+NEARLY_EMPTY_SECS = 0.04
+
+UNDERFLOW = (
+    "the speaker's device ran dry: let it keep more, Microphone(latency=0.2), or let this computer "
+    "do less"
+)
+OVERFLOW = "the microphone's device was not read in time: let this computer do less"
+
+
+class MicrophoneTransport(LiveTransport):
+    """A transport whose other end sits at this computer."""
+
+    def __init__(
+        self, session: Session, settings: TransportSettings, microphone: Microphone
+    ) -> None:
+        """Make the transport; devices are opened when the pipeline starts."""
+        super().__init__(
+            session,
+            settings,
+            half_duplex=microphone.echo_cancellation == HALF_DUPLEX,
+            input_gain_db=microphone.input_gain_db,
+            muted=microphone.push_to_talk,
+        )
+        self._microphone = microphone
+        self._buffer = PlayBuffer()
+        self._capture: CaptureStream | None = None
+        self._play: PlayStream | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._in: pcm.StreamResampler | None = None  # device rate -> pipeline rate
+        self._out: pcm.StreamResampler | None = None  # pipeline rate -> device rate
+        self._echo: EchoCanceller | None = None
+        self._far: deque[tuple[float, Samples]] = deque()  # (call seconds, block); audio thread
+        self._wait_secs = 0.1  # from a callback until its first sample is heard; audio thread
+        self._told = {"input": 0, "output": 0}  # troubles that were written to the log
+
+    # --- opening and closing ------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open both devices and wait until they run.
+
+        Raises:
+            AudioDeviceError: No PortAudio, no such device, or one that refuses.
+        """
+        await self._open_streams(self._microphone.input, self._microphone.output)
+        self._watch = asyncio.create_task(self._watch_devices(), name="piopiy_lab.microphone")
+
+    async def close(self) -> None:
+        """Close both devices."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+        await self._close_streams()
+
+    async def _open_streams(self, wanted_in: int | str | None, wanted_out: int | str | None):
+        def open_both() -> None:
+            with devices.lock:
+                devices.look_again()
+                source = devices.find("input", wanted_in)
+                sink = devices.find("output", wanted_out)
+                rate = self.settings.audio_in_sample_rate
+                self._capture = CaptureStream(source, rate, self._on_captured)
+                self._play = PlayStream(
+                    sink,
+                    self.settings.audio_out_sample_rate,
+                    self._buffer,
+                    self._on_played,
+                    self._microphone.latency,
+                )
+
+        self._in = None  # blocks that come before there is a resampler are dropped
+        await asyncio.to_thread(open_both)
+        capture, play = self._capture, self._play
+        assert capture is not None
+        assert play is not None
+        # Before the first block is taken on this loop: it waits in capture()'s queue until then.
+        self._in = pcm.StreamResampler(capture.rate, self.settings.audio_in_sample_rate)
+        self._out = pcm.StreamResampler(self.settings.audio_out_sample_rate, play.rate)
+        self._buffer.clear(self._numbered(self.playout.written))
+        self._echo = self._make_echo(play.rate)
+        self._far.clear()
+        self._told = {"input": 0, "output": 0}
+        await self._wait_for_first()
+        for side, stream in (("input", capture), ("output", play)):
+            self.session.log.append(
+                events.AudioDeviceOpened(
+                    at=self.session.now(),
+                    side=side,
+                    device=stream.device.name,
+                    sample_rate=stream.rate,
+                    latency_secs=round(stream.latency_secs, 4),
+                )
+            )
+
+    async def _wait_for_first(self) -> None:
+        deadline = time.monotonic() + FIRST_SECS
+        for stream in (self._capture, self._play):
+            assert stream is not None
+            while not stream.started and not stream.finished:
+                if time.monotonic() > deadline:
+                    raise AudioDeviceError(
+                        f"the {stream.device.kind} {stream.device.name!r} was opened and gives "
+                        f"no sign of life for {FIRST_SECS:g} s: choose another one, or see "
+                        "'piopiy-lab doctor'"
+                    )
+                await asyncio.sleep(0.01)
+
+    async def _close_streams(self) -> None:
+        streams = [s for s in (self._capture, self._play) if s is not None]
+        self._capture = self._play = None
+
+        def close_both() -> None:
+            for stream in streams:
+                stream.close()
+
+        if streams:
+            await asyncio.to_thread(close_both)
+
+    def _make_echo(self, far_rate: int) -> EchoCanceller | None:
+        if self._microphone.echo_cancellation is not True:
+            return None
+        try:
+            return EchoCanceller(
+                self.settings.audio_in_sample_rate,
+                far_rate,
+                noise_suppression=self._microphone.noise_suppression,
+                gain_control=self._microphone.gain_control,
+            )
+        except MissingExtraError as error:
+            self.session.notice(
+                f"{error}. Without it the agent hears itself on open speakers and interrupts "
+                "itself: wear headphones, Microphone(echo_cancellation=False), or take turns, "
+                f"Microphone(echo_cancellation={HALF_DUPLEX!r})"
+            )
+            return None
+
+    # --- the audio thread ---------------------------------------------------------------------
+
+    def _on_captured(self, age: float, samples: Samples) -> None:
+        self.capture(self.session.now() - age, samples)
+
+    def _on_played(self, number: int, count: int, wait: float, block: Samples) -> None:
+        now = self.session.now()
+        self._wait_secs = wait
+        self._far.append((now, block))
+        if count and self._play is not None:
+            rate = self.settings.audio_out_sample_rate
+            self.report_played(round(number * rate / self._play.rate), now + wait)
+
+    # --- the session's loop -------------------------------------------------------------------
+
+    def send(self, samples: Samples) -> None:
+        """Queue a piece for the speaker."""
+        if self._out is not None:
+            self._buffer.write(self._out.process(samples))
+
+    def stop_playing(self) -> float:
+        """Drop what waits; what the device has already is heard to its end."""
+        if self._out is not None:
+            self._out.flush()
+        self._buffer.clear(self._numbered(self.playout.written))
+        return self.session.now() + self._wait_secs
+
+    def _numbered(self, number: int) -> int:
+        """Return a sample's number at the speaker's rate."""
+        rate = self.settings.audio_out_sample_rate
+        return round(number * (self._play.rate if self._play else rate) / rate)
+
+    def clean(self, at: float, samples: Samples) -> Samples:
+        """Bring a block to the pipeline's rate and take the echo out."""
+        if self._in is None:
+            return np.zeros(0, np.int16)
+        self._let_out()
+        self.playout.latency_secs = self._wait_secs + 0.01  # half a block until it is taken
+        ready = self._in.process(pcm.mono(samples))
+        if self._echo is None:
+            self._far.clear()
+            return ready
+        captured = at + len(samples) / self._in.from_rate + FAR_AHEAD_SECS
+        while self._far and self._far[0][0] <= captured:
+            self._echo.far(self._far.popleft()[1])
+        return self._echo.near(ready)
+
+    def _let_out(self) -> None:
+        """Play what a resampler keeps back when an utterance has ended."""
+        out = self._out
+        if out is None or not out.samples_in or out.from_rate == out.to_rate:
+            return
+        if self._buffer.queued < NEARLY_EMPTY_SECS * out.to_rate:
+            self._buffer.write(out.flush())
+
+    async def _watch_devices(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECS)
+            for stream in (self._capture, self._play):
+                if stream is None:
+                    continue
+                silent = time.monotonic() - stream.called_at
+                if stream.finished or silent > SILENT_SECS:
+                    why = "it was closed" if stream.finished else f"silent for {silent:.1f} s"
+                    await self._replace(stream, why)
+                    break
+                self._tell_troubles(stream)
+
+    def _tell_troubles(self, stream: CaptureStream | PlayStream) -> None:
+        side = stream.device.side
+        new = stream.troubles - self._told[side]
+        if new > 0:
+            self._told[side] = stream.troubles
+            cause, remedy = ("overflow", OVERFLOW) if side == "input" else ("underflow", UNDERFLOW)
+            self.drops.add(side, cause, new * 0.02, remedy)
+
+    async def _replace(self, lost: CaptureStream | PlayStream, why: str) -> None:
+        """Go on with the default device in a lost one's place, or end the call."""
+        session, side = self.session, lost.device.side
+        session.log.append(
+            events.AudioDeviceLost(at=session.now(), side=side, device=lost.device.name, why=why)
+        )
+        wanted = {"input": self._microphone.input, "output": self._microphone.output, side: None}
+        deadline = time.monotonic() + RETRY_SECS
+        self.stop_playing()
+        while True:
+            await self._close_streams()
+            try:
+                await self._open_streams(wanted["input"], wanted["output"])
+            except AudioDeviceError as error:
+                if time.monotonic() < deadline:
+                    await asyncio.sleep(0.5)
+                    wanted = {"input": None, "output": None}
+                    continue
+                session.log.append(
+                    events.ErrorOccurred(
+                        at=session.now(),
+                        message=f"lost the {lost.device.kind} {lost.device.name!r}, and there is "
+                        f"no other one: {error}",
+                        source="Microphone",
+                        remedy="plug a device in and call again",
+                    )
+                )
+                session.end("audio_device_lost")
+                return
+            return

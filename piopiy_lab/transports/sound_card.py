@@ -1,0 +1,218 @@
+"""Two PortAudio streams, one that captures and one that plays.
+
+Two, never one for both: they run at rates of their own. The callbacks run on PortAudio's **audio
+thread**: they copy, hand over and return. Everything else may be called from any other thread but
+the session's loop, for opening and closing may take a second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from piopiy_lab.errors import AudioDeviceError
+from piopiy_lab.transports import devices
+from piopiy_lab.transports.devices import Device
+
+Samples = np.ndarray[Any, Any]
+
+#: Seconds in one callback.
+BLOCK_SECS = 0.02
+#: Seconds of sound that a speaker is asked to keep: measured, see benchmarks/microphone.py.
+OUTPUT_LATENCY_SECS = 0.04
+#: Seconds after opening in which a device's complaints don't count: it is still filling up.
+SETTLING_SECS = 1.0
+
+
+class PlayBuffer:
+    """What the speaker plays next; written on the session's loop, read on the audio thread."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()  # held for microseconds
+        self._pieces: deque[Samples] = deque()
+        self._queued = 0
+        self._number = 0  # of the next sample, among all that were written; dropped ones count
+
+    @property
+    def queued(self) -> int:
+        """How many samples wait."""
+        return self._queued
+
+    def write(self, samples: Samples) -> None:
+        """Add int16 samples, (n,)."""
+        if len(samples):
+            with self._lock:
+                self._pieces.append(samples)
+                self._queued += len(samples)
+
+    def read(self, out: Samples) -> tuple[int, int]:
+        """Fill ``out``, (n,), with silence where there is nothing.
+
+        Returns:
+            The number of the first sample, and how many there were.
+        """
+        filled = 0
+        with self._lock:
+            number = self._number
+            while self._pieces and filled < len(out):
+                piece = self._pieces[0]
+                part = piece[: len(out) - filled]
+                out[filled : filled + len(part)] = part
+                filled += len(part)
+                if len(part) == len(piece):
+                    self._pieces.popleft()
+                else:
+                    self._pieces[0] = piece[len(part) :]
+            self._queued -= filled
+            self._number += filled
+        out[filled:] = 0
+        return number, filled
+
+    def clear(self, number: int) -> None:
+        """Drop everything; the next sample written has this number."""
+        with self._lock:
+            self._pieces.clear()
+            self._queued = 0
+            self._number = number
+
+
+class _Stream:
+    """What both directions share."""
+
+    def __init__(self, device: Device, wanted_rate: int) -> None:
+        self.device = device
+        self.rate, self.channels = devices.choose_rate(device, wanted_rate)
+        self.latency_secs = 0.0  # what PortAudio says of it, once open
+        self.called_at = 0.0  # time.monotonic() of the last callback; the audio thread
+        self.troubles = 0  # over- or underflows that PortAudio told of; the audio thread
+        self.finished = False  # PortAudio stopped it; the audio thread
+        self._opened_at = 0.0
+        self._stream: Any = None
+
+    def _open(self, kind: str, callback: Callable[..., None], latency: float | str) -> None:
+        sd = devices.load()
+
+        def on_finished() -> None:
+            self.finished = True
+
+        with devices.lock:
+            try:
+                stream = getattr(sd, kind)(
+                    samplerate=self.rate,
+                    blocksize=round(self.rate * BLOCK_SECS),
+                    device=self.device.index,
+                    channels=self.channels,
+                    dtype="int16",
+                    latency=latency,
+                    callback=callback,
+                    finished_callback=on_finished,
+                )
+            except (sd.PortAudioError, ValueError) as error:
+                raise AudioDeviceError(
+                    f"the {self.device.kind} {self.device.name!r} can't be opened at "
+                    f"{self.rate} Hz ({error}): does another program hold it? See "
+                    "'piopiy-lab doctor'"
+                ) from error
+            self._stream = stream
+            devices.count_stream(1)
+            self._opened_at = self.called_at = time.monotonic()
+            self.latency_secs = float(stream.latency)
+            try:
+                stream.start()
+            except sd.PortAudioError as error:
+                self.close()
+                raise AudioDeviceError(
+                    f"the {self.device.kind} {self.device.name!r} can't be started ({error})"
+                ) from error
+
+    def close(self) -> None:
+        """Stop at once and close; does nothing the second time."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        with devices.lock:
+            try:
+                stream.close(ignore_errors=True)  # of a device that has gone
+            finally:
+                devices.count_stream(-1)
+
+    @property
+    def started(self) -> bool:
+        """Whether the device has asked for, or given, its first block."""
+        return self.called_at > self._opened_at
+
+    def _called(self, trouble: bool) -> None:
+        self.called_at = time.monotonic()
+        if trouble and self.called_at - self._opened_at > SETTLING_SECS:
+            self.troubles += 1
+
+
+class CaptureStream(_Stream):
+    """A microphone that is open."""
+
+    def __init__(self, device: Device, wanted_rate: int, hand_over: Callable[..., None]) -> None:
+        """Open it.
+
+        Args:
+            device: Which one.
+            wanted_rate: Hz; it runs at the nearest that it can (:attr:`rate`).
+            hand_over: Called on the audio thread with a block's age in seconds (how long ago its
+                first sample was heard) and its samples, int16 of shape (n, channels).
+
+        Raises:
+            AudioDeviceError: It can't be opened.
+        """
+        super().__init__(device, wanted_rate)
+
+        def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
+            self._called(status.input_overflow)
+            samples = np.frombuffer(bytes(data), np.int16).reshape(-1, self.channels)
+            age = stamp.currentTime - stamp.inputBufferAdcTime
+            block = frames / self.rate
+            hand_over(age if block <= age < 1.0 else block + self.latency_secs, samples)
+
+        self._open("RawInputStream", on_block, "low")
+
+
+class PlayStream(_Stream):
+    """A speaker that is open."""
+
+    def __init__(
+        self,
+        device: Device,
+        wanted_rate: int,
+        buffer: PlayBuffer,
+        played: Callable[..., None],
+        latency: float | None = None,
+    ) -> None:
+        """Open it.
+
+        Args:
+            device: Which one.
+            wanted_rate: Hz; it runs at the nearest that it can (:attr:`rate`).
+            buffer: What it plays, mono, at :attr:`rate`.
+            played: Called on the audio thread for each block: the number of its first sample, how
+                many there were, the seconds until the first is heard, and the block itself, int16
+                of shape (n,), not to be changed.
+            latency: Seconds that the device is asked to keep; None for what has proved enough.
+
+        Raises:
+            AudioDeviceError: It can't be opened.
+        """
+        super().__init__(device, wanted_rate)
+
+        def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
+            self._called(status.output_underflow)
+            block = np.empty(frames, np.int16)
+            number, count = buffer.read(block)
+            np.frombuffer(data, np.int16).reshape(-1, self.channels)[:] = block[:, None]
+            wait = stamp.outputBufferDacTime - stamp.currentTime
+            played(number, count, wait if 0 < wait < 1.0 else self.latency_secs, block)
+
+        self._open("RawOutputStream", on_block, latency or OUTPUT_LATENCY_SECS)

@@ -1,0 +1,50 @@
+"""Open speakers: the microphone hears the speaker, through a loopback in the virtual card."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from test_microphone import LINE, count, desk, greeted, on, until
+
+from piopiy_lab import Microphone, events
+
+pytestmark = pytest.mark.realtime
+
+
+def test_with_echo_cancellation_the_agent_is_not_interrupted_by_itself_but_by_the_caller(card):
+    pytest.importorskip("livekit", reason="the 'echo' extra is not installed")
+
+    def during(call):
+        greeted(call)
+        time.sleep(0.5)
+        assert not call.events.of(events.UserSpeechStarted), "the greeting's own echo"
+        card.say(LINE)
+        until(call, lambda: count(call, events.AgentSpeechStarted) >= 2)
+        time.sleep(0.6)
+        card.say("my name is oliver")
+        until(call, lambda: count(call, events.AgentInterrupted) >= 1, 4)
+        until(call, lambda: count(call, events.AgentSpeechStopped) >= 3)
+
+    with card.acoustic_echo():
+        call, _ = on(card, Microphone(), during)
+    assert count(call, events.UserSpeechStarted) == 2, "once per line: no false start"
+    assert [e.cause for e in call.events.of(events.AgentInterrupted)] == ["user"]
+    assert not call.transcript[0].interrupted
+
+
+def test_without_it_the_agent_interrupts_itself(card):
+    def during(call):
+        until(call, lambda: count(call, events.AgentInterrupted) >= 1)
+
+    with card.acoustic_echo():
+        call, _ = on(card, Microphone(echo_cancellation=False), during)
+    assert count(call, events.UserSpeechStarted) >= 1
+    assert call.transcript[0].interrupted
+
+
+def test_half_duplex_does_without_the_extra(card):
+    with card.acoustic_echo():
+        call, _ = on(card, Microphone(echo_cancellation="half-duplex"), greeted, desk)
+    assert not call.events.of(events.UserSpeechStarted)
+    assert not call.transcript[0].interrupted
