@@ -42,6 +42,10 @@ STALE_SECS = 1.5
 #: Seconds by which a captured block's time may differ from the running count of samples before
 #: the count is given up: a device's jitter is below, a lost block above.
 JUMP_SECS = 0.1
+#: Blocks after which the count is compared with their times, and seconds that it may be off by
+#: then. Blocks come late, never early, so the earliest of them is right.
+COMPARE_BLOCKS = 25
+DRIFT_SECS = 0.01
 #: Seconds that the user's side stays closed after the agent's last audible sample, half-duplex:
 #: a room's reverberation, and what a device keeps back.
 HALF_DUPLEX_TAIL_SECS = 0.25
@@ -83,9 +87,11 @@ class LiveTransport(SessionTransport):
         self._open = asyncio.Event()  # set when the device works, and when it never will
         self._awake = asyncio.Event()  # set by capture(), cleared by run()
         self._lock = threading.Lock()
-        self._captured: deque[tuple[float, Samples]] = deque()  # any thread, under _lock
+        self._captured: deque[tuple[float, float, Samples]] = deque()  # any thread, under _lock
         self._report: tuple[int, float] | None = None  # the last one; any thread, under _lock
         self._next_at: float | None = None  # seconds of the next captured sample
+        self._errors: list[float] = []  # seconds by which the last blocks came after the count
+        self._held_secs = 0.0  # what clean() holds back
         self._level_at = 0.0
         self._user_power = self._agent_power = 0.0  # sums of squares since the last level event
         self._user_count = 0
@@ -124,16 +130,20 @@ class LiveTransport(SessionTransport):
         """
         raise NotImplementedError
 
-    def capture(self, at: float, samples: Samples) -> None:
+    def capture(self, at: float, samples: Samples, secs: float | None = None) -> None:
         """Hand over captured audio; from any thread, never blocks for long.
 
         Args:
             at: The call's seconds (``session.now()``) of the first sample.
-            samples: int16, shape (n,), at the input rate, not to be changed afterwards.
+            samples: int16, shape (n,), at the input rate, not to be changed afterwards; or
+                whatever else :meth:`clean` makes that of.
+            secs: How long they are; None for samples at the input rate.
         """
+        if secs is None:
+            secs = len(samples) / self.settings.audio_in_sample_rate
         with self._lock:
             first = not self._captured
-            self._captured.append((at, samples))
+            self._captured.append((at, secs, samples))
         if first and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._awake.set)
 
@@ -146,6 +156,12 @@ class LiveTransport(SessionTransport):
         """
         with self._lock:
             self._report = (number, heard_at)
+
+    def forget_captured(self) -> None:
+        """Drop what waits, and begin to count samples afresh: another device captures now."""
+        with self._lock:
+            self._captured.clear()
+        self._next_at, self._held_secs = None, 0.0
 
     def clean(self, at: float, samples: Samples) -> Samples:
         """Take the echo out of captured audio, if this transport does that.
@@ -193,21 +209,22 @@ class LiveTransport(SessionTransport):
                 return
             await self._take(*block)
 
-    async def _take(self, at: float, samples: Samples) -> None:
-        now, rate = self.session.now(), self.settings.audio_in_sample_rate
-        if now - at - len(samples) / rate > STALE_SECS:
+    async def _take(self, at: float, secs: float, samples: Samples) -> None:
+        rate = self.settings.audio_in_sample_rate
+        if self.session.now() - at - secs > STALE_SECS:
             self.drops.add(
                 "input",
                 "stale",
-                len(samples) / rate,
+                secs,
                 "the session's loop was busy: move blocking work into a thread "
                 "(await asyncio.to_thread(function))",
             )
             return
         ready = self.clean(at, samples)
-        if self._next_at is None or abs(at - self._next_at) > JUMP_SECS:
-            # Also the first time: what clean() holds back is older than this block.
-            self._next_at = at + (len(samples) - len(ready)) / rate
+        begins = at - self._held_secs  # what clean() held back is older than this block
+        self._held_secs += secs - len(ready) / rate
+        self._keep_time(begins)
+        assert self._next_at is not None
         if len(ready) == 0:
             return
         start, self._next_at = self._next_at, self._next_at + len(ready) / rate
@@ -217,6 +234,18 @@ class LiveTransport(SessionTransport):
             ready = np.zeros(len(ready), np.int16)
         self._measure(ready)
         await self.feed(start, ready)
+
+    def _keep_time(self, begins: float) -> None:
+        """Let the running count of samples follow the blocks' own times."""
+        if self._next_at is None or abs(begins - self._next_at) > JUMP_SECS:
+            self._next_at = begins
+            self._errors.clear()
+        self._errors.append(begins - self._next_at)
+        if len(self._errors) == COMPARE_BLOCKS:
+            drift = min(self._errors)
+            self._errors.clear()
+            if abs(drift) > DRIFT_SECS:
+                self._next_at += drift
 
     def _agent_is_heard(self, start: float, secs: float) -> bool:
         starts = self.playout.speech_starts

@@ -115,12 +115,12 @@ class MicrophoneTransport(LiveTransport):
         capture, play = self._capture, self._play
         assert capture is not None
         assert play is not None
-        # Before the first block is taken on this loop: it waits in capture()'s queue until then.
-        self._in = pcm.StreamResampler(capture.rate, self.settings.audio_in_sample_rate)
         self._out = pcm.StreamResampler(self.settings.audio_out_sample_rate, play.rate)
         self._buffer.clear(self._numbered(self.playout.written))
         self._echo = self._make_echo(play.rate)
         self._far.clear()
+        self.forget_captured()
+        self._in = pcm.StreamResampler(capture.rate, self.settings.audio_in_sample_rate)
         self._told = {"input": 0, "output": 0}
         await self._wait_for_first()
         for side, stream in (("input", capture), ("output", play)):
@@ -179,7 +179,8 @@ class MicrophoneTransport(LiveTransport):
     # --- the audio thread ---------------------------------------------------------------------
 
     def _on_captured(self, age: float, samples: Samples) -> None:
-        self.capture(self.session.now() - age, samples)
+        if (resampler := self._in) is not None:
+            self.capture(self.session.now() - age, samples, len(samples) / resampler.from_rate)
 
     def _on_played(self, number: int, count: int, wait: float, block: Samples) -> None:
         now = self.session.now()
@@ -210,8 +211,7 @@ class MicrophoneTransport(LiveTransport):
 
     def clean(self, at: float, samples: Samples) -> Samples:
         """Bring a block to the pipeline's rate and take the echo out."""
-        if self._in is None:
-            return np.zeros(0, np.int16)
+        assert self._in is not None
         self._let_out()
         self.playout.latency_secs = self._wait_secs + 0.01  # half a block until it is taken
         ready = self._in.process(pcm.mono(samples))

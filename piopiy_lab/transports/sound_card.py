@@ -25,6 +25,8 @@ Samples = np.ndarray[Any, Any]
 BLOCK_SECS = 0.02
 #: Seconds of sound that a speaker is asked to keep: measured, see benchmarks/microphone.py.
 OUTPUT_LATENCY_SECS = 0.04
+#: Callbacks after which a device runs.
+STARTED_CALLS = 3
 #: Seconds after opening in which a device's complaints don't count: it is still filling up.
 SETTLING_SECS = 1.0
 
@@ -90,6 +92,7 @@ class _Stream:
         self.rate, self.channels = devices.choose_rate(device, wanted_rate)
         self.latency_secs = 0.0  # what PortAudio says of it, once open
         self.called_at = 0.0  # time.monotonic() of the last callback; the audio thread
+        self.calls = 0  # callbacks so far; the audio thread
         self.troubles = 0  # over- or underflows that PortAudio told of; the audio thread
         self.finished = False  # PortAudio stopped it; the audio thread
         self._opened_at = 0.0
@@ -144,11 +147,12 @@ class _Stream:
 
     @property
     def started(self) -> bool:
-        """Whether the device has asked for, or given, its first block."""
-        return self.called_at > self._opened_at
+        """Whether the device runs: some call once, and then not again for two seconds."""
+        return self.calls >= STARTED_CALLS
 
     def _called(self, trouble: bool) -> None:
         self.called_at = time.monotonic()
+        self.calls += 1
         if trouble and self.called_at - self._opened_at > SETTLING_SECS:
             self.troubles += 1
 
@@ -169,13 +173,18 @@ class CaptureStream(_Stream):
             AudioDeviceError: It can't be opened.
         """
         super().__init__(device, wanted_rate)
+        self._age = BLOCK_SECS + 0.05  # a guess, until the device tells; the audio thread
 
         def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
             self._called(status.input_overflow)
             samples = np.frombuffer(bytes(data), np.int16).reshape(-1, self.channels)
+            # The stamps of some systems (PulseAudio) jump by 50 ms from block to block, in both
+            # directions; the least age that was seen is steady, and late blocks are known to be.
             age = stamp.currentTime - stamp.inputBufferAdcTime
             block = frames / self.rate
-            hand_over(age if block <= age < 1.0 else block + self.latency_secs, samples)
+            if block <= age < self._age:
+                self._age = age
+            hand_over(self._age, samples)
 
         self._open("RawInputStream", on_block, "low")
 
