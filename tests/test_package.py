@@ -41,11 +41,8 @@ def test_the_public_names():
         "BrowserMicrophone",
         "Call",
         "Caller",
-<<<<<<< HEAD
         "MinWordsInterruptionStrategy",
-=======
         "Microphone",
->>>>>>> 19348c0 (Microphone is a public name)
         "SpeechAgent",
         "VoiceAgent",
         "__version__",
