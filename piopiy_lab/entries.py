@@ -306,8 +306,9 @@ def _spoken(
         end = heard[-1][1]
     elif words:
         start, end = words[0][1], words[-1][2]
-    else:
-        start, end = first, last
+    else:  # no detector: the turn began when the transcripts, or the provider, said so
+        began = first if turn.started is None else min(turn.started, first)
+        start, end = began, last
     return Entry("user", text, start, max(start, end), words=words)
 
 

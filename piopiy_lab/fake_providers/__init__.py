@@ -16,13 +16,17 @@ from piopiy_lab.fake_providers.scenario import Scenario
 if TYPE_CHECKING:
     from piopiy_lab.fake_providers.cartesia import FakeCartesia
     from piopiy_lab.fake_providers.deepgram import FakeDeepgram
+    from piopiy_lab.fake_providers.gemini_live import FakeGeminiLive
     from piopiy_lab.fake_providers.openai_chat import FakeOpenAI
+    from piopiy_lab.fake_providers.openai_realtime import FakeOpenAIRealtime
     from piopiy_lab.fake_providers.server import FakeProvider, Received
 
 __all__ = [
     "FakeCartesia",
     "FakeDeepgram",
+    "FakeGeminiLive",
     "FakeOpenAI",
+    "FakeOpenAIRealtime",
     "FakeProvider",
     "Received",
     "Scenario",
@@ -31,7 +35,9 @@ __all__ = [
 _HOME = {
     "FakeCartesia": "cartesia",
     "FakeDeepgram": "deepgram",
+    "FakeGeminiLive": "gemini_live",
     "FakeOpenAI": "openai_chat",
+    "FakeOpenAIRealtime": "openai_realtime",
     "FakeProvider": "server",
     "Received": "server",
 }

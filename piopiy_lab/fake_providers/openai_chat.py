@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.fake_providers.answers import Answers, typed
 from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import MALFORMED, FakeProvider
 from piopiy_lab.offline.replies import Answer, ToolCall, calls_tool
@@ -59,17 +60,10 @@ class FakeOpenAI(FakeProvider):
             ArgumentError: Neither or both of ``script`` and ``rules``.
         """
         super().__init__(scenario=scenario, key=key)
-        if (script is None) == (rules is None):
-            raise ArgumentError("give either script=[...] or rules=RuleBook(...)")
-        for line in script or ():
-            if not isinstance(line, str | ToolCall):
-                raise ArgumentTypeError(f"script: {line!r}: give a text, or calls_tool(...)")
+        self._answers = Answers(script, rules)
         if not token_secs >= 0:
             raise ArgumentError(f"token_secs={token_secs!r}: use seconds, 0 or more")
-        self._script = None if script is None else list(script)
-        self._rules = rules
         self._token_secs = token_secs
-        self._answered = 0
         self.cancelled = 0
 
     @property
@@ -83,19 +77,11 @@ class FakeOpenAI(FakeProvider):
 
     def unauthorized(self, given: str) -> web.Response:
         """Answer a wrong key, as the real one does: with its beginning and its end."""
-        masked = f"{given[:8]}{'*' * max(3, len(given) - 12)}{given[-4:]}"
-        message = (
-            f"Incorrect API key provided: {masked}. You can find your API key at "
-            "https://platform.openai.com/account/api-keys."
-        )
-        return _error(401, message, "invalid_request_error", "invalid_api_key")
+        return refused_key(given)
 
     def rate_limited(self) -> web.Response:
         """Answer too many requests."""
-        message = "Rate limit reached for requests. Please try again in 1s."
-        response = _error(429, message, "requests", "rate_limit_exceeded")
-        response.headers["retry-after"] = "1"
-        return response
+        return refused_rate()
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -111,26 +97,11 @@ class FakeOpenAI(FakeProvider):
         number = self.connections
         self.note(number, "completion", body)
         scenario, breaks = self.scenario, self.breaks()
-        answer = self._answer(messages)
+        answer = self._answers.to(messages)
         if not body.get("stream"):
             await asyncio.sleep(scenario.first_byte_secs)
             return web.json_response(_whole(body, number, answer))
         return await self._stream(request, body, number, answer, scenario, breaks)
-
-    def _answer(self, messages: Sequence[Mapping[str, Any]]) -> Answer:
-        if self._script is not None:
-            self._answered += 1
-            known = self._answered <= len(self._script)
-            line = self._script[self._answered - 1] if known else ""
-            if not known:
-                return Answer(f"There is no line {self._answered} in my script.")
-            return Answer("", (line,)) if isinstance(line, ToolCall) else Answer(line)
-        from pipecat.processors.aggregators.llm_context import LLMContext
-
-        from piopiy_lab.offline.history import history_of
-
-        assert self._rules is not None
-        return self._rules.answer(list(history_of(LLMContext(list(messages)))))  # type: ignore[arg-type]
 
     async def _stream(
         self,
@@ -173,6 +144,24 @@ class FakeOpenAI(FakeProvider):
         return response
 
 
+def refused_key(given: str) -> web.Response:
+    """Answer a wrong key, as OpenAI does: with its beginning and its end."""
+    masked = f"{given[:8]}{'*' * max(3, len(given) - 12)}{given[-4:]}"
+    message = (
+        f"Incorrect API key provided: {masked}. You can find your API key at "
+        "https://platform.openai.com/account/api-keys."
+    )
+    return _error(401, message, "invalid_request_error", "invalid_api_key")
+
+
+def refused_rate() -> web.Response:
+    """Answer too many requests, as OpenAI does."""
+    message = "Rate limit reached for requests. Please try again in 1s."
+    response = _error(429, message, "requests", "rate_limit_exceeded")
+    response.headers["retry-after"] = "1"
+    return response
+
+
 def _error(status: int, message: str, kind: str, code: str | None) -> web.Response:
     error = {"message": message, "type": kind, "param": None, "code": code}
     return web.json_response({"error": error}, status=status)
@@ -209,7 +198,7 @@ def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tup
         function = {"name": call.tool, "arguments": ""}
         head = {"index": index, "id": f"call_fake{number}_{index}", "type": "function"}
         yield False, chunk({"tool_calls": [{**head, "function": function}]})
-        arguments = json.dumps(_typed(body, call))
+        arguments = json.dumps(typed(call, body.get("tools") or ()))
         for piece in re.findall(r".{1,12}", arguments):
             yield False, chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     yield False, chunk({}, "tool_calls" if answer.calls else "stop")
@@ -218,29 +207,16 @@ def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tup
     yield False, "[DONE]"
 
 
-def _typed(body: Mapping[str, Any], call: ToolCall) -> dict[str, Any]:
-    """Return a call's arguments in the types that the request's schema wants."""
-    from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
-
-    from piopiy_lab.offline.llm import typed_arguments
-
-    schema = None
-    for tool in body.get("tools") or ():
-        function = tool.get("function", {})
-        if function.get("name") == call.tool:
-            parameters = function.get("parameters") or {}
-            properties = parameters.get("properties") or {}
-            schema = FunctionSchema(call.tool, "", properties, parameters.get("required") or [])
-    return typed_arguments(call.arguments, schema)
-
-
 def _whole(body: Mapping[str, Any], number: int, answer: Answer) -> dict[str, Any]:
     """Return an answer that isn't streamed."""
     calls = [
         {
             "id": f"call_fake{number}_{index}",
             "type": "function",
-            "function": {"name": call.tool, "arguments": json.dumps(_typed(body, call))},
+            "function": {
+                "name": call.tool,
+                "arguments": json.dumps(typed(call, body.get("tools") or ())),
+            },
         }
         for index, call in enumerate(answer.calls)
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -55,6 +56,8 @@ class FakeProvider:
 
     #: The provider's name, for messages.
     name: ClassVar[str] = ""
+    #: TLS, for a provider whose client insists on it.
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, *, scenario: Scenario | None = None, key: str) -> None:
         if scenario is not None and not isinstance(scenario, Scenario):
@@ -95,7 +98,7 @@ class FakeProvider:
             app, access_log=None, handle_signals=False, shutdown_timeout=0.5
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self._opened_at = asyncio.get_running_loop().time()

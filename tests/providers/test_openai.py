@@ -92,8 +92,8 @@ def test_a_rate_limit_that_stays_is_told_and_the_call_goes_on():
 
 def test_past_its_script_it_says_so():
     server = FakeOpenAI(["First."])
-    assert server._answer([]).text == "First."
-    assert "no line 2" in server._answer([]).text
+    assert server._answers.to([]).text == "First."
+    assert "no line 2" in server._answers.to([]).text
 
 
 @pytest.mark.parametrize(
