@@ -19,8 +19,9 @@ from piopiy_lab.errors import ArgumentError
 KINDS = ("stt", "llm", "tts")
 #: What a kind is called in messages.
 KIND_TITLES = {"stt": "speech recognition", "llm": "a language model", "tts": "speech synthesis"}
-#: The short name of this package's own services.
+#: The short names of this package's own services: for all kinds, and a stand-in for a realtime llm.
 OFFLINE = "offline"
+OFFLINE_REALTIME = "offline-realtime"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,11 @@ class Catalog:
 
     def near(self, name: str, kind: str | None = None) -> str:
         """Return the end of a message that suggests names like a wrong one."""
-        known = [*self.names(kind), OFFLINE]
+        known = [
+            *self.names(kind),
+            OFFLINE,
+            *([] if kind in ("stt", "tts") else [OFFLINE_REALTIME]),
+        ]
         found = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
         found += [other for other in known if name.lower() in other and other not in found][:3]
         if found:

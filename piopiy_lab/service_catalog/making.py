@@ -14,7 +14,6 @@ from typing import Any
 from piopiy_lab.errors import (
     MissingExtraError,
     MissingKeyError,
-    PiopiyLabError,
     ServiceError,
 )
 from piopiy_lab.service_catalog.entries import Entry
@@ -24,6 +23,8 @@ from piopiy_lab.service_catalog.installed import missing_packages, unsupported
 from piopiy_lab.service_catalog.options import (
     constructor_arguments,
     held,
+    merge,
+    over_defaults,
     typed_settings,
     wrapper_of,
 )
@@ -72,14 +73,34 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     session = LateSession() if entry.http_session else None
     if session is not None:
         arguments["aiohttp_session"] = session
-    if settings:
-        arguments["settings"] = service_class.Settings(
-            **typed_settings(entry, service_class, settings)
-        )
+
+    def build(settings: Mapping[str, Any]) -> Any:
+        given = dict(arguments)
+        if settings:
+            typed = typed_settings(entry, service_class, settings)
+            given["settings"] = service_class.Settings(**typed)
+        return _built(entry, environment, service_class, given)
+
+    nested = {name for name, value in settings.items() if isinstance(value, Mapping)}
+    if nested:  # they replace a whole field: what they don't name must stay as pipecat has it
+        plain = build({name: value for name, value in settings.items() if name not in nested})
+        for name in nested:
+            settings[name] = over_defaults(getattr(plain._settings, name, None), settings[name])
+    service = build(settings)
+    if session is not None:
+        close_with(service, session)
+    if loop is not None:
+        service._made_on = loop.create_future()  # Action() refuses what another loop's future is in
+    if entry.vad:
+        service.needs_vad = True  # Action() says so when vad is off
+    return service
+
+
+def _built(
+    entry: Entry, environment: Environment, service_class: Any, arguments: Mapping[str, Any]
+) -> Any:
     try:
-        service = service_class(**arguments)
-    except PiopiyLabError:
-        raise
+        return service_class(**arguments)
     except ImportError as error:
         raise _missing(entry, error) from error
     except Exception as error:
@@ -88,13 +109,6 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
             f"{entry.class_name} ({entry.name}) can't be made: {type(error).__name__}: "
             f"{_without(str(error), entry, environment)}"
         ) from None
-    if session is not None:
-        close_with(service, session)
-    if loop is not None:
-        service._made_on = loop.create_future()  # Action() refuses what another loop's future is in
-    if entry.vad:
-        service.needs_vad = True  # Action() says so when vad is off
-    return service
 
 
 def _loop(entry: Entry) -> asyncio.AbstractEventLoop | None:
@@ -160,25 +174,15 @@ def _values(
         if variable in environment:
             values[name] = environment[variable]
     if text_only:
-        _merge(values, entry.text_settings)
+        merge(values, entry.text_settings)
     if wanted.part:
         values[entry.part] = wanted.part
     for name, value in wanted.options.items():
         if name in entry.paths:
-            _merge(values, _nested(entry.paths[name].split("."), value))
+            merge(values, _nested(entry.paths[name].split("."), value))
         else:
             values[name] = value
     return values
-
-
-def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for name, value in more.items():
-        if isinstance(value, Mapping):
-            inner = dict(into.get(name) or {})
-            _merge(inner, value)
-            into[name] = inner
-        else:
-            into[name] = value
 
 
 def _nested(path: list[str], value: Any) -> dict[str, Any]:

@@ -119,6 +119,26 @@ def held(entry: Entry, holder: Any, values: Mapping[str, Any]) -> Any:
         raise ArgumentError(f"{entry.name}: {wrong} can't be{shown or ' as given'}") from None
 
 
+def merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Put values over others, field by field where both are mappings."""
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            inner = dict(into.get(name) or {})
+            merge(inner, value)
+            into[name] = inner
+        else:
+            into[name] = value
+
+
+def over_defaults(default: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values for a field that is a pydantic model, over those that it has."""
+    merged: dict[str, Any] = {}
+    if hasattr(default, "model_dump"):
+        merged.update(default.model_dump(exclude_none=True))
+    merge(merged, values)
+    return merged
+
+
 def wrapper_of(entry: Entry, service_class: Any) -> Any:
     """Return the class that takes a service's arguments together, None if there is none."""
     if not entry.wrap:

@@ -9,7 +9,7 @@ from typing import Any
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.service_catalog import ours
 from piopiy_lab.service_catalog.choosing import Choice, choose
-from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, Entry, catalog
+from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.made import Made, Stack
 from piopiy_lab.service_catalog.making import make
@@ -50,9 +50,10 @@ def stack(
     made, so it needs neither its key nor its extra.
 
     Args:
-        names: ``"stt+llm+tts"``, ``"llm+tts"`` with a realtime llm, or one name: a realtime llm,
-            a provider of all three, "offline", or "auto".
-        stt: In place of ``names``, by kind: a name as above, or a service.
+        names: ``"stt+llm+tts"``, ``"llm+tts"`` with a realtime llm, or one name: a realtime llm
+            ("offline-realtime" is a stand-in), a provider of all three, "offline", or "auto".
+        stt: In place of ``names``, by kind: a name as above, or a service. One kind alone is for
+            a switcher: ``stack(tts="cartesia").tts``.
         llm: Likewise.
         tts: Likewise.
         env_file: A ``.env`` file to read instead of the nearest one.
@@ -76,12 +77,16 @@ def stack(
     kinds = [kind for kind in KINDS if kind in wanted]
     environment = Environment(env_file)
     entries, reasons = _entries(wanted, environment)
-    _check_shape(kinds, entries)
+    _check_shape(kinds, entries, whole=names is not None)
     replaced = _replaced()
     text_only = "tts" in kinds and "stt" not in kinds
     made: dict[str, Made] = {}
-    mine = [kind for kind in kinds if entries.get(kind) == OFFLINE and kind not in replaced]
-    own = ours.make(mine, {kind: wanted[kind] for kind in mine}, offline or {})
+    mine = {
+        kind: wanted[kind]
+        for kind in kinds
+        if isinstance(entries.get(kind), str) and kind not in replaced
+    }
+    own = ours.make(mine, offline or {}, text_only=text_only)
     for kind in kinds:
         asked, entry = wanted[kind], entries.get(kind)
         if kind in replaced:
@@ -90,8 +95,9 @@ def stack(
             name = Wanted(kind, entry.name, asked.part, asked.options)
             service = make(name, entry, environment, text_only=text_only and kind == "llm")
             made[kind] = Made(kind, entry.name, service, needs_vad=entry.vad)
-        elif entry == OFFLINE:
-            made[kind] = Made(kind, OFFLINE, own[kind], needs_vad=kind == "stt")
+        elif isinstance(entry, str):
+            needs_vad = kind == "stt" or entry == OFFLINE_REALTIME
+            made[kind] = Made(kind, entry, own[kind], needs_vad=needs_vad)
         else:
             made[kind] = Made(kind, type(asked).__name__, asked)
     result = Stack(made, reasons)
@@ -128,10 +134,14 @@ def _is_service(value: Any) -> bool:
     return isinstance(value, FrameProcessor)
 
 
+def _is_ours(kind: str, name: str) -> bool:
+    return name == OFFLINE or (kind, name) == ("llm", OFFLINE_REALTIME)
+
+
 def _entries(
     wanted: Mapping[str, Any], environment: Environment
 ) -> tuple[dict[str, Entry | str], dict[str, str]]:
-    """Return what each name stands for (an entry, or OFFLINE), and why "auto" chose it."""
+    """Return what each name stands for (an entry, or one of ours), and why "auto" chose it."""
     found: dict[str, Entry | str] = {}
     reasons: dict[str, str] = {}
     for kind, one in wanted.items():
@@ -146,37 +156,43 @@ def _entries(
             found[kind] = choice.entry or OFFLINE
             reasons[kind] = choice.reason
         else:
-            found[kind] = OFFLINE if one.name == OFFLINE else catalog().find(kind, one.name)
+            found[kind] = one.name if _is_ours(kind, one.name) else catalog().find(kind, one.name)
     return found, reasons
 
 
-def _check_shape(kinds: list[str], entries: Mapping[str, Entry | str]) -> None:
-    """Refuse parts that make no call, as far as the names tell."""
-    if kinds == list(KINDS):
-        return
-    if "llm" not in kinds:
-        missing = " and ".join(kind for kind in KINDS if kind not in kinds)
-        raise ArgumentError(f"stack() lacks {missing}: a call always needs an llm")
+def _check_shape(kinds: list[str], entries: Mapping[str, Entry | str], *, whole: bool) -> None:
+    """Refuse parts that make no call, as far as the names tell.
+
+    By their kinds, single services may be named too: for a switcher.
+    """
     llm = entries.get("llm")
-    if llm is None:
-        return  # a service of the user's: Action() looks at it
+    if kinds == list(KINDS) or llm is None:
+        return  # complete; or an llm of the user's, or none: Action() looks at them
     name = llm if isinstance(llm, str) else llm.name
-    if isinstance(llm, str) or not llm.realtime:
-        missing = " and ".join(kind for kind in KINDS if kind not in kinds)
+    realtime = name == OFFLINE_REALTIME or (isinstance(llm, Entry) and llm.realtime)
+    missing = " and ".join(kind for kind in KINDS if kind not in kinds)
+    if not realtime and (whole or len(kinds) > 1):
         raise ArgumentError(
             f"stack() lacks {missing}: {name!r} takes text and gives text. Give all three "
             f"('stt+{name}+tts'), or a realtime llm: {', '.join(_realtime())}"
         )
-    if "tts" not in kinds and not llm.speaks:
-        raise ArgumentError(f"{name!r} doesn't speak itself: give it a tts, '{name}+<tts>'")
-    if "tts" in kinds and "stt" not in kinds and llm.speaks and not llm.text_settings:
+    if realtime and missing == "tts":
+        raise ArgumentError(
+            f"stack() lacks tts: {name!r} with an stt needs a tts too; alone it hears and speaks"
+        )
+    if not isinstance(llm, Entry) or not llm.realtime:
+        return
+    if missing == "stt" and llm.speaks and not llm.text_settings:
         raise ArgumentError(
             f"{name!r} always speaks itself and takes no tts: give it alone, stack({name!r})"
         )
+    if missing == "stt and tts" and not llm.speaks:
+        raise ArgumentError(f"{name!r} doesn't speak itself: give it a tts, '{name}+<tts>'")
 
 
 def _realtime() -> list[str]:
-    return sorted(e.name for e in catalog().entries.values() if e.kind == "llm" and e.realtime)
+    named = [e.name for e in catalog().entries.values() if e.kind == "llm" and e.realtime]
+    return sorted([*named, OFFLINE_REALTIME])
 
 
 def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
@@ -187,7 +203,10 @@ def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
             f"offline={offline!r}: give a mapping of offline_stack()'s arguments, like "
             "{'phrases': [...]}"
         )
-    if not any(isinstance(one, Wanted) and one.name in (OFFLINE, AUTO) for one in wanted.values()):
+    if not any(
+        isinstance(one, Wanted) and one.name in (OFFLINE, OFFLINE_REALTIME, AUTO)
+        for one in wanted.values()
+    ):
         raise ArgumentError("stack(offline=...): no part of this stack is 'offline'")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, Entry, catalog
+from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.usable import Usability, usability
 
@@ -152,7 +152,10 @@ def stacks(
         for entry in catalog().entries.values()
         if kind in (None, entry.kind)
     ]
-    return StackTable([*rows, *(_ours(one) for one in KINDS if kind in (None, one))])
+    ours = [_ours(one, OFFLINE) for one in KINDS if kind in (None, one)]
+    if kind in (None, "llm"):
+        ours.append(_ours("llm", OFFLINE_REALTIME))
+    return StackTable([*rows, *ours])
 
 
 def _row(entry: Entry, found: Usability) -> Row:
@@ -198,14 +201,20 @@ def _group(found: Usability) -> str:
     return "download" if found.download else "usable"
 
 
-def _ours(kind: str) -> Row:
+def _ours(kind: str, name: str) -> Row:
     from importlib.util import find_spec
 
-    needs = {"stt": "pocketsphinx", "tts": "espeakng_loader"}.get(kind)
-    there = needs is None or find_spec(needs) is not None
-    notes = {"stt": ("hears phrases; needs vad=True",), "llm": ("follows rules",), "tts": ()}
+    realtime = name == OFFLINE_REALTIME
+    needs = ["pocketsphinx"] if kind == "stt" or realtime else []
+    needs += ["espeakng_loader"] if kind == "tts" or realtime else []
+    there = all(find_spec(module) is not None for module in needs)
+    notes = {
+        "stt": ("hears phrases", "needs vad=True"),
+        "llm": ("realtime", "follows rules", "needs vad=True") if realtime else ("follows rules",),
+        "tts": (),
+    }
     return Row(
-        name=OFFLINE,
+        name=name,
         kind=kind,
         title="piopiy_lab",
         group="usable" if there else "install",

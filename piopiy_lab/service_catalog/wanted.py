@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, catalog
+from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, catalog
 
 #: The name that stands for "the best of what is usable here".
 AUTO = "auto"
@@ -107,7 +107,7 @@ def _alone(text: str) -> list[Wanted]:
     if one.name == AUTO:
         return [Wanted(kind, AUTO, one.part, one.options) for kind in KINDS]
     entry = catalog().entries.get(("llm", one.name))
-    if entry is not None and entry.realtime:
+    if one.name == OFFLINE_REALTIME or (entry is not None and entry.realtime):
         return [one]
     kinds = catalog().kinds_of(one.name)
     if kinds == list(KINDS):

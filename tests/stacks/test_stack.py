@@ -143,6 +143,37 @@ def test_a_service_of_ones_own_mixes_in(three_keys):
     assert "llm=OpenAILLMService/gpt-4.1" in repr(made)
 
 
+def test_one_kind_alone_is_for_a_switcher(three_keys):
+    made = stack(tts="cartesia/other")
+    assert list(made.keys()) == ["tts"]
+    assert made.tts._settings.voice == "other"
+    assert stack(llm="openai/gpt-4o-mini").llm._settings.model == "gpt-4o-mini"
+
+
+def test_the_offline_stand_in_for_a_realtime_llm():
+    alone = stack("offline-realtime")
+    assert (alone.stt, alone.tts) == (None, None)
+    assert alone.llm.speaks
+    assert alone.needs_vad
+    stt, llm, tts = stack("offline-realtime+offline", offline={"replies": {"hello there": "Hi."}})
+    assert stt is None
+    assert not llm.speaks
+    assert type(tts).__name__ == "EspeakTTSService"
+
+
+@pytest.mark.parametrize("name", ["azure-voice-live", "inworld-realtime"])
+def test_what_an_option_doesnt_name_stays_as_pipecat_has_it(monkeypatch, three_keys, name):
+    """The session's properties are one field, with pipecat's defaults in it."""
+    entry = catalog().find("llm", name)
+    for variable in entry.env.values():
+        monkeypatch.setenv(variable, "wss://127.0.0.1:9" if "ENDPOINT" in variable else "k-123")
+    speaking = stack(name).llm._settings.session_properties
+    writing = stack(f"{name}+cartesia").llm._settings.session_properties
+    field = next(iter(entry.text_settings["session_properties"]))
+    assert getattr(writing, field) == ["text"]
+    assert writing.model_dump(exclude={field}) == speaking.model_dump(exclude={field})
+
+
 def test_services_are_made_fresh(three_keys):
     first, second = stack("deepgram+openai+cartesia"), stack("deepgram+openai+cartesia")
     assert all(a is not b for a, b in zip(first, second, strict=True))
@@ -275,9 +306,10 @@ def test_what_is_wrong_is_said(monkeypatch, three_keys, given, said):
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
-        ({"stt": "deepgram"}, ArgumentError, "lacks llm and tts: a call always needs an llm"),
-        ({"llm": "openai"}, ArgumentError, "lacks stt and tts"),
         ({"stt": "deepgram", "llm": "openai"}, ArgumentError, "lacks tts"),
+        ({"llm": "openai", "tts": "cartesia"}, ArgumentError, "lacks stt"),
+        ({"stt": "deepgram", "llm": "openai-realtime"}, ArgumentError, "lacks tts"),
+        ({"tts": "offline-realtime"}, ArgumentError, "no service is called"),
         ({"stt": 3, "llm": "openai", "tts": "cartesia"}, ArgumentTypeError, "stt=int"),
         ({}, ArgumentError, "given nothing"),
         ({"stt": "offline", "llm": "openai", "tts": "cartesia", "offline": {}}, None, ""),

@@ -16,13 +16,13 @@ from piopiy_lab.service_catalog.table import GROUPS, Row, StackTable
 
 def test_every_service_has_a_row():
     table = stacks()
-    assert len(table) == len(catalog().entries) + 3
+    assert len(table) == len(catalog().entries) + 4
     assert {(row.kind, row.name) for row in table} >= set(catalog().entries)
     assert {row.kind for row in stacks("tts")} == {"tts"}
 
 
 def test_without_keys_only_ours_is_usable():
-    assert {row.name for row in stacks().usable} == {"offline"}
+    assert {row.name for row in stacks().usable} == {"offline", "offline-realtime"}
     row = stacks().row("stt", "deepgram")
     assert row.group == "key"
     assert row.todo == ("set DEEPGRAM_API_KEY",)
