@@ -1,0 +1,235 @@
+"""Concurrent calls in one process: our ``Agent`` and a bare pipecat worker, on the same rooms.
+
+The platform and its callers (aiortc: they cost more than the agents) run in this process, the
+agent in a child of its own, whose CPU and memory are what is printed. Latency is the caller's: from
+their last word to the first sound of the answer, over WebRTC both ways.
+
+    python benchmarks/telephony.py                     # 1, 2 and 4 calls at once, both workers
+    python benchmarks/telephony.py --calls 1 2 4 8 16  # more, on a machine that has the cores
+    python benchmarks/telephony.py --many 500          # growth over many short calls
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+import psutil
+from common import desk_session
+
+from piopiy_lab import Agent, Caller
+from piopiy_lab.loopback import LoopbackPlatform
+
+LINE = "a table for two tomorrow at seven"
+CALLER = Caller().hears_reply().says(LINE).hears_reply().hangs_up()
+SHORT = Caller().waits(0.3).hangs_up()
+
+
+# --- the workers, each in a child process -----------------------------------------------------
+
+
+async def ours(url: str, token: str) -> None:
+    """Run Agent."""
+
+    async def create_session() -> None:
+        await desk_session()
+
+    await Agent("bench", token, create_session, url, keep_calls=0).connect()
+
+
+async def bare(url: str, token: str) -> None:
+    """Run what one would write by hand: python-socketio, LiveKitTransport, a PipelineWorker."""
+    import socketio
+
+    client = socketio.AsyncClient(handle_sigint=False)
+    running: set[asyncio.Task[None]] = set()
+
+    async def join_room(invite: dict[str, Any]) -> None:
+        task = asyncio.create_task(bare_call(invite))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    client.on("join_room", join_room)
+    await client.connect(url, auth={"agent_id": "bench", "token": token}, wait_timeout=10)
+    await client.wait()
+
+
+async def bare_call(invite: dict[str, Any]) -> None:
+    """Run one call on pipecat alone, with the services, detector and turn rules that we use."""
+    from pipecat.frames.frames import TTSSpeakFrame
+    from pipecat.pipeline.pipeline import Pipeline
+    from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+    from pipecat.processors.aggregators.llm_context import LLMContext
+    from pipecat.processors.aggregators.llm_response_universal import (
+        LLMContextAggregatorPair,
+        LLMUserAggregatorParams,
+    )
+    from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
+    from pipecat.workers.runner import WorkerRunner
+
+    from piopiy_lab import offline_stack
+    from piopiy_lab.offline import booking_desk
+    from piopiy_lab.turn_taking import make_strategies
+    from piopiy_lab.vad import make_vad
+
+    transport = LiveKitTransport(
+        invite["url"],
+        invite["token"],
+        invite["room_name"],
+        LiveKitParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0),
+    )
+    stt, llm, tts = offline_stack()
+    desk = booking_desk()
+    user, assistant = LLMContextAggregatorPair(
+        LLMContext(messages=[{"role": "system", "content": desk.instructions}]),
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=make_vad(True),  # type: ignore[arg-type]
+            user_turn_strategies=make_strategies(vad=True, allow_interruptions=True),
+        ),
+    )
+    chain = [transport.input(), stt, user, llm, tts, transport.output(), assistant]
+    worker = PipelineWorker(
+        Pipeline(chain),
+        params=PipelineParams(
+            audio_in_sample_rate=16000,
+            audio_out_sample_rate=24000,
+            enable_metrics=True,
+            enable_usage_metrics=True,
+        ),
+        enable_rtvi=False,
+    )
+
+    async def joined(*_: Any) -> None:
+        await worker.queue_frame(TTSSpeakFrame(desk.greeting))
+
+    async def left(*_: Any) -> None:
+        await worker.cancel()
+
+    transport.add_event_handler("on_first_participant_joined", joined)
+    transport.add_event_handler("on_participant_left", left)
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    await runner.run()
+
+
+# --- the measuring side -----------------------------------------------------------------------
+
+
+class Worker:
+    """A child process that serves calls."""
+
+    def __init__(self, kind: str, platform: LoopbackPlatform) -> None:
+        self.kind, self.platform = kind, platform
+
+    async def __aenter__(self) -> Worker:
+        self.child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            __file__,
+            "--serve",
+            self.kind,
+            self.platform.signaling_url,
+            env={**os.environ, "BENCH_TOKEN": self.platform.agent_token("bench")},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        self.process = psutil.Process(self.child.pid)
+        async with asyncio.timeout(30):
+            while not self.platform.agents:  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.05)
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.child.terminate()
+        await self.child.wait()
+
+    def cpu(self) -> float:
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+    def memory(self) -> float:
+        """Resident megabytes."""
+        return self.process.memory_info().rss / 1e6
+
+
+async def concurrent(kind: str, platform: LoopbackPlatform, number: int) -> str:
+    """Place ``number`` calls at once and return a line of the table."""
+    async with Worker(kind, platform) as worker:
+        (await platform.place_call("bench", CALLER)).raise_for_error()  # everything is loaded
+        before, cpu, began = worker.memory(), worker.cpu(), time.monotonic()
+        peak = before
+
+        async def watch() -> None:
+            nonlocal peak
+            while True:
+                peak = max(peak, worker.memory())
+                await asyncio.sleep(0.2)
+
+        watching = asyncio.create_task(watch())
+        calls = await asyncio.gather(
+            *(platform.place_call("bench", CALLER, record=False) for _ in range(number))
+        )
+        watching.cancel()
+        cpu, secs = worker.cpu() - cpu, time.monotonic() - began
+    waits = [turn.total for call in calls for turn in call.turns]
+    failed = sum(call.error is not None for call in calls)
+    spent = sum(call.duration for call in calls)
+    worst = sorted(waits)[min(len(waits) - 1, round(0.95 * len(waits)))] if waits else float("nan")
+    return (
+        f"{kind:6} {number:5} {1000 * cpu / spent:8.0f} {statistics.median(waits or [0]):8.3f} "
+        f"{worst:8.3f} {(peak - before) / number:9.1f} {secs:6.1f} {failed:6}"
+    )
+
+
+async def growth(kind: str, platform: LoopbackPlatform, number: int) -> None:
+    """Place many short calls, two at a time, and print the memory on the way."""
+    async with Worker(kind, platform) as worker:
+        for done in range(0, number + 1, max(2, number // 5 // 2 * 2)):
+            if done:
+                for _ in range(max(2, number // 5 // 2 * 2) // 2):
+                    await asyncio.gather(
+                        *(platform.place_call("bench", SHORT, record=False) for _ in range(2))
+                    )
+            else:
+                for _ in range(3):
+                    await platform.place_call("bench", CALLER)
+            await asyncio.sleep(0.5)
+            print(
+                f"{kind:6} after {done:4} calls: {worker.memory():6.1f} MB, "
+                f"{worker.process.num_threads()} threads, {worker.process.num_fds()} files",
+                flush=True,
+            )
+
+
+async def measure(options: argparse.Namespace) -> None:
+    async with LoopbackPlatform() as platform:
+        if options.many:
+            for kind in options.workers:
+                await growth(kind, platform, options.many)
+            return
+        print("worker calls  CPU ms/s  p50 s    p95 s   MB/call  wall s failed")
+        for number in options.calls:
+            for kind in options.workers:
+                print(await concurrent(kind, platform, number), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--many", type=int, default=0)
+    parser.add_argument("--workers", nargs="+", default=["ours", "bare"])
+    parser.add_argument("--serve", nargs=2, metavar=("KIND", "URL"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        kind, url = options.serve
+        worker = {"ours": ours, "bare": bare}[kind](url, os.environ["BENCH_TOKEN"])
+        asyncio.run(worker)
+    else:
+        asyncio.run(measure(options))
+
+
+if __name__ == "__main__":
+    main()
