@@ -155,6 +155,11 @@ class ProgressLine:
 
 
 def _show(obj: Any) -> None:
+    if hasattr(obj, "rows"):  # an agent's sessions
+        from piopiy_lab.live_table import show_live
+
+        show_live(obj)
+        return
     if not hasattr(obj, "join"):
         from IPython.display import display
 

@@ -28,19 +28,22 @@ await handle.wait_connected()
 async def run(client, code, *, interrupt=None):
     """Run a cell; return its text outputs and its error's name."""
     told, failed = [], None
+    updates = client.updates = []  # of what an earlier cell shows
     message = client.execute(code)
     if interrupt is not None:
         await interrupt()
     async with asyncio.timeout(30):
         while True:
             reply = await client.get_iopub_msg()
+            kind, content = reply["msg_type"], reply["content"]
+            if kind == "update_display_data":
+                updates.append(content["data"]["text/plain"])
             if reply["parent_header"].get("msg_id") != message:
                 continue
-            kind, content = reply["msg_type"], reply["content"]
             if kind == "stream":
                 told.append(content["text"])
             elif kind in ("execute_result", "display_data"):
-                told.append(content["data"]["text/plain"])
+                told += content["data"].values()
             elif kind == "error":
                 failed = content["ename"]
             elif kind == "status" and content["execution_state"] == "idle":
@@ -56,11 +59,16 @@ async def test_interrupting_another_cell_leaves_kernel_and_calls_alive():
             shown, failed = await run(client, SESSION.format(url=server.url))
             assert failed is None, shown
             assert "Agent 'agent-1'" in shown  # the table of sessions
+            assert "No call yet." in shown
             await server.emit("join_room", invite("r1", call_id="a-call"))
 
             async def interrupt():
                 await asyncio.sleep(1.0)
                 await manager.interrupt_kernel()
+
+            shown, _ = await run(client, "import time; time.sleep(2)")
+            assert "connected; 1 running, 1 started" in client.updates[-1]  # the table follows
+            assert "a-call" in client.updates[-1]
 
             _, failed = await run(
                 client, "import time\nfor _ in range(300): time.sleep(0.1)", interrupt=interrupt
