@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.audio.dtmf.types import KeypadEntry
-from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
@@ -36,7 +35,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import call_control, events, modelled_latency, turn_taking, vad
-from piopiy_lab.errors import ArgumentError, ServiceError
+from piopiy_lab.errors import ServiceError
 from piopiy_lab.hearing_out import HearingOut
 from piopiy_lab.modes import greeting_request, line_request
 from piopiy_lab.observer import CallObserver
@@ -52,6 +51,7 @@ from piopiy_lab.session import Session, TransportSettings, room_only
 from piopiy_lab.switchboard import Switchboard
 from piopiy_lab.switching import SwitchRequestFrame, uncaught
 from piopiy_lab.tools import Tool, register_with
+from piopiy_lab.tuning import Tuning
 
 if TYPE_CHECKING:
     from piopiy_lab.voice_agent import Parts, VoiceAgent
@@ -105,6 +105,7 @@ class AgentRun:
         self._queueing: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()
+        self._tuning = Tuning(self._chain.analyzer, self._turns)
         self._worker = self._make_worker()
         self._hearing_out = HearingOut(
             session, self._observer, self.transport.output(), self._worker.queue_frame
@@ -201,9 +202,8 @@ class AgentRun:
                 at=session.now(),
                 services={name: type(part).__name__ for name, part in parts.active.items()},
                 vad=None if parts.vad is None else type(parts.vad).__name__,
-                vad_params={}
-                if self._chain.analyzer is None
-                else vad.params_of(self._chain.analyzer),
+                vad_params=self._tuning.detector(),
+                turn_params=self._tuning.turns(),
                 audio_in_sample_rate=parts.audio_in_sample_rate,
                 audio_out_sample_rate=parts.audio_out_sample_rate,
                 greeting=self.agent.greeting,
@@ -367,20 +367,11 @@ class AgentRun:
 
     async def tune(self, settings: Mapping[str, float]) -> None:
         """Change detector and turn settings; checked by the caller with :func:`check_tune`."""
-        log, now = self._session.log, self._session.now()
-        changes = dict(settings)
-        old: dict[str, float] = {}
-        wait = changes.pop("incomplete_wait_secs", None)
-        if wait is not None:
-            old["incomplete_wait_secs"] = turn_taking.incomplete_wait(self._turns) or 0.0
-            turn_taking.set_incomplete_wait(self._turns, wait)
-        if changes and self._chain.analyzer is not None:
-            before = vad.params_of(self._chain.analyzer)
-            old.update({name: before[name] for name in changes})
-            await self._worker.queue_frame(
-                VADParamsUpdateFrame(params=VADParams(**{**before, **changes}))
-            )
-        log.append(events.SettingsChanged(at=now, old=old, new=dict(settings)))
+        old, params = self._tuning.apply(settings)
+        if params is not None:
+            await self._worker.queue_frame(VADParamsUpdateFrame(params=params))
+        session = self._session
+        session.log.append(events.SettingsChanged(at=session.now(), old=old, new=dict(settings)))
 
     def check_tune(self, settings: Mapping[str, Any]) -> None:
         """Check settings for :meth:`tune`; any thread.
@@ -388,15 +379,7 @@ class AgentRun:
         Raises:
             ArgumentError: Unknown, out of range, or nothing there that has the setting.
         """
-        detector = {k: v for k, v in settings.items() if k != "incomplete_wait_secs"}
-        vad.check_params(detector, what="tune")
-        if detector and self._chain.analyzer is None:
-            raise ArgumentError(
-                f"tune({', '.join(detector)}): this call has no voice activity detection "
-                "(vad is off)"
-            )
-        if "incomplete_wait_secs" in settings:
-            turn_taking.check_incomplete_wait(self._turns, settings["incomplete_wait_secs"])
+        self._tuning.check(settings)
 
     # --- changes from user code, any thread --------------------------------------------------
 

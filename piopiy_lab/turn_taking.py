@@ -14,11 +14,7 @@ from typing import Any
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.turns.user_mute import BaseUserMuteStrategy
-from pipecat.turns.user_start import (
-    BaseUserTurnStartStrategy,
-    TranscriptionUserTurnStartStrategy,
-    VADUserTurnStartStrategy,
-)
+from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_stop import (
     BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
@@ -28,6 +24,7 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.tuning import VoiceOrWordsStart
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
 INCOMPLETE_WAIT_SECS = 1.5
@@ -81,12 +78,8 @@ def make_strategies(
         if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
-    start: list[BaseUserTurnStartStrategy] = [
-        TranscriptionUserTurnStartStrategy(enable_interruptions=allow_interruptions)
-    ]
-    if vad:
-        start.insert(0, VADUserTurnStartStrategy(enable_interruptions=allow_interruptions))
-    return UserTurnStrategies(start=start, stop=_stop_strategies(vad, turn_analyzer))
+    start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
+    return UserTurnStrategies(start=[start], stop=_stop_strategies(vad, turn_analyzer))
 
 
 def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]:
@@ -162,38 +155,3 @@ def _smart_turn() -> LocalSmartTurnAnalyzerV3:
     analyzer._audio_buffer = []
     analyzer._params = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
     return analyzer
-
-
-def _analyzer(strategies: Any) -> Any:
-    for strategy in (strategies.stop or ()) if strategies is not None else ():
-        analyzer = getattr(strategy, "_turn_analyzer", None)
-        if analyzer is not None and hasattr(analyzer, "_stop_ms"):
-            return analyzer
-    return None
-
-
-def incomplete_wait(strategies: Any) -> float | None:
-    """Return the wait for an incomplete turn in seconds, None where there is none."""
-    analyzer = _analyzer(strategies)
-    return None if analyzer is None else analyzer._stop_ms / 1000
-
-
-def check_incomplete_wait(strategies: Any, secs: Any) -> None:
-    """Check a new wait.
-
-    Raises:
-        ArgumentError: Out of range, or these strategies have no such wait.
-    """
-    if _analyzer(strategies) is None:
-        raise ArgumentError(
-            "tune(incomplete_wait_secs=...): this call's turn strategies have no such wait"
-        )
-    if isinstance(secs, bool) or not isinstance(secs, int | float) or not 0.1 <= secs <= 30:
-        raise ArgumentError(
-            f"tune(incomplete_wait_secs={secs!r}) is out of range: give seconds from 0.1 to 30"
-        )
-
-
-def set_incomplete_wait(strategies: Any, secs: float) -> None:
-    """Set the wait for an incomplete turn, from the next pause on; on the session's loop."""
-    _analyzer(strategies)._stop_ms = secs * 1000

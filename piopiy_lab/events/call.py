@@ -34,6 +34,8 @@ class PipelineStarted(Event):
     audio_in_sample_rate: int  # Hz
     audio_out_sample_rate: int  # Hz
     greeting: str | None
+    #: incomplete_wait_secs, min_words: those that the turn rules have
+    turn_params: dict[str, float] = field(default_factory=dict[str, float])
     #: "stt", "llm", "tts" -> {"services": {name: class name}, "active": name, "strategy": ...}
     switchers: dict[str, Any] = field(default_factory=dict[str, Any])
 

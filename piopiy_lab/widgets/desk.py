@@ -21,10 +21,10 @@ class Desk:
         self._vad: str | None = None
         self._services: dict[str, str] = {}
         self._switchers: dict[str, dict[str, Any]] = {}  # kind -> services, active
-        self._ttfb: dict[str, list[float]] = {}  # a service's class -> seconds to first output
+        self._classes: dict[str, dict[str, str]] = {}  # kind -> name -> class, of switchers
+        self._ttfb: dict[str, list[float]] = {}  # a service's name -> seconds to first output
         self._errors: list[dict[str, Any]] = []
         self._contexts: list[dict[str, Any]] = []  # at, messages' count, tokens
-        self._started = False
         self._over: dict[str, Any] | None = None
 
     def add(self, event: ev.Event) -> None:
@@ -41,7 +41,7 @@ class Desk:
                         switcher["services"].append(name)
                 switcher["active"] = event.new
             case ev.MetricsReported(name="ttfb"):
-                self._ttfb.setdefault(event.service, []).append(event.value)
+                self._ttfb.setdefault(self._name_of(event.service), []).append(event.value)
             case ev.MetricsReported(name="prompt_tokens" | "completion_tokens"):
                 if self._contexts:
                     self._contexts[-1][event.name] = int(event.value)
@@ -58,15 +58,24 @@ class Desk:
         self.changed = True
 
     def _pipeline(self, event: ev.PipelineStarted) -> None:
-        self._started = True
         self._vad = event.vad
         self._services = dict(event.services)
         self._settings.update(event.vad_params)
-        for kind, described in (getattr(event, "switchers", None) or {}).items():
+        self._settings.update(event.turn_params)
+        for kind, described in event.switchers.items():
             self._switchers[kind] = {
                 "services": list(described["services"]),
                 "active": described["active"],
             }
+            self._classes[kind] = dict(described["services"])
+
+    def _name_of(self, service: str) -> str:
+        """Return the name of the switcher's service that reports under its class's name."""
+        for kind, classes in self._classes.items():
+            active = self._switchers[kind]["active"]
+            if classes.get(active) == service:
+                return active
+        return service
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -162,6 +162,35 @@ def test_tuning_acts_on_the_running_call(booking):
     assert {e.stop_secs for e in call.events.of(events.UserSpeechStopped)} == {0.5}
 
 
+def test_a_number_of_words_to_interrupt_can_be_tuned(booking):
+    """A voice alone stops the greeting at first; with min_words=2 it takes two words to."""
+    caller = Caller().interrupts("yes", after=0.6).hears_reply()
+    by_voice = run(booking(), caller)
+    assert by_voice.transcript[0].interrupted
+    tune = after(0.3, lambda agent: agent.tune({"min_words": 2}))
+    spared = run(booking(tune), caller)
+    assert not spared.transcript[0].interrupted
+    stopped = run(booking(tune), Caller().interrupts("a table for two", after=0.6).hears_reply())
+    assert stopped.transcript[0].interrupted
+    (changed,) = stopped.events.of(events.SettingsChanged)
+    assert (changed.old, changed.new) == ({"min_words": 0}, {"min_words": 2})
+    (started,) = stopped.events.of(events.PipelineStarted)
+    assert started.turn_params == {"incomplete_wait_secs": 1.5, "min_words": 0}
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, "two", True, 99])
+def test_a_number_of_words_that_is_none_is_refused(booking, count):
+    refused = []
+
+    async def try_it(run):
+        with pytest.raises(ArgumentError, match="whole number from 0 to 20"):
+            run.check_tune({"min_words": count})
+        refused.append(count)
+
+    run(booking(after(0.5, try_it)), Caller().waits(1))
+    assert refused == [count]
+
+
 def test_new_instructions_act_from_the_next_turn(booking):
     agents = []
 

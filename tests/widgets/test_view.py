@@ -92,7 +92,6 @@ def test_commands_reach_the_call(running):
         {"kind": "tune", "settings": {"stop_secs": float("nan")}},
         {"kind": "tune", "settings": {f"k{i}": 1 for i in range(99)}},
         {"kind": "press", "digits": "1a"},
-        {"kind": "switch_service", "service": "C"},
     ],
 )
 def test_a_bad_message_is_refused_and_nothing_raises(running, message):
