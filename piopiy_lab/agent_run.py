@@ -35,6 +35,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import call_control, events, modelled_latency, turn_taking, vad
+from piopiy_lab.connection_watch import watch_connection
 from piopiy_lab.errors import ServiceError
 from piopiy_lab.hearing_out import HearingOut
 from piopiy_lab.modes import greeting_request, line_request
@@ -82,6 +83,9 @@ class AgentRun:
         )
         for tool in tools:
             self._register(tool)
+        if parts.mode != "cascaded":
+            for llm in parts.members["llm"]:
+                watch_connection(llm)
         if session.latency:
             for kind, services in parts.members.items():
                 for service in services:

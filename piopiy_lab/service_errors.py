@@ -22,7 +22,15 @@ _STATUS = re.compile(
 )
 _CATEGORY_OF = {401: "authentication", 402: "quota", 403: "authorization", 404: "invalid_request"}
 _CATEGORY_OF |= {400: "invalid_request", 422: "invalid_request", 429: "rate_limit"}
-_BROKEN = ("no close frame", "connection error", "not connected", "connection closed", "reconnect")
+_BAD_KEY = ("api key not valid", "incorrect api key", "invalid api key", "invalid credentials")
+_BROKEN = (
+    "provider lost",
+    "no close frame",
+    "connection error",
+    "not connected",
+    "connection closed",
+    "reconnect",
+)
 _GARBLED = ("expecting value", "unterminated string", "expecting property", "extra data")
 
 # Providers whose keys have another name than their folder in pipecat.services.
@@ -127,10 +135,14 @@ _REMEDIES = {
 
 def _category_in(message: str) -> str | None:
     """Find a category in a message's words."""
+    lower = message.lower()
+    if any(words in lower for words in _BAD_KEY):
+        return "authentication"
+    if "exceeded your current quota" in lower:
+        return "quota"
     if found := _STATUS.search(message):
         status = int(found[1] or found[2])
         return _CATEGORY_OF.get(status, "server" if status >= 500 else None)
-    lower = message.lower()
     if "no audio" in lower:
         return "silent"
     if any(words in lower for words in _GARBLED):

@@ -131,7 +131,8 @@ class _Session:
         if "activityStart" in given:
             self._interrupt()
         if text := given.get("text"):
-            self._messages.append({"role": "user", "content": text})
+            if text.strip():
+                self._messages.append({"role": "user", "content": text})
             self._answer()
 
     def _hear_sound(self, blob: Mapping[str, Any]) -> None:
@@ -166,7 +167,10 @@ class _Session:
             role = "assistant" if turn.get("role") == "model" else "user"
             if text.strip():
                 self._messages.append({"role": role, "content": text})
-        if content.get("turnComplete") and self._messages:
+        # Since Gemini 3, the end of a turn that seeds the conversation is not answered yet: the
+        # next realtime input is, be it a blank text.
+        seeds = not str(self._setup.get("model", "")).startswith("models/gemini-2")
+        if content.get("turnComplete") and self._messages and not seeds:
             self._answer()
 
     def _take_results(self, results: Mapping[str, Any]) -> None:
@@ -189,7 +193,8 @@ class _Session:
         if not answer.text:
             return
         generation = self._setup.get("generationConfig") or {}
-        aloud = generation.get("responseModalities", ["AUDIO"]) == ["AUDIO"]
+        modalities = generation.get("responseModalities") or generation.get("response_modalities")
+        aloud = modalities != ["TEXT"]
         self._messages.append({"role": "assistant", "content": answer.text})
         if aloud:
             for data, words, secs in self._speaker.speech(answer.text):
