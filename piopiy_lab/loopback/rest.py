@@ -102,7 +102,7 @@ class RestServer:
 
     def _hang_up(self, call: PhoneCall, body: Any) -> tuple[int, dict[str, Any]]:
         if call.over:
-            raise RestError(409, "call_ended", f"call {call.call_id!r} has ended")
+            raise RestError(410, "call_ended", f"call {call.call_id!r} has ended")
         call.end("hung_up")
         return 200, {"call_id": call.call_id, "action": "hangup", "status": "accepted"}
 
@@ -114,7 +114,7 @@ class RestServer:
         except (TypeError, ValueError) as error:
             raise RestError(400, "bad_request", f"to: {error}") from None
         if call.over:
-            raise RestError(409, "call_ended", f"call {call.call_id!r} has ended")
+            raise RestError(410, "call_ended", f"call {call.call_id!r} has ended")
         if (refusal := self._start_transfer(call, to)) is not None:
             raise RestError(409, "conflict", refusal)
         accepted = {"call_id": call.call_id, "action": "transfer", "to": to, "status": "accepted"}

@@ -59,7 +59,7 @@ def test_a_call_is_shown_and_hung_up():
     assert record["room_name"] == agent.invites[0]["room_name"]
     assert "token" not in json.dumps(record)
     assert hung_up == (200, {"call_id": "the-call", "action": "hangup", "status": "accepted"})
-    assert again[0] == 409
+    assert again[0] == 410
     assert again[1]["error"]["code"] == "call_ended"
     assert call.end_reason == "hung_up"
     assert agent.left == ["sip_caller"]
@@ -139,4 +139,4 @@ def test_an_ended_call_is_not_transferred():
         return await ask("POST", f"{call_id}/actions/transfer", '{"to": "204"}')
 
     (status, answer), *_ = during_a_call(act)
-    assert (status, answer["error"]["code"]) == (409, "call_ended")
+    assert (status, answer["error"]["code"]) == (410, "call_ended")
