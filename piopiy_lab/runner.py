@@ -13,6 +13,7 @@ import contextvars
 import platform
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -74,6 +75,7 @@ class CallHost(CallCommands):
         silence_secs: float = 0.02,
         latency: Mapping[str, tuple[float, ...]] | None = None,
         loop_thread_ident: int | None = None,
+        hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
         variables: Mapping[contextvars.ContextVar[Any], Any] | None = None,
         needs_agent: bool = True,
         control: call_control.CallControl | None = None,
@@ -93,6 +95,7 @@ class CallHost(CallCommands):
             silence_secs: The longest frame of a scripted caller's silence.
             latency: Modelled latencies of the services.
             loop_thread_ident: The loop's thread, if it has one of its own.
+            hold: Says that something outside is waited for; see ``Session``.
             variables: Context variables to set for the callback.
             needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
             control: The platform's actions on the call.
@@ -109,6 +112,7 @@ class CallHost(CallCommands):
         self._replace = dict(replace or {})
         self._silence_secs = silence_secs
         self._latency = dict(latency or {})
+        self._hold = hold
         self.loop_thread_ident = loop_thread_ident
         self.thread: Any = None  # the LoopThread that runs it; written by start_call()
         folder = None if isinstance(record, bool) else _folder(record)
@@ -137,6 +141,7 @@ class CallHost(CallCommands):
             open_transport=self._open_transport,
             replace=self._replace,
             virtual=self._virtual,
+            hold=self._hold,
             silence_secs=self._silence_secs,
             latency=self._latency,
             control=self._control,
@@ -162,6 +167,8 @@ class CallHost(CallCommands):
         await self._wind_down(session, task)
         await call_control.release(session)
         self._finish(session)
+        for close in session.closers:
+            await close()
         if cancelled:
             raise asyncio.CancelledError
 

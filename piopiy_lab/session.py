@@ -10,7 +10,8 @@ A plain thread (an audio callback) sees no context: never read it there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -90,6 +91,9 @@ class Session:
         latest_agent: The last one started, also when it has ended.
         latency: Modelled latencies of the services, by part; see ``modelled_latency``.
         script: A scripted caller's own words; empty on any other call.
+        hold: Says that something outside is waited for, ``with session.hold("the server")``:
+            virtual time stands still meanwhile.
+        closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
         control: The platform's actions on this call; None off the phone.
         handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
         reason: Why the call ends; written once, by :meth:`end`.
@@ -107,6 +111,8 @@ class Session:
     silence_secs: float = 0.02
     agents: list[RunningAgent] = field(default_factory=list)
     latest_agent: RunningAgent | None = None
+    hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     control: CallControl | None = None
     handed_over: bool = False
     reason: str | None = None

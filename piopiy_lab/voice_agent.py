@@ -21,13 +21,13 @@ from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
     CallError,
-    NotYetError,
     ServiceError,
 )
 from piopiy_lab.modes import find_mode
 from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
+from piopiy_lab.tools.mcp import MCPConnections
 from piopiy_lab.turn_taking import check_turns
 from piopiy_lab.vad import make_vad
 
@@ -79,6 +79,7 @@ class VoiceAgent:
         self.idle_timeout_secs = idle_timeout_secs
         self._tools = ToolBox(tools)
         self._parts: Parts | None = None  # written by Action()
+        self._mcp = MCPConnections(None)  # written by Action()
         self._run: AgentRun | None = None  # the running pipeline; written by start()
 
     @property
@@ -126,7 +127,9 @@ class VoiceAgent:
             tts: Speech synthesis; left out, together with ``stt``, where a realtime llm speaks.
             tts_switcher: A ``ServiceSwitcher`` of several, in place of ``tts``.
             stt_switcher: The same for ``stt``.
-            mcp_tools: Not in this version.
+            mcp_tools: Tools of MCP servers, beside the agent's own: pipecat's ``MCPClient``, a list
+                of them, or the schema that ``await client.tools()`` gave. They are connected
+                here, and closed when the call is over.
             vad: Voice activity detection: True (Silero), a dict of ``confidence``,
                 ``start_secs``, ``stop_secs``, ``min_volume``, an analyzer or processor of
                 pipecat's, or False or None (off: transcripts decide when a turn ends).
@@ -149,12 +152,9 @@ class VoiceAgent:
             ArgumentError: A part is missing; a setting is unknown or out of range; a service
                 needs what it isn't given.
             ServiceError: A service was used in an earlier call and can't be used again, or is
-                bound to another event loop.
+                bound to another event loop; an MCP server can't be reached.
             NotYetError: A documented parameter that this version doesn't have.
         """
-        for name, value in (("mcp_tools", mcp_tools),):
-            if value is not None:
-                raise NotYetError(f"Action({name}=...) comes in a later version; leave it out")
         mutes = check_turns(
             allow_interruptions=allow_interruptions,
             interruption_strategy=interruption_strategy,
@@ -184,6 +184,7 @@ class VoiceAgent:
         for name, part in (*services, *switchers.items(), ("vad", analyzer)):
             check_unused(part)
             check_loop(name, part)
+        await self._open_mcp(mcp_tools, session)
         self._parts = Parts(
             mode=mode,
             **parts,
@@ -241,12 +242,26 @@ class VoiceAgent:
 
             await run_alone(self.start)
             return
+        if self._mcp.close not in session.closers:  # Action() ran outside of the session
+            session.closers.append(self._mcp.close)
         mark_used(parts.usable_once)
         self._run = AgentRun(self, session, parts, tools, self._tools.offered())
         try:
             await self._run.run()
         finally:
             self._run = None
+
+    async def _open_mcp(self, mcp_tools: Any, session: Session | None) -> None:
+        """Connect to MCP servers; they are closed when the call is over, started or not."""
+        await self._mcp.close()
+        self._mcp = MCPConnections(session)
+        if session is not None:
+            session.closers.append(self._mcp.close)
+        try:
+            self._tools.set_outside(await self._mcp.open(mcp_tools))
+        except BaseException:
+            await self._mcp.close()
+            raise
 
     def add_tool(
         self,

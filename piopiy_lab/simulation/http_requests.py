@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from piopiy_lab.simulation.import_watch import ImportWatch
-from piopiy_lab.simulation.outside import owned_connections
+from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
 
 # True while aiohttp asks for a websocket: that connection stays open for messages both ways.
 _UPGRADING: ContextVar[bool] = ContextVar("piopiy_lab_upgrading", default=False)
@@ -47,9 +47,15 @@ def http_requests_held() -> Iterator[None]:
 
 
 def _outer_loop(host: str | None, port: int | None) -> Any:
-    """Return the virtual loop whose time a request to an address is to be held for, or None."""
+    """Return the virtual loop whose time a request to an address is to be held for, or None.
+
+    None also for what was started inside a `hold`, which holds time by itself: an MCP client's
+    stream of notifications stays open for the whole call.
+    """
     from piopiy_lab.simulation.virtual_loop import current_virtual_loop
 
+    if OWNS_CONNECTIONS.get():
+        return None
     loop = current_virtual_loop()
     return None if loop is None or loop.listens(host, port) else loop
 

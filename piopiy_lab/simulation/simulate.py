@@ -23,6 +23,7 @@ from piopiy_lab.screenplay import AudioFile, Caller
 from piopiy_lab.simulation.clock import patched_pipecat_time
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
 from piopiy_lab.simulation.limits import Limits
+from piopiy_lab.simulation.outside import hold
 from piopiy_lab.simulation.placeholder_keys import placeholder_keys
 from piopiy_lab.simulation.running import refuse_nested_simulation
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
@@ -128,6 +129,7 @@ async def simulate(
         replace=checked,
         silence_secs=SILENCE_SECS,
         latency=checked_latency,
+        hold=hold,
     )
     hosts.append(host)
     keys = placeholder_keys() if checked else contextlib.nullcontext()

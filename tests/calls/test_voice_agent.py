@@ -15,7 +15,6 @@ from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, si
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
-    NotYetError,
     ServiceError,
 )
 
@@ -148,13 +147,6 @@ def test_with_vad_off_transcripts_decide():
     call.raise_for_error()
     assert call.transcript[1].text == "a table for two tomorrow at seven"
     assert not call.events.of(events.VADSampled)
-
-
-@pytest.mark.parametrize("name", ["mcp_tools"])
-def test_what_comes_later_is_refused_and_not_ignored(name):
-    call = run(session(lambda *s: {**everything(*s), name: object()}))
-    with pytest.raises(NotYetError, match=name):
-        call.raise_for_error()
 
 
 def test_a_service_in_two_places_is_refused():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 
 import pytest
 from door_calls import DOORS, KNOCK
@@ -58,3 +60,18 @@ def run():
         return asyncio.run(simulate(create_session, caller, **options))
 
     return run
+
+
+@pytest.fixture
+def no_leftovers():
+    """Fail when a live call leaves threads behind."""
+    from piopiy_lab import calling
+
+    before = set(threading.enumerate())
+    yield
+    calling.hang_up_all()
+    deadline = time.monotonic() + 5
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
+        for thread in left:
+            thread.join(0.1)
+    assert not left

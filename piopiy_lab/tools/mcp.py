@@ -1,0 +1,278 @@
+"""Tools of MCP servers: connected at ``Action``, called like any other tool, closed with the call.
+
+pipecat's ``MCPClient`` keeps the connection. Its own handler tells the LLM of a failure in words
+and nobody else; ours makes an error result and events of it, as for every tool: when the server is
+gone, when it answers with an error, when it takes too long. A server that died is connected to
+again at the next call of one of its tools.
+
+Runs on the session's loop. What is waited for is held (``Session.hold``): in a simulation virtual
+time stands still until the server has answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.services.llm_service import FunctionCallParams
+
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
+from piopiy_lab.redaction import redact_text
+from piopiy_lab.tools.box import Tool
+from piopiy_lab.tools.schemas import plain
+from piopiy_lab.tools.signatures import Signature
+
+if TYPE_CHECKING:
+    from piopiy_lab.session import Session
+
+#: Seconds that a server may take to start and list its tools, and to be closed.
+CONNECT_SECS = 10.0
+CLOSE_SECS = 3.0
+
+#: How many calls use a client: the last one closes it. Written on the calls' loops.
+_users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+_FORMS = (
+    "give an MCPClient(server_params), a list of them, or the schema that 'await client.tools()' "
+    "returned"
+)
+
+
+class MCPConnections:
+    """The MCP servers of one agent."""
+
+    def __init__(self, session: Session | None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            session: The call; None before there is one.
+        """
+        self._hold = nullcontext if session is None else session.hold
+        self._virtual = session is not None and session.virtual
+        self._clients: list[Any] = []  # the ones to close; written by open() and close()
+
+    async def open(self, given: Any) -> list[Tool]:
+        """Connect to what ``mcp_tools`` names, and return the tools that are there.
+
+        Raises:
+            ArgumentTypeError: It is something else.
+            ArgumentError: It is a schema that has no handlers.
+            ServiceError: A server could not be reached.
+        """
+        tools: list[Tool] = []
+        try:
+            for source in _sources(given):
+                if isinstance(source, ToolsSchema):
+                    self._use_clients_of(source)
+                    schemas = source
+                else:
+                    schemas = await self._list(source)
+                tools += [self._tool(schema) for schema in schemas.standard_tools]
+        except BaseException:
+            await self.close()
+            raise
+        return tools
+
+    async def close(self) -> None:
+        """Close the connections that no other call uses. May be called again."""
+        clients, self._clients = self._clients, []
+        for client in clients:
+            left = _users.get(client, 1) - 1
+            if left > 0:
+                _users[client] = left
+                continue
+            _users.pop(client, None)
+            closing = asyncio.create_task(client.close(), name="piopiy_lab.mcp_close")
+            await _wait_in_real_time(closing, CLOSE_SECS, self._virtual)
+
+    async def _list(self, client: Any) -> ToolsSchema:
+        what = describe(client)
+        _check_loop(client, what)
+        own = not getattr(client, "_session_requested", False)  # else somebody else closes it
+        if own or client in _users:
+            self._use(client)
+        try:
+            with self._hold(f"the tools of {what}"):
+                async with asyncio.timeout(CONNECT_SECS):
+                    return await client.tools()
+        except TimeoutError as error:
+            raise ServiceError(
+                f"Action(mcp_tools=...): {what} did not answer within {CONNECT_SECS:g} s"
+            ) from error
+        except Exception as error:
+            raise ServiceError(
+                f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}; is its command "
+                "or URL right, and does it run?"
+            ) from error
+
+    def _use_clients_of(self, schemas: ToolsSchema) -> None:
+        """Close a schema's clients with the call, as pipecat does."""
+        for schema in schemas.standard_tools:
+            client = _client_of(schema.handler)
+            if client is not None and client not in self._clients:
+                _check_loop(client, describe(client))
+                self._use(client)
+
+    def _use(self, client: Any) -> None:
+        self._clients.append(client)
+        _users[client] = _users.get(client, 0) + 1
+
+    def _tool(self, schema: FunctionSchema) -> Tool:
+        handler: Any = schema.handler
+        if handler is None:
+            raise ArgumentError(
+                f"Action(mcp_tools=...): the tool {schema.name!r} has no handler; {_FORMS}"
+            )
+        client = _client_of(handler)
+        call = handler if client is None else self._caller(client, schema.name)
+        return Tool(plain(schema), Signature(schema.name, call, True, (), False))
+
+    def _caller(self, client: Any, name: str) -> Callable[[FunctionCallParams], Any]:
+        async def call(params: FunctionCallParams) -> Any:
+            return await self._call(client, name, dict(params.arguments))
+
+        return call
+
+    async def _call(self, client: Any, name: str, arguments: dict[str, Any]) -> Any:
+        """Call a tool, and connect again before if the server was gone.
+
+        Returns:
+            Its text, or its structured value where it gave no text.
+
+        Raises:
+            ToolError: The server is gone, or says that the tool failed.
+        """
+        what = brief(client)
+        session = None
+        try:
+            with self._hold(f"the answer of {what} to {name}"):
+                session = await client._open_session(as_owner=False)
+                answer = await session.call_tool(
+                    name, arguments={**arguments, **(client._tools_arguments.get(name) or {})}
+                )
+        except Exception as error:
+            if session is not None and _is_lost(error):
+                dropping = asyncio.create_task(client._drop_session(session))
+                await _wait_in_real_time(dropping, CLOSE_SECS, self._virtual)
+                raise ToolError(f"{what} is gone: {_detail(error)}") from error
+            raise ToolError(f"{what} did not run {name}: {_detail(error)}") from error
+        result = _content(answer)
+        if getattr(answer, "is_error", False):
+            raise ToolError(str(result) if result else f"{what} says that {name} failed")
+        change = client._tools_output_filters.get(name)
+        return result if change is None else change(result)
+
+
+def describe(client: Any) -> str:
+    """Return a server's command or URL in words, without what could be a secret."""
+    server = getattr(client, "_server_params", None)
+    if (url := getattr(server, "url", None)) is not None:
+        return f"the MCP server at {redact_text(str(url).split('?')[0])}"
+    command = " ".join(
+        [str(getattr(server, "command", "?")), *map(str, getattr(server, "args", ()))]
+    )
+    return f"the MCP server {redact_text(command)!r}"
+
+
+def brief(client: Any) -> str:
+    """Return a server's name for the language model: its host, or its program."""
+    server = getattr(client, "_server_params", None)
+    if (url := getattr(server, "url", None)) is not None:
+        return f"the MCP server at {urlsplit(str(url)).hostname}"
+    words = [str(getattr(server, "command", "?")), *map(str, getattr(server, "args", None) or ())]
+    program = next((word for word in words[1:] if not word.startswith("-")), words[0])
+    return f"the MCP server {redact_text(PurePath(program).name)}"
+
+
+def _sources(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    sources = list(given) if isinstance(given, list | tuple) else [given]
+    for source in sources:
+        if isinstance(source, ToolsSchema) or _is_client(source):
+            continue
+        raise ArgumentTypeError(f"Action(mcp_tools={source!r}): {_FORMS}")
+    return sources
+
+
+def _is_client(source: Any) -> bool:
+    module = sys.modules.get("pipecat.services.mcp_service")  # loaded if there is a client
+    return module is not None and isinstance(source, module.MCPClient)
+
+
+def _client_of(handler: Any) -> Any:
+    """Return the MCPClient whose tool a handler calls; None if it is another's."""
+    client = getattr(getattr(handler, "_pipecat_cleanup", None), "__self__", None)
+    return client if _is_client(client) else None
+
+
+def _check_loop(client: Any, what: str) -> None:
+    task = getattr(client, "_session_task", None)
+    if task is not None and task.get_loop() is not asyncio.get_running_loop():
+        raise ServiceError(
+            f"Action(mcp_tools=...): {what} is connected on another event loop: make its client "
+            "inside create_session"
+        )
+
+
+def _content(answer: Any) -> Any:
+    """Return a result's text; where it has none, its structured value; else what kinds it has."""
+    parts = list(getattr(answer, "content", None) or ())
+    texts = [part.text for part in parts if getattr(part, "type", None) == "text" and part.text]
+    if texts:
+        return _value("".join(texts))
+    structured = getattr(answer, "structured_content", None)
+    if structured is not None:
+        return structured
+    kinds = ", ".join(str(getattr(part, "type", "?")) for part in parts)
+    return {"unreadable": kinds} if kinds else None
+
+
+def _value(text: str) -> Any:
+    """Return the JSON object or list that a text is; the text itself otherwise."""
+    if text[:1] in "{[":
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+async def _wait_in_real_time(task: asyncio.Task[Any], secs: float, virtual: bool) -> None:
+    """Wait for a task whose own timers are meant for a real process, and give up after a while.
+
+    Virtual time would jump over the time that a server has to end by itself.
+    """
+    for _ in range(round(secs / 0.02)):
+        if virtual:
+            await asyncio.to_thread(time.sleep, 0.02)
+        if (await asyncio.wait({task}, timeout=0.02))[0]:
+            break
+    else:
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+    if task.done() and not task.cancelled():
+        task.exception()  # it is gone, which is what was wanted
+
+
+def _is_lost(error: BaseException) -> bool:
+    from pipecat.services.mcp_service import _is_connection_lost
+
+    return _is_connection_lost(error)
+
+
+def _detail(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    text = redact_text(str(error)).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
