@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
-CLOSE_SECS = 3.0
+CLOSE_SECS = 5.0
 
 #: How many calls use a client: the last one closes it. Written on the calls' loops.
 _users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -101,19 +101,30 @@ class MCPConnections:
         own = not getattr(client, "_session_requested", False)  # else somebody else closes it
         if own or client in _users:
             self._use(client)
+        with self._hold(f"the tools of {what}"):  # and what is opened in it belongs to it
+            listing = asyncio.create_task(client.tools(), name="piopiy_lab.mcp_tools")
         try:
             with self._hold(f"the tools of {what}"):
-                async with asyncio.timeout(CONNECT_SECS):
-                    return await client.tools()
-        except TimeoutError as error:
-            raise ServiceError(
-                f"Action(mcp_tools=...): {what} did not answer within {CONNECT_SECS:g} s"
-            ) from error
+                await asyncio.wait({listing}, timeout=CONNECT_SECS)
+            if not listing.done():
+                raise ServiceError(
+                    f"Action(mcp_tools=...): {what} did not answer within {CONNECT_SECS:g} s"
+                )
+            return listing.result()
+        except ServiceError:
+            raise
         except Exception as error:
             raise ServiceError(
                 f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}; is its command "
                 "or URL right, and does it run?"
             ) from error
+
+        finally:
+            if not listing.done():
+                server = client._session_task
+                listing.cancel()
+                if server is not None:  # pipecat forgets it here, and its process would stay
+                    await _wait_in_real_time(server, CLOSE_SECS, self._virtual)
 
     def _use_clients_of(self, schemas: ToolsSchema) -> None:
         """Close a schema's clients with the call, as pipecat does."""
