@@ -23,6 +23,7 @@ class Engine {
     this.heard_at = null; // when the last message of Python's came
     this.failure = null; // the name of the browser's error that kept the microphone closed
     this.opening = false;
+    this.met = false; // a state has come
     this.silent = false; // the kernel no longer answers
     this.level = 0;
     this.devices = [];
@@ -65,10 +66,9 @@ class Engine {
   // --- Python's messages -------------------------------------------------------------------------
 
   receive(message, buffers) {
-    const first = this.heard_at === null || this.silent;
     this.heard_at = performance.now();
     this.silent = false;
-    if (message.type === "state") this.take_state(message, first);
+    if (message.type === "state") this.take_state(message);
     else if (message.type === "play" && this.mine) {
       const view = buffers[0];
       const pcm = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
@@ -78,7 +78,9 @@ class Engine {
     }
   }
 
-  take_state(state, first) {
+  take_state(state) {
+    const first = !this.met; // a piece of the agent's voice may come before any state
+    this.met = true;
     const had = this.state.owner === this.nonce;
     this.state = state;
     if (state.phase === "ended" || state.phase === "failed") {

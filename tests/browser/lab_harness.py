@@ -358,6 +358,7 @@ class Notebook:
             "light => document.body.dataset.jpThemeLight === light",
             arg=str(name == "light").lower(),
         )
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def screenshot(self, path: Path, of: Any = None) -> Path:
         """Take a picture of the page, or of a locator, as PNG."""
