@@ -155,6 +155,8 @@ class RestCallControl:
 def _words(status: int, told: Any) -> str:
     """Return an answer's own words, or its status."""
     if isinstance(told, dict):
+        if isinstance(told.get("error"), dict):  # {"error": {"code": ..., "message": ...}}
+            return _words(status, told["error"])
         for name in ("message", "error", "reason", "status"):
             if isinstance(told.get(name), str):
                 return f"{redact_text(told[name])[:300]} (HTTP {status})"

@@ -101,6 +101,7 @@ async def test_a_transfer_that_nobody_takes_fails_with_the_reason_and_the_call_g
     ("answer", "words"),
     [
         ((401, {"message": "bad token"}), r"bad token \(HTTP 401\)"),
+        ((409, {"error": {"code": "conflict", "message": "not answered"}}), "not answered"),
         ((500, "<html>oops</html>"), "HTTP 500 <html>oops"),
         ((200, {"status": "busy"}), r"busy \(HTTP 200\)"),
     ],

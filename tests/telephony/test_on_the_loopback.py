@@ -119,11 +119,9 @@ async def test_a_link_cut_for_five_seconds_is_survived(desk, running_agent):
     assert call.duration > 8
 
 
-async def test_a_link_cut_for_good_ends_the_call_and_the_agent_serves_the_next(
-    desk, running_agent, monkeypatch
-):
+async def test_a_link_cut_for_good_ends_the_call_and_the_agent_serves_the_next(desk, running_agent):
     async with LoopbackPlatform() as platform:
-        agent = loopback_agent(platform, desk(idle_timeout_secs=10))
+        agent = loopback_agent(platform, desk())
         async with running_agent(agent):
             caller = Caller().hears_greeting().waits(40).hangs_up()
             task = asyncio.create_task(platform.place_call("a1", caller))
@@ -137,7 +135,7 @@ async def test_a_link_cut_for_good_ends_the_call_and_the_agent_serves_the_next(
             good.raise_for_error()
             await until(lambda: not agent.sessions.running)
     first, second = agent.calls
-    assert first.end_reason in ("error", "idle_timeout", "caller_hung_up")
+    assert first.end_reason == "caller_hung_up"  # the platform took them out of the room
     assert second.end_reason == "caller_hung_up"
 
 
@@ -163,3 +161,79 @@ async def test_signalling_that_is_restarted_mid_call_disturbs_nothing(desk, runn
             await until(lambda: not agent.sessions.running)
     assert [call.end_reason for call in agent.calls] == ["caller_hung_up"] * 2
     assert len(agent.calls[0].turns) == 1
+
+
+async def test_keys_data_and_transfers_pass_through_the_room(desk, running_agent):
+    async with LoopbackPlatform() as platform:
+        platform.transfer_outcomes["+4420222"] = "busy"
+        agent = loopback_agent(platform, desk(), rest_url=platform.rest_url)
+        async with running_agent(agent):
+            caller = Caller().hears_greeting().presses("42#").waits(30).hangs_up()
+            task = asyncio.create_task(platform.place_call("a1", caller))
+            await until(lambda: agent.calls and agent.calls[0].events.of(events.AgentTurnAdded))
+            (call,) = agent.calls
+            await until(lambda: len(call.events.of(events.DTMFReceived)) == 3)
+            call.transfer("+4420222")
+            await until(lambda: call.events.of(events.TransferFinished))
+            assert call.state == "listening"  # nobody took it: the call goes on
+            call.transfer("+4420111")
+            await until(lambda: not agent.sessions.running)
+            heard = await task
+    keys = [event.digit for event in call.events.of(events.DTMFReceived)]
+    assert keys == ["4", "2", "#"]
+    busy, done = call.events.of(events.TransferFinished)
+    assert (busy.to, busy.status) == ("+4420222", "failed")
+    assert "busy" in busy.error
+    assert (done.to, done.status) == ("+4420111", "transferred")
+    assert call.end_reason == "agent_ended"
+    assert {event.topic for event in call.events.of(events.DataReceived)} == {"transfer_status"}
+    assert heard.events.of(events.TransferFinished)[-1].status == "transferred"
+
+
+async def test_hanging_up_on_this_side_ends_the_callers_line(desk, running_agent):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk(), rest_url=platform.rest_url)
+        async with running_agent(agent):
+            task = asyncio.create_task(
+                platform.place_call("a1", Caller().hears_greeting().waits(30).hangs_up())
+            )
+            await until(lambda: agent.calls and agent.calls[0].state == "listening")
+            agent.calls[0].hang_up()
+            async with asyncio.timeout(10):
+                heard = await task
+            await until(lambda: not agent.sessions.running)
+    assert agent.calls[0].end_reason == "hung_up"
+    assert heard.end_reason in ("hung_up", "agent_ended")  # whichever reaches the caller first
+    assert not agent.calls[0].events.of(events.ErrorOccurred)
+
+
+async def test_only_the_callers_leaving_ends_the_call(desk, running_agent):
+    from livekit import rtc
+
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk())
+        async with running_agent(agent):
+            task = asyncio.create_task(
+                platform.place_call("a1", Caller().hears_greeting().waits(4).hangs_up())
+            )
+            await until(lambda: agent.calls and agent.calls[0].state == "listening")
+            (room_name,) = platform.rooms
+            ticket = platform.open_room(room_name, "supervisor")
+            guest = rtc.Room()
+            await guest.connect(ticket.url, ticket.token)
+            (call,) = agent.calls
+            await until(lambda: len(call.events.of(events.ParticipantJoined)) == 2)
+            await guest.local_participant.publish_data(b"hello \xff", topic="note")
+            await until(lambda: call.events.of(events.DataReceived))
+            await guest.disconnect()
+            await until(lambda: call.events.of(events.ParticipantLeft))
+            assert call.end_reason is None
+            await task
+            await until(lambda: not agent.sessions.running)
+    assert [(p.identity, p.caller) for p in call.events.of(events.ParticipantLeft)] == [
+        ("supervisor", False),
+        ("sip_caller", True),
+    ]
+    (note,) = call.events.of(events.DataReceived)
+    assert (note.topic, note.sender, note.text) == ("note", "supervisor", "hello \ufffd")
+    assert call.end_reason == "caller_hung_up"
