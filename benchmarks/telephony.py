@@ -27,6 +27,7 @@ from piopiy_lab.loopback import LoopbackPlatform
 
 LINE = "a table for two tomorrow at seven"
 CALLER = Caller().hears_reply().says(LINE).hears_reply().hangs_up()
+WARM = Caller().hears_reply().hangs_up()
 SHORT = Caller().waits(0.3).hangs_up()
 
 
@@ -158,7 +159,7 @@ class Worker:
 async def concurrent(kind: str, platform: LoopbackPlatform, number: int) -> str:
     """Place ``number`` calls at once and return a line of the table."""
     async with Worker(kind, platform) as worker:
-        (await platform.place_call("bench", CALLER)).raise_for_error()  # everything is loaded
+        (await platform.place_call("bench", WARM)).raise_for_error()  # everything is loaded
         before, cpu, began = worker.memory(), worker.cpu(), time.monotonic()
         peak = before
 
@@ -195,7 +196,7 @@ async def growth(kind: str, platform: LoopbackPlatform, number: int) -> None:
                     )
             else:
                 for _ in range(3):
-                    await platform.place_call("bench", CALLER)
+                    await platform.place_call("bench", WARM)
             await asyncio.sleep(0.5)
             print(
                 f"{kind:6} after {done:4} calls: {worker.memory():6.1f} MB, "
