@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from piopiy_lab.service_catalog.table import stacks
     from piopiy_lab.simulation.simulate import simulate
     from piopiy_lab.speech_agent import SpeechAgent
+    from piopiy_lab.tools import end_call, tool_options, transfer_call, transfer_call_to
     from piopiy_lab.transports.browser_microphone import BrowserMicrophone
     from piopiy_lab.voice_agent import VoiceAgent
 
@@ -45,6 +46,7 @@ _HOME = {
     "SpeechAgent": "piopiy_lab.speech_agent",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
+    "end_call": "piopiy_lab.tools",
     "load_ipython_extension": "piopiy_lab.notebook",
     "log": "piopiy_lab.logs",
     "offline_realtime": "piopiy_lab.offline",
@@ -53,6 +55,9 @@ _HOME = {
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.calling",
+    "tool_options": "piopiy_lab.tools",
+    "transfer_call": "piopiy_lab.tools",
+    "transfer_call_to": "piopiy_lab.tools",
     "unload_ipython_extension": "piopiy_lab.notebook",
     "vad_sweep": "piopiy_lab.vad_lab",
 }
@@ -70,6 +75,7 @@ __all__ = [
     "VoiceAgent",
     "__version__",
     "calls_tool",
+    "end_call",
     "log",
     "offline_realtime",
     "offline_stack",
@@ -77,6 +83,9 @@ __all__ = [
     "stack",
     "stacks",
     "start_call",
+    "tool_options",
+    "transfer_call",
+    "transfer_call_to",
     "vad_sweep",
 ]
 

@@ -47,6 +47,7 @@ def test_the_public_names():
         "VoiceAgent",
         "__version__",
         "calls_tool",
+        "end_call",
         "log",
         "offline_realtime",
         "offline_stack",
@@ -54,6 +55,9 @@ def test_the_public_names():
         "stack",
         "stacks",
         "start_call",
+        "tool_options",
+        "transfer_call",
+        "transfer_call_to",
         "vad_sweep",
     }
     for name in piopiy_lab.__all__:
