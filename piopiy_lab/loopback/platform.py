@@ -97,8 +97,8 @@ class LoopbackPlatform:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
-        """Listen; for notebooks, where ``async with`` would span cells.
+    async def start(self) -> Self:
+        """Listen, and return this platform; for notebooks, where ``async with`` would span cells.
 
         Raises:
             LoopbackError: It runs already.
@@ -111,6 +111,7 @@ class LoopbackPlatform:
         self._web = WebServer(app)
         await self._web.start()
         await self._signalling.start()
+        return self
 
     async def stop(self) -> None:
         """End every call and room and stop listening; again does nothing."""
