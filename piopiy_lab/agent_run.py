@@ -27,30 +27,29 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
     VADParamsUpdateFrame,
 )
-from pipecat.observers.base_observer import FramePushed, ProcessorSetUp
-from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
-from piopiy_lab import call_control, events, modelled_latency, turn_taking, vad
+from piopiy_lab import call_control, events, modelled_latency, vad
 from piopiy_lab.connection_watch import watch_connection
 from piopiy_lab.errors import ServiceError
+from piopiy_lab.failures import failure
 from piopiy_lab.hearing_out import HearingOut
 from piopiy_lab.modes import greeting_request, line_request
-from piopiy_lab.observer import CallObserver
 from piopiy_lab.pipeline_build import (
     READY_SECS,
     Chain,
     RealtimeMessageFrame,
     build_chain,
     make_worker,
+    strategies_of,
 )
-from piopiy_lab.service_errors import explained
+from piopiy_lab.run_observer import RunObserver
 from piopiy_lab.session import Session, TransportSettings, room_only
 from piopiy_lab.switchboard import Switchboard
-from piopiy_lab.switching import SwitchRequestFrame, uncaught
+from piopiy_lab.switching import SwitchRequestFrame
 from piopiy_lab.tools import Tool, register_with
 from piopiy_lab.tuning import Tuning
 
@@ -76,7 +75,7 @@ class AgentRun:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
-        self._observer = _RunObserver(session, self._set_up)
+        self._observer = RunObserver(session, self._set_up)
         self._context = LLMContext(
             messages=[{"role": "system", "content": agent.instructions}],
             tools=offered,
@@ -98,14 +97,7 @@ class AgentRun:
         if session.origin != "room" and (ignored := room_only(parts.telecmi_params)):
             session.notice(f"telecmi_params: {', '.join(ignored)} act on the phone only")
         self.transport = session.open_transport(session, settings)
-        self._turns = turn_taking.make_strategies(
-            vad=parts.vad is not None,
-            recommended=turn_taking.recommended_by(parts.active.values()),
-            allow_interruptions=parts.allow_interruptions,
-            given=parts.turn_strategies,
-            interruption=parts.interruption_strategy,
-            turn_analyzer=getattr(parts.telecmi_params, "turn_analyzer", None),
-        )
+        self._turns = strategies_of(parts)
         self._queueing: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()
@@ -241,22 +233,10 @@ class AgentRun:
         await self._worker.queue_frame(LLMRunFrame())
 
     def _service_failed(self, frame: ErrorFrame) -> None:
-        """End the call when a service can't go on: refused for good, or raised in our hands."""
-        processor = frame.processor
-        raised = frame.exception is not None and uncaught(frame)
-        if isinstance(processor, ServiceSwitcher) and processor.is_usable:
-            self._session.notice(
-                f"{frame.error}; the switcher's others are usable: call.switch_service(...)"
-            )
-            return
-        unusable = processor is not None and not processor.is_usable
-        if not (raised or unusable or frame.fatal):
-            return
-        message, remedy = explained(frame)
-        name = type(processor).__name__ if processor else "the pipeline"
-        error = ServiceError(f"{name} failed: {message}" + (f" - {remedy}" if remedy else ""))
-        error.__cause__ = frame.exception
-        self._session.end("error", error)
+        """End the call when a service can't go on."""
+        error = failure(frame, self._session)
+        if error is not None:
+            self._session.end("error", error)
 
     def _not_ready(self) -> None:
         waiting = [
@@ -424,20 +404,3 @@ class AgentRun:
             function()
         else:
             self._loop.call_soon_threadsafe(function)
-
-
-class _RunObserver(CallObserver):
-    """The call's one observer, which also knows who got ready."""
-
-    def __init__(self, session: Session, set_up: set[str]) -> None:
-        super().__init__(session.log, deterministic=session.virtual)
-        self._set_up = set_up
-        self.switchboard: Switchboard | None = None  # written when the chain is built
-
-    async def on_push_frame(self, data: FramePushed) -> None:
-        switchboard = self.switchboard
-        if switchboard is None or not switchboard.is_late(data.source, data.frame):
-            await super().on_push_frame(data)
-
-    async def on_processor_setup(self, data: ProcessorSetUp) -> None:
-        self._set_up.add(data.processor.name)

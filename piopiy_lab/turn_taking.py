@@ -14,7 +14,7 @@ from typing import Any
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.turns.user_mute import BaseUserMuteStrategy
-from pipecat.turns.user_start import BaseUserTurnStartStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy, VADUserTurnStartStrategy
 from pipecat.turns.user_stop import (
     BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
@@ -53,6 +53,7 @@ def make_strategies(
     interruption: Any = None,
     recommended: UserTurnStrategies | None = None,
     turn_analyzer: Any = None,
+    realtime: bool = False,
 ) -> Any:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
@@ -63,6 +64,8 @@ def make_strategies(
         interruption: The user's own interruption strategy, checked: it says when turns start.
         recommended: What a service recommends; taken unless the user gave some.
         turn_analyzer: pipecat's, in place of Smart Turn; used with a detector.
+        realtime: Whether a realtime model hears the caller: its transcripts come late, beside
+            its answer, and must not start a turn that would interrupt it.
     """
     if given is not None:
         return given
@@ -78,6 +81,10 @@ def make_strategies(
         if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
+    if realtime:
+        voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
+        stop = _stop_strategies(vad, turn_analyzer)
+        return UserTurnStrategies(start=[voice] if vad else [], stop=stop)
     start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
     return UserTurnStrategies(start=[start], stop=_stop_strategies(vad, turn_analyzer))
 
@@ -86,6 +93,20 @@ def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
     return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or _smart_turn())]
+
+
+def check_realtime_interruption(strategy: Any) -> None:
+    """Refuse an interruption strategy that counts words where a realtime model hears.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    if strategy is not None and not isinstance(strategy, VADUserTurnStartStrategy):
+        raise ArgumentError(
+            f"Action(interruption_strategy={type(strategy).__name__}): a realtime llm's "
+            "transcripts come too late to interrupt it; leave the strategy out, or give "
+            "VADUserTurnStartStrategy()"
+        )
 
 
 def check_turns(

@@ -28,7 +28,7 @@ from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.tools.mcp import MCPConnections
-from piopiy_lab.turn_taking import check_turns
+from piopiy_lab.turn_taking import check_realtime_interruption, check_turns
 from piopiy_lab.vad import make_vad
 
 
@@ -177,6 +177,8 @@ class VoiceAgent:
         members = {k: [*names[k].values()] if k in names else [s] for k, s in chosen.items()}
         first = {kind: services[0] for kind, services in members.items()}
         mode = find_mode(**first)
+        if mode != "cascaded":
+            check_realtime_interruption(interruption_strategy)
         in_params = getattr(telecmi_params, "vad_analyzer", None)
         analyzer = make_vad(in_params if in_params is not None and not vad else vad)
         services = [(k, service) for k, of_kind in members.items() for service in of_kind]

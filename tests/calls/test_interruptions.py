@@ -228,3 +228,13 @@ def test_what_cant_be_is_refused_at_action(given, error, words):
 def test_min_words_wants_a_number_of_words(words, error):
     with pytest.raises(error, match="min_words="):
         MinWordsInterruptionStrategy(min_words=words)
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_words_cant_interrupt_a_realtime_model(kind):
+    with pytest.raises(ArgumentError, match="come too late"):
+        asyncio.run(
+            VoiceAgent(instructions="x").Action(
+                llm=offline_realtime(), vad=True, interruption_strategy=STRATEGIES[kind](3)
+            )
+        )

@@ -158,6 +158,52 @@ def test_an_interruption_ends_the_wait_for_the_old_voice():
     assert pitch(call, call.transcript[-1].start, call.duration) > 160
 
 
+def test_a_switch_in_the_middle_of_a_realtime_answer_waits_for_its_end():
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting="Welcome.")
+        llm = offline_realtime(speaks=False, token_delay=0.3)
+        voices = two_voices()(None, None, None)["tts_switcher"]
+        await agent.Action(llm=llm, tts_switcher=voices, vad=True)
+
+        async def during():
+            session = current_session()
+            await seen(session, events.Transcribed)
+            await asyncio.sleep(0.7)
+            await agent.switch_service("high")
+
+        beside = asyncio.create_task(during())
+        await agent.start()
+        await beside
+
+    call = run(create_session).raise_for_error()
+    assert call.transcript[2].text == ANSWER
+    (switched,) = call.events.of(events.ServiceSwitched)
+    asked = call.events.of(events.Transcribed)[0].at + 0.7
+    stopped = [e.at for e in call.events.of(events.LLMResponseStopped)]
+    assert asked < stopped[1], "while the answer was being given"
+    assert switched.at >= call.transcript[2].end - 0.5
+    assert pitch(call, call.transcript[2].start, switched.at) < 130
+    assert pitch(call, call.transcript[4].start, call.duration) > 160
+
+
+class FrozenTTS(EspeakTTSService):
+    """Its provider never answers."""
+
+    async def run_tts(self, text, context_id):
+        await asyncio.sleep(3600)
+        yield None
+
+
+def test_a_voice_that_never_answers_is_not_waited_for_for_ever():
+    voices = two_voices(first=FrozenTTS(name="low"))
+    caller = Caller().waits(16).says(ORDER).hears_reply()
+    call = run(session(voices, after(1.0, "high")), caller).raise_for_error()
+    (switched,) = call.events.of(events.ServiceSwitched)
+    assert 10 <= switched.at <= 14
+    assert any("did not finish within" in e.message for e in call.events.of(events.NoticeGiven))
+    assert call.transcript[-1].text == ANSWER
+
+
 def test_the_last_wish_counts_and_the_active_one_is_no_switch():
     call = run(session(two_voices(), after(6.0, "high", "low"))).raise_for_error()
     assert switches(call) == []
@@ -375,6 +421,25 @@ def test_without_failover_the_call_goes_on_and_says_how_to_switch():
     assert switches(call) == [("tts", "low", "high", "manual")]
     assert any("switch_service" in e.message for e in call.events.of(events.NoticeGiven))
     assert call.transcript[-1].text == ANSWER
+
+
+def test_a_voice_that_raises_is_followed_by_the_next_too():
+    first = FailingTTS(1, raises=True, voice=LOW, name="low")
+    call = run(session(two_voices(ServiceSwitcherStrategyFailover, first))).raise_for_error()
+    assert switches(call) == [("tts", "low", "high", "failover")]
+    assert ANSWER in " ".join(e.text for e in call.transcript)
+
+
+def test_a_voice_that_is_dead_from_the_start_is_followed_by_the_next():
+    class Dead(EspeakTTSService):
+        async def start(self, frame):
+            await super().start(frame)
+            await self.push_error("the key was refused", force_treat_as_permanent=True)
+
+    voices = two_voices(ServiceSwitcherStrategyFailover, Dead(voice=LOW, name="low"))
+    call = run(session(voices)).raise_for_error()
+    assert switches(call) == [("tts", "low", "high", "failover")]
+    assert call.transcript[0].text == "Welcome."
 
 
 def test_when_the_last_voice_fails_the_call_ends_with_the_error():
