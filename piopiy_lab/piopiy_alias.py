@@ -48,10 +48,13 @@ PATCHED = {
         "SpeechAgent": ("piopiy_lab.speech_agent", "SpeechAgent"),
     },
     "piopiy.audio.interruptions.base_interruption_strategy": {
-        "BaseInterruptionStrategy": ("pipecat.turns.user_start", "BaseUserTurnStartStrategy"),
+        "BaseInterruptionStrategy": ("piopiy_lab.interruptions", "BaseInterruptionStrategy"),
     },
     "piopiy.audio.interruptions.min_words_interruption_strategy": {
-        "MinWordsInterruptionStrategy": (_NAMES, "MinWordsInterruptionStrategy"),
+        "MinWordsInterruptionStrategy": (
+            "piopiy_lab.interruptions",
+            "MinWordsInterruptionStrategy",
+        ),
     },
     "piopiy.services.mcp_service": {"MCPClient": (_NAMES, "MCPClient")},
     "piopiy.services.ollama.llm": {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
-
 from piopiy_lab import voice_agent
 
 if TYPE_CHECKING:
@@ -18,19 +16,6 @@ class VoiceAgent(voice_agent.VoiceAgent):
     async def AgentAction(self, **parts: Any) -> None:  # noqa: N802 - the SDK's name
         """Do what :meth:`Action` does."""
         await self.Action(**parts)
-
-
-class MinWordsInterruptionStrategy(MinWordsUserTurnStartStrategy):
-    """Lets a caller interrupt only with at least so many words."""
-
-    def __init__(self, *, min_words: int, **options: Any) -> None:
-        """Take the number of words.
-
-        Args:
-            min_words: How many.
-            **options: pipecat's own, ``use_interim`` say.
-        """
-        super().__init__(min_words=min_words, **options)
 
 
 def __getattr__(name: str) -> Any:

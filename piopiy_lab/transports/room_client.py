@@ -67,6 +67,10 @@ class RoomWatcher(Protocol):
         """Whether this participant's audio goes into the pipeline."""
         ...
 
+    def is_muted(self) -> bool:
+        """Whether silence is taken in place of what is heard."""
+        ...
+
     def audio_received(self, frame: rtc.AudioFrame) -> None:
         """A frame of heard audio came."""
 
@@ -206,5 +210,11 @@ class RoomClient(LiveKitTransportClient):
 
     async def _process_audio_stream(self, audio_stream: rtc.AudioStream, participant_id: str):
         async for event in audio_stream:
+            if self._watcher.is_muted():
+                of = event.frame
+                silent = rtc.AudioFrame.create(
+                    of.sample_rate, of.num_channels, of.samples_per_channel
+                )
+                event = rtc.AudioFrameEvent(silent)
             self._watcher.audio_received(event.frame)
             await self._audio_queue.put((event, participant_id))

@@ -38,7 +38,7 @@ class TelecmiParams(LiveKitParams):
 
     Attributes:
         vad_analyzer: A voice activity detector; used where ``Action`` got no ``vad=``.
-        turn_analyzer: Taken for the API's sake; turn taking is ``Action(turn_strategies=...)``'s.
+        turn_analyzer: A turn analyzer; used where ``Action`` got no ``turn_strategies=``.
     """
 
     audio_in_enabled: bool = True
@@ -175,6 +175,10 @@ class TelecmiTransport(LiveKitTransport):
     def is_heard(self, identity: str) -> bool:
         """Whether this participant's audio goes into the pipeline."""
         return self._mixes or identity == self.caller
+
+    def is_muted(self) -> bool:
+        """Whether silence is taken in place of what is heard (``Call.mute``)."""
+        return self.session is not None and self.session.muted
 
     def audio_received(self, frame: rtc.AudioFrame) -> None:
         """A frame of heard audio came; for subclasses."""

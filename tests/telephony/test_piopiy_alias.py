@@ -13,17 +13,28 @@ from pathlib import Path
 import pytest
 from telephony_servers import until
 
-from piopiy_lab import Agent, Caller, events, offline_stack, piopiy_alias, simulate
+from piopiy_lab import Agent, Caller, calls_tool, events, offline_stack, piopiy_alias, simulate
 from piopiy_lab.loopback import LoopbackPlatform
+from piopiy_lab.offline import offline_realtime
 
 EXAMPLES = Path(__file__).parent.parent / "examples_piopiy"
-NAMES = ["basic", "tools", "metadata_and_vad", "telecmi_params", "switching"]
+NAMES = [
+    "basic",
+    "tools",
+    "metadata_and_vad",
+    "telecmi_params",
+    "interruptions",
+    "switching",
+    "speech_agent",
+    "mcp",
+]
 
 
 @pytest.fixture(autouse=True)
 def alias(monkeypatch):
     for name in ("DEEPGRAM", "OPENAI", "CARTESIA"):
         monkeypatch.setenv(f"{name}_API_KEY", "sk-none")
+    monkeypatch.setenv("WEATHER_MCP_SERVER", str(EXAMPLES.parent / "tools" / "mcp_server.py"))
     assert piopiy_alias.enable()
     yield
     piopiy_alias.disable()
@@ -37,8 +48,19 @@ def example(name):
     return module
 
 
-def offline():
+def offline(name=""):
     """The services in place of the cloud's, a fresh one for each call."""
+    if name == "speech_agent":
+        return {
+            "llm": lambda: offline_realtime(speaks=False),
+            "tts": lambda: offline_stack()[2],
+        }
+    if name == "mcp":
+        words = {"replies": {"what is the weather": calls_tool("weather", city="Chennai")}}
+        return {
+            part: lambda n=n: offline_stack(**words)[n]
+            for n, part in enumerate(("stt", "llm", "tts"))
+        }
     return {
         "stt": lambda: offline_stack()[0],
         "llm": lambda: offline_stack()[1],
@@ -49,6 +71,18 @@ def offline():
 CALLER = (
     Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
 )
+
+
+WEATHER = Caller().hears_greeting().says("what is the weather").hears("sunny").hangs_up()
+
+
+SPEECH = (
+    Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply().hangs_up()
+)
+
+
+def caller_of(name):
+    return {"mcp": WEATHER, "speech_agent": SPEECH}.get(name, CALLER)
 
 
 def check(name, module, call):
@@ -64,13 +98,15 @@ def check(name, module, call):
     if name == "telecmi_params":
         assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (8000, 16000)
         assert started.vad_params["stop_secs"] == 0.25
+    if name == "mcp":
+        assert [tool.name for tool in call.tool_calls] == ["weather"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_examples_on_a_scripted_caller(name):
     module = example(name)
     call = await simulate(
-        module.create_session, CALLER, replace=offline(), metadata='{"name": "Asha"}'
+        module.create_session, caller_of(name), replace=offline(name), metadata='{"name": "Asha"}'
     )
     call.raise_for_error()
     check(name, module, call)
@@ -134,17 +170,18 @@ async def test_examples_through_the_loopback_platform(running_agent):
                 platform.agent_token(name),
                 modules[name].create_session,
                 platform.signaling_url,
-                replace=offline(),
+                replace=offline(name),
             )
             async with running_agent(agent):
-                call = await platform.place_call(name, CALLER, metadata={"name": "Asha"})
+                call = await platform.place_call(name, caller_of(name), metadata={"name": "Asha"})
                 call.raise_for_error()
                 await until(lambda: not agent.sessions.running)
             return agent.calls[0]
 
-        calls = await asyncio.gather(*(answer(name) for name in NAMES))
-        for name, call in zip(NAMES, calls, strict=True):
-            check(name, modules[name], call)
+        for names in (NAMES[:4], NAMES[4:]):
+            calls = await asyncio.gather(*(answer(name) for name in names))
+            for name, call in zip(names, calls, strict=True):
+                check(name, modules[name], call)
     assert modules["metadata_and_vad"].seen[-1][2]  # ROOM_CTX
 
 
