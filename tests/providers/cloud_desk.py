@@ -86,10 +86,14 @@ class Desk:
             tts = CartesiaTTSService(
                 **{"api_key": cartesia.key, "url": cartesia.url, "settings": settings, **self.tts}
             )
-            await agent.Action(**{"stt": stt, "llm": llm, "tts": tts, "vad": True, **self.action})
+            await agent.Action(**{"vad": True, **self.parts(stt, llm, tts), **self.action})
             if self.during is not None:
                 self.during(agent)
             await agent.start()
+
+    def parts(self, stt, llm, tts):
+        """Return the parts of Action."""
+        return {"stt": stt, "llm": llm, "tts": tts}
 
     def call(self, caller=BOOKS, **options):
         """Simulate a call."""

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-
-from test_outside import serve_openai, server_in_a_thread
+import threading
+from contextlib import contextmanager
 
 from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate
+from piopiy_lab.fake_providers import FakeOpenAI, Scenario
+from piopiy_lab.offline import calls_tool
+
+
+@contextmanager
+def opened_in_a_thread(server):
+    """Open a fake provider on a real loop in another thread: outside of any simulation."""
+    started, loops, stop = threading.Event(), [], asyncio.Event()
+
+    async def serve():
+        async with server:
+            loops.append(asyncio.get_running_loop())
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert started.wait(5)
+        yield server
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join(5)
+        assert not thread.is_alive()
+
 
 CALLER = (
     Caller()
@@ -18,7 +43,7 @@ CALLER = (
 )
 
 
-def session(port):
+def session(server):
     from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
     from pipecat.services.openai.llm import OpenAILLMService
 
@@ -33,7 +58,7 @@ def session(port):
         agent = VoiceAgent(instructions="You take bookings.", greeting="Hello.", tools=[schema])
         agent.register_tool("book_table", book_table)
         stt, _, tts = offline_stack()
-        llm = OpenAILLMService(api_key="none", base_url=f"http://127.0.0.1:{port}/v1")
+        llm = OpenAILLMService(api_key=server.key, base_url=server.base_url)
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
         await agent.start()
 
@@ -41,9 +66,11 @@ def session(port):
 
 
 def run(**options):
-    with server_in_a_thread(serve_openai) as port:
+    answers = [calls_tool("book_table", people=2), "Booked for two."]
+    fake = FakeOpenAI(answers, token_secs=0.01, scenario=Scenario.slow(first_byte=0.02))
+    with opened_in_a_thread(fake) as server:
         call = asyncio.run(
-            simulate(session(port), CALLER, replace={"stt": "screenplay"}, **options)
+            simulate(session(server), CALLER, replace={"stt": "screenplay"}, **options)
         )
     call.raise_for_error()
     assert call.tool_calls[0].result == {"booked": 2}
@@ -54,9 +81,9 @@ def run(**options):
 def test_frozen_time_makes_a_real_server_reproducible():
     first, second = run(), run()
     assert list(first.events) == list(second.events)
-    assert first.turns[0].parts["llm"] == 0.0  # its 0.1 s of real time took no virtual time
+    assert first.turns[0].parts["llm"] == 0.0  # its 0.07 s of real time took no virtual time
 
 
 def test_charged_time_shows_what_the_server_took():
     call = run(outside="charge")
-    assert 0.05 < call.turns[0].parts["llm"] < 2.0
+    assert 0.03 < call.turns[0].parts["llm"] < 2.0
