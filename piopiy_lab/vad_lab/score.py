@@ -12,6 +12,9 @@ from piopiy_lab.vad_lab.spans import Span
 NEAR_SECS = 0.1
 #: Seconds before the end of an utterance from which on its end is no cut: the last sound fades.
 FADE_SECS = 0.08
+#: Seconds that a detection may begin before an utterance, or go on after it, without being false:
+#: past that it heard something else, an echo say.
+BESIDE_SECS = 0.5
 #: Two waits for a reply that differ by less than this many seconds are alike to a caller.
 ALIKE_SECS = 0.05
 
@@ -25,7 +28,8 @@ class VADScore:
         utterances: How many there are in the reference.
         missed: Utterances in which nothing was found.
         missed_secs: Seconds of speech outside of what was found.
-        false_starts: Detections where nobody spoke.
+        false_starts: Times that speech was detected where nobody spoke (for more than half a
+            second, beside an utterance); every further second counts as one more.
         cuts: Times the detector was sure of silence while the caller spoke on: words are cut.
         start_delay: Median seconds from an utterance's beginning until it was found; None when
             none was.
@@ -64,11 +68,7 @@ def score(
     spans = [(on - starts, off - stops) for on, off in found]  # when the speech itself was
     heard = [_overlapping(utterance, spans) for utterance in reference]
     missed_secs = sum(_uncovered(utterance, spans) for utterance in reference)
-    false = sum(
-        1
-        for begin, end in spans
-        if not any(begin < b + NEAR_SECS and end > a - NEAR_SECS for a, b in reference)
-    )
+    false = sum(_false_in(span, reference) for span in spans)
     cuts = sum(1 for _, off in found if any(a < off < b - FADE_SECS for a, b in reference))
     start_delays = [
         found[places[0]][0] - a
@@ -91,6 +91,20 @@ def score(
         stop_delay=_median(stop_delays),
         found=tuple((round(on, 3), round(off, 3)) for on, off in found),
     )
+
+
+def _false_in(span: Span, reference: Sequence[Span]) -> int:
+    """Count the times that nobody spoke in a detected stretch; a long time counts by the second.
+
+    Else an ear that never hears silence would look good: one detection, nothing missed or cut.
+    """
+    begin, end = span
+    inside = [(a, b) for a, b in reference if begin < b + NEAR_SECS and end > a - NEAR_SECS]
+    if not inside:
+        return max(1, int(end - begin))
+    edges = [begin, *(at for utterance in inside for at in utterance), end]
+    silent = [later - earlier for earlier, later in zip(edges[::2], edges[1::2], strict=True)]
+    return sum(max(1, int(secs)) for secs in silent if secs > BESIDE_SECS)
 
 
 def _overlapping(utterance: Span, spans: Sequence[Span]) -> list[int]:

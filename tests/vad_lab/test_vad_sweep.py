@@ -111,6 +111,16 @@ def test_scores_by_hand():
     assert result.missed_secs == pytest.approx(0.05 + 0.3 + 1.0 + 0.1)
 
 
+def test_a_detection_that_runs_on_after_the_caller_is_false():
+    """Else a deaf ear for silence would look good: one long detection, nothing cut."""
+    settings = {**SETTINGS, "start_secs": 0.2, "stop_secs": 0.3}
+    short = score(settings, [(1.25, 2.7)], [(1.0, 2.0)])  # 0.4 s more than the caller
+    long = score(settings, [(1.25, 2.9)], [(1.0, 2.0)])
+    assert (short.false_starts, long.false_starts) == (0, 1)
+    deaf_to_silence = score(settings, [(1.2, 9.3)], [(1.0, 2.0), (5.0, 6.0)])
+    assert deaf_to_silence.false_starts == 3 + 3  # three seconds between, and three after
+
+
 def test_silero_judges_where_there_is_no_script(call: Call):
     if os.environ.get("PIOPIY_LAB_REQUIRE") != "all":
         pytest.importorskip("silero_vad", reason='pip install "piopiy-lab[reference]"')
