@@ -25,6 +25,7 @@ BAD, CANT_RUN, INTERRUPTED, OUTPUT_CLOSED = 1, 2, 130, 141
 _EXAMPLES = """\
 examples:
   piopiy-lab demo                       a whole call, offline, in a few seconds
+  piopiy-lab talk                       talk to it on your own microphone
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
   piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
   piopiy-lab doctor                     what is installed; paste it into a bug report
@@ -71,6 +72,22 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
             from piopiy_lab.cli.demo import demo
 
             return demo(terminal, options.out, realtime=options.realtime)
+        case "talk" if options.list_devices:
+            from piopiy_lab.cli.talk import list_devices
+
+            return list_devices(terminal)
+        case "talk":
+            from piopiy_lab.cli.talk import talk
+            from piopiy_lab.microphone import HALF_DUPLEX, Microphone
+
+            echo = {"on": True, "off": False}.get(options.echo, HALF_DUPLEX)
+            microphone = Microphone(
+                _device(options.device),
+                _device(options.output or options.device),
+                echo_cancellation=echo,
+                push_to_talk=options.push_to_talk,
+            )
+            return talk(terminal, options.session, microphone)
         case "show":
             from piopiy_lab.cli.show import show
 
@@ -99,6 +116,10 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
         case _:
             terminal.write(_parser().format_help())
             return 0
+
+
+def _device(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +164,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--realtime", action="store_true", help="on the wall clock, as it would be")
     demo.add_argument("--source", action="store_true", help="print the demo's own code instead")
+    talk = command(
+        "talk",
+        "talk to an agent on your microphone",
+        "Call an agent on this computer's microphone and speaker: the offline booking desk, or\n"
+        "your own session. Lines that you type are turns too; Ctrl-C hangs up.",
+        "piopiy-lab talk my_agent:create_session --device USB",
+    )
+    talk.add_argument(
+        "session", nargs="?", metavar="MODULE:FUNCTION", help="or path/to/file.py:FUNCTION"
+    )
+    talk.add_argument("--device", metavar="NAME", help="the devices: an index or a part of a name")
+    talk.add_argument("--output", metavar="NAME", help="another device for the speaker")
+    talk.add_argument(
+        "--echo",
+        choices=("on", "off", "half-duplex"),
+        default="on",
+        help="take the agent's voice out of the microphone's; off with headphones",
+    )
+    talk.add_argument("--push-to-talk", action="store_true", help="start muted; Tab is the key")
+    talk.add_argument("--list-devices", action="store_true", help="list the devices and stop")
     show = command(
         "show",
         "print a saved call",
@@ -181,8 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command(
         "doctor",
         "check what is installed",
-        "Say what is installed, what is missing and how to install it. Changes nothing; keys are\n"
-        "named and never shown. Exits with 0 if calls can run.",
+        "Say what is installed, what is missing and how to install it. Changes nothing; opens\n"
+        "each default sound device for a second to say what it hears; keys by name only.\n"
+        "Exits with 0 if calls can run.",
         "piopiy-lab doctor --json",
     )
     doctor.add_argument("--json", action="store_true", help="as JSON")

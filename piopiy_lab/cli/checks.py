@@ -1,18 +1,14 @@
 """What ``piopiy-lab doctor`` tries out: each check runs one part for real and never raises.
 
-Free of side effects: nothing is opened, written or sent. PortAudio is asked what devices there
-are, which opens none.
+Free of side effects: nothing is written or sent. One thing is opened, and the output says so:
+each default sound device, for a second (``audio_checks``).
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from piopiy_lab.errors import MissingExtraError
 
@@ -56,14 +52,16 @@ class Check:
 
 
 def run_checks() -> list[Check]:
-    """Run every check, in order. Takes about two seconds, most of it imports."""
+    """Run every check, in order: two seconds of imports, and three with sound devices."""
+    from piopiy_lab.cli.audio_checks import audio_checks
+
     return [
         _try("pipecat", _pipecat, base=True),
         _try("voice detection", _detector, base=True),
         _try("turn detection", _turns, base=True),
         _try("offline speech", _speech),
         _try("offline recognition", _recogniser),
-        _audio(),
+        *audio_checks(),
     ]
 
 
@@ -113,66 +111,3 @@ def _recogniser() -> str:
 
     PhraseSTTService(booking_desk().rules().phrases)
     return "PocketSphinx loads"
-
-
-def _audio() -> Check:
-    name = "audio devices"
-    try:
-        with _silent_stderr():  # ALSA and JACK complain there about what isn't plugged in
-            sounddevice: Any = importlib.import_module("sounddevice")
-        devices: list[Any] = list(sounddevice.query_devices())
-        version = sounddevice.get_portaudio_version()[1].split(",")[0]
-    except (ImportError, OSError) as error:
-        return Check(name, "missing", f"no PortAudio ({error})", remedy=_portaudio())
-    except Exception as error:  # PortAudioError, when it can't start
-        return Check(name, "failed", f"{type(error).__name__}: {error}")
-    ins = [d["name"] for d in devices if d["max_input_channels"] > 0]
-    outs = [d["name"] for d in devices if d["max_output_channels"] > 0]
-    found = f"{version}; {len(ins)} in, {len(outs)} out"
-    if not ins or not outs:
-        what = "no microphone" if outs else ("no speaker" if ins else "no audio device")
-        return Check(
-            name,
-            "missing",
-            f"{found}: {what}",
-            remedy="simulated calls need none; to talk, plug one in or use another computer",
-        )
-    default_in, default_out = sounddevice.default.device
-    return Check(name, "ok", f"{found}; {_named(devices, default_in, default_out)}")
-
-
-def _named(devices: list[Any], *defaults: int) -> str:
-    """Return the default microphone and speaker, with their rates."""
-    named = [
-        f"{what} {devices[index]['name']!r} at {devices[index]['default_samplerate']:g} Hz"
-        for what, index in zip(("microphone", "speaker"), defaults, strict=True)
-        if 0 <= index < len(devices)
-    ]
-    return ", ".join(named) or "no default device"
-
-
-def _portaudio() -> str:
-    if sys.platform.startswith("linux"):
-        return (
-            "Debian, Ubuntu: apt install libportaudio2; Fedora: dnf install portaudio; "
-            "conda: conda install portaudio"
-        )
-    return "pip install --force-reinstall sounddevice"
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Turn off the process's standard error, of C libraries too, for a moment."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is none
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)

@@ -112,13 +112,15 @@ def offline_stack(
         MissingExtraError: The "offline" extra isn't installed.
     """
     rules, tools = _rules("offline_stack", phrases, slots, replies, fallback, opening)
+    desk = phrases is None and replies is None
+    try_saying = booking_desk().try_saying if desk else None
 
     from piopiy_lab.offline.llm import RuleLLMService
     from piopiy_lab.offline.stt import PhraseSTTService
     from piopiy_lab.offline.tts import EspeakTTSService
 
     return (
-        PhraseSTTService(rules.phrases),
+        PhraseSTTService(rules.phrases, try_saying=try_saying),
         RuleLLMService(
             rules, tools=tools, first_token_delay=first_token_delay, token_delay=token_delay
         ),

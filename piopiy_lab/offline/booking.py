@@ -158,6 +158,7 @@ class BookingDesk:
         phrases: What the caller can say.
         slots: The values of the phrases' slots.
         replies: What answers each phrase.
+        try_saying: Sentences for a person who calls for the first time.
     """
 
     instructions: str = INSTRUCTIONS
@@ -165,6 +166,11 @@ class BookingDesk:
     phrases: tuple[str, ...] = tuple(REPLIES)
     slots: Mapping[str, Sequence[str]] = field(default_factory=lambda: SLOTS)
     replies: Mapping[str, Reply | Replier] = field(default_factory=lambda: REPLIES)
+    try_saying: tuple[str, ...] = (
+        "a table for two tomorrow at seven",
+        "what times do you have",
+        "what can I say",
+    )
 
     @property
     def tools(self) -> list[FunctionSchema]:

@@ -10,7 +10,7 @@ For free speech take a real recogniser: pipecat's Moonshine, Whisper, Deepgram, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class PhraseSTTService(STTService):
         *,
         rejection_threshold: float = recogniser.REJECTION_THRESHOLD,
         pronunciations: Mapping[str, str] | None = None,
+        try_saying: Sequence[str] | None = None,
         settings: PhraseSTTSettings | None = None,
         **kwargs: Any,
     ) -> None:
@@ -83,6 +84,7 @@ class PhraseSTTService(STTService):
             rejection_threshold: The score above which speech is taken for something else; 0.001
                 is strict, 0.002 forgiving (see ``piopiy_lab.offline.recogniser``).
             pronunciations: Words that the dictionary lacks, in ARPAbet.
+            try_saying: What is shown to a person as examples; three from the book if None.
             settings: pipecat's settings.
             **kwargs: As for pipecat's ``STTService``.
 
@@ -107,6 +109,8 @@ class PhraseSTTService(STTService):
         # link().
         self._left_behind = False
         self.book = book
+        #: Sentences that it understands, to be shown to a person who calls.
+        self.try_saying = tuple(book.examples(3) if try_saying is None else try_saying)
         self._threshold = float(rejection_threshold)
         self._borrowed: recogniser.Borrowed | None = None  # from setup() to cleanup()
         self._forget()

@@ -29,8 +29,9 @@ from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStre
 
 Samples = np.ndarray[Any, Any]
 
-#: Seconds without a callback after which a device counts as lost: the first may come 2 s late.
-SILENT_SECS = 1.0
+#: Seconds without a callback after which a device counts as lost (a busy computer may be a second
+#: late), and within which a device must run after it was opened: some start two seconds late.
+SILENT_SECS = 2.0
 FIRST_SECS = 4.0
 #: Seconds between two looks at the devices.
 LOOK_SECS = 0.2

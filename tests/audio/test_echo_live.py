@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from test_microphone import LINE, count, desk, greeted, on, until
+from live_calls import LINE, count, desk, greeted, on, until
 
 from piopiy_lab import Microphone, events
 

@@ -7,16 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from conftest import MONITOR_RATE, at_monitor_rate, correlation
+from live_calls import LINE, count, greeted, on, until
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.observers.base_observer import BaseObserver
+from virtual_card import MONITOR_RATE, at_monitor_rate, correlation
 
-from piopiy_lab import Microphone, VoiceAgent, events, offline_stack, speech, start_call
+from piopiy_lab import Microphone, VoiceAgent, events, offline_stack, speech
 from piopiy_lab.offline import booking_desk
 
 pytestmark = pytest.mark.realtime
-
-LINE = "a table for two tomorrow at seven"
 
 
 class Heard(BaseObserver):
@@ -29,44 +28,6 @@ class Heard(BaseObserver):
     async def on_push_frame(self, data):
         if isinstance(data.frame, InputAudioRawFrame):
             self.samples.append(np.frombuffer(data.frame.audio, np.int16))
-
-
-async def desk(call_id):
-    words = booking_desk()
-    agent = VoiceAgent(instructions=words.instructions, greeting=words.greeting)
-    stt, llm, tts = offline_stack()
-    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
-    await agent.start()
-
-
-def until(call, met, secs=15.0):
-    """Wait until something is true of a call; what it waits for happens in other processes."""
-    deadline = time.monotonic() + secs
-    while not met():
-        assert time.monotonic() < deadline, f"not in {secs} s: {call}\n{list(call.events)[-5:]}"
-        assert call.state != "ended", call
-        time.sleep(0.02)
-
-
-def count(call, kind):
-    return len(call.events.of(kind))
-
-
-def on(card, microphone, during, session=desk):
-    """Run a call on the virtual card; returns it, ended, and what the speaker played."""
-    with card.listening() as heard:
-        call = start_call(session, microphone)
-        try:
-            until(call, lambda: call.state == "listening")
-            during(call)
-        finally:
-            call.hang_up()
-            call.join(8)
-    return call.raise_for_error(), heard[0]
-
-
-def greeted(call):
-    until(call, lambda: count(call, events.AgentSpeechStopped) >= 1)
 
 
 def test_a_call_is_spoken_into_the_microphone_and_heard_at_the_speaker(card):

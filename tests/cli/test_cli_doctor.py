@@ -8,7 +8,9 @@ import pytest
 
 import piopiy_lab
 from piopiy_lab.cli import checks, doctor, main, packages
+from piopiy_lab.cli.audio_checks import audio_checks
 from piopiy_lab.cli.checks import Check
+from piopiy_lab.transports import devices
 
 
 @pytest.fixture
@@ -125,8 +127,10 @@ def test_no_portaudio_is_missing_with_what_to_install(monkeypatch):
     def gone(name):
         raise OSError("PortAudio library not found")
 
-    monkeypatch.setattr(checks.importlib, "import_module", gone)
-    monkeypatch.setattr(checks.sys, "platform", "linux")
-    check = checks._audio()
+    monkeypatch.setattr(devices, "_sounddevice", None)
+    monkeypatch.setattr(devices.importlib, "import_module", gone)
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    [check] = audio_checks()
     assert check.status == "missing"
     assert "libportaudio2" in str(check.remedy)
+    assert "BrowserMicrophone" in check.detail

@@ -1,0 +1,48 @@
+"""Calls on the virtual sound card, and waiting for what happens in them."""
+
+from __future__ import annotations
+
+import time
+
+from piopiy_lab import VoiceAgent, events, offline_stack, start_call
+from piopiy_lab.offline import booking_desk
+
+LINE = "a table for two tomorrow at seven"
+
+
+async def desk(call_id):
+    words = booking_desk()
+    agent = VoiceAgent(instructions=words.instructions, greeting=words.greeting)
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+
+def until(call, met, secs=15.0):
+    """Wait until something is true of a call; what it waits for happens in other processes."""
+    deadline = time.monotonic() + secs
+    while not met():
+        assert time.monotonic() < deadline, f"not in {secs} s: {call}\n{list(call.events)[-5:]}"
+        assert call.state != "ended", call
+        time.sleep(0.02)
+
+
+def count(call, kind):
+    return len(call.events.of(kind))
+
+
+def on(card, microphone, during, session=desk):
+    """Run a call on the virtual card; returns it, ended, and what the speaker played."""
+    with card.listening() as heard:
+        call = start_call(session, microphone)
+        try:
+            until(call, lambda: call.state == "listening")
+            during(call)
+        finally:
+            call.hang_up()
+            call.join(8)
+    return call.raise_for_error(), heard[0]
+
+
+def greeted(call):
+    until(call, lambda: count(call, events.AgentSpeechStopped) >= 1)
