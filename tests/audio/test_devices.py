@@ -130,20 +130,19 @@ def test_a_device_at_another_rate_is_resampled(card, monkeypatch):
 
 @pytest.mark.realtime
 def test_a_lost_device_is_replaced_and_the_call_goes_on(card):
+    # PulseAudio moves a stream whose source is unloaded to another one by itself, so PortAudio
+    # never hears of it: here its stream dies.
     def during(call):
         greeted(call)
-        card.unplug_microphone()  # and another one becomes the default
+        call._port.session.agents[-1].transport._capture._stream.abort()
         until(call, lambda: len(call.events.of(events.AudioDeviceOpened)) >= 4)
         time.sleep(0.3)
         card.say(LINE)
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 2)
 
-    try:
-        call, _ = on(card, Microphone(), during)
-    finally:
-        card.plug_microphone_in()
+    call, _ = on(card, Microphone(), during)
     lost = call.events.of(events.AudioDeviceLost)
-    assert lost[0].side == "input", lost
+    assert [(e.side, e.why) for e in lost] == [("input", "it was closed")]
     assert call.end_reason == "hung_up"
     assert [e.text for e in call.transcript if e.role == "user"] == [LINE]
 

@@ -43,6 +43,7 @@ class VirtualCard:
             "module-native-protocol-unix auth-anonymous=1",
             "module-null-sink sink_name=speaker rate=48000 channels=2",
             "module-null-sink sink_name=micsink rate=48000 channels=1",
+            "module-remap-source master=micsink.monitor source_name=mic",
         ]
         self.server = subprocess.Popen(
             [
@@ -66,7 +67,7 @@ class VirtualCard:
                 pytest.fail("PulseAudio did not start")
             time.sleep(0.05)
         self.pactl("set-default-sink", "speaker")
-        self.plug_microphone_in()
+        self.pactl("set-default-source", "mic")
 
     def stop(self) -> None:
         self.server.kill()
@@ -76,18 +77,6 @@ class VirtualCard:
         return subprocess.run(
             ["pactl", *arguments], env=self.env, capture_output=True, text=True, check=True
         ).stdout.strip()
-
-    def plug_microphone_in(self) -> None:
-        """Make the microphone the default source."""
-        self._microphone = self.pactl(
-            "load-module", "module-remap-source", "master=micsink.monitor", "source_name=mic"
-        )
-        self.pactl("set-default-source", "mic")
-
-    def unplug_microphone(self) -> None:
-        """Take it away from under whatever captures; another one becomes the default."""
-        self.pactl("set-default-source", "micsink.monitor")
-        self.pactl("unload-module", self._microphone)
 
     def speak(self, samples: np.ndarray, rate: int = 16000) -> subprocess.Popen[bytes]:
         """Begin to play samples into the microphone."""
