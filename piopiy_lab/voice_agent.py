@@ -28,6 +28,7 @@ from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
 from piopiy_lab.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.tools.mcp import MCPConnections
+from piopiy_lab.tools.mcp_stderr import redirect_stderr
 from piopiy_lab.turn_taking import check_realtime_interruption, check_turns
 from piopiy_lab.vad import make_vad
 
@@ -80,6 +81,7 @@ class VoiceAgent:
         self._tools = ToolBox(tools)
         self._parts: Parts | None = None  # written by Action()
         self._mcp = MCPConnections(None)  # written by Action()
+        redirect_stderr()  # for a client that the session connects itself
         self._run: AgentRun | None = None  # the running pipeline; written by start()
 
     @property

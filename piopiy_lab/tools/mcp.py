@@ -16,10 +16,10 @@ import json
 import sys
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
@@ -28,6 +28,7 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
 from piopiy_lab.redaction import redact_text
+from piopiy_lab.tools import mcp_stderr
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
@@ -60,6 +61,7 @@ class MCPConnections:
         self._hold = nullcontext if session is None else session.hold
         self._virtual = session is not None and session.virtual
         self._clients: list[Any] = []  # the ones to close; written by open() and close()
+        self._stderr: dict[Any, TextIO] = {}  # what each server says of itself
 
     async def open(self, given: Any) -> list[Tool]:
         """Connect to what ``mcp_tools`` names, and return the tools that are there.
@@ -69,6 +71,7 @@ class MCPConnections:
             ArgumentError: It is a schema that has no handlers.
             ServiceError: A server could not be reached.
         """
+        mcp_stderr.redirect_stderr()
         tools: list[Tool] = []
         try:
             for source in _sources(given):
@@ -86,6 +89,7 @@ class MCPConnections:
     async def close(self) -> None:
         """Close the connections that no other call uses. May be called again."""
         clients, self._clients = self._clients, []
+        files, self._stderr = self._stderr, {}
         for client in clients:
             left = _users.get(client, 1) - 1
             if left > 0:
@@ -94,6 +98,8 @@ class MCPConnections:
             _users.pop(client, None)
             closing = asyncio.create_task(client.close(), name="piopiy_lab.mcp_close")
             await _wait_in_real_time(closing, CLOSE_SECS, self._virtual)
+        for file in files.values():
+            file.close()
 
     async def _list(self, client: Any) -> ToolsSchema:
         what = describe(client)
@@ -101,7 +107,8 @@ class MCPConnections:
         own = not getattr(client, "_session_requested", False)  # else somebody else closes it
         if own or client in _users:
             self._use(client)
-        with self._hold(f"the tools of {what}"):  # and what is opened in it belongs to it
+        with self._hold(f"the tools of {what}"), self._keeping_stderr(client):
+            # what the task opens belongs to the hold
             listing = asyncio.create_task(client.tools(), name="piopiy_lab.mcp_tools")
         try:
             with self._hold(f"the tools of {what}"):
@@ -115,8 +122,8 @@ class MCPConnections:
             raise
         except Exception as error:
             raise ServiceError(
-                f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}; is its command "
-                "or URL right, and does it run?"
+                f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}"
+                f"{self._said(client)}; is its command or URL right, and does it run?"
             ) from error
 
         finally:
@@ -125,6 +132,21 @@ class MCPConnections:
                 listing.cancel()
                 if server is not None:  # pipecat forgets it here, and its process would stay
                     await _wait_in_real_time(server, CLOSE_SECS, self._virtual)
+
+    @contextmanager
+    def _keeping_stderr(self, client: Any) -> Iterator[None]:
+        """Let a server that is started inside the block write its errors into a file."""
+        if client not in self._stderr:
+            self._stderr[client] = mcp_stderr.new_file()
+        token = mcp_stderr.STDERR.set(self._stderr[client])
+        try:
+            yield
+        finally:
+            mcp_stderr.STDERR.reset(token)
+
+    def _said(self, client: Any) -> str:
+        words = mcp_stderr.last_words(self._stderr.get(client))
+        return f" (it said: {words})" if words else ""
 
     def _use_clients_of(self, schemas: ToolsSchema) -> None:
         """Close a schema's clients with the call, as pipecat does."""
@@ -167,7 +189,8 @@ class MCPConnections:
         session = None
         try:
             with self._hold(f"the answer of {what} to {name}"):
-                session = await client._open_session(as_owner=False)
+                with self._keeping_stderr(client):
+                    session = await client._open_session(as_owner=False)
                 answer = await session.call_tool(
                     name, arguments={**arguments, **(client._tools_arguments.get(name) or {})}
                 )

@@ -1,0 +1,61 @@
+"""Where an MCP server's standard error goes: to a file of ours, for the words of an error.
+
+``mcp`` gives a server the ``sys.stderr`` of when it was imported. A notebook's has no file
+descriptor, so there no server would start; and elsewhere a server's log lines would land in the
+user's terminal. The client's module is patched once, when a client is first seen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+from piopiy_lab.redaction import redact_text
+
+#: The file for the server that is started in this context.
+STDERR: ContextVar[TextIO | None] = ContextVar("piopiy_lab_mcp_stderr", default=None)
+
+#: Characters of a server's last words in an error.
+_LAST_WORDS = 300
+
+
+def redirect_stderr() -> None:
+    """Patch pipecat's MCP module, if it is loaded, so that servers start in a notebook too."""
+    module: Any = sys.modules.get("pipecat.services.mcp_service")
+    if module is None or getattr(module.stdio_client, "_piopiy_lab", False):
+        return
+    original = module.stdio_client
+
+    def stdio_client(server: Any, errlog: TextIO | None = None) -> Any:
+        return original(server, errlog=errlog or STDERR.get() or _default())
+
+    stdio_client._piopiy_lab = True  # type: ignore[attr-defined]
+    module.stdio_client = stdio_client
+
+
+def _default() -> TextIO:
+    """Return the process's standard error, or a file that nobody reads where it has none."""
+    try:
+        sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return new_file()
+    return sys.stderr
+
+
+def new_file() -> TextIO:
+    """Return a file for one server; it is gone when it is closed."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+
+
+def last_words(file: TextIO | None) -> str:
+    """Return the end of what a server wrote, in one line and without secrets; "" if nothing."""
+    if file is None or file.closed:
+        return ""
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    raw = os.pread(descriptor, 4 * _LAST_WORDS, max(0, size - 4 * _LAST_WORDS))
+    lines = raw.decode("utf-8", "replace").strip().splitlines()
+    return redact_text(" ".join(lines[-1].split())[-_LAST_WORDS:]) if lines else ""
