@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 
 from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
+from pydantic import ConfigDict
 
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
@@ -40,6 +41,8 @@ class TelecmiParams(LiveKitParams):
         vad_analyzer: A voice activity detector; used where ``Action`` got no ``vad=``.
         turn_analyzer: A turn analyzer; used where ``Action`` got no ``turn_strategies=``.
     """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     audio_in_enabled: bool = True
     audio_in_sample_rate: int | None = 16000

@@ -92,6 +92,33 @@ async def test_interrupting_another_cell_leaves_kernel_and_calls_alive():
             await manager.shutdown_kernel(now=True)
 
 
+async def test_interrupting_a_cell_spares_an_agent_on_the_kernels_own_loop():
+    from jupyter_client.manager import start_new_async_kernel
+
+    code = SESSION.partition("handle = ")[0] + "task = asyncio.create_task(agent.connect())\n"
+    async with SignallingServer() as server:
+        manager, client = await start_new_async_kernel()
+        try:
+            _, failed = await run(client, code.format(url=server.url))
+            assert failed is None
+            await until(lambda: server.sids)
+
+            async def interrupt():
+                await asyncio.sleep(1.0)
+                await manager.interrupt_kernel()
+
+            _, failed = await run(client, "import time\ntime.sleep(20)", interrupt=interrupt)
+            assert failed == "KeyboardInterrupt"
+            shown, _ = await run(
+                client, "await asyncio.sleep(0.5)\nprint(agent.state, task.done())"
+            )
+            assert shown.strip() == "connected False"
+            assert len(server.auths) == 1  # and it was never disconnected
+        finally:
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)
+
+
 async def test_a_background_agent_serves_and_shows_a_table(make_agent):
     before = set(threading.enumerate())
     release = threading.Event()

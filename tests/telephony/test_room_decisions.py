@@ -1,0 +1,81 @@
+"""What the room's reports do to a call: decided without a network."""
+
+from __future__ import annotations
+
+import pytest
+
+from piopiy_lab import events
+from piopiy_lab.errors import RoomError
+from piopiy_lab.event_log import EventLog
+from piopiy_lab.recorder import Recorder
+from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports.room import RoomTransport, room_params
+from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
+
+SIP, EGRESS = 3, 2
+
+
+@pytest.fixture
+def room():
+    """A transport in a session that nobody runs; it never connects."""
+    session = Session(
+        log=EventLog(clock=lambda: 2.0),
+        recorder=Recorder(24000),
+        origin="room",
+        open_transport=lambda *_: None,
+    )
+    return RoomTransport(session, TransportSettings(), "ws://127.0.0.1:1", "tok-room", "r1")
+
+
+async def test_a_link_lost_for_good_is_an_error_with_livekits_word(room):
+    room.room_lost("CONNECTION_TIMEOUT")
+    assert room.session.reason == "error"
+    assert isinstance(room.session.error, RoomError)
+    assert "CONNECTION_TIMEOUT" in str(room.session.error)
+    assert not room.session.handed_over  # the caller's line is to be hung up
+
+
+async def test_a_room_that_the_platform_closed_is_the_callers_hanging_up(room):
+    room.room_lost("ROOM_DELETED")
+    assert room.session.reason == "caller_hung_up"
+
+
+async def test_a_caller_who_left_before_we_were_in_has_hung_up(room):
+    room.participant_gone("recorder", EGRESS)
+    assert room.session.reason is None
+    room.participant_gone("sip_1", SIP)
+    assert room.session.reason == "caller_hung_up"
+
+
+async def test_while_a_link_is_mended_nobody_leaves_and_it_is_told(room):
+    room.caller = "sip_1"
+    room.link_lost()
+    room.participant_gone("sip_1", SIP)  # LiveKit's own tidying up
+    assert room.session.reason is None
+    assert room.session.log.of(events.RoomLinkLost)
+    room.get_participants = lambda: ["sip_1"]
+    room.link_restored()
+    assert room.session.reason is None
+    assert room.session.log.of(events.RoomLinkRestored)[0].secs == 0.0
+    room.link_lost()
+    room.get_participants = list
+    room.link_restored()
+    assert room.session.reason == "caller_hung_up"  # gone while the link was down
+
+
+async def test_rates_and_the_users_own_parameters_reach_the_room():
+    given = TelecmiParams(audio_out_queue_size_ms=300, audio_in_user_tracks=False)
+    params = room_params(
+        TransportSettings(
+            audio_in_sample_rate=8000, audio_out_sample_rate=16000, telecmi_params=given
+        )
+    )
+    assert (params.audio_in_sample_rate, params.audio_out_sample_rate) == (8000, 16000)
+    assert (params.audio_out_queue_size_ms, params.audio_in_user_tracks) == (300, False)
+    with pytest.raises(ValueError, match="no_such"):
+        TelecmiParams(no_such=1)
+
+
+async def test_outside_of_a_call_a_transport_says_what_is_missing():
+    with pytest.raises(RoomError, match="url, token, room_name is missing"):
+        TelecmiTransport()
