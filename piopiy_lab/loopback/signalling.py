@@ -6,6 +6,7 @@ says no, and send ``join_room`` and ``cancel_room``. Runs on the platform's loop
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
@@ -61,7 +62,7 @@ class SignallingServer:
         self._token_of = token_of
         self._web: WebServer | None = None
         self._server: socketio.AsyncServer | None = None
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._background: set[asyncio.Task[Any]] = set()  # python-engineio's own tasks
         self.port = 0  # written by the first start()
 
     async def start(self) -> None:
@@ -70,6 +71,7 @@ class SignallingServer:
         self._server = server = socketio.AsyncServer(
             async_mode="aiohttp", cors_allowed_origins=[], logger=False, engineio_logger=False
         )
+        self._background = _collect_background(server)
         by_sid: dict[str, AgentConnection] = {}
 
         async def connect(sid: str, environ: Any, auth: Any = None) -> None:
@@ -107,6 +109,10 @@ class SignallingServer:
             self._dispatcher.remove(connection)
         await self._server.shutdown()
         await self._web.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background.clear()
         self._server = self._web = None
 
     # --- the JSON dialect ---------------------------------------------------------------------
@@ -146,3 +152,21 @@ class SignallingServer:
         finally:
             self._dispatcher.remove(connection)
         return socket
+
+
+def _collect_background(server: socketio.AsyncServer) -> set[asyncio.Task[Any]]:
+    """Return a set that holds the tasks which python-engineio starts, while they run.
+
+    It keeps no hold of them itself: each connection's ping would sleep on after the server's end.
+    """
+    tasks: set[asyncio.Task[Any]] = set()
+    start = server.eio.start_background_task
+
+    def start_background_task(*args: Any, **options: Any) -> asyncio.Task[Any]:
+        task = start(*args, **options)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    server.eio.start_background_task = start_background_task
+    return tasks
