@@ -39,6 +39,10 @@ class CallerPort:
         """Not from here."""
         self._refuse("user_says")
 
+    def press(self, digits: str) -> None:
+        """Not from here."""
+        self._refuse("press")
+
     def interrupt(self) -> None:
         """Not from here."""
         self._refuse("interrupt")

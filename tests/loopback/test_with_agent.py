@@ -9,7 +9,7 @@ import pytest
 from clients import HandMadeAgent
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
-from piopiy_lab.errors import LoopbackError
+from piopiy_lab.errors import CallError, LoopbackError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform, phone_call
 
 pytestmark = pytest.mark.realtime
@@ -121,6 +121,12 @@ def test_a_link_that_is_cut_for_good_loses_the_call(monkeypatch):
         async with LoopbackPlatform() as platform, HandMadeAgent(platform):
             work = asyncio.create_task(platform.place_call("desk", Caller().waits(60)))
             phone = await platform.wait_answered()
+            for command in (
+                lambda: phone.call.say("hello"), lambda: phone.call.press("1"),
+                lambda: phone.call.interrupt(), lambda: phone.call.tune(stop_secs=0.3),
+            ):  # fmt: skip
+                with pytest.raises(CallError, match="the caller's end of a call"):
+                    command()
             platform.cut_link(phone.room.name)
             async with asyncio.timeout(10):
                 return await work, platform.rooms
