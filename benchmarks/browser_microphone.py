@@ -30,7 +30,7 @@ SESSION = """
 import time
 from piopiy_lab import BrowserMicrophone, Caller, VoiceAgent, offline_stack, start_call
 from piopiy_lab import events as E
-from piopiy_lab.transports import browser, browser_wire
+from piopiy_lab.transports import browser_wire
 
 async def create_session(call_id):
     agent = VoiceAgent(instructions="Bookings.", greeting="Hello.")
@@ -38,22 +38,17 @@ async def create_session(call_id):
     await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
     await agent.start()
 
-late, up, down = [], [], []
-arrived, send = browser_wire.PageClock.arrived, browser.BrowserTransport.send
+late, up = [], []
+arrived = browser_wire.PageClock.arrived
 
 def arrived_noted(self, at, now):
     secs = arrived(self, at, now)
     late.append(secs); up.append(1280)
     return secs
 
-def send_noted(self, samples):
-    down.append(samples.nbytes)
-    send(self, samples)
-
 browser_wire.PageClock.arrived = arrived_noted
-browser.BrowserTransport.send = send_noted
 
-def cpu(secs):
+def cpu():
     "CPU seconds of this process for each second, in percent."
     before = time.process_time(), time.monotonic()
     return lambda: 100 * (time.process_time() - before[0]) / (time.monotonic() - before[1])
@@ -175,7 +170,7 @@ def measure(server: LabServer, chrome: Chrome, secs: float) -> None:
     print(f"end of speech to answer, in the page  {in_page * 1000:5.0f} ms")
     print(f"                         in the call  {in_call * 1000:5.0f} ms")
     print(f"mouth to ear, added by the browser    {(in_page - in_call) * 1000:5.0f} ms")
-    notebook.execute("call.mute(); late.clear(); up.clear(); used = cpu(1); at = time.monotonic()")
+    notebook.execute("call.mute(); late.clear(); up.clear(); used = cpu(); at = time.monotonic()")
     page.wait_for_timeout(secs * 1000)
     with_browser = notebook.value("used()")
     p50, p95, most = notebook.value(
@@ -192,7 +187,7 @@ def measure(server: LabServer, chrome: Chrome, secs: float) -> None:
     notebook.wait_for("call.end_reason")
     notebook.run(2)
     notebook.wait_for("call.state == 'listening' and call.events.now() > 3")
-    notebook.execute("used = cpu(1)")
+    notebook.execute("used = cpu()")
     page.wait_for_timeout(secs * 1000)
     without = notebook.value("used()")
     print(f"kernel CPU of a muted call            {with_browser:5.1f} % of a core")

@@ -41,7 +41,7 @@ BASE_URL = "/hub/user-1/"
 #: A name that the browser takes to 127.0.0.1 and that, unlike "localhost", is no secure context.
 INSECURE_HOST = "insecure.test"
 #: Seconds for anything in the browser; a kernel's first import of pipecat is the slowest.
-TIMEOUT_SECS = 20.0
+TIMEOUT_SECS = 30.0
 
 
 def missing_parts() -> str | None:

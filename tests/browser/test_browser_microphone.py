@@ -307,6 +307,23 @@ def test_a_cell_without_await_loses_audio_and_says_so(open_notebook, silent):
     notebook.wait_for("call.end_reason == 'hung_up'")
 
 
+def test_a_kernel_that_restarts_closes_the_microphone(open_notebook, silent):
+    spy = """
+        const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        window.tracks = [];
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          const stream = await open(wanted);
+          window.tracks.push(...stream.getTracks());
+          return stream;
+        };"""
+    notebook = open_notebook(SESSION, START, before=lambda page: page.add_init_script(spy))
+    start(notebook)
+    assert notebook.page.evaluate("tracks.map(t => t.readyState)") == ["live"]
+    kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    notebook.page.evaluate(f"{kernel}.restart()")
+    notebook.page.wait_for_function("tracks.every(t => t.readyState === 'ended')")
+
+
 def failed(notebook):
     """Run the cells, press the button if there is one to press, and return the strip's text."""
     notebook.run(0)

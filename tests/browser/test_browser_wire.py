@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports import browser_wire as wire
 from piopiy_lab.transports.browser import STALE_SECS, BrowserTransport
 from piopiy_lab.transports.opening import opener
-from piopiy_lab.widgets.browser_microphone import BrowserMicrophoneWidget, check_kernel
+from piopiy_lab.widgets.browser_microphone import TEXT, BrowserMicrophoneWidget, check_kernel
 
 PAGE, OTHER = "page-0001", "page-0002"
 FRAME = np.arange(640, dtype=np.int16)
@@ -267,8 +269,8 @@ def test_only_the_owners_audio_is_heard():
         await room.start()
         for k in range(10):
             await asyncio.sleep(0.04)
-            room.page.say(audio(k, k * 0.04), FRAME.tobytes())
             room.page.say(audio(k, k * 0.04, OTHER), bytes(1280))
+            room.page.say(audio(k, k * 0.04), FRAME.tobytes())
         await asyncio.sleep(0.1)
         assert len(room.fed) == 10
         assert all((samples == FRAME).all() for _, samples in room.fed)
@@ -404,6 +406,28 @@ def test_the_notebooks_channel_is_asked_for():
     finally:
         display.set_hook(before)
     assert origin == "browser"
+
+
+@pytest.mark.realtime
+def test_headless_the_notebook_stays_silent_and_the_call_has_its_error():
+    cells = [
+        "from piopiy_lab import BrowserMicrophone, VoiceAgent, offline_stack, start_call",
+        "async def create_session(call_id):\n"
+        "    agent = VoiceAgent(instructions='x')\n"
+        "    stt, llm, tts = offline_stack()\n"
+        "    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)\n"
+        "    await agent.start()",
+        "call = start_call(create_session, BrowserMicrophone(timeout=1))",
+        "call = await call.wait()",
+        "type(call.error).__name__",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    outputs = [cell.outputs for cell in book.cells]
+    assert [len(out) for out in outputs] == [0, 0, 2, 0, 1]
+    assert [out.output_type for out in outputs[2]] == ["display_data", "display_data"]
+    assert outputs[2][0].data["text/plain"] == TEXT  # the same in every run
+    assert outputs[4][0].data["text/plain"] == "'NoBrowserError'"
 
 
 @pytest.mark.parametrize("version", ["7.0.0", "7.1.0", "7.3.2"])
