@@ -248,3 +248,26 @@ def test_the_hook_is_light() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_error_shows_the_users_own_lines():
+    """Of the frames only the user's; of what they raised from, too."""
+    import asyncio
+
+    from piopiy_lab import Caller, simulate
+
+    async def create_session():
+        try:
+            await asyncio.sleep(0.1)
+            raise KeyError("desk")
+        except KeyError as error:
+            raise RuntimeError("no such <desk>") from error
+
+    call = asyncio.run(simulate(create_session, Caller().waits(1)))
+    html = call._repr_mimebundle_()["text/html"]
+    shown = html[html.index('class="pp-traceback"') : html.index("</pre>")]
+    assert "KeyError: &#x27;desk&#x27;" in shown
+    assert "RuntimeError: no such &lt;desk&gt;" in shown
+    assert shown.count(", line ") == 2
+    assert "raise KeyError(" in shown
+    assert "runner.py" not in shown

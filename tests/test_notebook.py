@@ -121,3 +121,19 @@ def test_the_glue_imports_no_ipython() -> None:
         "assert not {'IPython', 'ipykernel', 'traitlets', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_error_in_the_session_shows_its_own_line_in_the_cell_that_started_the_call() -> None:
+    started, _ = run(
+        "from piopiy_lab import Caller, start_call\n"
+        "async def create_session():\n"
+        "    answer = 6 * 7\n"
+        "    raise LookupError('no desk')\n"
+        "call = start_call(create_session, Caller().waits(1))",
+        "call.join()",
+        startup="import piopiy_lab",
+    )
+    shown = one(started)["text/html"]
+    assert "cell, line 4, in create_session" in shown
+    assert "raise LookupError(&#x27;no desk&#x27;)" in shown
+    assert "LookupError: no desk" in shown

@@ -28,6 +28,7 @@ examples:
   piopiy-lab talk                       talk to it on your own microphone
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
   piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
+  piopiy-lab notebooks                  learn by doing: copies notebooks, opens JupyterLab
   piopiy-lab doctor                     what is installed; paste it into a bug report
 """
 
@@ -109,6 +110,10 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                     quiet=options.quiet,
                 ),
             )
+        case "notebooks":
+            from piopiy_lab.cli.notebooks import notebooks
+
+            return notebooks(terminal, options.folder, start=not options.no_start)
         case "doctor":
             from piopiy_lab.cli.doctor import doctor
 
@@ -219,6 +224,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--record", type=Path, metavar="DIR", help="save each call in here")
     serve.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    notebooks = command(
+        "notebooks",
+        "copy the notebooks and open them",
+        "Copy the notebooks that came with the package into a folder and start JupyterLab there.\n"
+        "Notebooks that are there already stay as they are.",
+        "piopiy-lab notebooks my-notebooks",
+    )
+    notebooks.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("piopiy-lab-notebooks"),
+        metavar="DIR",
+        help="the folder to copy them to (default: %(default)s)",
+    )
+    notebooks.add_argument("--no-start", action="store_true", help="only copy them")
     doctor = command(
         "doctor",
         "check what is installed",

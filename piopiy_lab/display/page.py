@@ -16,6 +16,7 @@ import numpy as np
 
 from piopiy_lab.display.palette import PARTS
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownToolCall, ShownTurn
+from piopiy_lab.display.user_traceback import user_traceback
 from piopiy_lab.display.wording import WHO, called, clock, compact, milliseconds, unheard
 
 
@@ -80,11 +81,17 @@ def conversation(call: ShownCall, playable: bool) -> str:
     items += [(tool.start, 10_000, _tool(tool, playable)) for tool in call.tool_calls]
     rows = "\n".join(text for _, _, text in sorted(items, key=lambda item: item[:2]))
     error = getattr(call, "error", None)
-    failed = note(f"{type(error).__name__}: {error}") if error is not None else ""
+    failed = _failure(error) if error is not None else ""
     hint = "Click a word, a time or the picture to hear it." if playable and rows else ""
     return (
         f'<ol class="pp-talk">\n{rows or "<li>Nothing was said.</li>"}\n</ol>{failed}{note(hint)}'
     )
+
+
+def _failure(error: BaseException) -> str:
+    theirs = user_traceback(error)
+    where = f'<pre class="pp-traceback">{escape(theirs)}</pre>' if theirs else ""
+    return note(f"{type(error).__name__}: {error}") + where
 
 
 def _turn_after(call: ShownCall, index: int) -> ShownTurn | None:

@@ -27,11 +27,11 @@ def test_version(capsys):
 def test_help_has_an_example_for_each_command(capsys, arguments):
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    for command in ("demo", "show", "doctor"):
+    for command in ("demo", "show", "notebooks", "doctor"):
         assert f"\n  piopiy-lab {command}" in out
 
 
-@pytest.mark.parametrize("command", ["demo", "show", "doctor"])
+@pytest.mark.parametrize("command", ["demo", "show", "notebooks", "doctor"])
 def test_a_commands_help_has_its_own_example(capsys, command):
     assert main([command, "--help"]) == 0
     assert f"example:\n  piopiy-lab {command}" in capsys.readouterr().out

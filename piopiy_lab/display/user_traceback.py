@@ -1,0 +1,58 @@
+"""The user's own part of a traceback: where *their* code failed, without the way there.
+
+A call runs deep inside of pipecat and asyncio; of forty frames two are the user's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+
+#: Where code lives that the user didn't write.
+_FOREIGN = tuple(
+    str(Path(place))
+    for place in (
+        Path(__file__).parents[1],  # this package
+        Path(asyncio.__file__).parents[1],  # the standard library
+        sysconfig.get_paths()["purelib"],
+        sysconfig.get_paths()["platlib"],
+    )
+)
+#: How ipykernel names the file of a cell; the numbers differ from run to run.
+_CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input-")
+
+
+def user_traceback(error: BaseException) -> str:
+    """Return the user's frames of an error and of what caused it; "" when there are none.
+
+    Args:
+        error: As it was raised, with its ``__traceback__``.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        chain.append(current)
+        current = current.__cause__
+    for one in reversed(chain):
+        frames = [f for f in traceback.extract_tb(one.__traceback__) if _is_theirs(f.filename)]
+        if frames:
+            lines = [
+                f"  {_place(f.filename)}, line {f.lineno}, in {f.name}\n    {f.line or ''}"
+                for f in frames
+            ]
+            parts.append("\n".join([*lines, f"{type(one).__name__}: {one}"]))
+    return "\n\n".join(parts)
+
+
+def _is_theirs(filename: str) -> bool:
+    return bool(_CELL.search(filename)) or not filename.startswith((*_FOREIGN, "<"))
+
+
+def _place(filename: str) -> str:
+    return "cell" if _CELL.search(filename) else f'File "{filename}"'
