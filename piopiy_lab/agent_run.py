@@ -34,8 +34,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import call_control, events, modelled_latency, vad
 from piopiy_lab.connection_watch import watch_connection
-from piopiy_lab.errors import ServiceError
-from piopiy_lab.failures import failure
+from piopiy_lab.failures import failure, not_ready
 from piopiy_lab.hearing_out import HearingOut
 from piopiy_lab.modes import greeting_request, line_request
 from piopiy_lab.pipeline_build import (
@@ -242,13 +241,7 @@ class AgentRun:
         waiting = [
             type(p).__name__ for p in self._chain.processors if p.name not in self._set_up
         ] or ["the pipeline"]
-        self._session.end(
-            "error",
-            ServiceError(
-                f"{' and '.join(waiting)} did not get ready within {READY_SECS:g} s: "
-                "is its provider reachable, and its key valid?"
-            ),
-        )
+        self._session.end("error", not_ready(waiting, READY_SECS))
 
     # --- commands, on the session's loop -----------------------------------------------------
 

@@ -14,6 +14,14 @@ from piopiy_lab.session import Session
 from piopiy_lab.switching import uncaught
 
 
+def not_ready(waiting: list[str], secs: float) -> ServiceError:
+    """Return the error of services that did not get ready in time."""
+    return ServiceError(
+        f"{' and '.join(waiting)} did not get ready within {secs:g} s: "
+        "is its provider reachable, and its key valid?"
+    )
+
+
 def failure(frame: ErrorFrame, session: Session) -> ServiceError | None:
     """Return the error that ends the call, None where it goes on.
 
