@@ -100,6 +100,7 @@ def _session(place: str | None) -> Any:
         from piopiy_lab.cli.demo_session import create_session
 
         return create_session
+
     from piopiy_lab.cli.serve import load_session
 
     return load_session(place)
