@@ -12,8 +12,8 @@ from piopiy_lab import AudioFile, Caller, events, offline_stack, simulate
 from piopiy_lab.cli.demo_session import create_session
 
 FOLDER = Path("/usr/share/sounds/alsa")
-#: A known fault: of these the recogniser makes a booking ("eight people", ...). A stricter threshold
-#: rejects some of its own sentences instead, and still takes Side_Left for "nine people".
+#: A known fault: of these the recogniser makes a booking ("eight people", ...). A stricter
+#: threshold rejects some of its own sentences instead, and still mishears Side_Left.
 MISHEARD = pytest.mark.xfail(
     reason="the offline recogniser mishears this voice instead of rejecting it", strict=True
 )
