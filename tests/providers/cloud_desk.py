@@ -109,3 +109,12 @@ def errors_of(call):
 
 def said(call, role):
     return [entry.text for entry in call.transcript if entry.role == role]
+
+
+def said_and_done(call):
+    """Return the conversation without its times.
+
+    On a very busy machine bytes on loopback may be a moment late, and the virtual clock be ahead.
+    """
+    turns = [(entry.role, entry.text, entry.interrupted) for entry in call.transcript]
+    return turns, [(tool.name, tool.arguments) for tool in call.tool_calls], call.end_reason

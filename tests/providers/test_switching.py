@@ -112,4 +112,4 @@ def test_a_call_in_real_time_twice_in_a_row():
         call.raise_for_error()
         assert said(call, "user") == [SAYS[0]]
         assert not errors_of(call)
-        assert call.turns[0].total < 1.5
+        assert call.turns[0].total < 3.0  # in real time Smart Turn may wait its 1.5 s
