@@ -21,6 +21,7 @@ that you can look at them; without it, the test's temporary folder.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
@@ -89,6 +90,7 @@ class LabServer:
                  "--ServerApp.terminals_enabled=False"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment(),
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )  # fmt: skip
         try:
             self._wait_until_ready()
@@ -385,6 +387,12 @@ def write_capture(path: Path, samples: Any, sample_rate: int = 48000, channels: 
 
     clip = np.zeros(sample_rate, np.int16) if samples is None else samples
     soundfile.write(path, np.repeat(clip[:, None], channels, axis=1), sample_rate, "PCM_16")
+
+
+def _end_with_parent() -> None:
+    """Let the server end when the test run is killed; Linux only, runs in the new process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _free_port() -> int:
