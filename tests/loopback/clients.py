@@ -34,6 +34,7 @@ class HandMadeAgent:
         self.log = None
         self.happened = asyncio.Event()
         self._tasks = set()
+        self._connecting = []
         self.client = socketio.AsyncClient(reconnection=True, reconnection_delay=0.2,
                                            handle_sigint=False)  # fmt: skip
         self.client.on("join_room", self._invited)
@@ -48,7 +49,11 @@ class HandMadeAgent:
         return self
 
     async def __aexit__(self, *_):
+        await asyncio.gather(*(c for _, c in self._connecting), return_exceptions=True)
         await self.leave()
+        for room, _ in self._connecting:
+            if room.isconnected():
+                await room.disconnect()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -80,7 +85,11 @@ class HandMadeAgent:
         room.on("data_received", lambda packet: self.data.append((packet.topic, packet.data)))
         room.on("track_subscribed", lambda track, *_: self.spawn(self._listen(track)))
         room.on("participant_disconnected", self._left)
-        await room.connect(payload["url"], payload["token"])
+        # LiveKit's library ends the whole process (SIGTERM) some seconds after a connect() that
+        # was cancelled half way: let it finish, whatever becomes of us.
+        connecting = asyncio.ensure_future(room.connect(payload["url"], payload["token"]))
+        self._connecting.append((room, connecting))
+        await asyncio.shield(connecting)
         self.source = rtc.AudioSource(RATE, 1)
         track = rtc.LocalAudioTrack.create_audio_track("voice", self.source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)

@@ -220,6 +220,8 @@ def tone_call(link, secs=2.0, during=None):
                 traffic = platform._rooms.rooms["room"].link
                 work = asyncio.create_task(during(platform)) if during else None
                 await play_tone(playing, secs)
+                if not listener.frames:  # packets of the handshake were lost: once more
+                    await play_tone(playing, secs)
                 stats = await hearing.get_rtc_stats()
                 await listener.stop()
                 if work is not None:
