@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from piopiy_lab.speech_agent import SpeechAgent
     from piopiy_lab.tools import end_call, tool_options, transfer_call, transfer_call_to
     from piopiy_lab.transports.browser_microphone import BrowserMicrophone
+    from piopiy_lab.vad_lab import vad_sweep
     from piopiy_lab.voice_agent import VoiceAgent
 
 #: Every public name (and what %load_ext looks for), and the module that it comes from.
