@@ -208,3 +208,10 @@ def test_no_secret_and_no_registry_is_named():
         if path.suffix in {".png", ".wav"} or not path.is_file() or name == "tests/test_package.py":
             continue
         assert not hosts.search(path.read_text(errors="replace")), name
+
+
+def test_every_test_module_has_a_name_of_its_own():
+    """Without packages, pytest takes two modules of one name for one."""
+    modules = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    names = [path.stem for path in modules]
+    assert sorted(names) == sorted(set(names))
