@@ -23,7 +23,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from pipecat.frames.frames import Frame, TTSTextFrame
+from pipecat.frames.frames import Frame, OutputAudioRawFrame, TTSTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab import events, pcm
@@ -49,6 +49,14 @@ DRIFT_SECS = 0.01
 #: Seconds that the user's side stays closed after the agent's last audible sample, half-duplex:
 #: a room's reverberation, and what a device keeps back.
 HALF_DUPLEX_TAIL_SECS = 0.25
+#: Seconds by which the output may be woken too late before a gap in its sound is the loop's fault,
+#: and within which the next piece must then follow: one that comes later was not there yet.
+LATE_SECS = 0.05
+#: What to do about a loop that is busy.
+BUSY_LOOP = (
+    "the session's loop was busy: move blocking work into a thread "
+    "(await asyncio.to_thread(function))"
+)
 
 
 class LiveTransport(SessionTransport):
@@ -92,6 +100,7 @@ class LiveTransport(SessionTransport):
         self._next_at: float | None = None  # seconds of the next captured sample
         self._errors: list[float] = []  # seconds by which the last blocks came after the count
         self._held_secs = 0.0  # what clean() holds back
+        self._late_at: float | None = None  # when the output was woken too late, the last time
         self._level_at = 0.0
         self._user_power = self._agent_power = 0.0  # sums of squares since the last level event
         self._user_count = 0
@@ -216,8 +225,7 @@ class LiveTransport(SessionTransport):
                 "input",
                 "stale",
                 secs,
-                "the session's loop was busy: move blocking work into a thread "
-                "(await asyncio.to_thread(function))",
+                BUSY_LOOP,
             )
             return
         ready = self.clean(at, samples)
@@ -246,6 +254,17 @@ class LiveTransport(SessionTransport):
             self._errors.clear()
             if abs(drift) > DRIFT_SECS:
                 self._next_at += drift
+
+    def woken(self) -> None:
+        """Note that the output is about to hand over its next piece, if there is one."""
+        now = self.session.now()
+        late = now - (self.playout.ends_at - self.lead_secs)
+        self._late_at = now if late > LATE_SECS else None
+
+    @property
+    def loop_was_late(self) -> bool:
+        """Whether the piece that is handed over now would have been earlier on an idle loop."""
+        return self._late_at is not None and self.session.now() - self._late_at < LATE_SECS
 
     def _agent_is_heard(self, start: float, secs: float) -> bool:
         starts = self.playout.speech_starts
@@ -287,6 +306,12 @@ class LiveOutput(SessionOutput):
     """The agent's side on a live device: words count when they are heard."""
 
     _transport: LiveTransport
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Hand a piece to the device; notes when the loop comes back to it too late."""
+        done = await super().write_audio_frame(frame)
+        self._transport.woken()
+        return done
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM

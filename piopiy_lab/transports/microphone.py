@@ -24,7 +24,7 @@ from piopiy_lab.microphone import HALF_DUPLEX, Microphone
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.echo import EchoCanceller
-from piopiy_lab.transports.live import LiveTransport
+from piopiy_lab.transports.live import BUSY_LOOP, LiveTransport
 from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
 
 Samples = np.ndarray[Any, Any]
@@ -195,8 +195,12 @@ class MicrophoneTransport(LiveTransport):
 
     def send(self, samples: Samples) -> None:
         """Queue a piece for the speaker."""
-        if self._out is not None:
-            self._buffer.write(self._out.process(samples))
+        if self._out is None:
+            return
+        dry = self._buffer.take_dry() / self._out.to_rate
+        if dry and self.loop_was_late:
+            self.drops.add("output", "underflow", dry, BUSY_LOOP)
+        self._buffer.write(self._out.process(samples))
 
     def stop_playing(self) -> float:
         """Drop what waits; what the device has already is heard to its end."""

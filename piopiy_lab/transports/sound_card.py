@@ -40,6 +40,7 @@ class PlayBuffer:
         self._pieces: deque[Samples] = deque()
         self._queued = 0
         self._number = 0  # of the next sample, among all that were written; dropped ones count
+        self._dry = 0  # samples of silence played since it ran out
 
     @property
     def queued(self) -> int:
@@ -73,12 +74,20 @@ class PlayBuffer:
                     self._pieces[0] = piece[len(part) :]
             self._queued -= filled
             self._number += filled
+            self._dry = len(out) - filled if filled else self._dry + len(out)
         out[filled:] = 0
         return number, filled
+
+    def take_dry(self) -> int:
+        """Return how many samples of silence were played for want of others, and forget them."""
+        with self._lock:
+            dry, self._dry = self._dry, 0
+        return dry
 
     def clear(self, number: int) -> None:
         """Drop everything; the next sample written has this number."""
         with self._lock:
+            self._dry = 0
             self._pieces.clear()
             self._queued = 0
             self._number = number
