@@ -6,11 +6,11 @@ import os
 import threading
 
 import pytest
+from stack_keys import CARTESIA, DEEPGRAM, OPENAI
 
 from piopiy_lab.service_catalog.entries import catalog
 
 #: Keys that would be recognised anywhere they leaked to.
-DEEPGRAM, OPENAI, CARTESIA = "dg-leak-0011223344", "sk-leak0011223344556677", "ca-leak-0011223344"
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import CARTESIA, DEEPGRAM, OPENAI
+from stack_keys import CARTESIA, DEEPGRAM, OPENAI
 
 from piopiy_lab import Caller, VoiceAgent, simulate, stack
 from piopiy_lab.errors import (

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from conftest import OPENAI
+from stack_keys import OPENAI
 
 from piopiy_lab import Caller, VoiceAgent, events, simulate, stack, start_call
 from piopiy_lab.errors import ArgumentError, MissingKeyError

@@ -6,7 +6,7 @@ import html.parser
 import re
 
 import pytest
-from conftest import DEEPGRAM
+from stack_keys import DEEPGRAM
 
 from piopiy_lab import stack, stacks
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
