@@ -6,6 +6,7 @@ seen when its event has come back.
 
 from __future__ import annotations
 
+import json
 import statistics
 from typing import Any
 
@@ -16,7 +17,8 @@ class Desk:
     """A call's settings as they stand. For one thread at a time."""
 
     def __init__(self) -> None:
-        self.changed = True  # set by add(); cleared by whoever sends it
+        self._changed = True  # since take()
+        self._told: dict[str, str] = {}  # name -> its JSON as take() last gave it
         self._settings: dict[str, float] = {}
         self._vad: str | None = None
         self._services: dict[str, str] = {}
@@ -25,6 +27,7 @@ class Desk:
         self._ttfb: dict[str, list[float]] = {}  # a service's name -> seconds to first output
         self._errors: list[dict[str, Any]] = []
         self._contexts: list[dict[str, Any]] = []  # at, messages' count, tokens
+        self._contexts_from = 0  # the first that changed since take()
         self._over: dict[str, Any] | None = None
 
     def add(self, event: ev.Event) -> None:
@@ -45,6 +48,7 @@ class Desk:
             case ev.MetricsReported(name="prompt_tokens" | "completion_tokens"):
                 if self._contexts:
                     self._contexts[-1][event.name] = int(event.value)
+                    self._contexts_from = min(self._contexts_from, len(self._contexts) - 1)
             case ev.ContextSent():
                 self._contexts.append({"at": round(event.at, 3), "messages": len(event.messages)})
             case ev.ErrorOccurred():
@@ -55,7 +59,7 @@ class Desk:
                 self._over = {"reason": event.reason, "error": event.error}
             case _:
                 return
-        self.changed = True
+        self._changed = True
 
     def _pipeline(self, event: ev.PipelineStarted) -> None:
         self._vad = event.vad
@@ -77,8 +81,28 @@ class Desk:
                 return active
         return service
 
+    def forget(self) -> None:
+        """Let the next :meth:`take` give everything again."""
+        self._told = {}
+        self._contexts_from = 0
+        self._changed = True
+
+    def take(self) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
+        """Return what changed since the last time: of the record, and numbered contexts."""
+        if not self._changed:
+            return {}, []
+        self._changed = False
+        changed: dict[str, Any] = {}
+        for name, value in self.record().items():
+            told = json.dumps(value)
+            if self._told.get(name) != told:
+                self._told[name] = told
+                changed[name] = value
+        first, self._contexts_from = self._contexts_from, len(self._contexts)
+        return changed, list(enumerate(self._contexts[first:], first))
+
     def record(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return it as JSON values, without the contexts."""
         return {
             "vad": self._vad,
             "settings": self._settings,
@@ -88,7 +112,6 @@ class Desk:
                 name: {"median": round(statistics.median(secs), 3), "count": len(secs)}
                 for name, secs in self._ttfb.items()
             },
-            "contexts": self._contexts,
             "error": self._errors[-1] if self._errors else None,
             "ended": self._over,
         }

@@ -14,8 +14,9 @@ state    "starting", "listening" or "ended"
 bins     the first bin of buffer 0, the outline (see ``envelope``)
 spans    those that changed, marks: those that came (see ``spans``)
 rows     ``[place, row]`` of those that changed, row_count: how many there are (see ``rows``)
-turns    all of them, when one came
-desk     settings and services, when they changed (see ``desk``)
+turns    those that changed, turns_from: the number of the first
+desk     what changed of settings and services (see ``desk``)
+contexts ``[number, context]`` of those that came or changed
 ======== =========================================================================================
 
 Buffer 1 holds the detector's samples: float32 (n, 3) of time, confidence and volume (-1: none).
@@ -23,9 +24,8 @@ Buffer 1 holds the detector's samples: float32 (n, 3) of time, confidence and vo
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
-
-import numpy as np
 
 from piopiy_lab import events as ev
 from piopiy_lab.conversation import Call
@@ -48,8 +48,8 @@ class CallFeed:
         """
         self._call = call
         self._cursor = 0  # events before it were read
-        self._samples: list[tuple[float, float, float]] = []  # the detector's, not sent yet
-        self._all_samples: list[tuple[float, float, float]] = []  # for a page that comes later
+        self._samples = array("f")  # the detector's, three for each; kept for pages to come
+        self._samples_sent = 0  # how many of them the page has
         self._envelope = Envelope(call.sample_source)
         self._spans, self._rows, self._desk = Spans(), Rows(), Desk()
         self._instructions: str | None = None
@@ -58,10 +58,10 @@ class CallFeed:
     def restart(self) -> None:
         """Let the next :meth:`pull` give everything: a page was opened or loaded again."""
         self._fresh = True
-        self._samples = list(self._all_samples)
+        self._samples_sent = 0
         self._spans.restart()
         self._rows.forget()
-        self._desk.changed = True
+        self._desk.forget()
         self._instructions = None
 
     def pull(self) -> Message | None:
@@ -87,7 +87,7 @@ class CallFeed:
             }
         elif over and not news:
             return None
-        self._add_lists(content)
+        self._add_lists(content, over)
         instructions = self._asked_instructions()
         if instructions is not None and instructions != self._instructions:
             content["instructions"] = self._instructions = instructions
@@ -101,36 +101,36 @@ class CallFeed:
         for event in found:
             if isinstance(event, ev.VADSampled):
                 volume = -1.0 if event.volume is None else event.volume
-                sample = (event.at, event.confidence, volume)
-                self._samples.append(sample)
-                self._all_samples.append(sample)
+                self._samples.extend((event.at, event.confidence, volume))
                 continue
             self._spans.add(event)
             self._rows.add(event)
             self._desk.add(event)
         return bool(found)
 
-    def _add_lists(self, content: dict[str, Any]) -> None:
+    def _add_lists(self, content: dict[str, Any], over: bool) -> None:
         spans, marks = self._spans.take()
         if spans:
             content["spans"] = spans
         if marks:
             content["marks"] = marks
         before = self._rows.count
-        rows = self._rows.update()
+        rows = self._rows.update(words=over)
         if rows or self._rows.count != before:
             content["rows"] = rows
             content["row_count"] = self._rows.count
-        if self._rows.turns_changed or (self._fresh and self._rows.turns):
-            content["turns"] = self._rows.turns
-            self._rows.turns_changed = False
-        if self._desk.changed:
-            content["desk"] = self._desk.record()
-            self._desk.changed = False
+        turns = self._rows.take_turns()
+        if turns is not None:
+            content["turns_from"], content["turns"] = turns
+        desk, contexts = self._desk.take()
+        if desk:
+            content["desk"] = desk
+        if contexts:
+            content["contexts"] = contexts
 
     def _take_samples(self) -> bytes:
-        samples, self._samples = self._samples, []
-        return np.array(samples, np.float32).reshape(-1, 3).tobytes()
+        sent, self._samples_sent = self._samples_sent, len(self._samples)
+        return self._samples[sent:].tobytes()
 
     def _asked_instructions(self) -> str | None:
         """Return the agent's instructions as they stand: a cell may have changed them."""

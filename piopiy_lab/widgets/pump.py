@@ -1,6 +1,6 @@
 """The clock of the live views: one thread that lets each view pull a few times a second.
 
-The page draws at its own pace from what it was sent, a moment behind the call; so ten messages a
+The page draws at its own pace from what it was sent, a moment behind the call; so seven messages a
 second are enough for a picture that moves smoothly, and a kernel that is busy in a cell draws on.
 The thread runs while a page looks at a running call, and ends by itself.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 #: Seconds between two pulls.
-PULL_SECS = 0.1
+PULL_SECS = 0.15
 #: Seconds after which a page that has not been heard of counts as gone. Long, because a kernel
 #: that is busy in a cell hears nothing either.
 GONE_SECS = 600.0

@@ -1,7 +1,7 @@
 """The rows of the live transcript: what was said, tools, switches, errors; from events.
 
-Pure. Rows are rebuilt when something of interest happened and compared with what the page has, so
-only the ones that changed are sent.
+Pure. The rows of the last minute or so are rebuilt when something of interest happened, and
+compared with what the page has, so only the ones that changed are sent.
 """
 
 from __future__ import annotations
@@ -21,15 +21,30 @@ Row = dict[str, Any]
 _SILENT = (ev.VADSampled, ev.MetricsReported, ev.CallerStepStarted, ev.CallerStepFinished)
 
 
+#: Seconds between the newest event and what counts as settled: no event comes that late.
+SETTLED_SECS = 15.0
+#: So many events are built anew each time; with more, it is tried to settle some.
+MOST_OPEN = 250
+
+
 class Rows:
-    """A call's rows as they stand. For one thread at a time."""
+    """A call's rows as they stand. For one thread at a time.
+
+    To build the rows of a long call ten times a second would cost more than the call. What lies
+    far back is therefore *settled*: cut off where a caller's turn begins, and only there where the
+    rows of both parts are shown to be the rows of the whole.
+    """
 
     def __init__(self) -> None:
-        self._events: list[ev.Event] = []  # without the silent ones
+        self._events: list[ev.Event] = []  # without the silent ones and the settled ones
+        self._settled: list[Row] = []
+        self._settled_turns: list[list[Any]] = []
+        self._try_at = MOST_OPEN  # settle when there are so many open events
         self._rows: list[Row] = []  # as the page has them
         self._turns: list[list[Any]] = []
         self._stale = False  # events came since the rows were built
-        self.turns_changed = False  # written by update(), cleared by whoever sends them
+        self._words = False  # whether the page has the words' times
+        self._turns_from: int | None = None  # the first turn that changed since take_turns()
 
     def add(self, event: ev.Event) -> None:
         """Take one event, in the order of the log."""
@@ -42,25 +57,51 @@ class Rows:
         self._rows, self._turns = [], []
         self._stale = True
 
-    def update(self) -> list[tuple[int, Row]]:
-        """Return the rows that changed, with their places; the page drops none, rows only grow.
+    def update(self, words: bool = True) -> list[tuple[int, Row]]:
+        """Return the rows that changed, with their places.
 
         A row's place may change while a call runs (an entry is found to have begun earlier): then
-        the rows from there on are given again.
+        the rows from there on are given again. There may also be fewer: see :attr:`count`.
+
+        Args:
+            words: With the times of each word: a page has no use for them while the call runs.
         """
+        if words != self._words:
+            self._words = words
+            self.forget()
         if not self._stale:
             return []
         self._stale = False
-        turns = build_turns(self._events)
-        listed = [turn_record(turn) for turn in turns]
-        self.turns_changed = self.turns_changed or listed != self._turns
-        self._turns = listed
-        rows = build_rows(self._events, list(turns))
+        start = min(len(self._settled), len(self._rows))  # the page has those before it
+        self._settle()
+        rows, turns = _build(self._events)
+        new = [*self._settled[start:], *rows]
+        if not words:
+            new = [{name: row[name] for name in row if name != "words"} for row in new]
         changed = [
-            (i, row) for i, row in enumerate(rows) if i >= len(self._rows) or row != self._rows[i]
+            (i, row)
+            for i, row in enumerate(new, start)
+            if i >= len(self._rows) or row != self._rows[i]
         ]
-        self._rows = rows
+        self._rows[start:] = new
+        self._note_turns([*self._settled_turns, *turns])
         return changed
+
+    def _note_turns(self, turns: list[list[Any]]) -> None:
+        pairs = zip(turns, self._turns, strict=False)
+        same = next((i for i, (new, old) in enumerate(pairs) if new != old), len(self._turns))
+        if same < len(turns) or len(turns) < len(self._turns):
+            before = same if self._turns_from is None else self._turns_from
+            self._turns_from = min(same, before, len(turns))
+        self._turns = turns
+
+    def take_turns(self) -> tuple[int, list[list[Any]]] | None:
+        """Return the turns that changed since the last time: the first's number, and they.
+
+        A turn is as :func:`turn_record` writes it. None when none changed.
+        """
+        first, self._turns_from = self._turns_from, None
+        return None if first is None else (first, self._turns[first:])
 
     @property
     def count(self) -> int:
@@ -68,9 +109,38 @@ class Rows:
         return len(self._rows)
 
     @property
-    def turns(self) -> list[list[Any]]:
-        """The answered turns as :func:`turn_record` writes them."""
-        return self._turns
+    def open_events(self) -> int:
+        """How many events each update reads again."""
+        return len(self._events)
+
+    def _settle(self) -> None:
+        """Cut off what lies far back, if it can be shown that nothing depends on it."""
+        if len(self._events) < self._try_at:
+            return
+        events = self._events
+        old = events[-1].at - SETTLED_SECS
+        cuts = [
+            i
+            for i, event in enumerate(events)
+            if isinstance(event, ev.UserSpeechStarted | ev.UserTurnStarted | ev.UserTextTyped)
+            and i > 0
+            and event.at < old
+        ]
+        whole = _build(events)
+        for cut in reversed(cuts[-8:]):
+            head, tail = _build(events[:cut]), _build(events[cut:])
+            running = any(row.get("status") == "running" for row in head[0])
+            if not running and head[0] + tail[0] == whole[0] and head[1] + tail[1] == whole[1]:
+                self._settled += head[0]
+                self._settled_turns += head[1]
+                self._events = events[cut:]
+                break
+        self._try_at = len(self._events) + MOST_OPEN
+
+
+def _build(events: list[ev.Event]) -> tuple[list[Row], list[list[Any]]]:
+    turns = list(build_turns(events))
+    return build_rows(events, turns), [turn_record(turn) for turn in turns]
 
 
 def turn_record(turn: Turn) -> list[Any]:

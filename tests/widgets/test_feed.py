@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,8 +12,11 @@ from piopiy_lab import Call, Caller, VoiceAgent, offline_stack, simulate
 from piopiy_lab import events as ev
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recorder import Recorder
+from piopiy_lab.turns import build_turns
+from piopiy_lab.widgets import rows as rows_module
 from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.feed import CallFeed
+from piopiy_lab.widgets.rows import Rows, build_rows, turn_record
 from piopiy_lab.widgets.spans import Spans
 
 
@@ -27,6 +31,7 @@ class Page:
         self.rows: list[dict] = []
         self.turns: list = []
         self.desk: dict = {}
+        self.contexts: dict[int, dict] = {}
 
     def take(self, message) -> None:
         content, (bins, samples) = message
@@ -45,13 +50,16 @@ class Page:
             self.rows[place : place + 1] = [row]
         if "row_count" in content:
             del self.rows[content["row_count"] :]
-        self.turns = content.get("turns", self.turns)
-        self.desk = content.get("desk", self.desk)
+        if "turns" in content:
+            self.turns[content["turns_from"] :] = content["turns"]
+        self.desk |= content.get("desk", {})
+        for place, context in content.get("contexts", ()):
+            self.contexts[place] = context
 
     def state(self):
         return (
             bytes(self.bins), self.samples.tolist(), self.spans, self.marks, self.rows,
-            self.turns, self.desk,
+            self.turns, self.desk, self.contexts,
         )  # fmt: skip
 
 
@@ -230,3 +238,100 @@ class _Port:
     error = None
     services: dict = {}
     loop_thread_ident = None
+
+
+def _later(event: ev.Event, secs: float, numbers: int) -> ev.Event:
+    changes: dict = {"at": event.at + secs}
+    if isinstance(event, ev.ToolCalled | ev.ToolReturned | ev.ToolCancelled):
+        changes["number"] = event.number + numbers
+    if isinstance(event, ev.Transcribed):
+        changes["words"] = [[word, a + secs, b + secs] for word, a, b in event.words]
+    return dataclasses.replace(event, **changes)
+
+
+def long_story(call: Call, times: int) -> list[ev.Event]:
+    """The call's events again and again, with a tool call and a barge-in each time."""
+    once = [e for e in call.events if not isinstance(e, ev.CallStarted | ev.CallEnded)]
+    told: list[ev.Event] = []
+    for n in range(times):
+        start = n * call.duration
+        told += [_later(event, start, 10 * n) for event in once]
+        number, at = 10 * n + 7, start + call.duration - 0.2
+        told.append(ev.ToolCalled(at=at, name="book", arguments={"n": n}, number=number))
+        told.append(ev.ToolReturned(at=at + 0.1, name="book", number=number, result=n))
+    return told
+
+
+def test_rows_built_bit_by_bit_are_the_rows_of_the_whole(call: Call, monkeypatch):
+    monkeypatch.setattr(rows_module, "SETTLED_SECS", 4.0)  # to settle often
+    monkeypatch.setattr(rows_module, "MOST_OPEN", 40)
+    events = long_story(call, 8)
+    rows, page, turns = Rows(), [], []
+    rows._try_at = 40
+    most = 0
+    for i, event in enumerate(events):
+        rows.add(event)
+        for place, row in rows.update():
+            page[place : place + 1] = [row]
+        del page[rows.count :]
+        news = rows.take_turns()
+        if news is not None:
+            turns[news[0] :] = news[1]
+        most = max(most, rows.open_events)
+        if i % 7 == 0 or i == len(events) - 1:
+            told = list(build_turns(events[: i + 1]))
+            assert page == build_rows(events[: i + 1], told)
+            assert turns == [turn_record(turn) for turn in told]
+    assert sum(row["kind"] == "tool" for row in page) == 8
+    assert sum("cut" in row for row in page) == 8
+    assert most < len(events) / 3  # what is settled is not read again
+
+
+def test_a_tool_that_runs_long_is_not_settled_before_it_returns(call: Call, monkeypatch):
+    monkeypatch.setattr(rows_module, "SETTLED_SECS", 4.0)
+    monkeypatch.setattr(rows_module, "MOST_OPEN", 40)
+    events = long_story(call, 5)
+    slow = ev.ToolCalled(at=0.5, name="slow", arguments={}, number=999)
+    events.insert(next(i for i, e in enumerate(events) if e.at > 0.5), slow)
+    rows = Rows()
+    rows._try_at = 40
+    for event in events:
+        rows.add(event)
+        rows.update()
+    assert any(row.get("status") == "running" for row in rows._rows)
+    rows.add(ev.ToolReturned(at=events[-1].at, name="slow", number=999, result="done"))
+    changed = [row for _, row in rows.update() if row["kind"] == "tool" and "slow" in row["text"]]
+    assert [row["status"] for row in changed] == ["returned"]
+
+
+def test_the_times_of_words_are_sent_when_the_call_is_over(call: Call):
+    log = EventLog(lambda: 99.0)
+    feed, page = CallFeed(Call(log, Recorder(24000), _Port(), {"call_id": "x"})), Page()
+    told = list(call.events)
+    for event in told[:-1]:
+        log.append(event)
+    page.take(feed.pull())
+    assert len(page.rows) >= 5
+    assert not any("words" in row for row in page.rows)
+    log.append(told[-1])
+    assert isinstance(told[-1], ev.CallEnded)
+    page.take(feed.pull())
+    assert any("words" in row for row in page.rows)
+
+
+def test_what_did_not_change_is_not_sent_again():
+    log = EventLog(lambda: 9.0)
+    feed = CallFeed(Call(log, Recorder(24000), _Port(), {"call_id": "x"}))
+    log.append(ev.ContextSent(at=1.0, messages=[{"role": "user", "content": "hi"}], tools=[]))
+    first, _ = feed.pull()
+    assert first["contexts"] == [(0, {"at": 1.0, "messages": 1})]
+    log.append(
+        ev.MetricsReported(at=1.1, name="prompt_tokens", value=12, service="LLM", unit="tokens")
+    )
+    second, _ = feed.pull()
+    assert second["contexts"] == [(0, {"at": 1.0, "messages": 1, "prompt_tokens": 12})]
+    assert "desk" not in second
+    log.append(ev.SettingsChanged(at=2.0, old={"stop_secs": 0.2}, new={"stop_secs": 0.3}))
+    third, _ = feed.pull()
+    assert third["desk"] == {"settings": {"stop_secs": 0.3}}
+    assert "contexts" not in third

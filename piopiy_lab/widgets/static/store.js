@@ -70,15 +70,16 @@ class Store {
     if (m.marks) this.marks.push(...m.marks);
     for (const [place, row] of m.rows || []) this.rows[place] = row;
     if (m.row_count !== undefined) this.rows.length = m.row_count;
-    if (m.turns) this.turns = m.turns;
-    if (m.desk) this.desk = m.desk;
+    if (m.turns) this.turns = [...this.turns.slice(0, m.turns_from), ...m.turns];
+    if (m.desk) Object.assign(this.desk, m.desk);
+    for (const [place, context] of m.contexts || []) this.desk.contexts[place] = context;
     if (m.instructions !== undefined) this.instructions = m.instructions;
     if (m.state === "ended" && outline.length) this.hasSound = this.hasSound || outline.some((v) => v);
   }
   // The second of the call to draw now: a moment behind, so that what is drawn has arrived.
   drawn() {
     if (this.state === "ended" || this.lag === null) return this.now;
-    return Math.min(this.now, Math.max(0, performance.now() / 1000 - this.lag - 0.2));
+    return Math.min(this.now, Math.max(0, performance.now() / 1000 - this.lag - 0.27));
   }
   level(side) {  // 0..1, of the newest bins
     const end = Math.min(this.outline.length, 2 * Math.floor(this.drawn() / this.binSecs));
