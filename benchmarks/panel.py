@@ -153,9 +153,7 @@ def cpu_and_bytes(told: Story, secs: float) -> bool:
     WireComm.payload = WireComm.wire = WireComm.messages = 0
     kept = True
     pulls: list[float] = []
-    print(
-        f"{'minute':>8} {'CPU a frame':>12} {'CPU':>7} {'worst pull':>11} {'payload':>10} {'wire':>10}"
-    )
+    print("  minute  CPU a frame     CPU  worst pull    payload       wire")
     for now, cpu in played.run():
         pulls.append(cpu)
         if len(pulls) < round(60 / PULL_SECS):
@@ -254,8 +252,9 @@ def in_the_browser() -> None:
                 "[sum(c for _, c in pulls), pulls[-1][0] - pulls[0][0], len(pulls)]"
             )
             print(
-                f"in JupyterLab: {1000 * cpu[0] / cpu[1] / FPS:.3f} ms a frame, {100 * cpu[0] / cpu[1]:.1f} % "
-                f"of a core, {cpu[2] / cpu[1]:.1f} messages/s; {size / secs / 1e3:.1f} kB/s on the web socket"
+                f"in JupyterLab: {1000 * cpu[0] / cpu[1] / FPS:.3f} ms a frame, "
+                f"{100 * cpu[0] / cpu[1]:.1f} % of a core, {cpu[2] / cpu[1]:.1f} messages/s; "
+                f"{size / secs / 1e3:.1f} kB/s on the web socket"
             )
             notebook.execute("call.hang_up()")
         finally:
@@ -273,9 +272,8 @@ def main() -> None:
     told, secs = story(), 60.0 * asked.minutes
     kept = cpu_and_bytes(told, secs)
     memory(told, secs)
-    print(
-        f"budget: {BUDGET[0]} ms of CPU a frame at {FPS} fps, {BUDGET[1]} kB/s: {'kept' if kept else 'BROKEN'}"
-    )
+    told_by = f"{BUDGET[0]} ms of CPU a frame at {FPS} fps, {BUDGET[1]} kB/s of payload"
+    print(f"budget: {told_by}: {'kept' if kept else 'BROKEN'}")
     if asked.browser:
         in_the_browser()
 

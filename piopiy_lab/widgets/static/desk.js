@@ -70,6 +70,7 @@ class Switches {
   }
   update() {
     const { switchers, services, latency } = this.store.desk;
+    if (this.store.refusal && this.store.refusal.what === "switch_service") this.asked = {};
     const key = JSON.stringify([switchers, services, latency, this.store.state, this.asked]);
     if (key === this.key) return;
     this.key = key;

@@ -18,12 +18,20 @@ class TranscriptList {
     this.list.addEventListener("click", (e) => this.clicked(e.target));
     this.list.addEventListener("keydown", (e) => {
       if ((e.key === "Enter" || e.key === " ") && this.clicked(e.target)) e.preventDefault();
+      if ((e.key === "ArrowRight" || e.key === "ArrowLeft") && this.step(e.target, e.key === "ArrowRight" ? 1 : -1)) e.preventDefault();
     });
     this.jump = h("button", { type: "button", hidden: true, onclick: () => this.toEnd() }, "↓ newest");
     const copy = (text, make) => h("button", { type: "button", onclick: (e) => copyText(make(), e.target) }, text);
     this.el = h("div", { class: "pl-transcript" }, this.list,
       h("div", { class: "pl-bar" }, this.jump, h("span", { class: "pl-spacer" }),
         copy("copy text", () => this.text()), copy("copy Markdown", () => this.markdown())));
+  }
+  // From word to word: Tab reaches the first of each row, arrows the others.
+  step(target, by) {
+    const words = [...this.list.querySelectorAll(".pl-w")], at = words.indexOf(target);
+    const next = words[at < 0 ? 0 : at + by];
+    if (next) next.focus();
+    return words.length > 0;
   }
   toEnd() { this.list.scrollTop = this.list.scrollHeight; this.follows = true; this.jump.hidden = true; }
   clicked(target) {
@@ -73,7 +81,7 @@ class TranscriptList {
     }
     if (row.words && playable && row.words.map((w) => w[0]).join("") === row.text.replace(/\s+/g, "")) {
       row.words.forEach(([text, start, end], i) => body.append(i ? " " : "",
-        h("span", { class: "pl-w", role: "button", tabindex: -1, "data-s": start, "data-e": row.end, "data-w": end }, text)));
+        h("span", { class: "pl-w", role: "button", tabindex: i ? -1 : 0, "data-s": start, "data-e": row.end, "data-w": end }, text)));
     } else body.append(row.text);
     if (row.source) body.append(h("i", { class: "pl-quiet" }, ` [${row.source}]`));
     if (row.cut) {
