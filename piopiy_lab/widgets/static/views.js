@@ -11,9 +11,18 @@ class Controls {
     this.stop = button("interrupt", "interrupt", "stop what the agent says");
     this.mute = h("button", { type: "button", "aria-pressed": "false", title: "close your side", onclick: () => this.setMute(!this.muted) }, "mute");
     this.talk = h("button", { type: "button", title: "hold to talk (while muted)" }, "hold to talk");
-    for (const [name, muted] of [["pointerdown", false], ["pointerup", true], ["pointercancel", true]]) this.talk.addEventListener(name, () => this.setMute(muted));
-    this.talk.addEventListener("keydown", (e) => { if (e.key === " " && !e.repeat) { e.preventDefault(); this.setMute(false); } });
-    this.talk.addEventListener("keyup", (e) => { if (e.key === " ") { e.preventDefault(); this.setMute(true); } });
+    // Whoever lets go is muted again, even before the event of the opening has come back.
+    const hold = (held) => {
+      if (this.held === held) return;
+      this.held = held;
+      store.send({ kind: "mute", muted: !held });
+      this.talk.classList.toggle("pl-held", held);
+    };
+    this.held = false;
+    this.talk.addEventListener("pointerdown", (e) => { this.talk.setPointerCapture(e.pointerId); hold(true); });
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) this.talk.addEventListener(name, () => hold(false));
+    this.talk.addEventListener("keydown", (e) => { if (e.key === " ") { e.preventDefault(); hold(true); } });
+    this.talk.addEventListener("keyup", (e) => { if (e.key === " ") { e.preventDefault(); hold(false); } });
     this.hang = h("button", { type: "button", class: "pl-hang", title: "end the call", onclick: () => store.send({ kind: "hang_up" }) }, "hang up");
     this.pad = h("details", { class: "pl-pad" }, h("summary", { title: "phone keypad" }, "keypad"), h("div", { class: "pl-keys" },
       [..."123456789*0#"].map((digit) => h("button", { type: "button", onclick: () => store.send({ kind: "press", digits: digit }) }, digit))));
@@ -42,7 +51,7 @@ class Controls {
     for (const el of [this.stop, this.mute, this.pad, this.hang, this.typing, ...this.meters]) el.hidden = over;
     this.mute.setAttribute("aria-pressed", String(this.muted));
     setText(this.mute, this.muted ? "unmute" : "mute");
-    this.talk.hidden = !this.muted || over;
+    this.talk.hidden = (!this.muted && !this.held) || over;
     const why = store.refusal ? `${store.refusal.what}: ${store.refusal.why}` : ended && ended.error ? ended.error : error ? error.text : "";
     this.banner.hidden = !why || why === this.dismissed;
     if (why !== this.why) {
