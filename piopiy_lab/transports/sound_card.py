@@ -23,7 +23,8 @@ Samples = np.ndarray[Any, Any]
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
-#: Seconds of sound that a speaker is asked to keep: measured, see benchmarks/microphone.py.
+#: Seconds of sound that a speaker is asked to keep: two blocks. Less than that changed nothing on
+#: PulseAudio (benchmarks/microphone.py).
 OUTPUT_LATENCY_SECS = 0.04
 #: Callbacks after which a device runs.
 STARTED_CALLS = 3
