@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 import types
+import weakref
 
 import pytest
 
@@ -162,6 +163,8 @@ def pipecat_objects():
         if name.startswith("pipecat."):
             yield vars(module)
     for thing in gc.get_objects():
+        if issubclass(type(thing), weakref.ProxyTypes):
+            continue  # isinstance() would ask what it stands for, which may be gone
         if isinstance(thing, types.FunctionType) and is_pipecats(thing):
             yield from (thing.__defaults__, thing.__kwdefaults__)
             yield from thing.__closure__ or ()

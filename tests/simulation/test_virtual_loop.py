@@ -288,20 +288,20 @@ class TestRunning:
 
         async def main():
             try:
+                threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
                 await sleep_for_ever(1)
             finally:
                 ended.append(True)
 
-        threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
         with pytest.raises(KeyboardInterrupt):
             run_one_way(main(), in_slices, limits=Limits(virtual_secs=1e8))
         assert ended == [True]
 
     def test_an_interrupt_reaches_a_frozen_simulation(self):
         async def main():
+            threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
             await asyncio.to_thread(time.sleep, 0.2)
 
-        threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
         with pytest.raises(KeyboardInterrupt):
             run(main())
 
