@@ -244,8 +244,8 @@ class _UserSide:
     def _turn_added(self, text: str, at: float) -> None:
         if text in self._typed:
             self._typed.remove(text)
-        elif self._keys_open and not self._turn.finals:
-            self._keys_open = False
+        elif not self._turn.finals and (self._keys_open or text.startswith(KEYPAD_PREFIX)):
+            self._keys_open = False  # the keys are an entry already, also when a typed turn came
         else:
             apart, finals = _split_finals(self._turn.finals, text)
             if apart:  # heard before, but not taken for this turn

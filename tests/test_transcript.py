@@ -203,6 +203,17 @@ def test_keys_are_one_entry():
     ]
 
 
+def test_keys_whose_turn_comes_after_a_typed_one_are_still_one_entry():
+    events = [
+        ev.DTMFReceived(at=1.0, digit="7"),
+        ev.UserTextTyped(at=1.5, text="tell me more"),
+        ev.UserTurnAdded(at=1.6, text="tell me more"),
+        ev.UserTurnAdded(at=3.0, text="DTMF: 7"),
+    ]
+    transcript = build_transcript(events)
+    assert [(e.text, e.source) for e in transcript] == [("7", "keypad"), ("tell me more", "typed")]
+
+
 def test_a_call_that_goes_on_is_told_up_to_now():
     events = [
         ev.AgentSpeechStarted(at=1.0),
