@@ -62,7 +62,7 @@ class Monitor:
             env=card.env, stdout=subprocess.PIPE,
         )  # fmt: skip
         self._parts: list[np.ndarray] = []
-        self._offset = float("inf")  # monotonic seconds of sample 0: no block comes too early
+        self._came: list[tuple[int, float]] = []  # samples so far, and when they were there
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -73,7 +73,7 @@ class Monitor:
             if len(data) % 2:
                 data += os.read(self._recorder.stdout.fileno(), 1)
             count += len(data) // 2
-            self._offset = min(self._offset, time.monotonic() - count / 48000)
+            self._came.append((count, time.monotonic()))
             self._parts.append(np.frombuffer(data, np.int16))
 
     def stop(self) -> tuple[list[float], list[float]]:
@@ -83,9 +83,14 @@ class Monitor:
         self._thread.join()
         loud = np.flatnonzero(np.abs(np.concatenate(self._parts).astype(np.int32)) > LOUD)
         breaks = np.flatnonzero(np.diff(loud) > 0.2 * 48000)
-        starts = loud[np.r_[0, breaks + 1]] / 48000 + self._offset
-        ends = loud[np.r_[breaks, len(loud) - 1]] / 48000 + self._offset
-        return list(starts), list(ends)
+        counts = np.array([count for count, _ in self._came])
+        times = np.array([at for _, at in self._came])
+
+        def there(samples: np.ndarray) -> list[float]:
+            block = np.searchsorted(counts, samples, side="right")
+            return list(times[block] - (counts[block] - samples) / 48000)
+
+        return there(loud[np.r_[0, breaks + 1]]), there(loud[np.r_[breaks, len(loud) - 1]])
 
 
 class PathAlone:

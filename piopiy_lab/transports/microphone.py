@@ -3,7 +3,7 @@
 The **audio thread** copies blocks into queues; all the rest (resampling, echo cancellation, the
 recording) happens on the session's loop, in :class:`~piopiy_lab.transports.live.LiveTransport`.
 A thread of its own for the echo canceller would take its share off the loop, but cost more in all
-(3.6 % of a core against 4.9 %: benchmarks/microphone.py), for it adds a hand-over per block.
+(3.4 to 3.6 % of a core against 3.9 to 4.9 %: benchmarks/microphone.py): a hand-over more per block.
 
 A device that stops working is replaced by the default one, or the call ends as
 "audio_device_lost".
