@@ -35,6 +35,7 @@ from piopiy_lab.signalling.invites import Invite, read_invite, read_room_name
 from piopiy_lab.signalling.links import Credentials, check_url, open_link, shown_url
 from piopiy_lab.signalling.staying import stay_connected
 from piopiy_lab.transports.opening import in_room
+from piopiy_lab.transports.room_joining import wait_for_unfinished
 
 if TYPE_CHECKING:
     from piopiy_lab.background_agent import BackgroundAgent
@@ -177,6 +178,7 @@ class Agent:
             self.state = "draining"
             try:
                 await self._sessions.end(self._grace)
+                await wait_for_unfinished()
                 if self._rest is not None:
                     await self._rest.close()
             finally:

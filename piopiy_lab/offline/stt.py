@@ -43,6 +43,10 @@ PRE_ROLL_SECS = 0.8
 CATCH_UP = 3
 #: Seconds of audio between two looks at the sentence so far.
 INTERIM_SECS = 0.2
+#: Seconds from the last sound by which the final is there, whatever the detector's ``stop_secs``. A
+#: turn ends when its final comes; without one after this long. It must be more than ``stop_secs``,
+#: or a turn with a pause in it ends on the first part's text before the second part's is there.
+FINAL_SECS = 1.0
 #: Seconds of detected speech below which an utterance without any sentence was a noise.
 NOISE_SECS = 0.3
 
@@ -103,7 +107,7 @@ class PhraseSTTService(STTService):
         default = PhraseSTTSettings(model="en-us", language=None)
         if settings is not None:
             default.apply_update(settings)
-        self._arguments = {"ttfs_p99_latency": 0.1, **kwargs}
+        self._arguments = {"ttfs_p99_latency": FINAL_SECS, **kwargs}
         super().__init__(settings=default, **self._arguments)
         # Whether a pipeline has had this service and is done with it. Written by cleanup() and
         # link().

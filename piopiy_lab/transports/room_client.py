@@ -7,6 +7,7 @@ What differs from pipecat 1.14, and why:
 * the caller's audio comes at the pipeline's rate, in frames of 20 ms, resampled by WebRTC
   (pipecat takes 10 ms frames at 48 kHz and resamples each in Python);
 * only those who are meant to be heard are subscribed to the pipeline;
+* a join that is cancelled half way is brought to its end (see ``room_joining``);
 * data keeps its topic;
 * a link that breaks, mends or is lost is reported.
 
@@ -16,6 +17,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any, Protocol
 
 from pipecat.processors.frame_processor import FrameProcessorSetup
@@ -28,6 +30,7 @@ from pipecat.transports.livekit.transport import (
 from piopiy_lab.errors import MissingExtraError, RoomError
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.signalling.links import shown_url
+from piopiy_lab.transports.room_joining import connect_whole
 
 try:
     from livekit import rtc
@@ -102,6 +105,8 @@ class RoomClient(LiveKitTransportClient):
             return
         self._in_sample_rate = self._params.audio_in_sample_rate or setup.audio_in_sample_rate
         await super().setup(setup)
+        # pipecat makes the room itself, and calls a connect() that must not be cancelled
+        self.room.connect = functools.partial(connect_whole, self.room, self.room.connect)
         self.room.on("reconnecting")(self._watcher.link_lost)
         self.room.on("reconnected")(self._watcher.link_restored)
         self.room.on("disconnected")(self._lost)

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from piopiy_lab import AudioFile, Caller, events, simulate, speech, start_call
+from piopiy_lab import Audio, AudioFile, Caller, events, simulate, speech, start_call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -457,3 +457,17 @@ def test_a_session_that_is_cancelled_says_so():
     call = run(create_session, Caller().hears_greeting())
     assert call.end_reason == "cancelled"
     assert call.state == "ended"
+
+
+def test_a_pause_inside_a_turn_gives_one_turn_and_one_answer(booking):
+    """The final of a turn's second part is waited for, though the first part's text is there."""
+    first, rest = (speech.synthesize(text) for text in ("a table for two", "tomorrow at seven"))
+    pause = np.zeros(int(0.4 * first.sample_rate), np.int16)
+    said = Audio(np.concatenate([first.samples, pause, rest.samples]), first.sample_rate)
+    call = run(booking(), Caller().hears_greeting().says(said).hears_reply().hangs_up())
+    call.raise_for_error()
+    texts = [event.text for event in call.events.of(events.Transcribed)]
+    assert texts == ["a table for two", "tomorrow at seven"]  # the detector heard the pause
+    for kind in (events.UserTurnStarted, events.UserTurnStopped, events.ContextSent):
+        assert len(call.events.of(kind)) == 1, kind
+    assert not call.events.of(events.AgentInterrupted)

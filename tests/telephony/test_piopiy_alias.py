@@ -82,7 +82,7 @@ WEATHER = Caller().hears_greeting().says("what is the weather").hears("sunny").h
 
 
 SPEECH = (
-    Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply().hangs_up()
+    Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
 )
 
 
@@ -103,6 +103,9 @@ def check(name, module, call):
     if name == "telecmi_params":
         assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (8000, 16000)
         assert started.vad_params["stop_secs"] == 0.25
+    if name == "speech_agent":  # its late transcript starts no second turn that cuts the answer
+        assert len(call.events.of(events.UserTurnStarted)) == 1
+        assert not call.events.of(events.AgentInterrupted)
     if name == "mcp":
         assert [tool.name for tool in call.tool_calls] == ["weather"]
 
