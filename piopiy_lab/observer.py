@@ -10,15 +10,13 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pipecat.frames import frames as f
 from pipecat.metrics import metrics as m
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
-from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMAssistantAggregator,
     LLMUserAggregator,
@@ -28,6 +26,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 
 from piopiy_lab import events, service_errors
 from piopiy_lab.event_log import EventLog
+from piopiy_lab.frame_values import plain, readable_messages, tool_names, word_times
 
 #: The event that a metrics record becomes: its name and unit, and where the value is.
 _METRICS: dict[type[m.MetricsData], tuple[tuple[str, str, Callable[[Any], float | None]], ...]] = {
@@ -156,7 +155,7 @@ class CallObserver(BaseObserver):
     def _final(self, frame: f.TranscriptionFrame, data: FramePushed, at: float) -> None:
         self.active_at = at
         if not isinstance(data.source, DTMFAggregator):
-            self._add(events.Transcribed, at, text=frame.text, words=_words(frame.result))
+            self._add(events.Transcribed, at, text=frame.text, words=word_times(frame.result))
 
     def _user_turn_added(self, frame: f.LLMContextUserTurnFrame, data: FramePushed, at: float):
         if data.direction == FrameDirection.DOWNSTREAM:
@@ -271,7 +270,7 @@ class CallObserver(BaseObserver):
                 events.ToolCalled,
                 at,
                 name=frame.function_name,
-                arguments=_plain(frame.arguments),
+                arguments=plain(frame.arguments),
                 number=number,
             )
 
@@ -284,7 +283,7 @@ class CallObserver(BaseObserver):
                 at,
                 name=frame.function_name,
                 number=number,
-                result=_plain(getattr(frame.result, "value", frame.result)),
+                result=plain(getattr(frame.result, "value", frame.result)),
                 error=frame.error or getattr(frame.result, "error", None),
             )
 
@@ -369,44 +368,3 @@ def _is_timed(frame: f.TTSTextFrame) -> bool:
     pipecat hands on whole sentences in the same way when a provider gave no times for their words.
     """
     return frame.pts is not None and len(frame.text.split()) == 1
-
-
-def readable_messages(context: LLMContext) -> list[dict[str, Any]]:
-    """Return a context's messages as plain JSON values, without their random call ids."""
-    numbers: dict[str, str] = {}
-    readable: list[dict[str, Any]] = []
-    for message in context.messages:
-        if not isinstance(message, Mapping):  # an LLM-specific message
-            readable.append({"role": "specific", "content": repr(getattr(message, "message", ""))})
-            continue
-        plain = _plain(dict(message))
-        for call in plain.get("tool_calls") or ():
-            call["id"] = numbers.setdefault(call.get("id", ""), f"call-{len(numbers) + 1}")
-        if "tool_call_id" in plain:
-            known = plain["tool_call_id"]
-            plain["tool_call_id"] = numbers.setdefault(known, f"call-{len(numbers) + 1}")
-        readable.append(plain)
-    return readable
-
-
-def tool_names(context: LLMContext) -> list[str]:
-    """Return the names of the tools that a context offers."""
-    tools = getattr(context.tools, "standard_tools", None) or ()
-    return [str(getattr(tool, "name", tool)) for tool in tools]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON would give it back."""
-    return json.loads(json.dumps(value, default=repr))
-
-
-def _words(result: Any) -> list[list[Any]]:
-    """Return a recogniser's word times, when it gave them in a form that we know."""
-    words = result.get("words") if isinstance(result, Mapping) else None
-    if not isinstance(words, list | tuple):
-        return []
-    return [
-        [str(w[0]), round(float(w[1]), 6), round(float(w[2]), 6)]
-        for w in words
-        if isinstance(w, list | tuple) and len(w) == 3
-    ]

@@ -1,0 +1,53 @@
+"""Reading what frames carry: contexts, arguments and word times as plain JSON values.
+
+Pure. ``observer`` decides what becomes of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipecat.processors.aggregators.llm_context import LLMContext
+
+
+def readable_messages(context: LLMContext) -> list[dict[str, Any]]:
+    """Return a context's messages as plain JSON values, without their random call ids."""
+    numbers: dict[str, str] = {}
+    readable: list[dict[str, Any]] = []
+    for message in context.messages:
+        if not isinstance(message, Mapping):  # an LLM-specific message
+            readable.append({"role": "specific", "content": repr(getattr(message, "message", ""))})
+            continue
+        record = plain(dict(message))
+        for call in record.get("tool_calls") or ():
+            call["id"] = numbers.setdefault(call.get("id", ""), f"call-{len(numbers) + 1}")
+        if "tool_call_id" in record:
+            known = record["tool_call_id"]
+            record["tool_call_id"] = numbers.setdefault(known, f"call-{len(numbers) + 1}")
+        readable.append(record)
+    return readable
+
+
+def tool_names(context: LLMContext) -> list[str]:
+    """Return the names of the tools that a context offers."""
+    tools = getattr(context.tools, "standard_tools", None) or ()
+    return [str(getattr(tool, "name", tool)) for tool in tools]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON would give it back."""
+    return json.loads(json.dumps(value, default=repr))
+
+
+def word_times(result: Any) -> list[list[Any]]:
+    """Return a recogniser's word times, when it gave them in a form that we know."""
+    words = result.get("words") if isinstance(result, Mapping) else None
+    if not isinstance(words, list | tuple):
+        return []
+    return [
+        [str(w[0]), round(float(w[1]), 6), round(float(w[2]), 6)]
+        for w in words
+        if isinstance(w, list | tuple) and len(w) == 3
+    ]
