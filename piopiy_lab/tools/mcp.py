@@ -176,6 +176,20 @@ class MCPConnections:
 
         return call
 
+    async def _session_of(self, client: Any) -> Any:
+        """Return a client's session, and connect again if it has none.
+
+        Raises:
+            TimeoutError: The server was started again and says nothing. Counted in real seconds:
+                in a simulation virtual time stands still meanwhile, and would for ever.
+        """
+        opening = asyncio.create_task(client._open_session(as_owner=False))
+        if client._active_session is None:
+            await _wait_in_real_time(opening, CONNECT_SECS, self._virtual)
+            if opening.cancelled():
+                raise TimeoutError(f"it did not answer within {CONNECT_SECS:g} s")
+        return await opening
+
     async def _call(self, client: Any, name: str, arguments: dict[str, Any]) -> Any:
         """Call a tool, and connect again before if the server was gone.
 
@@ -190,7 +204,7 @@ class MCPConnections:
         try:
             with self._hold(f"the answer of {what} to {name}"):
                 with self._keeping_stderr(client):
-                    session = await client._open_session(as_owner=False)
+                    session = await self._session_of(client)
                 answer = await session.call_tool(
                     name, arguments={**arguments, **(client._tools_arguments.get(name) or {})}
                 )
