@@ -309,7 +309,7 @@ def test_the_tab_that_starts_last_has_the_call(open_notebook, silent):
 def test_a_cell_without_await_loses_audio_and_says_so(open_notebook, silent):
     notebook = open_notebook(SESSION, START, "import time; time.sleep(3)")
     strip = start(notebook)
-    notebook.run(2)
+    notebook.run(2, wait=False)  # the note goes away after a while
     strip.get_by_text("kernel was busy").wait_for()
     dropped = notebook.wait_for(
         "[(e.where, e.cause, e.secs) for e in call.events.of(E.AudioDropped)]"
