@@ -8,7 +8,6 @@ The tree::
     ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
     ├── MissingKeyError (LookupError)      a provider's key isn't set; says where to get one
-    ├── NotYetError (NotImplementedError)  documented, accepted, and not there in this version
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
     │   └── BrowserMicrophoneError         the browser's microphone can't be used
@@ -83,10 +82,6 @@ class MissingKeyError(PiopiyLabError, LookupError):
         """Say what is missing; ``variables`` are the variables' names, never their values."""
         self.variables = variables
         super().__init__(message)
-
-
-class NotYetError(PiopiyLabError, NotImplementedError):
-    """A documented feature that this version doesn't have yet."""
 
 
 class AudioFileError(PiopiyLabError, ValueError):

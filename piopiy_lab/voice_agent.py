@@ -155,7 +155,6 @@ class VoiceAgent:
                 needs what it isn't given.
             ServiceError: A service was used in an earlier call and can't be used again, or is
                 bound to another event loop; an MCP server can't be reached.
-            NotYetError: A documented parameter that this version doesn't have.
         """
         mutes = check_turns(
             allow_interruptions=allow_interruptions,
