@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import subprocess
 import sys
 import tempfile
@@ -101,44 +100,20 @@ class PathAlone:
         self.audio_threads: set[int] = set()
 
     @contextmanager
-    def call(self, microphone: Microphone, worker: bool = False):
+    def call(self, microphone: Microphone):
         path = self
-        kept = {
-            (owner, name): getattr(owner, name)
-            for owner, name in (
-                (MicrophoneTransport, "feed"),
-                (MicrophoneTransport, "_on_captured"),
-                (MicrophoneTransport, "clean"),
-                (CaptureStream, "_called"),
-                (PlayStream, "_called"),
-            )
-        }
-        called, clean = kept[CaptureStream, "_called"], kept[MicrophoneTransport, "clean"]
-        work: queue.SimpleQueue = queue.SimpleQueue()
+        kept = MicrophoneTransport.feed
+        called = CaptureStream._called
 
         async def feed(self, start, samples):
             path.fed.append((time.monotonic(), float(np.abs(samples).max(initial=0))))
 
-        def on_call(self, trouble):
+        def on_call(self, *args):
             path.audio_threads.add(threading.get_native_id())
-            called(self, trouble)
-
-        def to_worker(self, age, samples):
-            if self._in is not None:
-                work.put((self, self.session.now() - age, samples))
-
-        def run() -> None:
-            while (item := work.get()) is not None:
-                transport, at, samples = item
-                secs = len(samples) / transport._in.from_rate
-                transport.capture(at, clean(transport, at, samples), secs)
+            called(self, *args)
 
         MicrophoneTransport.feed = feed
         CaptureStream._called = PlayStream._called = on_call
-        if worker:
-            MicrophoneTransport._on_captured = to_worker
-            MicrophoneTransport.clean = lambda self, at, samples: samples
-            threading.Thread(target=run, daemon=True).start()
         call = start_call(silent_agent, microphone)
         try:
             until(call, lambda: call.state == "listening")
@@ -147,12 +122,9 @@ class PathAlone:
         finally:
             call.hang_up()
             call.join(8)
-            work.put(None)
-            for (owner, name), value in kept.items():
-                setattr(owner, name, value)
+            MicrophoneTransport.feed = kept
             for stream in (CaptureStream, PlayStream):
-                if "_called" in vars(stream):
-                    del stream._called
+                del stream._called
 
     def on_loop(self, coroutine):
         loop = self.transport._loop  # the call's own: the benchmark reaches into it from outside
@@ -181,9 +153,9 @@ def thread_secs() -> dict[int, float]:
     return there
 
 
-def cpu(card: VirtualCard, name: str, microphone: Microphone, secs: float, worker=False) -> None:
+def cpu(card: VirtualCard, name: str, microphone: Microphone, secs: float) -> None:
     path = PathAlone()
-    with path.call(microphone, worker) as call:
+    with path.call(microphone) as call:
         player = card.speak(tone(secs + 1, 16000))
         before = thread_secs()
         began = time.monotonic()
@@ -193,12 +165,15 @@ def cpu(card: VirtualCard, name: str, microphone: Microphone, secs: float, worke
         loop = path.transport._loop._thread_id
         audio = sum(used.get(t, 0.0) for t in path.audio_threads)
         ids = {t.ident: t.native_id for t in threading.enumerate()}
+        names = {t.native_id: t.name for t in threading.enumerate()}
         on_loop = used.get(ids.get(loop, 0) or 0, 0.0)
+        cleaning = sum(used.get(n or 0, 0.0) for n, name in names.items() if "cleaning" in name)
         player.wait()
     total = sum(used.values())
     print(
         f"CPU, {name:28} {total:4.1f} % of a core: loop {on_loop:.1f}, audio threads {audio:.1f}, "
-        f"others (PulseAudio's client, a worker) {total - on_loop - audio:.1f}; "
+        f"cleaning {cleaning:.1f}, others (PulseAudio's client) "
+        f"{total - on_loop - audio - cleaning:.1f}; "
         f"AudioDropped {len(call.events.of(events.AudioDropped))}",
         flush=True,
     )
@@ -327,8 +302,7 @@ def main() -> None:
         try:
             plain, full = Microphone(echo_cancellation=False), Microphone()
             cpu(card, "no cancellation", plain, secs)
-            cpu(card, "cancellation on the loop", full, secs)
-            cpu(card, "cancellation in a worker", full, secs, worker=True)
+            cpu(card, "cancellation", full, secs)
             ours(card, full, "ours, cancellation")
             for latency in (0.01, OUTPUT_LATENCY_SECS, 0.1):
                 name = f"ours, latency={latency:g}"

@@ -6,6 +6,7 @@ stands before each side. It knows no device, thread or clock; use it from one th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,11 @@ class Rechunker:
         self._rest = np.zeros(0, np.int16)
 
     def push(self, samples: Samples) -> list[Samples]:
-        """Take samples, (n,); return the frames that are full, each (size,) and a copy."""
-        joined = np.concatenate([self._rest, samples])
-        count = len(joined) // self.size
-        self._rest = joined[count * self.size :]
-        return [joined[i * self.size : (i + 1) * self.size].copy() for i in range(count)]
+        """Take samples, (n,); return the frames that are full, each (size,) and read only."""
+        joined = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        whole = len(joined) - len(joined) % self.size
+        self._rest = joined[whole:].copy()
+        return list(joined[:whole].reshape(-1, self.size))
 
 
 class EchoCanceller:
@@ -67,21 +68,20 @@ class EchoCanceller:
             from livekit import rtc
         except ImportError as error:
             raise MissingExtraError("echo cancellation", "echo", detail=str(error)) from error
-        self._frame = rtc.AudioFrame
         self._apm = rtc.AudioProcessingModule(
             echo_cancellation=True,
             noise_suppression=noise_suppression,
             high_pass_filter=True,
             auto_gain_control=gain_control,
         )
-        self._near = _Side(near_rate)
-        self._far = _Side(far_rate)
+        self._near = _Side(near_rate, rtc.AudioFrame)
+        self._far = _Side(far_rate, rtc.AudioFrame)
         self._out = pcm.StreamResampler(self._near.rate, near_rate)
 
     def far(self, samples: Samples) -> None:
         """Take what is about to be played: int16, (n,); never later than its echo."""
         for frame in self._far.push(samples):
-            self._apm.process_reverse_stream(self._made(frame, self._far.rate))
+            self._apm.process_reverse_stream(frame)
 
     def near(self, samples: Samples) -> Samples:
         """Take what was captured, int16, (n,); return it without the echo.
@@ -91,24 +91,25 @@ class EchoCanceller:
         """
         clean = []
         for frame in self._near.push(samples):
-            made = self._made(frame, self._near.rate)
-            self._apm.process_stream(made)
-            clean.append(np.frombuffer(made.data, np.int16))
+            self._apm.process_stream(frame)
+            clean.append(np.frombuffer(frame.data, np.int16).copy())
         joined = np.concatenate(clean) if clean else np.zeros(0, np.int16)
         return self._out.process(joined)
-
-    def _made(self, frame: Samples, rate: int) -> Any:
-        assert len(frame) * 100 == rate, "any other length would abort the process"
-        return self._frame(bytearray(frame.tobytes()), rate, 1, len(frame))
 
 
 class _Side:
     """One side's way to frames of a rate that WebRTC runs at."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, frame: Any) -> None:
         self.rate = rate if rate % 100 == 0 else OTHER_RATE
         self._resampler = pcm.StreamResampler(rate, self.rate)
         self._chunks = Rechunker(self.rate)
+        size = self._chunks.size
+        self._frame = frame(bytearray(2 * size), self.rate, 1, size)  # WebRTC's, used again
 
-    def push(self, samples: Samples) -> list[Samples]:
-        return self._chunks.push(self._resampler.process(samples))
+    def push(self, samples: Samples) -> Iterator[Any]:
+        """Take samples; give the frames that are full, each good until the next one."""
+        for chunk in self._chunks.push(self._resampler.process(samples)):
+            assert len(chunk) * 100 == self.rate, "any other length would abort the process"
+            np.frombuffer(self._frame.data, np.int16)[:] = chunk
+            yield self._frame

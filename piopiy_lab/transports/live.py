@@ -8,9 +8,9 @@ A subclass opens its device in :meth:`LiveTransport.open` and closes it in
   :meth:`LiveTransport.stop_playing`;
 - it says with :meth:`LiveTransport.report_played`, from any thread, which sample is heard when.
 
-What is done with that is here: the user's side is cleaned of echo, levelled, muted and fed to the
-pipeline; the transcript's cut on an interruption and the recording follow what was really heard;
-what is lost on the way becomes an event with advice.
+What is done with that is here: the user's side is levelled, muted and fed to the pipeline; the
+transcript's cut on an interruption and the recording follow what was really heard; what is lost on
+the way becomes an event with advice.
 
 Everything but `capture` and `report_played` runs on the session's loop.
 """
@@ -36,9 +36,12 @@ Samples = np.ndarray[Any, Any]
 
 #: Seconds between two level events.
 LEVEL_SECS = 0.1
-#: Captured audio that is older than this when the loop gets to it is dropped: a conversation
-#: can't use it any more.
-STALE_SECS = 1.5
+#: Captured audio that has waited longer than this for the loop is dropped. Late words still make a
+#: turn; and a loop that answers nothing for 3 s ends its calls anyway.
+STALE_SECS = 5.0
+#: How many times faster than it was said late audio is fed. In the pipeline the detector comes
+#: after the recogniser, which must not be past the words before it is told that there are any.
+CATCH_UP = 4.0
 #: Seconds by which a captured block's time may differ from the running count of samples before
 #: the count is given up: a device's jitter is below, a lost block above.
 JUMP_SECS = 0.1
@@ -95,11 +98,12 @@ class LiveTransport(SessionTransport):
         self._open = asyncio.Event()  # set when the device works, and when it never will
         self._awake = asyncio.Event()  # set by capture(), cleared by run()
         self._lock = threading.Lock()
-        self._captured: deque[tuple[float, float, Samples]] = deque()  # any thread, under _lock
+        # when it came, its first sample's time, samples; any thread, under _lock
+        self._captured: deque[tuple[float, float, Samples]] = deque()
         self._report: tuple[int, float] | None = None  # the last one; any thread, under _lock
+        self._feed_at = 0.0  # the call's seconds before which the next block is not fed
         self._next_at: float | None = None  # seconds of the next captured sample
         self._errors: list[float] = []  # seconds by which the last blocks came after the count
-        self._held_secs = 0.0  # what clean() holds back
         self._late_at: float | None = None  # when the output was woken too late, the last time
         self._level_at = 0.0
         self._user_power = self._agent_power = 0.0  # sums of squares since the last level event
@@ -139,20 +143,17 @@ class LiveTransport(SessionTransport):
         """
         raise NotImplementedError
 
-    def capture(self, at: float, samples: Samples, secs: float | None = None) -> None:
+    def capture(self, at: float, samples: Samples) -> None:
         """Hand over captured audio; from any thread, never blocks for long.
 
         Args:
             at: The call's seconds (``session.now()``) of the first sample.
-            samples: int16, shape (n,), at the input rate, not to be changed afterwards; or
-                whatever else :meth:`clean` makes that of.
-            secs: How long they are; None for samples at the input rate.
+            samples: int16, shape (n,), at the input rate, not to be changed afterwards.
         """
-        if secs is None:
-            secs = len(samples) / self.settings.audio_in_sample_rate
+        came = self.session.now()
         with self._lock:
             first = not self._captured
-            self._captured.append((at, secs, samples))
+            self._captured.append((came, at, samples))
         if first and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._awake.set)
 
@@ -170,16 +171,7 @@ class LiveTransport(SessionTransport):
         """Drop what waits, and begin to count samples afresh: another device captures now."""
         with self._lock:
             self._captured.clear()
-        self._next_at, self._held_secs = None, 0.0
-
-    def clean(self, at: float, samples: Samples) -> Samples:
-        """Take the echo out of captured audio, if this transport does that.
-
-        Returns:
-            int16, shape (n,): any number of samples, in order; they are taken to follow on those
-            that the last call returned.
-        """
-        return samples
+        self._next_at = None
 
     # --- the life of it -----------------------------------------------------------------------
 
@@ -216,44 +208,38 @@ class LiveTransport(SessionTransport):
                 self.playout.report(*report)
             if block is None:
                 return
+            if (early := self._feed_at - self.session.now()) > 0:
+                await asyncio.sleep(early)
             await self._take(*block)
 
-    async def _take(self, at: float, secs: float, samples: Samples) -> None:
-        rate = self.settings.audio_in_sample_rate
-        if self.session.now() - at - secs > STALE_SECS:
-            self.drops.add(
-                "input",
-                "stale",
-                secs,
-                BUSY_LOOP,
-            )
+    async def _take(self, came: float, at: float, ready: Samples) -> None:
+        secs = len(ready) / self.settings.audio_in_sample_rate
+        if self.session.now() - came > STALE_SECS:
+            self.drops.add("input", "stale", secs, BUSY_LOOP)
             return
-        ready = self.clean(at, samples)
-        begins = at - self._held_secs  # what clean() held back is older than this block
-        self._held_secs += secs - len(ready) / rate
-        self._keep_time(begins)
-        assert self._next_at is not None
-        if len(ready) == 0:
-            return
-        start, self._next_at = self._next_at, self._next_at + len(ready) / rate
+        self._feed_at = self.session.now() + secs / CATCH_UP
+        start = self._keep_time(at)
+        self._next_at = start + secs
         if self._gain != 1.0:
             ready = pcm.to_int16(pcm.to_float32(ready) * self._gain)
-        if self._half_duplex and self._agent_is_heard(start, len(ready) / rate):
+        if self._half_duplex and self._agent_is_heard(start, secs):
             ready = np.zeros(len(ready), np.int16)
         self._measure(ready)
         await self.feed(start, ready)
 
-    def _keep_time(self, begins: float) -> None:
-        """Let the running count of samples follow the blocks' own times."""
-        if self._next_at is None or abs(begins - self._next_at) > JUMP_SECS:
-            self._next_at = begins
+    def _keep_time(self, at: float) -> float:
+        """Return when a block begins: by the count of samples, kept near the blocks' own times."""
+        start = self._next_at
+        if start is None or abs(at - start) > JUMP_SECS:
+            start = at
             self._errors.clear()
-        self._errors.append(begins - self._next_at)
+        self._errors.append(at - start)
         if len(self._errors) == COMPARE_BLOCKS:
             drift = min(self._errors)
             self._errors.clear()
             if abs(drift) > DRIFT_SECS:
-                self._next_at += drift
+                start += drift
+        return start
 
     def woken(self) -> None:
         """Note that the output is about to hand over its next piece, if there is one."""

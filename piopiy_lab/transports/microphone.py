@@ -1,9 +1,8 @@
 """A call on this computer's own microphone and speaker.
 
-The **audio thread** copies blocks into queues; all the rest (resampling, echo cancellation, the
-recording) happens on the session's loop, in :class:`~piopiy_lab.transports.live.LiveTransport`.
-A thread of its own for the echo canceller would take its share off the loop, but cost more in all
-(3.4 to 3.6 % of a core against 3.9 to 4.9 %: benchmarks/microphone.py): a hand-over more per block.
+The **audio thread** copies blocks into queues; the **cleaning thread** takes the echo out
+(:class:`~piopiy_lab.transports.cleaning.CleaningThread`); all the rest happens on the session's
+loop, in :class:`~piopiy_lab.transports.live.LiveTransport`.
 
 A device that stops working is replaced by the default one, or the call ends as
 "audio_device_lost".
@@ -14,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from piopiy_lab.errors import AudioDeviceError, MissingExtraError
 from piopiy_lab.microphone import HALF_DUPLEX, Microphone
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports import devices
+from piopiy_lab.transports.cleaning import CleaningThread
 from piopiy_lab.transports.echo import EchoCanceller
 from piopiy_lab.transports.live import BUSY_LOOP, LiveTransport
 from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
@@ -38,14 +37,18 @@ FIRST_SECS = 4.0
 LOOK_SECS = 0.2
 #: Seconds for which a lost device is sought to be replaced.
 RETRY_SECS = 5.0
-#: Seconds by which far-end audio may be ahead of the microphone's in the echo canceller.
-FAR_AHEAD_SECS = 0.02
+#: Seconds that the end of a call waits for the cleaning thread.
+STOP_SECS = 1.0
 #: Seconds of queued sound below which the end of a resampled utterance is let out.
 NEARLY_EMPTY_SECS = 0.04
 
 UNDERFLOW = (
     "the speaker's device ran dry: let it keep more, Microphone(latency=0.2), or let this computer "
     "do less"
+)
+HELD_UP = (
+    "echo cancellation was held up: let this computer do less, or, with headphones, go without: "
+    "Microphone(echo_cancellation=False)"
 )
 OVERFLOW = "the microphone's device was not read in time: let this computer do less"
 
@@ -69,10 +72,9 @@ class MicrophoneTransport(LiveTransport):
         self._capture: CaptureStream | None = None
         self._play: PlayStream | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._in: pcm.StreamResampler | None = None  # device rate -> pipeline rate
+        self._cleaning: CleaningThread | None = None  # while the devices are open
         self._out: pcm.StreamResampler | None = None  # pipeline rate -> device rate
-        self._echo: EchoCanceller | None = None
-        self._far: deque[tuple[float, Samples]] = deque()  # (call seconds, block); audio thread
+        self._letting_out: asyncio.TimerHandle | None = None  # _let_out(), unless more comes
         self._wait_secs = 0.1  # from a callback until its first sample is heard; audio thread
         self._told = {"input": 0, "output": 0}  # troubles that were written to the log
 
@@ -97,7 +99,7 @@ class MicrophoneTransport(LiveTransport):
         await self._close_streams()
 
     async def _open_streams(self, wanted_in: int | str | None, wanted_out: int | str | None):
-        def open_both() -> None:
+        def open_both() -> EchoCanceller | MissingExtraError | None:
             with devices.lock:
                 devices.look_again()
                 source = devices.find("input", wanted_in)
@@ -111,18 +113,21 @@ class MicrophoneTransport(LiveTransport):
                     self._on_played,
                     self._microphone.latency,
                 )
+            return self._make_echo(self._play.rate)
 
-        self._in = None  # blocks that come before there is a resampler are dropped
-        await asyncio.to_thread(open_both)
+        echo = await asyncio.to_thread(open_both)  # until it is done, what is heard is dropped
         capture, play = self._capture, self._play
         assert capture is not None
         assert play is not None
+        if isinstance(echo, MissingExtraError):
+            self._tell_missing(echo)
+            echo = None
         self._out = pcm.StreamResampler(self.settings.audio_out_sample_rate, play.rate)
         self._buffer.clear(self._numbered(self.playout.written))
-        self._echo = self._make_echo(play.rate)
-        self._far.clear()
         self.forget_captured()
-        self._in = pcm.StreamResampler(capture.rate, self.settings.audio_in_sample_rate)
+        self._cleaning = CleaningThread(
+            capture.rate, self.settings.audio_in_sample_rate, echo, self.capture, self._failed
+        )
         self._told = {"input": 0, "output": 0}
         await self._wait_for_first()
         for side, stream in (("input", capture), ("output", play)):
@@ -151,16 +156,24 @@ class MicrophoneTransport(LiveTransport):
 
     async def _close_streams(self) -> None:
         streams = [s for s in (self._capture, self._play) if s is not None]
-        self._capture = self._play = None
+        cleaning = self._cleaning
+        self._capture = self._play = self._cleaning = None
 
-        def close_both() -> None:
+        def close_all() -> None:
             for stream in streams:
                 stream.close()
+            if cleaning is not None:
+                cleaning.stop(STOP_SECS)
 
+        if self._letting_out is not None:
+            self._letting_out.cancel()
         if streams:
-            await asyncio.to_thread(close_both)
+            await asyncio.to_thread(close_all)
+        if cleaning is not None:
+            self._tell_dropped(cleaning)
 
-    def _make_echo(self, far_rate: int) -> EchoCanceller | None:
+    def _make_echo(self, far_rate: int) -> EchoCanceller | MissingExtraError | None:
+        """Make the canceller that is asked for; any thread but the loop, for it loads a library."""
         if self._microphone.echo_cancellation is not True:
             return None
         try:
@@ -171,23 +184,38 @@ class MicrophoneTransport(LiveTransport):
                 gain_control=self._microphone.gain_control,
             )
         except MissingExtraError as error:
-            self.session.notice(
-                f"{error}. Without it the agent hears itself on open speakers and interrupts "
-                "itself: wear headphones, Microphone(echo_cancellation=False), or take turns, "
-                f"Microphone(echo_cancellation={HALF_DUPLEX!r})"
-            )
-            return None
+            return error
+
+    def _tell_missing(self, error: MissingExtraError) -> None:
+        self.session.notice(
+            f"{error}. Without it the agent hears itself on open speakers and interrupts "
+            "itself: wear headphones, Microphone(echo_cancellation=False), or take turns, "
+            f"Microphone(echo_cancellation={HALF_DUPLEX!r})"
+        )
+
+    # --- the cleaning thread --------------------------------------------------------------------
+
+    def _failed(self, error: Exception) -> None:
+        lost = AudioDeviceError(
+            f"echo cancellation failed ({error}): with headphones go without, "
+            "Microphone(echo_cancellation=False), or take turns, "
+            f"Microphone(echo_cancellation={HALF_DUPLEX!r})"
+        )
+        lost.__cause__ = error
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.session.end, "error", lost)
 
     # --- the audio thread ---------------------------------------------------------------------
 
     def _on_captured(self, age: float, samples: Samples) -> None:
-        if (resampler := self._in) is not None:
-            self.capture(self.session.now() - age, samples, len(samples) / resampler.from_rate)
+        if (cleaning := self._cleaning) is not None:
+            cleaning.put(self.session.now() - age, samples)
 
     def _on_played(self, number: int, count: int, wait: float, block: Samples) -> None:
         now = self.session.now()
         self._wait_secs = wait
-        self._far.append((now, block))
+        if (cleaning := self._cleaning) is not None:
+            cleaning.put_far(now, block)
         if count and self._play is not None:
             rate = self.settings.audio_out_sample_rate
             self.report_played(round(number * rate / self._play.rate), now + wait)
@@ -202,9 +230,13 @@ class MicrophoneTransport(LiveTransport):
         if dry and self.loop_was_late:
             self.drops.add("output", "underflow", dry, BUSY_LOOP)
         self._buffer.write(self._out.process(samples))
+        self._expect_end()
+        self.playout.latency_secs = self._wait_secs + 0.01  # half a block until it is taken
 
     def stop_playing(self) -> float:
         """Drop what waits; what the device has already is heard to its end."""
+        if self._letting_out is not None:
+            self._letting_out.cancel()
         if self._out is not None:
             self._out.flush()
         self._buffer.clear(self._numbered(self.playout.written))
@@ -215,26 +247,17 @@ class MicrophoneTransport(LiveTransport):
         rate = self.settings.audio_out_sample_rate
         return round(number * (self._play.rate if self._play else rate) / rate)
 
-    def clean(self, at: float, samples: Samples) -> Samples:
-        """Bring a block to the pipeline's rate and take the echo out."""
-        assert self._in is not None
-        self._let_out()
-        self.playout.latency_secs = self._wait_secs + 0.01  # half a block until it is taken
-        ready = self._in.process(pcm.mono(samples))
-        if self._echo is None:
-            self._far.clear()
-            return ready
-        captured = at + len(samples) / self._in.from_rate + FAR_AHEAD_SECS
-        while self._far and self._far[0][0] <= captured:
-            self._echo.far(self._far.popleft()[1])
-        return self._echo.near(ready)
-
-    def _let_out(self) -> None:
-        """Play what a resampler keeps back when an utterance has ended."""
+    def _expect_end(self) -> None:
+        """Let what a resampler keeps back of an utterance out in time, unless more is sent."""
+        if self._letting_out is not None:
+            self._letting_out.cancel()
         out = self._out
-        if out is None or not out.samples_in or out.from_rate == out.to_rate:
-            return
-        if self._buffer.queued < NEARLY_EMPTY_SECS * out.to_rate:
+        if out is not None and out.from_rate != out.to_rate:
+            wait = self._buffer.queued / out.to_rate - NEARLY_EMPTY_SECS
+            self._letting_out = self._loop.call_later(max(0.0, wait), self._let_out, out)
+
+    def _let_out(self, out: pcm.StreamResampler) -> None:
+        if out is self._out:
             self._buffer.write(out.flush())
 
     async def _watch_devices(self) -> None:
@@ -249,6 +272,12 @@ class MicrophoneTransport(LiveTransport):
                     await self._replace(stream, why)
                     break
                 self._tell_troubles(stream)
+            if self._cleaning is not None:
+                self._tell_dropped(self._cleaning)
+
+    def _tell_dropped(self, cleaning: CleaningThread) -> None:
+        if secs := cleaning.take_dropped():
+            self.drops.add("input", "stale", secs, HELD_UP)
 
     def _tell_troubles(self, stream: CaptureStream | PlayStream) -> None:
         side = stream.device.side

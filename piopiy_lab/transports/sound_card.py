@@ -23,6 +23,7 @@ Samples = np.ndarray[Any, Any]
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
+OUTPUT_BLOCK_SECS = 0.02
 #: Seconds of sound that a speaker is asked to keep: two blocks. Less than that changed nothing on
 #: PulseAudio (benchmarks/microphone.py).
 OUTPUT_LATENCY_SECS = 0.04
@@ -108,7 +109,9 @@ class _Stream:
         self._opened_at = 0.0
         self._stream: Any = None
 
-    def _open(self, kind: str, callback: Callable[..., None], latency: float | str) -> None:
+    def _open(
+        self, kind: str, callback: Callable[..., None], block_secs: float, latency: float | str
+    ) -> None:
         sd = devices.load()
 
         def on_finished() -> None:
@@ -118,7 +121,7 @@ class _Stream:
             try:
                 stream = getattr(sd, kind)(
                     samplerate=self.rate,
-                    blocksize=round(self.rate * BLOCK_SECS),
+                    blocksize=round(self.rate * block_secs),
                     device=self.device.index,
                     channels=self.channels,
                     dtype="int16",
@@ -196,7 +199,7 @@ class CaptureStream(_Stream):
                 self._age = age
             hand_over(self._age, samples)
 
-        self._open("RawInputStream", on_block, "low")
+        self._open("RawInputStream", on_block, BLOCK_SECS, "low")
 
 
 class PlayStream(_Stream):
@@ -234,4 +237,4 @@ class PlayStream(_Stream):
             wait = stamp.outputBufferDacTime - stamp.currentTime
             played(number, count, wait if 0 < wait < 1.0 else self.latency_secs, block)
 
-        self._open("RawOutputStream", on_block, latency or OUTPUT_LATENCY_SECS)
+        self._open("RawOutputStream", on_block, OUTPUT_BLOCK_SECS, latency or OUTPUT_LATENCY_SECS)
