@@ -27,6 +27,10 @@ from piopiy_lab.session import Session, current_session
 
 #: Seconds from the end of a sound to its transcript when there is no detector to say so.
 UNDETECTED_SECS = 0.3
+#: Seconds from the last sound by which the pipeline may count on the transcript. It comes with the
+#: detector's stop, so this must be more than any ``stop_secs``: else a turn with a pause in it ends
+#: on the first part's words before the second part's are there (so too in ``offline.stt``).
+FINAL_SECS = 1.0
 
 
 class ScreenplaySTTService(STTService):
@@ -45,7 +49,7 @@ class ScreenplaySTTService(STTService):
         if not 0 <= error_rate <= 1:
             raise ArgumentError(f"error_rate={error_rate!r}: give a number from 0 to 1")
         super().__init__(
-            settings=STTSettings(model="screenplay", language=None), ttfs_p99_latency=0.1
+            settings=STTSettings(model="screenplay", language=None), ttfs_p99_latency=FINAL_SECS
         )
         self._error_rate = error_rate
         self._random = random.Random(seed)

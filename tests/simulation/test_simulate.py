@@ -222,6 +222,17 @@ def test_a_wrong_replacement_is_named(replace, words):
         run(replace=replace)
 
 
+def test_the_screenplays_words_after_a_pause_are_waited_for_within_their_turn():
+    caller = Caller().hears_greeting().says("a table for two").waits(0.4).says("tomorrow at seven")
+    call = run(caller=caller.hears_reply().hangs_up(), replace={"stt": "screenplay"})
+    call.raise_for_error()
+    texts = [event.text for event in call.events.of(events.Transcribed)]
+    assert texts == ["a table for two", "tomorrow at seven"]  # the detector heard the pause
+    assert call.transcript[1].text == "a table for two tomorrow at seven"
+    assert len(call.events.of(events.ContextSent)) == 1
+    assert not call.events.of(events.AgentInterrupted)
+
+
 # --- latencies -------------------------------------------------------------------------------
 
 
