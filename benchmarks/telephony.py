@@ -7,12 +7,18 @@ their last word to the first sound of the answer, over WebRTC both ways.
     python benchmarks/telephony.py                     # 1, 2 and 4 calls at once, both workers
     python benchmarks/telephony.py --calls 1 2 4 8 16  # more, on a machine that has the cores
     python benchmarks/telephony.py --many 500          # growth over many short calls
+
+The growth is counted once everything is loaded, which is after calls at once, not one: each needs
+a recogniser of its own (94 MB of PocketSphinx's models), and recognisers are kept for later calls.
+Each call's end is checked, on both sides; one that ended otherwise is printed, and if it was our
+Agent's, the run fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import sys
@@ -22,25 +28,47 @@ from typing import Any
 import psutil
 from common import desk_session
 
-from piopiy_lab import Agent, Caller
+from piopiy_lab import Agent, Caller, events
 from piopiy_lab.loopback import LoopbackPlatform
 
 LINE = "a table for two tomorrow at seven"
 CALLER = Caller().hears_reply().says(LINE).hears_reply().hangs_up()
 WARM = Caller().hears_reply().hangs_up()
 SHORT = Caller().waits(0.3).hangs_up()
+#: Short calls at once, and how many more may still be winding down beside them.
+PAIR, WINDING_DOWN = 2, 2
 
 
 # --- the workers, each in a child process -----------------------------------------------------
 
 
 async def ours(url: str, token: str) -> None:
-    """Run Agent."""
+    """Run Agent; each line of stdin is answered with how its last calls ended, as JSON."""
 
     async def create_session() -> None:
         await desk_session()
 
-    await Agent("bench", token, create_session, url, keep_calls=0).connect()
+    agent = Agent("bench", token, create_session, url, keep_calls=PAIR + WINDING_DOWN)
+    telling = asyncio.create_task(tell_ends(agent))
+    try:
+        await agent.connect()
+    finally:
+        telling.cancel()
+
+
+async def tell_ends(agent: Agent) -> None:
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    while await lines.readline():
+        ends = {call.call_id: [call.end_reason, _words(call.error)] for call in agent.calls}
+        sys.stdout.write(json.dumps(ends) + "\n")
+        sys.stdout.flush()
+
+
+def _words(error: BaseException | str | None) -> str | None:
+    return None if error is None else str(error)
 
 
 async def bare(url: str, token: str) -> None:
@@ -135,6 +163,8 @@ class Worker:
             self.kind,
             self.platform.signaling_url,
             env={**os.environ, "BENCH_TOKEN": self.platform.agent_token("bench")},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
         self.process = psutil.Process(self.child.pid)
@@ -146,6 +176,20 @@ class Worker:
     async def __aexit__(self, *_: Any) -> None:
         self.child.terminate()
         await self.child.wait()
+
+    async def ends(self, call_ids: list[str]) -> dict[str, list[str | None]]:
+        """Return how calls ended on the agent's side: reason and error, once they have ended."""
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        ends: dict[str, list[str | None]] = {}
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            self.child.stdin.write(b"ends\n")
+            ends = json.loads(await self.child.stdout.readline())
+            if all(ends.get(call_id, [None])[0] for call_id in call_ids):
+                break
+            await asyncio.sleep(0.05)
+        return {call_id: ends.get(call_id, [None, "no such call"]) for call_id in call_ids}
 
     def cpu(self) -> float:
         times = self.process.cpu_times()
@@ -185,36 +229,53 @@ async def concurrent(kind: str, platform: LoopbackPlatform, number: int) -> str:
     )
 
 
-async def growth(kind: str, platform: LoopbackPlatform, number: int) -> None:
-    """Place many short calls, two at a time, and print the memory on the way."""
+async def growth(kind: str, platform: LoopbackPlatform, number: int) -> int:
+    """Place many short calls, two at a time, print the memory on the way; return the bad ends."""
+    step = max(PAIR, number // 5 // PAIR * PAIR)
     async with Worker(kind, platform) as worker:
-        for done in range(0, number + 1, max(2, number // 5 // 2 * 2)):
-            if done:
-                for _ in range(max(2, number // 5 // 2 * 2) // 2):
-                    await asyncio.gather(
-                        *(platform.place_call("bench", SHORT, record=False) for _ in range(2))
-                    )
-            else:
-                for _ in range(3):
-                    await platform.place_call("bench", WARM)
-            await asyncio.sleep(0.5)
+        bad = await together(worker, WARM, PAIR + WINDING_DOWN)
+        for done in range(0, number + 1, step):
+            for _ in range(step // PAIR if done else 0):
+                bad += await together(worker, SHORT, PAIR)
+            await asyncio.sleep(0.5)  # LiveKit's threads put away what they had
             print(
                 f"{kind:6} after {done:4} calls: {worker.memory():6.1f} MB, "
-                f"{worker.process.num_threads()} threads, {worker.process.num_fds()} files",
+                f"{worker.process.num_threads()} threads, {worker.process.num_fds()} files, "
+                f"{bad} ended otherwise than they should",
                 flush=True,
             )
+    return bad
 
 
-async def measure(options: argparse.Namespace) -> None:
+async def together(worker: Worker, caller: Caller, number: int) -> int:
+    """Place calls at once; return how many did not end by the caller's hanging up, everywhere."""
+    calls = await asyncio.gather(
+        *(worker.platform.place_call("bench", caller, record=False) for _ in range(number))
+    )
+    ends = {f"{call.call_id} (caller)": [call.end_reason, _words(call.error)] for call in calls}
+    for call in calls:  # such as: the agent was still in the room
+        for notice in call.events.of(events.NoticeGiven):
+            ends[f"{call.call_id} (notice)"] = [None, notice.message]
+    if worker.kind == "ours":
+        theirs = await worker.ends([call.call_id for call in calls])
+        ends |= {f"{call_id} (agent)": end for call_id, end in theirs.items()}
+    bad = {who: end for who, end in ends.items() if end != ["caller_hung_up", None]}
+    for who, (reason, error) in bad.items():
+        print(f"{worker.kind:6} {who}: {reason}, {error}", flush=True)
+    return len({who.split()[0] for who in bad})
+
+
+async def measure(options: argparse.Namespace) -> int:
+    """Run what was asked for; returns how many of our calls ended otherwise than they should."""
     async with LoopbackPlatform() as platform:
         if options.many:
-            for kind in options.workers:
-                await growth(kind, platform, options.many)
-            return
+            bad = {kind: await growth(kind, platform, options.many) for kind in options.workers}
+            return bad.get("ours", 0)
         print("worker calls  CPU ms/s  p50 s    p95 s   MB/call  wall s failed")
         for number in options.calls:
             for kind in options.workers:
                 print(await concurrent(kind, platform, number), flush=True)
+    return 0
 
 
 def main() -> None:
@@ -229,7 +290,7 @@ def main() -> None:
         worker = {"ours": ours, "bare": bare}[kind](url, os.environ["BENCH_TOKEN"])
         asyncio.run(worker)
     else:
-        asyncio.run(measure(options))
+        sys.exit(1 if asyncio.run(measure(options)) else 0)
 
 
 if __name__ == "__main__":
