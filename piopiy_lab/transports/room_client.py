@@ -30,7 +30,7 @@ from pipecat.transports.livekit.transport import (
 from piopiy_lab.errors import MissingExtraError, RoomError
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.signalling.links import shown_url
-from piopiy_lab.transports.room_joining import connect_whole
+from piopiy_lab.transports.room_joining import connect_whole, stop_listening
 
 try:
     from livekit import rtc
@@ -96,6 +96,7 @@ class RoomClient(LiveKitTransportClient):
         self._watcher = watcher
         self._in_sample_rate = 0  # Hz; written by setup()
         self._failure: RoomError | None = None  # why joining failed; once is enough
+        self._joining = asyncio.Lock()  # so that the second who asks does not try a second time
         self._leaving = False  # we have asked for the end
         self._waiting_tracks: dict[str, tuple[Any, Any, Any]] = {}  # not heard yet, by identity
 
@@ -117,19 +118,18 @@ class RoomClient(LiveKitTransportClient):
         Raises:
             RoomError: It can't be joined.
         """
-        if self._failure is not None:
-            raise self._failure
         # the undecorated method: without three tries and their pauses
         join = LiveKitTransportClient.connect.__wrapped__  # type: ignore[attr-defined]
-        try:
-            async with asyncio.timeout(JOIN_SECS):
-                await join(self)
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            self._failure = self._explain(error)
-            self._watcher.join_failed(self._failure)
-            raise self._failure from None
+        async with self._joining:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                async with asyncio.timeout(JOIN_SECS):
+                    await join(self)
+            except Exception as error:
+                self._failure = self._explain(error)
+                self._watcher.join_failed(self._failure)
+                raise self._failure from None
 
     def _explain(self, error: Exception) -> RoomError:
         if isinstance(error, TimeoutError):
@@ -148,6 +148,7 @@ class RoomClient(LiveKitTransportClient):
             async with asyncio.timeout(LEAVE_SECS):
                 await super().disconnect()
         except TimeoutError:
+            stop_listening(self.room)
             await self._close_output_sources()
             await self._close_all_streams()
 

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 log = logging.getLogger("piopiy_lab.agent")
 
-#: Seconds that an agent which shuts down waits for joins that nobody waits for any more; what
-#: LiveKit's own limits add up to.
-UNFINISHED_SECS = 20.0
+#: Seconds that an agent which shuts down waits for joins that nobody waits for any more: more than
+#: LiveKit takes to give up on a server that accepts connections and says nothing (32 s, measured).
+UNFINISHED_SECS = 40.0
 #: Seconds that leaving a room which was joined in the background may take.
 _LEAVE_SECS = 5.0
 
@@ -74,3 +74,15 @@ async def _leave_again(room: Room, connecting: asyncio.Future[None]) -> None:
             await room.disconnect()
     except TimeoutError:
         log.warning("a room that was joined too late could not be left in %g s", _LEAVE_SECS)
+        stop_listening(room)
+
+
+def stop_listening(room: Room) -> None:
+    """Let nothing of a room wait for the library, when leaving it took too long.
+
+    Usually the library says soon afterwards that the room is gone, and the room's own task ends by
+    itself; this is for the time when it doesn't.
+    """
+    listening: asyncio.Task[None] | None = getattr(room, "_task", None)  # there once it was joined
+    if listening is not None:
+        listening.cancel()

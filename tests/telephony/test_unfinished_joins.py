@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from telephony_servers import SignallingServer, invite, until
 
-from piopiy_lab.transports import room_joining
+from piopiy_lab import VoiceAgent, offline_stack
+from piopiy_lab.transports import room_client, room_joining
 
 HERE = Path(__file__).parent
 
@@ -80,6 +82,89 @@ async def test_a_join_that_is_waited_for_is_as_ever():
     good.answer.set()
     await room_joining.connect_whole(good, good.connect, "ws://room", "token", options=None)
     assert good.did == ["connect ws://room", "connected"]
+
+
+async def test_a_room_that_cannot_be_left_again_leaves_nothing_waiting(monkeypatch, caplog):
+    monkeypatch.setattr(room_joining, "_LEAVE_SECS", 0.05)
+    room = Room()
+    room._task = asyncio.create_task(asyncio.Event().wait())  # LiveKit's: listens to the library
+    room.disconnect = asyncio.Event().wait  # what the library never answers
+    joining = asyncio.create_task(
+        room_joining.connect_whole(room, room.connect, "ws://room", "token", options=None)
+    )
+    await until(lambda: room.did)
+    joining.cancel()
+    room.answer.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(joining, return_exceptions=True)
+        await room_joining.wait_for_unfinished()
+        await asyncio.wait((room._task,))
+    assert "could not be left in 0.05 s" in caplog.text
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.realtime
+async def test_a_join_that_times_out_ends_the_session_and_the_agent_waits_for_livekit(
+    make_agent, monkeypatch
+):
+    """A room's server that takes connections and says nothing for a while."""
+    monkeypatch.setattr(room_client, "JOIN_SECS", 0.5)
+    tried = []
+
+    async def say_nothing(reader, writer):
+        tried.append(writer)
+        await asyncio.sleep(0.6)
+        writer.close()
+
+    async def create_session():
+        agent = VoiceAgent(instructions="You are a desk.", greeting="Hello there.")
+        stt, llm, tts = offline_stack()
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        await agent.start()
+
+    hole = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with hole, SignallingServer() as server:
+        url = f"ws://127.0.0.1:{hole.sockets[0].getsockname()[1]}"
+        agent = make_agent(create_session, server.url)
+        serving = asyncio.create_task(agent.connect())
+        await until(lambda: agent.state == "connected")
+        await server.emit("join_room", invite("r1", url=url))
+        await until(lambda: agent.sessions.failed)
+        (call,) = agent.calls
+        assert call.end_reason == "error"
+        assert "no answer within 0.5 s" in str(call.error)
+        assert not agent.sessions.running
+        unfinished = list(room_joining._unfinished)
+        assert [task.done() for task in unfinished] == [False]  # LiveKit tries on
+        async with asyncio.timeout(room_joining.UNFINISHED_SECS):
+            await agent.shutdown()
+            await serving
+        assert unfinished[0].done()
+        assert len(tried) > 1
+
+
+async def test_an_agent_that_shuts_down_waits_for_the_joins_of_its_sessions(make_agent):
+    room = Room()
+
+    async def create_session(call_id):
+        await room_joining.connect_whole(room, room.connect, "ws://room", "token", options=None)
+
+    async with SignallingServer() as server:
+        agent = make_agent(create_session, server.url)
+        serving = asyncio.create_task(agent.connect())
+        await until(lambda: agent.state == "connected")
+        await server.emit("join_room", invite("r1"))
+        await until(lambda: room.did == ["connect ws://room"])
+        stopping = asyncio.create_task(agent.shutdown())
+        await until(lambda: not agent.sessions.running)
+        await asyncio.sleep(0)
+        assert agent.state == "draining"  # the session is over, its join is not
+        assert not stopping.done()
+        room.answer.set()
+        async with asyncio.timeout(5):
+            await asyncio.gather(stopping, serving)
+    assert room.did == ["connect ws://room", "connected", "disconnected"]
+    assert agent.state == "stopped"
 
 
 @pytest.mark.realtime
