@@ -71,7 +71,7 @@ class AudioDeviceLost(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LevelMeasured(Event):
-    """How loud both sides are, about ten times a second; on live devices only."""
+    """How loud both sides are, about ten times a second; on devices and in rooms."""
 
     user_dbfs: float  # RMS of the user's side as the agent hears it; -96 is silence
-    agent_dbfs: float  # RMS of what is given to the speaker
+    agent_dbfs: float  # RMS of what the user hears of the agent

@@ -26,16 +26,15 @@ import numpy as np
 from pipecat.frames.frames import Frame, OutputAudioRawFrame, TTSTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from piopiy_lab import events, pcm
+from piopiy_lab import pcm
 from piopiy_lab.session import Session, TransportSettings
 from piopiy_lab.transports.base import SessionOutput, SessionTransport
 from piopiy_lab.transports.drops import Drops
+from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.live_playout import LivePlayout
 
 Samples = np.ndarray[Any, Any]
 
-#: Seconds between two level events.
-LEVEL_SECS = 0.1
 #: Captured audio that has waited longer than this for the loop is dropped. Late words still make a
 #: turn; and a loop that answers nothing for 3 s ends its calls anyway.
 STALE_SECS = 5.0
@@ -105,10 +104,7 @@ class LiveTransport(SessionTransport):
         self._next_at: float | None = None  # seconds of the next captured sample
         self._errors: list[float] = []  # seconds by which the last blocks came after the count
         self._late_at: float | None = None  # when the output was woken too late, the last time
-        self._level_at = 0.0
-        self._user_power = self._agent_power = 0.0  # sums of squares since the last level event
-        self._user_count = 0
-        self._agent_blocks: deque[tuple[float, float, float]] = deque()  # start, end, mean square
+        self._levels = LevelMeter(session.log)
         if muted:
             session.mute(True)
 
@@ -224,7 +220,8 @@ class LiveTransport(SessionTransport):
             ready = pcm.to_int16(pcm.to_float32(ready) * self._gain)
         if self._half_duplex and self._agent_is_heard(start, secs):
             ready = np.zeros(len(ready), np.int16)
-        self._measure(ready)
+        silent = np.zeros(len(ready), np.int16) if self.session.muted else ready
+        self._levels.user(self.session.now(), silent, agent_heard_until=self.playout.ends_at)
         await self.feed(start, ready)
 
     def _keep_time(self, at: float) -> float:
@@ -260,32 +257,10 @@ class LiveTransport(SessionTransport):
 
     def play(self, samples: Samples) -> None:
         """Send a piece to the device, and remember how loud it is for the level events."""
-        values = samples.astype(np.float32)
-        power = float(np.dot(values, values)) / max(1, len(values))
         end = self.playout.ends_at
         start = end - len(samples) / self.settings.audio_out_sample_rate
-        self._agent_blocks.append((start, end, power))
+        self._levels.agent(start, end, samples)
         self.send(samples)
-
-    def _measure(self, samples: Samples) -> None:
-        """Write a level event when it is time for one."""
-        if not self.session.muted:
-            values = samples.astype(np.float32)
-            self._user_power += float(np.dot(values, values))
-        self._user_count += len(samples)
-        now = self.session.now()
-        if now - self._level_at < LEVEL_SECS:
-            return
-        self._level_at = now
-        while self._agent_blocks and self._agent_blocks[0][1] < now:
-            self._agent_blocks.popleft()
-        heard = self._agent_blocks and self._agent_blocks[0][0] <= now < self.playout.ends_at
-        agent = self._agent_blocks[0][2] if heard else 0.0
-        user = self._user_power / max(1, self._user_count)
-        self._user_power, self._user_count = 0.0, 0
-        self.session.log.append(
-            events.LevelMeasured(at=now, user_dbfs=_dbfs(user), agent_dbfs=_dbfs(agent))
-        )
 
 
 class LiveOutput(SessionOutput):
@@ -313,8 +288,3 @@ class LiveOutput(SessionOutput):
             if wait > 0:
                 await asyncio.sleep(wait)
         await super().push_frame(frame, direction)
-
-
-def _dbfs(power: float) -> float:
-    """Return a mean square of int16 samples in dBFS, to a tenth."""
-    return round(pcm.dbfs(float(np.sqrt(power)) / pcm.FULL_SCALE), 1)

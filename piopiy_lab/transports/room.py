@@ -24,6 +24,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
 from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.playout import Playout
 from piopiy_lab.transports.room_client import rtc
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
@@ -59,6 +60,7 @@ class RoomTransport(TelecmiTransport):
         self.session = session
         self.settings = settings
         self.playout = Playout(settings.audio_out_sample_rate)
+        self.levels = LevelMeter(session.log)
 
     def output(self) -> RoomOutput:
         """Return the processor that speaks into the room."""
@@ -67,12 +69,13 @@ class RoomTransport(TelecmiTransport):
         return self._output
 
     def audio_received(self, frame: rtc.AudioFrame) -> None:
-        """Record the caller as they arrive."""
+        """Record the caller as they arrive, and measure them."""
         assert self.session is not None
         now, recorder = self.session.now(), self.session.recorder
         samples = np.frombuffer(frame.data, np.int16)
         start = max(0.0, now - frame.samples_per_channel / frame.sample_rate)
         recorder.write_caller(start, samples, frame.sample_rate)
+        self.levels.user(now, samples, agent_heard_until=self.playout.ends_at)
         self.record_played()
         recorder.advance(now)
 
@@ -103,7 +106,8 @@ class RoomOutput(LiveKitOutputTransport):
             samples = np.frombuffer(frame.audio, np.int16)
             if frame.num_channels > 1:
                 samples = samples[:: frame.num_channels]
-            playout.write(session.now(), samples)
+            start = playout.write(session.now(), samples)
+            transport.levels.agent(start, playout.ends_at, samples)
             transport.record_played()
             wait = playout.ends_at - LEAD_SECS - session.now()
             if wait > 0:

@@ -12,6 +12,7 @@ reset    whether the page forgets what it has
 now      the call's seconds
 state    "starting", "listening" or "ended"
 bins     the first bin of buffer 0, the outline (see ``envelope``)
+levels   caller's and agent's dBFS as last measured, while there is no outline: nothing is kept
 spans    those that changed, marks: those that came (see ``spans``)
 rows     ``[place, row]`` of those that changed, row_count: how many there are (see ``rows``)
 turns    those that changed, turns_from: the number of the first
@@ -52,6 +53,7 @@ class CallFeed:
         self._samples_sent = 0  # how many of them the page has
         self._envelope = Envelope(call.sample_source)
         self._spans, self._rows, self._desk = Spans(), Rows(), Desk()
+        self._levels: list[float] | None = None  # dBFS of both sides, as last measured
         self._instructions: str | None = None
         self._fresh = True  # nothing was sent since the last restart
 
@@ -91,6 +93,8 @@ class CallFeed:
         instructions = self._asked_instructions()
         if instructions is not None and instructions != self._instructions:
             content["instructions"] = self._instructions = instructions
+        if self._levels is not None and not self._has_sound():
+            content["levels"] = self._levels
         content["bins"] = first_bin
         buffers = [self._envelope.since(first_bin), self._take_samples()]
         self._fresh = False
@@ -102,6 +106,9 @@ class CallFeed:
             if isinstance(event, ev.VADSampled):
                 volume = -1.0 if event.volume is None else event.volume
                 self._samples.extend((event.at, event.confidence, volume))
+                continue
+            if isinstance(event, ev.LevelMeasured):
+                self._levels = [event.user_dbfs, event.agent_dbfs]
                 continue
             self._spans.add(event)
             self._rows.add(event)

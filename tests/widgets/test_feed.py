@@ -115,6 +115,20 @@ def test_a_page_that_watched_and_one_that_came_late_have_the_same(call: Call):
     assert bytes(page.bins[:size]) == bytes(late.bins)
 
 
+def test_a_call_whose_sound_is_not_kept_tells_its_levels():
+    """As on the phone, where recording is off unless it is asked for."""
+    log = EventLog(lambda: 0.0)
+    for keep in (False, True):
+        recorder = Recorder(16000, keep=keep)
+        recorder.write_caller(0.0, np.full(16000, 1000, np.int16), 16000)
+        feed = CallFeed(Call(log, recorder, None, {"call_id": "c1"}))
+        log.append(ev.LevelMeasured(at=0.5, user_dbfs=-30.3, agent_dbfs=-96.0))
+        log.append(ev.LevelMeasured(at=0.6, user_dbfs=-28.5, agent_dbfs=-40.0))
+        content, (outline, _) = feed.pull()
+        assert content.get("levels") == (None if keep else [-28.5, -40.0])
+        assert bool(outline) is keep
+
+
 def test_the_rows_tell_what_happened(call: Call):
     page = Page()
     page.take(CallFeed(call).pull())

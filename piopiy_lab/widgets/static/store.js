@@ -40,6 +40,7 @@ class Store {
     this.binSecs = 0.02;
     this.refusal = null;
     this.connected = false;
+    this.levels = null;  // dBFS of both sides, where no sound is kept that could be drawn
     this.lag = null;  // seconds between the page's clock and the call's, as small as was seen
   }
   send(message) { this.model.send(message); }
@@ -74,6 +75,7 @@ class Store {
     if (m.desk) Object.assign(this.desk, m.desk);
     for (const [place, context] of m.contexts || []) this.desk.contexts[place] = context;
     if (m.instructions !== undefined) this.instructions = m.instructions;
+    if (m.levels) this.levels = m.levels;
     if (m.state === "ended" && outline.length) this.hasSound = this.hasSound || outline.some((v) => v);
   }
   // The second of the call to draw now: a moment behind, so that what is drawn has arrived.
@@ -81,7 +83,10 @@ class Store {
     if (this.state === "ended" || this.lag === null) return this.now;
     return Math.min(this.now, Math.max(0, performance.now() / 1000 - this.lag - 0.27));
   }
-  level(side) {  // 0..1, of the newest bins
+  level(side) {  // 0..1, of the newest bins, or as measured (speech peaks at about 3 times its RMS)
+    if (!this.outline.length && this.levels && this.state !== "ended") {
+      return Math.sqrt(Math.min(1, 3 * 10 ** (this.levels[side] / 20)));
+    }
     const end = Math.min(this.outline.length, 2 * Math.floor(this.drawn() / this.binSecs));
     let peak = 0;
     for (let i = Math.max(side, end - 8 + side); i < end; i += 2) peak = Math.max(peak, this.outline.data[i]);
