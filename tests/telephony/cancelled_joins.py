@@ -11,13 +11,13 @@ import sys
 from livekit import rtc
 from telephony_servers import until
 
-from piopiy_lab import Agent, Caller, VoiceAgent, offline_stack
+from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.loopback import LoopbackPlatform
 from piopiy_lab.transports import room_client
 
 #: Seconds for which the library waits for our "ready" after its answer, measured; and a bit more.
 LIBRARY_WAITS_SECS = 15.0 + 2.5
-WAYS = ["cancel", "hang_up", "slow", "cancel"]
+WAYS = ["cancel", "hang_up", "slow", "again", "cancel"]
 
 
 def say(line):
@@ -50,11 +50,22 @@ async def main():
             room_client.JOIN_SECS = 0.005 if how == "slow" else 15.0
             ticket = platform.open_room()
             rooms = len(begun)
-            await platform.invite(
-                {"room_name": ticket.room_name, "token": ticket.token, "url": ticket.url}
-            )
+            invitation = {
+                "room_name": ticket.room_name,
+                "token": ticket.token,
+                "url": ticket.url,
+            }
+            await platform.invite(invitation)
             await until(lambda rooms=rooms: len(begun) > rooms, 20)
-            if how == "cancel":
+            if how == "again":  # the cancelled join is still under way when the room is joined anew
+                calls = len(agent.calls)
+                await platform.cancel(ticket.room_name)
+                await platform.invite(invitation)
+                await until(lambda calls=calls: len(agent.calls) > calls, 20)
+                await until(lambda: agent.calls[-1].events.of(events.RoomJoined), 20)
+                await asyncio.sleep(1.0)  # and the cancelled one does not push it out
+                say(f"again: {agent.calls[-1].state}")
+            if how in ("cancel", "again"):
                 await platform.cancel(ticket.room_name)
             elif how == "hang_up":
                 agent.calls[-1].hang_up()

@@ -188,6 +188,8 @@ async def test_cancelled_hung_up_and_timed_out_joins_leave_the_process_alive():
         "cancel: cancelled",
         "hang_up: hung_up",
         "slow: error",
+        "again: listening",
+        "again: cancelled",
         "cancel: cancelled",
         "served Hello there.",
         "abandoned True",
