@@ -31,10 +31,10 @@ def count(call, kind):
     return len(call.events.of(kind))
 
 
-def on(card, microphone, during, session=desk):
+def on(card, microphone, during, session=desk, **told):
     """Run a call on the virtual card; returns it, ended, and what the speaker played."""
     with card.listening() as heard:
-        call = start_call(session, microphone)
+        call = start_call(session, microphone, **told)
         try:
             until(call, lambda: call.state == "listening")
             during(call)

@@ -4,69 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
+import json
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from example_matrix import EXAMPLES, METADATA, NAMES, example, offline, piopiy_names, two_of_each
 from telephony_servers import until
 
-from piopiy_lab import Agent, Caller, calls_tool, events, offline_stack, piopiy_alias, simulate
+from piopiy_lab import Agent, Caller, events, piopiy_alias, simulate
 from piopiy_lab.loopback import LoopbackPlatform
-from piopiy_lab.offline import offline_realtime
-
-EXAMPLES = Path(__file__).parent.parent / "examples_piopiy"
-NAMES = [
-    "basic",
-    "tools",
-    "metadata_and_vad",
-    "telecmi_params",
-    "interruptions",
-    "switching",
-    "speech_agent",
-    "mcp",
-]
 
 
 @pytest.fixture(autouse=True)
 def alias(monkeypatch):
-    for name in ("DEEPGRAM", "OPENAI", "CARTESIA"):
-        monkeypatch.setenv(f"{name}_API_KEY", "sk-none")
-    monkeypatch.setenv("WEATHER_MCP_SERVER", str(EXAMPLES.parent / "tools" / "mcp_server.py"))
-    assert piopiy_alias.enable()
-    yield
-    piopiy_alias.disable()
-    assert not [name for name in sys.modules if name.split(".")[0] == "piopiy"]
-
-
-def example(name):
-    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def offline(name=""):
-    """The services in place of the cloud's, a fresh one for each call."""
-    if name == "speech_agent":
-        return {
-            "llm": lambda: offline_realtime(speaks=False),
-            "tts": lambda: offline_stack()[2],
-        }
-    if name == "mcp":
-        words = {"replies": {"what is the weather": calls_tool("weather", city="Chennai")}}
-        return {
-            part: lambda n=n: offline_stack(**words)[n]
-            for n, part in enumerate(("stt", "llm", "tts"))
-        }
-    return {
-        "stt": lambda: offline_stack()[0],
-        "llm": lambda: offline_stack()[1],
-        "tts": lambda: offline_stack()[2],
-    }
+    with piopiy_names(monkeypatch):
+        yield
 
 
 CALLER = (
@@ -77,10 +32,19 @@ CALLER = (
     .hangs_up()
 )
 
-
+BOOKS = (
+    Caller()
+    .hears_greeting()
+    .says("a table for two tomorrow at seven")
+    .hears("name")
+    .says("the name is miller")
+    .hears_reply()
+    .says("yes please")
+    .expects_tool("book_table")
+    .hears_reply()
+    .hangs_up()
+)
 WEATHER = Caller().hears_greeting().says("what is the weather").hears("sunny").hangs_up()
-
-
 SPEECH = (
     Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
 )
@@ -96,7 +60,7 @@ def check(name, module, call):
     assert call.turns
     started = call.events.of(events.PipelineStarted)[0]
     if name == "metadata_and_vad":
-        assert module.seen[-1][1] == {"name": "Asha"}
+        assert module.seen[-1][1] == METADATA
         assert "agent_id" in module.seen[-1][3]
         assert call.transcript[0].text == "Hello Asha!"
         assert started.vad_params["stop_secs"] == 0.3
@@ -114,7 +78,7 @@ def check(name, module, call):
 async def test_examples_on_a_scripted_caller(name):
     module = example(name)
     call = await simulate(
-        module.create_session, caller_of(name), replace=offline(name), metadata='{"name": "Asha"}'
+        module.create_session, caller_of(name), replace=offline(name), metadata=json.dumps(METADATA)
     )
     call.raise_for_error()
     check(name, module, call)
@@ -125,19 +89,7 @@ async def test_examples_on_a_scripted_caller(name):
 
 async def test_a_tools_result_that_is_returned_is_spoken():
     module = example("tools")
-    caller = (
-        Caller()
-        .hears_greeting()
-        .says("a table for two tomorrow at seven")
-        .hears("name")
-        .says("the name is miller")
-        .hears_reply()
-        .says("yes please")
-        .expects_tool("book_table")
-        .hears_reply()
-        .hangs_up()
-    )
-    call = await simulate(module.create_session, caller, replace=offline())
+    call = await simulate(module.create_session, BOOKS, replace=offline("tools"))
     call.raise_for_error()
     assert module.booked == [call.tool_calls[0].arguments]
     assert call.tool_calls[0].result == {"status": "booked", "reference": "R-7"}
@@ -145,22 +97,7 @@ async def test_a_tools_result_that_is_returned_is_spoken():
 
 async def test_the_switching_example_switches_both_by_hand_and_goes_on():
     module = example("switching")
-    caller = (
-        Caller()
-        .hears_greeting()
-        .says("a table for two tomorrow at seven")
-        .hears("name")
-        .says("the name is miller")
-        .hears_reply()
-        .says("yes please")
-        .expects_tool("book_table")
-        .hears_reply()
-        .hangs_up()
-    )
-    services = offline()  # in the providers' place, so that there are two of each to switch
-    module.DeepgramSTTService = lambda **_: services["stt"]()
-    module.CartesiaTTSService = lambda **_: services["tts"]()
-    call = await simulate(module.create_session, caller, replace={"llm": services["llm"]})
+    call = await simulate(module.create_session, BOOKS, replace=two_of_each(module))
     call.raise_for_error()
     assert len(call.events.of(events.ServiceSwitched)) == 2
 
@@ -181,7 +118,7 @@ async def test_examples_through_the_loopback_platform(running_agent):
                 replace=offline(name),
             )
             async with running_agent(agent):
-                call = await platform.place_call(name, caller_of(name), metadata={"name": "Asha"})
+                call = await platform.place_call(name, caller_of(name), metadata=METADATA)
                 call.raise_for_error()
                 await until(lambda: not agent.sessions.running)
             return agent.calls[0]
