@@ -21,5 +21,18 @@ async def create_session(call_id):
         raise
 
 
+async def desk(call_id):
+    from piopiy_lab import VoiceAgent, offline_stack
+    from piopiy_lab.offline import booking_desk
+
+    words = booking_desk()
+    agent = VoiceAgent(instructions=words.instructions, greeting=words.greeting)
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    say(f"begin {call_id}")
+    await agent.start()
+    say(f"done {call_id}")
+
+
 def not_a_session():
     pass

@@ -11,7 +11,7 @@ from telephony_servers import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import RoomError
-from piopiy_lab.loopback import LoopbackPlatform
+from piopiy_lab.loopback import LoopbackPlatform, offers
 from piopiy_lab.offline import booking_desk
 
 pytestmark = pytest.mark.realtime
@@ -160,6 +160,22 @@ async def test_signalling_that_is_restarted_mid_call_disturbs_nothing(desk, runn
             await until(lambda: not agent.sessions.running)
     assert [call.end_reason for call in agent.calls] == ["caller_hung_up"] * 2
     assert len(agent.calls[0].turns) == 1
+
+
+async def test_what_one_agent_refuses_another_of_its_id_takes(desk, running_agent, monkeypatch):
+    """The back-pressure of N workers: all calls are served, and none past a worker's limit."""
+    monkeypatch.setattr(offers, "OFFER_SECS", 2.0)
+    async with LoopbackPlatform() as platform:
+        small = loopback_agent(platform, desk("Hello."), max_sessions=1)
+        large = loopback_agent(platform, desk("Hello."))
+        async with running_agent(small), running_agent(large):
+            caller = Caller().hears_greeting().waits(4).hangs_up()
+            calls = await asyncio.gather(*(platform.place_call("a1", caller) for _ in range(4)))
+            await until(lambda: not small.sessions.running + large.sessions.running)
+    for call in calls:
+        assert call.raise_for_error().end_reason == "caller_hung_up"
+    assert (small.sessions.started, large.sessions.started) == (1, 3)
+    assert small.sessions.refused > 0
 
 
 async def test_keys_data_and_transfers_pass_through_the_room(desk, running_agent):

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from telephony_servers import SignallingServer, invite, until
 
+from piopiy_lab import Caller, events
 from piopiy_lab.cli.serve import load_session
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.loopback import LoopbackPlatform
 
 HERE = Path(__file__).parent
 
@@ -65,6 +67,37 @@ async def test_sigterm_drains_and_takes_no_new_call():
     assert "stopped: 1 call(s) served, 0 failed" in told
     assert "tok-1" not in told + err.decode()
     assert "room-token" not in told + err.decode()
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
+async def test_a_caller_who_is_on_the_line_at_sigterm_is_served_to_the_end():
+    """A real call: what is said after the signal is still heard and answered."""
+    line = "a table for two tomorrow at seven"
+    caller = Caller().hears_reply().waits(2).says(line).hears_reply().hangs_up()
+    async with LoopbackPlatform() as platform:
+        process = await serve(
+            "serve_session:desk",
+            "--signaling-url",
+            platform.signaling_url,
+            token=platform.agent_token("agent-1"),
+        )
+        await until(lambda: platform.agents, 30)
+        placed = asyncio.create_task(platform.place_call("agent-1", caller, call_id="call-a"))
+        phone = await platform.wait_answered()
+        await until(lambda: phone.call.events.of(events.CallerStepFinished), 20)  # greeted
+        process.send_signal(signal.SIGTERM)
+        await until(lambda: not platform.agents)
+        assert not placed.done()
+        heard = (await placed).raise_for_error()
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+    assert heard.end_reason == "caller_hung_up"
+    assert len(heard.turns) == 1
+    assert process.returncode == 0, err.decode()
+    told = out.decode()
+    assert told.index("draining 1 call(s)") < told.index("done call-a")
+    assert "stopped: 1 call(s) served, 0 failed" in told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
