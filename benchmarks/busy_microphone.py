@@ -69,13 +69,13 @@ class Counts:
             counts.fed += len(samples)
             await feed(self, start, samples)
 
-        def timed(self, trouble):
+        def timed(self, flagged):
             side = self.device.side
             if self.calls > 50:
                 pause = time.monotonic() - self.called_at
                 counts.longest[side] = max(counts.longest[side], pause)
             counts.streams[side] = self
-            called(self, trouble)
+            return called(self, flagged)
 
         MicrophoneTransport._on_captured = counted
         MicrophoneTransport.feed = fed
@@ -123,8 +123,10 @@ def main() -> None:
             f"{minute:5.1f} min, busy {100 * busy:.0f} %: captured {counts.captured / rate:.2f} s "
             f"in {went:.2f} s ({1000 * off:+.0f} ms); not fed yet "
             f"{1000 * (counts.captured / rate - counts.fed / 16000):.0f} ms; "
-            f"device overflows {counts.streams['input'].troubles}, "
-            f"underflows {counts.streams['output'].troubles}; "
+            f"PortAudio's flags: overflow {counts.streams['input'].flags}, "
+            f"underflow {counts.streams['output'].flags}; "
+            f"lost {1000 * counts.streams['input'].lost_secs:.0f} ms in, "
+            f"{1000 * counts.streams['output'].lost_secs:.0f} ms of the agent's voice out; "
             f"AudioDropped {count(call, events.AudioDropped)}, "
             f"devices lost {count(call, events.AudioDeviceLost)}; longest pause between "
             f"callbacks in {1000 * counts.longest['input']:.0f} ms, "

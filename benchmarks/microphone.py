@@ -110,7 +110,7 @@ class PathAlone:
 
         def on_call(self, *args):
             path.audio_threads.add(threading.get_native_id())
-            called(self, *args)
+            return called(self, *args)
 
         MicrophoneTransport.feed = feed
         CaptureStream._called = PlayStream._called = on_call
@@ -217,13 +217,13 @@ def ours(card: VirtualCard, microphone: Microphone, name: str) -> None:
             began.append(at[0])
             cut.append(at[1])
             time.sleep(0.5)
-        troubles = path.transport._play.troubles
+        play = path.transport._play
     spoken, _ = mic.stop()
     heard, silent = speaker.stop()
     print(
         f"{name:34} {told('microphone to frame', spoken, onsets(path.fed))}, "
         f"{told('audio to speaker', began, heard)}, {told('cut to silence', cut, silent)}; "
-        f"device underflows {troubles}, "
+        f"underflow flags {play.flags}, voice lost {1000 * play.lost_secs:.0f} ms, "
         f"AudioDropped {len(call.events.of(events.AudioDropped))}",
         flush=True,
     )

@@ -76,7 +76,7 @@ class MicrophoneTransport(LiveTransport):
         self._out: pcm.StreamResampler | None = None  # pipeline rate -> device rate
         self._letting_out: asyncio.TimerHandle | None = None  # _let_out(), unless more comes
         self._wait_secs = 0.1  # from a callback until its first sample is heard; audio thread
-        self._told = {"input": 0, "output": 0}  # troubles that were written to the log
+        self._told = {"input": 0.0, "output": 0.0}  # lost seconds that were written to the log
 
     # --- opening and closing ------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class MicrophoneTransport(LiveTransport):
         self._cleaning = CleaningThread(
             capture.rate, self.settings.audio_in_sample_rate, echo, self.capture, self._failed
         )
-        self._told = {"input": 0, "output": 0}
+        self._told = {"input": 0.0, "output": 0.0}
         await self._wait_for_first()
         for side, stream in (("input", capture), ("output", play)):
             self.session.log.append(
@@ -169,6 +169,8 @@ class MicrophoneTransport(LiveTransport):
             self._letting_out.cancel()
         if streams:
             await asyncio.to_thread(close_all)
+        for stream in streams:
+            self._tell_lost(stream)
         if cleaning is not None:
             self._tell_dropped(cleaning)
 
@@ -271,7 +273,7 @@ class MicrophoneTransport(LiveTransport):
                     why = "it was closed" if stream.finished else f"silent for {silent:.1f} s"
                     await self._replace(stream, why)
                     break
-                self._tell_troubles(stream)
+                self._tell_lost(stream)
             if self._cleaning is not None:
                 self._tell_dropped(self._cleaning)
 
@@ -279,13 +281,12 @@ class MicrophoneTransport(LiveTransport):
         if secs := cleaning.take_dropped():
             self.drops.add("input", "stale", secs, HELD_UP)
 
-    def _tell_troubles(self, stream: CaptureStream | PlayStream) -> None:
-        side = stream.device.side
-        new = stream.troubles - self._told[side]
-        if new > 0:
-            self._told[side] = stream.troubles
+    def _tell_lost(self, stream: CaptureStream | PlayStream) -> None:
+        side, lost = stream.device.side, stream.lost_secs
+        if lost > self._told[side]:
             cause, remedy = ("overflow", OVERFLOW) if side == "input" else ("underflow", UNDERFLOW)
-            self.drops.add(side, cause, new * 0.02, remedy)
+            self.drops.add(side, cause, lost - self._told[side], remedy)
+            self._told[side] = lost
 
     async def _replace(self, lost: CaptureStream | PlayStream, why: str) -> None:
         """Go on with the default device in a lost one's place, or end the call."""

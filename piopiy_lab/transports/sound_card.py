@@ -18,12 +18,12 @@ import numpy as np
 from piopiy_lab.errors import AudioDeviceError
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.devices import Device
+from piopiy_lab.transports.lost_time import CaptureLoss, PlayLoss
 
 Samples = np.ndarray[Any, Any]
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
-OUTPUT_BLOCK_SECS = 0.02
 #: Seconds of sound that a speaker is asked to keep: two blocks. Less than that changed nothing on
 #: PulseAudio (benchmarks/microphone.py).
 OUTPUT_LATENCY_SECS = 0.04
@@ -98,13 +98,15 @@ class PlayBuffer:
 class _Stream:
     """What both directions share."""
 
+    _loss: CaptureLoss | PlayLoss
+
     def __init__(self, device: Device, wanted_rate: int) -> None:
         self.device = device
         self.rate, self.channels = devices.choose_rate(device, wanted_rate)
         self.latency_secs = 0.0  # what PortAudio says of it, once open
         self.called_at = 0.0  # time.monotonic() of the last callback; the audio thread
         self.calls = 0  # callbacks so far; the audio thread
-        self.troubles = 0  # over- or underflows that PortAudio told of; the audio thread
+        self.flags = 0  # callbacks at which PortAudio told of a loss; the audio thread
         self.finished = False  # PortAudio stopped it; the audio thread
         self._opened_at = 0.0
         self._stream: Any = None
@@ -159,15 +161,22 @@ class _Stream:
                 devices.count_stream(-1)
 
     @property
+    def lost_secs(self) -> float:
+        """Seconds of sound that it has lost so far; any thread."""
+        return self._loss.secs
+
+    @property
     def started(self) -> bool:
         """Whether the device runs: some call once, and then not again for two seconds."""
         return self.calls >= STARTED_CALLS
 
-    def _called(self, trouble: bool) -> None:
+    def _called(self, flagged: bool) -> bool:
+        """Note a callback; returns whether a loss that PortAudio tells of counts."""
         self.called_at = time.monotonic()
         self.calls += 1
-        if trouble and self.called_at - self._opened_at > SETTLING_SECS:
-            self.troubles += 1
+        counts = flagged and self.called_at - self._opened_at > SETTLING_SECS
+        self.flags += counts
+        return counts
 
 
 class CaptureStream(_Stream):
@@ -186,10 +195,12 @@ class CaptureStream(_Stream):
             AudioDeviceError: It can't be opened.
         """
         super().__init__(device, wanted_rate)
+        self._loss = loss = CaptureLoss()  # the audio thread
         self._age = BLOCK_SECS + 0.05  # a guess, until the device tells; the audio thread
 
         def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
-            self._called(status.input_overflow)
+            flagged = self._called(status.input_overflow)
+            loss.block(self.called_at, frames / self.rate, flagged)
             samples = np.frombuffer(bytes(data), np.int16).reshape(-1, self.channels)
             # The stamps of some systems (PulseAudio) jump by 50 ms from block to block, in both
             # directions; the least age that was seen is steady, and late blocks are known to be.
@@ -228,13 +239,17 @@ class PlayStream(_Stream):
             AudioDeviceError: It can't be opened.
         """
         super().__init__(device, wanted_rate)
+        self._loss = loss = PlayLoss()  # the audio thread
 
         def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
-            self._called(status.output_underflow)
+            flagged = self._called(status.output_underflow)
             block = np.empty(frames, np.int16)
             number, count = buffer.read(block)
             np.frombuffer(data, np.int16).reshape(-1, self.channels)[:] = block[:, None]
             wait = stamp.outputBufferDacTime - stamp.currentTime
-            played(number, count, wait if 0 < wait < 1.0 else self.latency_secs, block)
+            wait = wait if 0 < wait < 1.0 else self.latency_secs
+            loss.block(self.called_at, frames / self.rate, wait, flagged, count > 0)
+            played(number, count, wait, block)
 
-        self._open("RawOutputStream", on_block, OUTPUT_BLOCK_SECS, latency or OUTPUT_LATENCY_SECS)
+        latency = latency or OUTPUT_LATENCY_SECS
+        self._open("RawOutputStream", on_block, min(BLOCK_SECS, latency / 2), latency)

@@ -34,7 +34,7 @@ class ClockedStream:
 
     def __init__(self, device, rate):
         self.device, self.rate, self.channels, self.latency_secs = device, rate, 1, 0.02
-        self.troubles, self.finished, self.started = 0, False, True
+        self.lost_secs, self.finished, self.started = 0.0, False, True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
