@@ -1,6 +1,6 @@
 """Minutes on the local microphone while the kernel is busy: no captured frame may be lost.
 
-    python benchmarks/busy_microphone.py [MINUTES]
+    python benchmarks/busy_microphone.py [MINUTES [LATENCY]]
 
 A whole call (recogniser, detector, synthesis, echo cancellation) on a virtual sound card, while the
 main thread computes in Python as notebook cells do: bursts of up to three seconds, with pauses. A
@@ -93,6 +93,7 @@ def burn(secs: float) -> int:
 
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    latency = float(sys.argv[2]) if len(sys.argv) > 2 else None
     counts, dice = Counts(), random.Random(5)
     counts.watch()
 
@@ -142,10 +143,11 @@ def main() -> None:
         card = VirtualCard(Path(folder))
         os.environ["PULSE_SERVER"] = card.env["PULSE_SERVER"]
         try:
-            call, _ = on(card, Microphone(), during, desk)
+            call, _ = on(card, Microphone(latency=latency), during, desk)
         finally:
             stop.set()
             card.stop()
+    print(f"the call ended as {call.end_reason!r} after {call.duration:.1f} s")
     for event in call.events.of(events.AudioDropped):
         print(f"  at {event.at:.1f} s: {event.where} {event.cause}, {1000 * event.secs:.0f} ms")
 

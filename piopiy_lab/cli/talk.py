@@ -7,14 +7,11 @@ said, and keeps one line at the bottom: both levels, the last latency, and what 
 from __future__ import annotations
 
 import contextlib
-import queue
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.cli import keyboard
 from piopiy_lab.cli.live import Item, items_of
 from piopiy_lab.cli.report import ending, print_latency
 from piopiy_lab.cli.terminal import Terminal, printable
@@ -29,6 +26,8 @@ LOOK_SECS = 0.1
 HANG_UP_SECS = 5.0
 #: The key that mutes and opens the microphone, where keys are read one by one.
 MUTE_KEY = "\t"
+#: The keys that forget what is typed: Ctrl-U, and Ctrl-W, for it is a line of few words.
+CLEAR_KEYS = "\x15\x17"
 
 
 def list_devices(terminal: Terminal) -> int:
@@ -58,8 +57,6 @@ def talk(
     terminal: Terminal,
     session: str | None,
     microphone: Microphone,
-    *,
-    keys: Iterator[str] | None = None,
 ) -> int:
     """Talk to an agent until one of both hangs up.
 
@@ -67,7 +64,6 @@ def talk(
         terminal: Where to print.
         session: ``module:function``; None for the offline booking desk.
         microphone: The devices.
-        keys: What is typed, for tests; None for standard input.
 
     Returns:
         The exit code: 0 after a call that ended well.
@@ -79,14 +75,17 @@ def talk(
     from piopiy_lab.calling import start_call
 
     call = start_call(_session(session), microphone)
+    by_key = terminal.redraws and keyboard.one_by_one()
     terminal.line(
         "Calling. Speak, or type a line and press Enter"
-        f"{', Tab mutes' if _one_by_one() else ''}; Ctrl-C hangs up."
+        f"{', Tab mutes' if by_key else ''}; Ctrl-C hangs up."
     )
+    screen = Screen(terminal)
     try:
-        with _typing() as typed:
-            _follow(terminal, call, typed if keys is None else keys)
+        with keyboard.typing(keys=by_key) as typed:
+            _follow(screen, call, typed)
     except KeyboardInterrupt:
+        screen.clear()
         call.hang_up()
     finally:
         call.hang_up()  # does nothing after the end
@@ -106,18 +105,16 @@ def _session(place: str | None) -> Any:
     return load_session(place)
 
 
-def _follow(terminal: Terminal, call: Call, keys: Iterator[str]) -> None:
-    screen = Screen(terminal)
+def _follow(screen: Screen, call: Call, typed: keyboard.Typed) -> None:
     told = False
     while call.state != "ended":
         if not told and call.state == "listening":
             told = True
             if lines := try_saying(call):
-                screen.print(terminal.styled(f"Try saying: {lines}.", "dim"))
-        for key in keys:
-            screen.type(key, call)
+                screen.print(screen.terminal.styled(f"Try saying: {lines}.", "dim"))
+        screen.type(typed.take(), call)
         screen.update(call)
-        time.sleep(LOOK_SECS)
+        typed.wait(LOOK_SECS)
     screen.update(call, over=True)
 
 
@@ -132,15 +129,15 @@ class Screen:
 
     def __init__(self, terminal: Terminal) -> None:
         """Print to a terminal; the changing line is there on a tty only."""
-        self._terminal = terminal
+        self.terminal = terminal
         self._printed: set[tuple[Any, ...]] = set()
         self._status = ""  # what stands in the bottom line
         self._line = ""  # what is being typed
         self._muted = False
 
-    def type(self, key: str, call: Call) -> None:
-        """Take a key (or a piece of a line)."""
-        for char in key:
+    def type(self, keys: str, call: Call) -> None:
+        """Take what was typed."""
+        for char in keys:
             if char in "\r\n":
                 text, self._line = self._line.strip(), ""
                 if text:
@@ -150,6 +147,8 @@ class Screen:
                 _command(lambda: call.mute(self._muted))
             elif char in "\x7f\b":
                 self._line = self._line[:-1]
+            elif char in CLEAR_KEYS:
+                self._line = ""
             elif char.isprintable():
                 self._line += char
 
@@ -172,10 +171,14 @@ class Screen:
     def print(self, line: str) -> None:
         """Print a line above the bottom one."""
         self._draw("")
-        self._terminal.line(line)
+        self.terminal.line(line)
+
+    def clear(self) -> None:
+        """Take the bottom line away."""
+        self._draw("")
 
     def _said(self, item: Item) -> str:
-        terminal = self._terminal
+        terminal = self.terminal
         style = {"error": "bad", "note": "dim"}.get(item.who, item.who)
         aside = f"  ({printable(item.aside)})" if item.aside else ""
         who = terminal.styled(f"{'you' if item.who == 'caller' else item.who:<6}", style)
@@ -185,18 +188,19 @@ class Screen:
     def _bottom(self, call: Call, log: list[ev.Event]) -> str:
         level = next((e for e in reversed(log) if isinstance(e, ev.LevelMeasured)), None)
         if level is None:
-            return "opening the microphone ..."
+            return "opening the microphone ..."[: self.terminal.columns - 1]
         you = "muted     " if self._muted else bar(level.user_dbfs)
         parts = [f"you {you}", f"agent {bar(level.agent_dbfs)}"]
         if call.turns:
             parts.append(f"{1000 * call.turns[-1].total:.0f} ms")
-        return "  ".join(parts) + f"  > {self._line[-30:]}"
+        typed = f"  > {self._line[-30:]}"
+        room = self.terminal.columns - 1 - len(typed)  # a line that wraps can't be drawn over
+        return "  ".join(parts)[: max(0, room)] + typed
 
     def _draw(self, status: str) -> None:
-        if not self._terminal.colored or status == self._status:
-            return
-        self._status = status
-        self._terminal.write(f"\r\x1b[K{status}")
+        if self.terminal.redraws and status != self._status:
+            self._status = status
+            self.terminal.write(f"\r\x1b[K{status}")
 
 
 def bar(dbfs: float, width: int = 10) -> str:
@@ -222,74 +226,3 @@ def _report(terminal: Terminal, call: Call, *, offline: bool) -> int:
             "then: piopiy-lab talk my_agent:create_session"
         )
     return 1 if call.error is not None or call.end_reason == "audio_device_lost" else 0
-
-
-# --- typing -----------------------------------------------------------------------------------
-
-
-def _one_by_one() -> bool:
-    """Whether keys can be read one by one, so that the bottom line shows what is typed."""
-    return sys.platform != "win32" and sys.stdin is not None and sys.stdin.isatty()
-
-
-@contextlib.contextmanager
-def _typing() -> Iterator[Iterator[str]]:
-    """Give what is typed, piece by piece; each look at it ends when there is nothing more."""
-    if sys.stdin is None or sys.stdin.closed:
-        yield iter(())
-        return
-    if not _one_by_one():
-        yield _Lines()
-        return
-    import termios
-    import tty
-
-    number = sys.stdin.fileno()
-    before = termios.tcgetattr(number)
-    tty.setcbreak(number)  # Ctrl-C stays what it is
-    try:
-        yield _Keys(number)
-    finally:
-        termios.tcsetattr(number, termios.TCSADRAIN, before)
-
-
-class _Keys:
-    """Keys as they are pressed."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __iter__(self) -> _Keys:
-        return self
-
-    def __next__(self) -> str:
-        import os
-        import select
-
-        if not select.select([self._number], [], [], 0)[0]:
-            raise StopIteration
-        data = os.read(self._number, 1024)
-        if not data:
-            raise StopIteration
-        return data.decode(errors="ignore")
-
-
-class _Lines:
-    """Lines from a pipe or a terminal that can't give single keys; read by a thread of its own."""
-
-    def __init__(self) -> None:
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="piopiy-lab-typing", daemon=True).start()
-
-    def _read(self) -> None:
-        for line in sys.stdin:
-            self._lines.put(line)
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        try:
-            return self._lines.get_nowait()
-        except queue.Empty:
-            raise StopIteration from None

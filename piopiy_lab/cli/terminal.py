@@ -29,7 +29,8 @@ class Terminal:
             color: False for no colors; True for colors on a tty where NO_COLOR is not set.
         """
         self._stream = sys.stdout if stream is None else stream
-        self.colored = color and _shows_colors(self._stream)
+        self.redraws = _shows_codes(self._stream)  # whether a line can be drawn anew
+        self.colored = color and self.redraws and not os.environ.get("NO_COLOR")
 
     def line(self, text: str = "") -> None:
         """Write a line."""
@@ -55,6 +56,14 @@ class Terminal:
                 raise OutputClosedError from error
             raise
 
+    @property
+    def columns(self) -> int:
+        """How many characters go on a line."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80  # no terminal
+
     def styled(self, text: str, style: str) -> str:
         """Return the text in a style: dim, bold, agent, caller, tool or bad."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.colored and text else text
@@ -76,8 +85,8 @@ def forget_stdout() -> None:
     os.close(nothing)
 
 
-def _shows_colors(stream: TextIO) -> bool:
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+def _shows_codes(stream: TextIO) -> bool:
+    if os.environ.get("TERM") == "dumb":
         return False
     if sys.platform == "win32" and not {"WT_SESSION", "TERM"} & set(os.environ):
         return False  # the old console shows the codes themselves
