@@ -23,9 +23,11 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from livekit.protocol import models
 from livekit.protocol import rtc as lk
 
+from piopiy_lab.loopback import jitter
 from piopiy_lab.loopback.audio import Fan, QueueTrack
 from piopiy_lab.loopback.peer import Peer
 from piopiy_lab.loopback.room import Room
+from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant
 
 logger = logging.getLogger(__name__)
@@ -136,9 +138,7 @@ class RoomClient:
     ) -> None:
         """Tell the client to go."""
         leave = lk.LeaveRequest(reason=reason, action=action)
-        if not self._socket.closed:
-            await self._socket.send_bytes(lk.SignalResponse(leave=leave).SerializeToString())
-            await self._socket.close()
+        await say_goodbye(self._socket, lk.SignalResponse(leave=leave).SerializeToString())
 
     async def _handle(self, request: lk.SignalRequest) -> None:
         kind = request.WhichOneof("message")
@@ -224,11 +224,12 @@ class RoomClient:
                 self._early_candidates.append((owner, candidate))
 
     def _track_came(self, track: Any) -> None:
-        mids = [t.mid for t in self._publisher.getTransceivers() if t.receiver.track is track]
-        info = self._tracks.get(self._cids.get(mids[0] or "", "")) if mids else None
+        of = [t for t in self._publisher.getTransceivers() if t.receiver.track is track]
+        info = self._tracks.get(self._cids.get(of[0].mid or "", "")) if of else None
         if info is None or track.kind != "audio":
             logger.warning("%s sends a track that it did not announce", self.identity)
             return
+        jitter.attach(of[0].receiver)
         fan = Fan()
         self._spawn(self._pump(track, fan))
         self.room.publish(self, info.sid, fan)

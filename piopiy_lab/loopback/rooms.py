@@ -15,6 +15,7 @@ from livekit.protocol import rtc as lk
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.link import Link, LinkSettings
 from piopiy_lab.loopback.room import Room
+from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant, TokenError, TokenMint
 
 logger = logging.getLogger(__name__)
@@ -96,8 +97,7 @@ class RoomServer:
                 can_reconnect=True,
                 reason=models.DisconnectReason.STATE_MISMATCH,
             )
-            await socket.send_bytes(lk.SignalResponse(leave=leave).SerializeToString())
-            await socket.close()
+            await say_goodbye(socket, lk.SignalResponse(leave=leave).SerializeToString())
             return socket
         await self._replace(room, grant.identity)
         client = RoomClient(room, grant, socket)

@@ -5,6 +5,8 @@ Runs on the platform's loop.
 
 from __future__ import annotations
 
+import contextlib
+
 from aiohttp import web
 
 from piopiy_lab.errors import LoopbackError
@@ -52,3 +54,12 @@ class WebServer:
     async def stop(self) -> None:
         """Stop listening and end the connections."""
         await self._runner.cleanup()
+
+
+async def say_goodbye(socket: web.WebSocketResponse, last: bytes) -> None:
+    """Send a last message and close; who is on the way out already need not hear it."""
+    if socket.closed:
+        return
+    with contextlib.suppress(ConnectionError):
+        await socket.send_bytes(last)
+    await socket.close()

@@ -7,6 +7,7 @@ says no, and send ``join_room`` and ``cancel_room``. Runs on the platform's loop
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -137,7 +138,9 @@ class SignallingServer:
             return socket
 
         async def send(event: str, data: Any) -> None:
-            if not socket.closed:
+            if socket.closed:
+                return
+            with contextlib.suppress(ConnectionError):  # it goes away: the loop below sees it
                 await socket.send_str(json.dumps({"event": event, "data": data}))
 
         async def drop() -> None:

@@ -163,14 +163,20 @@ def test_closing_a_room_dismisses_who_is_in_it():
 # --- audio, and the link -----------------------------------------------------------------------
 
 
-async def play_tone(room, secs, hz=440):
+async def play_tone(room, secs, heard, hz=440):
+    """Play a tone: until it is heard (at most 20 s), and then for ``secs`` more."""
     source = rtc.AudioSource(RATE, 1)
     track = rtc.LocalAudioTrack.create_audio_track("tone", source)
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
     await room.local_participant.publish_track(track, options)
-    samples = (8000 * np.sin(2 * np.pi * hz * np.arange(round(secs * RATE)) / RATE)).astype("<i2")
-    for at in range(0, len(samples), 480):
-        piece = samples[at : at + 480]
+    period = (8000 * np.sin(2 * np.pi * hz * np.arange(RATE) / RATE)).astype("<i2")
+    ends_at = None
+    for at in range(0, RATE * 20, 480):
+        if ends_at is None and heard():
+            ends_at = at + secs * RATE
+        if ends_at is not None and at >= ends_at:
+            break
+        piece = period[at % RATE :][:480]
         await source.capture_frame(rtc.AudioFrame(piece.tobytes(), RATE, 1, len(piece)))
     await source.wait_for_playout()
     await source.aclose()
@@ -181,7 +187,7 @@ class Listener:
 
     def __init__(self):
         self.frames = []
-        self.began = None
+        self.heard = asyncio.Event()
         self._tasks = []
 
     def subscribed(self, track, *_):
@@ -193,6 +199,8 @@ class Listener:
             async for event in stream:
                 samples = np.frombuffer(event.frame.data, np.int16)
                 self.frames.append(samples)
+                if samples.max() > 500:
+                    self.heard.set()
         finally:
             await stream.aclose()
 
@@ -218,10 +226,13 @@ def tone_call(link, secs=2.0, during=None):
                 joined(platform.open_room("room", "player")) as playing,
             ):
                 traffic = platform._rooms.rooms["room"].link
-                work = asyncio.create_task(during(platform)) if during else None
-                await play_tone(playing, secs)
-                if not listener.frames:  # packets of the handshake were lost: once more
-                    await play_tone(playing, secs)
+
+                async def meanwhile():
+                    await listener.heard.wait()
+                    await during(platform)
+
+                work = asyncio.create_task(meanwhile()) if during else None
+                await play_tone(playing, secs, listener.heard.is_set)
                 stats = await hearing.get_rtc_stats()
                 await listener.stop()
                 if work is not None:
@@ -251,10 +262,13 @@ def test_audio_passes_between_clients_without_loss():
 
 
 def test_loss_is_real_and_webrtc_sees_it():
-    _, out, back, stats = tone_call(LinkSettings(loss=0.1, seed=3), secs=3.0)
+    _, out, back, stats = tone_call(LinkSettings(loss=0.25, seed=3), secs=3.0)
+    # How many packets the handshake took differs, so not even the seed makes the counts the same;
+    # of some 150 that carry 20 ms each, these bounds are four standard deviations wide.
     for way in (out, back):
-        assert 0.05 < way.dropped / (way.dropped + way.passed) < 0.16
-    assert stats.received.packets_lost > 3
+        assert 0.11 < way.dropped / (way.dropped + way.passed) < 0.39
+    assert stats.received.packets_received > 80
+    assert 15 < stats.received.packets_lost < 80
 
 
 def test_jitter_is_real_and_webrtc_sees_it():
