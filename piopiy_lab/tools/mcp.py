@@ -36,9 +36,11 @@ from piopiy_lab.tools.signatures import Signature
 if TYPE_CHECKING:
     from piopiy_lab.session import Session
 
-#: Seconds that a server may take to start and list its tools, and to be closed.
+#: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
 CLOSE_SECS = 5.0
+#: Real seconds of a simulation for which virtual time stands still while a server is connected to.
+HELD_SECS = 3.0
 
 #: How many calls use a client: the last one closes it. Written on the calls' loops.
 _users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -62,6 +64,7 @@ class MCPConnections:
         self._virtual = session is not None and session.virtual
         self._clients: list[Any] = []  # the ones to close; written by open() and close()
         self._stderr: dict[Any, TextIO] = {}  # what each server says of itself
+        self._closed = False
 
     async def open(self, given: Any) -> list[Tool]:
         """Connect to what ``mcp_tools`` names, and return the tools that are there.
@@ -72,6 +75,7 @@ class MCPConnections:
             ServiceError: A server could not be reached.
         """
         mcp_stderr.redirect_stderr()
+        self._closed = False
         tools: list[Tool] = []
         try:
             for source in _sources(given):
@@ -89,17 +93,20 @@ class MCPConnections:
     async def close(self) -> None:
         """Close the connections that no other call uses. May be called again."""
         clients, self._clients = self._clients, []
-        files, self._stderr = self._stderr, {}
-        for client in clients:
-            left = _users.get(client, 1) - 1
-            if left > 0:
-                _users[client] = left
-                continue
-            _users.pop(client, None)
-            closing = asyncio.create_task(client.close(), name="piopiy_lab.mcp_close")
-            await _wait_in_real_time(closing, CLOSE_SECS, self._virtual)
-        for file in files.values():
-            file.close()
+        self._closed = True
+        try:
+            for client in clients:
+                left = _users.get(client, 1) - 1
+                if left > 0:
+                    _users[client] = left
+                    continue
+                _users.pop(client, None)
+                closing = asyncio.create_task(client.close(), name="piopiy_lab.mcp_close")
+                await _wait_in_real_time(closing, CLOSE_SECS, self._virtual)
+        finally:
+            for file in self._stderr.values():
+                file.close()
+            self._stderr.clear()
 
     async def _list(self, client: Any) -> ToolsSchema:
         what = describe(client)
@@ -111,9 +118,7 @@ class MCPConnections:
             # what the task opens belongs to the hold
             listing = asyncio.create_task(client.tools(), name="piopiy_lab.mcp_tools")
         try:
-            with self._hold(f"the tools of {what}"):
-                await asyncio.wait({listing}, timeout=CONNECT_SECS)
-            if not listing.done():
+            if not await self._connected(listing, f"the tools of {what}"):
                 raise ServiceError(
                     f"Action(mcp_tools=...): {what} did not answer within {CONNECT_SECS:g} s"
                 )
@@ -125,7 +130,6 @@ class MCPConnections:
                 f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}"
                 f"{self._said(client)}; is its command or URL right, and does it run?"
             ) from error
-
         finally:
             if not listing.done():
                 server = client._session_task
@@ -136,6 +140,9 @@ class MCPConnections:
     @contextmanager
     def _keeping_stderr(self, client: Any) -> Iterator[None]:
         """Let a server that is started inside the block write its errors into a file."""
+        if self._closed:  # a tool call that comes late: nobody would close its file
+            yield
+            return
         if client not in self._stderr:
             self._stderr[client] = mcp_stderr.new_file()
         token = mcp_stderr.STDERR.set(self._stderr[client])
@@ -176,18 +183,29 @@ class MCPConnections:
 
         return call
 
-    async def _session_of(self, client: Any) -> Any:
+    async def _connected(self, task: asyncio.Task[Any], what: str) -> bool:
+        """Wait for a task that connects to a server; return whether it is done in time.
+
+        Virtual time stands still for a server that answers. One that fails may be waited for by
+        timers (of ``mcp``, for its process's end), so after a while time goes on at real pace.
+        """
+        with self._hold(what):
+            secs = HELD_SECS if self._virtual else CONNECT_SECS
+            if await _done_in_real_time(task, secs, self._virtual, timers=False):
+                return True
+        return self._virtual and await _done_in_real_time(task, CONNECT_SECS - HELD_SECS, True)
+
+    async def _session_of(self, client: Any, what: str) -> Any:
         """Return a client's session, and connect again if it has none.
 
         Raises:
-            TimeoutError: The server was started again and says nothing. Counted in real seconds:
-                in a simulation virtual time stands still meanwhile, and would for ever.
+            TimeoutError: The server was started again and says nothing.
         """
-        opening = asyncio.create_task(client._open_session(as_owner=False))
-        if client._active_session is None:
-            await _wait_in_real_time(opening, CONNECT_SECS, self._virtual)
-            if opening.cancelled():
-                raise TimeoutError(f"it did not answer within {CONNECT_SECS:g} s")
+        with self._hold(what), self._keeping_stderr(client):
+            opening = asyncio.create_task(client._open_session(as_owner=False))
+        if client._active_session is None and not await self._connected(opening, what):
+            await _wait_in_real_time(opening, 0.0, self._virtual)
+            raise TimeoutError(f"it did not answer within {CONNECT_SECS:g} s")
         return await opening
 
     async def _call(self, client: Any, name: str, arguments: dict[str, Any]) -> Any:
@@ -202,9 +220,8 @@ class MCPConnections:
         what = brief(client)
         session = None
         try:
+            session = await self._session_of(client, f"the answer of {what} to {name}")
             with self._hold(f"the answer of {what} to {name}"):
-                with self._keeping_stderr(client):
-                    session = await self._session_of(client)
                 answer = await session.call_tool(
                     name, arguments={**arguments, **(client._tools_arguments.get(name) or {})}
                 )
@@ -296,19 +313,35 @@ def _value(text: str) -> Any:
     return text
 
 
-async def _wait_in_real_time(task: asyncio.Task[Any], secs: float, virtual: bool) -> None:
-    """Wait for a task whose own timers are meant for a real process, and give up after a while.
+async def _done_in_real_time(
+    task: asyncio.Task[Any], secs: float, virtual: bool, timers: bool = True
+) -> bool:
+    """Wait for a task that waits for a real process; return whether it is done in time.
 
-    Virtual time would jump over the time that a server has to end by itself.
+    Args:
+        task: It may have timers of its own: virtual time would jump over what they give a process.
+        secs: Real seconds.
+        virtual: Whether the loop is a simulation's.
+        timers: Whether the loop's timers go on meanwhile, at the pace of real time. They don't
+            where time is held.
     """
+    if not virtual:
+        await asyncio.wait({task}, timeout=secs)
+        return task.done()
     for _ in range(round(secs / 0.02)):
-        if virtual:
-            await asyncio.to_thread(time.sleep, 0.02)
-        if (await asyncio.wait({task}, timeout=0.02))[0]:
+        await asyncio.to_thread(time.sleep, 0.02)
+        if timers:
+            await asyncio.wait({task}, timeout=0.02)
+        if task.done():
             break
-    else:
+    return task.done()
+
+
+async def _wait_in_real_time(task: asyncio.Task[Any], secs: float, virtual: bool) -> None:
+    """Wait for the end of a task, whatever it is, and give up after a while."""
+    if not await _done_in_real_time(task, secs, virtual):
         task.cancel()
-        await asyncio.wait({task}, timeout=1)
+        await _done_in_real_time(task, 1.0, virtual)
     if task.done() and not task.cancelled():
         task.exception()  # it is gone, which is what was wanted
 

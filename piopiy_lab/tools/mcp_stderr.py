@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, TextIO
 
 from piopiy_lab.redaction import redact_text
@@ -41,8 +42,14 @@ def _default() -> TextIO:
     try:
         sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
-        return new_file()
+        return _nowhere()
     return sys.stderr
+
+
+@cache
+def _nowhere() -> TextIO:
+    """Return a file that nobody reads, open as long as the process lives: servers share it."""
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def new_file() -> TextIO:
