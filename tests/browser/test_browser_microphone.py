@@ -307,10 +307,17 @@ def test_the_tab_that_starts_last_has_the_call(open_notebook, silent):
 
 
 def test_a_cell_without_await_loses_audio_and_says_so(open_notebook, silent):
+    from playwright.sync_api import TimeoutError as NotSeenError
+
     notebook = open_notebook(SESSION, START, "import time; time.sleep(3)")
     strip = start(notebook)
+    notebook.wait_for("len(call.events.of(E.LevelMeasured)) > 10")  # audio flows, and in time
     notebook.run(2, wait=False)  # the note goes away after a while
-    strip.get_by_text("kernel was busy").wait_for()
+    try:
+        strip.get_by_text("kernel was busy").wait_for()
+    except NotSeenError as error:
+        seen = notebook.value("[(e.at, type(e).__name__) for e in call.events][-40:]")
+        raise AssertionError(f"no note; the strip says {strip.inner_text()!r}; {seen}") from error
     dropped = notebook.wait_for(
         "[(e.where, e.cause, e.secs) for e in call.events.of(E.AudioDropped)]"
     )
