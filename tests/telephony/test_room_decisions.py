@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from piopiy_lab import events
@@ -9,6 +11,7 @@ from piopiy_lab.errors import RoomError
 from piopiy_lab.event_log import EventLog
 from piopiy_lab.recorder import Recorder
 from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.transports import room_client
 from piopiy_lab.transports.room import RoomTransport, room_params
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
 
@@ -74,6 +77,27 @@ async def test_rates_and_the_users_own_parameters_reach_the_room():
     assert (params.audio_out_queue_size_ms, params.audio_in_user_tracks) == (300, False)
     with pytest.raises(ValueError, match="no_such"):
         TelecmiParams(no_such=1)
+
+
+async def test_a_room_that_does_not_answer_our_goodbye_is_dropped(room, monkeypatch):
+    monkeypatch.setattr(room_client, "LEAVE_SECS", 0.05)
+    client, asked = room._client, asyncio.Event()
+
+    class SilentRoom:
+        def __init__(self):  # as after joining: LiveKit's task listens to its library
+            self._task = asyncio.create_task(asyncio.Event().wait())
+
+        async def disconnect(self):
+            asked.set()
+            await asyncio.Event().wait()
+
+    client._room = silent = SilentRoom()
+    client._connected, client._disconnect_counter = True, 1
+    async with asyncio.timeout(5):
+        await client.disconnect()
+        await asyncio.wait((silent._task,))
+    assert asked.is_set()
+    assert silent._task.cancelled()
 
 
 async def test_outside_of_a_call_a_transport_says_what_is_missing():
