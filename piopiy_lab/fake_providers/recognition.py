@@ -55,11 +55,11 @@ class Offline:
     def __init__(
         self, phrases: Sequence[str], slots: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        from piopiy_lab.offline import recogniser
+        from piopiy_lab.offline import decoders
         from piopiy_lab.offline.phrases import PhraseBook
 
         self._book = PhraseBook(phrases, slots)
-        recogniser.check_words(self._book, {})
+        decoders.check_words(self._book, {})
 
     def words(self, utterance: Utterance, sample_rate: int) -> Words:
         """Decode an utterance; no words when it is none of the phrases."""

@@ -9,6 +9,7 @@ For free speech take a real recogniser: pipecat's Moonshine, Whisper, Deepgram, 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.offline import recogniser
+from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 
 #: Seconds of audio from before the detector was sure: it takes 0.2 to 0.4 s from the first sound,
@@ -86,7 +87,7 @@ class PhraseSTTService(STTService):
         Args:
             book: The sentences to listen for.
             rejection_threshold: The score above which speech is taken for something else; 0.001
-                is strict, 0.002 forgiving (see ``piopiy_lab.offline.recogniser``).
+                is strict, 0.003 forgiving (see ``piopiy_lab.offline.rejection``).
             pronunciations: Words that the dictionary lacks, in ARPAbet.
             try_saying: What is shown to a person as examples; three from the book if None.
             settings: pipecat's settings.
@@ -103,7 +104,7 @@ class PhraseSTTService(STTService):
                 f"rejection_threshold={rejection_threshold!r}: give a number above 0, about 0.002"
             )
         self._pronunciations = dict(pronunciations or {})
-        recogniser.check_words(book, self._pronunciations)
+        decoders.check_words(book, self._pronunciations)
         default = PhraseSTTSettings(model="en-us", language=None)
         if settings is not None:
             default.apply_update(settings)
@@ -247,12 +248,24 @@ class PhraseSTTService(STTService):
         self._borrowed.recogniser.feed(now)
         self._unseen += len(now)
 
+    async def _judged(self, ear: recogniser.Recogniser) -> recogniser.Recognised | None:
+        """End the utterance; others run between the steps of a second look, and may drop it."""
+        steps = ear.end_in_steps(self._threshold)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+            await asyncio.sleep(0)
+
     async def _end(self, stop_secs: float) -> None:
         assert self._resampler is not None
         assert self._borrowed is not None
         rest = [self._backlog, self._resampler.flush()]
         self._borrowed.recogniser.feed(np.concatenate(rest))
-        heard = self._borrowed.recogniser.end(self._threshold)
+        heard = await self._judged(self._borrowed.recogniser)
+        if heard is None:
+            return
         self._listening = False
         spoken = self._now() - self._speech_at - stop_secs
         if not heard.text and spoken < NOISE_SECS:

@@ -10,17 +10,13 @@ from virtual_card import need
 
 from piopiy_lab import AudioFile, Caller, events, offline_stack, simulate
 from piopiy_lab.cli.demo_session import create_session
+from piopiy_lab.offline.phrases import parse_unclear
 
 FOLDER = Path("/usr/share/sounds/alsa")
-#: A known fault: of these the recogniser makes a booking ("eight people", ...). A stricter
-#: threshold rejects some of its own sentences instead, and still mishears Side_Left.
-MISHEARD = pytest.mark.xfail(
-    reason="the offline recogniser mishears this voice instead of rejecting it", strict=True
-)
+#: All of the package's clips that are speech: one woman, two or three words each.
 NAMES = (
-    "Front_Left",
-    *(pytest.param(n, marks=MISHEARD) for n in ("Front_Center", "Rear_Right", "Side_Left")),
-)
+    "Front_Center Front_Left Front_Right Rear_Center Rear_Left Rear_Right Side_Left Side_Right"
+).split()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,6 +28,9 @@ def test_a_human_voice_is_rejected_politely_and_not_misheard(name):
     call = asyncio.run(simulate(create_session, caller)).raise_for_error()
     assert call.events.of(events.UserSpeechStarted), "it was heard as speech"
     assert not call.tool_calls
+    heard = [event.text for event in call.events.of(events.Transcribed)]
+    assert heard, "it was transcribed"
+    assert all(parse_unclear(text) is not None for text in heard), heard
     assert "Sorry I did not get that. You can say:" in call.transcript[-1].text
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError, PhraseError
-from piopiy_lab.offline import recogniser
+from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.booking import booking_desk
+from piopiy_lab.offline.decoders import PHONES, check_words
 from piopiy_lab.offline.phrases import PhraseBook
-from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, Borrowed, check_words
+from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, Borrowed
 from piopiy_lab.speech import AGENT_VOICE, CALLER_VOICE, synthesize
 
 _LACKING = [m for m in ("pocketsphinx", "espeakng_loader") if not importlib.util.find_spec(m)]
@@ -276,12 +277,12 @@ def test_the_sounds_are_the_models():
     said = decoder.lookup_word("yes")
     borrowed.give_back()
     assert said.split() == ["Y", "EH", "S"]
-    assert len(recogniser.PHONES) == 39
+    assert len(PHONES) == 39
 
 
 def test_without_the_extra_the_install_line_is_given(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    monkeypatch.setattr(recogniser, "_dictionary", [])
+    monkeypatch.setattr(decoders, "_dictionary", [])
     with pytest.raises(MissingExtraError, match=r"piopiy-lab\[offline\]"):
         check_words(DOORS, {})
 

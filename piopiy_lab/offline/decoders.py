@@ -1,0 +1,125 @@
+"""PocketSphinx's decoders and their dictionary: made, kept and lent. Any thread may take one.
+
+Loading one takes 150 ms, so they are kept; no two recognisers ever have the same at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from piopiy_lab.errors import ArgumentError, MissingExtraError, PhraseError
+from piopiy_lab.offline.phrases import PhraseBook
+from piopiy_lab.offline.rejection import BACKGROUND_WORDS
+
+#: Beams of the grammar's decoder (wide: the grammar is small) and of the background's (narrow). Its
+#: silences are made likely, or narrow beams lose the way to the end.
+_GRAMMAR_OPTIONS = {"beam": 1e-60, "wbeam": 1e-40, "pbeam": 1e-60, "silprob": 0.005}
+_BACKGROUND_OPTIONS = {"beam": 1e-25, "wbeam": 1e-22, "pbeam": 1e-25, "silprob": 0.1}
+
+_BACKGROUND = (
+    "#JSGF V1.0;\ngrammar background;\npublic <s> = (" + " | ".join(BACKGROUND_WORDS) + ")+;\n"
+)
+#: A decoder searches whatever it is given, so the one that only measures has next to nothing to do.
+_ONE_WORD = "#JSGF V1.0;\ngrammar one;\npublic <s> = a;\n"
+
+#: What a decoder is made of: whether all sounds are scored, its grammars by the name of their
+#: search (the first one is active), and the words that its dictionary lacks.
+Key = tuple[bool, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+_idle: dict[Key, list[Any]] = {}
+_lock = threading.Lock()
+
+
+def keys(book: PhraseBook, pronunciations: Mapping[str, str]) -> list[Key]:
+    """Return what the four decoders of a book's recogniser are made of, in its order."""
+    extra = tuple(sorted(pronunciations.items()))
+    phrases, background = ("phrases", book.jsgf()), ("background", _BACKGROUND)
+    return [
+        (False, (phrases,), extra),
+        (False, (background,), ()),
+        (False, (("one word", _ONE_WORD),), ()),
+        (True, (phrases, background), extra),
+    ]
+
+
+def take(key: Key) -> Any:
+    """Return an idle decoder, or load one.
+
+    Raises:
+        MissingExtraError: PocketSphinx isn't installed.
+    """
+    with _lock:
+        if idle := _idle.get(key):
+            return idle.pop()
+    all_sounds, grammars, pronunciations = key
+    decoder = _new_decoder(compallsen=all_sounds)
+    for word, phones in pronunciations:
+        decoder.add_word(word, phones, False)
+    for name, grammar in grammars:
+        options = _GRAMMAR_OPTIONS if name == "phrases" else _BACKGROUND_OPTIONS
+        for option, value in options.items():
+            decoder.config[option] = value  # a search reads them when it is added
+        decoder.add_jsgf_string(name, grammar)
+    decoder.activate_search(grammars[0][0])
+    return decoder
+
+
+def give_back(key: Key, decoder: Any) -> None:
+    """Keep a decoder that is no longer used, for the next `take`."""
+    with _lock:
+        _idle.setdefault(key, []).append(decoder)
+
+
+def _new_decoder(**options: Any) -> Any:
+    try:
+        from pocketsphinx import Decoder
+    except (ImportError, OSError) as error:
+        raise MissingExtraError(
+            "Offline speech recognition", "offline", detail=str(error)
+        ) from error
+    return Decoder(lm=None, bestpath=False, dither=False, loglevel="FATAL", **options)
+
+
+_dictionary: list[Any] = []  # a decoder to look words up in; under _lock
+
+
+def check_words(book: PhraseBook, pronunciations: Mapping[str, str]) -> None:
+    """Check that every word of a book can be listened for.
+
+    Args:
+        book: The phrases.
+        pronunciations: Words that the dictionary lacks, in ARPAbet: ``{"piopiy": "P Y OW P IY"}``.
+
+    Raises:
+        PhraseError: Words that are in neither; all are named.
+        ArgumentError: A pronunciation with a sound that the model doesn't know.
+        MissingExtraError: PocketSphinx isn't installed.
+    """
+    with _lock:
+        if not _dictionary:
+            _dictionary.append(_new_decoder())
+        known = _dictionary[0]
+        unknown = sorted(
+            w for w in book.words if w not in pronunciations and known.lookup_word(w) is None
+        )
+    if unknown:
+        named = ", ".join(repr(word) for word in unknown)
+        raise PhraseError(
+            f"the recogniser's dictionary has no {named}: write it in other words, or say how it "
+            f"sounds: pronunciations={{{unknown[0]!r}: 'P Y OW P IY'}} (ARPAbet)"
+        )
+    for word, phones in pronunciations.items():
+        wrong = [phone for phone in phones.split() if phone not in PHONES]
+        if wrong or not phones.split():
+            raise ArgumentError(
+                f"pronunciations[{word!r}]={phones!r}: {wrong[:1] or 'nothing'} is no sound of the "
+                f"model's; the sounds are {' '.join(sorted(PHONES))}"
+            )
+
+
+#: The sounds of the en-us model: ARPAbet without stress.
+PHONES = frozenset(
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
+    "Y Z ZH".split()
+)

@@ -1,0 +1,108 @@
+"""Whether an utterance was one of the phrases: how well they explain its sound, as a number.
+
+A grammar accepts anything: whatever is said is forced onto its nearest sentence. So the same audio
+is decoded twice: by the phrases' grammar, and by a loop over 120 everyday words (the *background*)
+that covers the sounds of English but none of the booking desk's words. What counts is how much
+better the background explains it:
+
+- `first_look`: over the worst 0.8 s, and where the background hears words and the grammar silence;
+- `second_look`: over all that the grammar took for speech. A short clip is like some sentence or
+  other by chance and the worst 0.8 s hardly tells, so when the first look leaves a doubt both
+  decode the utterance again with all the model's sounds scored in every frame. Only then are their
+  costs counted from one zero, and only then is the difference fine enough for one or two words.
+
+Costs are ``-ln`` likelihoods per frame, as PocketSphinx gives them (from the best sound scored in
+that frame, and in its own small units). This module is pure; the decoders are in `recogniser`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+#: Frames over which the background must explain the sound better: 0.8 s, about two words.
+WINDOW = 80
+#: What a frame of speech counts for that the grammar takes for silence.
+UNCOVERED_WEIGHT = 0.006
+#: Mean cost over the background's, per frame of speech, above which there is a doubt: a second look
+#: is taken. One in seven of the desk's sentences in a synthetic voice is looked at again, and each
+#: of the human clips that say something else.
+DOUBT = 0.0002
+#: The background's own cost per frame from which on it proves less: at a synthetic voice's sounds
+#: every word of the model is bad (6.2 in a thousand in the median; human voices: 4.8) ...
+STRANGE_COST = 0.005
+#: ... and the part of what is above it that is taken off the second look.
+STRANGE_PART = 0.3
+#: Brings the second look to the first one's scale, so that one threshold does for both.
+SECOND_WEIGHT = 2.5
+#: The score above which an utterance is rejected.
+REJECTION_THRESHOLD = 0.0022
+
+#: The background's words: common ones, chosen greedily so that the pairs and triples of sounds in
+#: them are as many and as different as can be; none is a word of the booking desk's.
+BACKGROUND_WORDS = (
+    "sentence animal between picture about find only think also large north was give draw most "
+    "every even if country with long play read such should after follow school great eye world "
+    "how boy earth our year came through does big life other write move these him too but their "
+    "forty wonder extra religious well had gets cannot united making company deep decide problem "
+    "contact thousands awesome personal hundred yeah test station members speed likely from than "
+    "because knows having seems fat job ways police changed apart hold going millions look last "
+    "around honestly levels more your fish sometimes stop they woman record area feel able often "
+    "learning spend visit here first basic meet heard while got many broke myself news"
+).split()
+
+
+def is_word(word: str) -> bool:
+    """Whether a segment is a word, no silence, noise or mark of the decoder's."""
+    return not word.startswith(("<", "[", "+", "("))
+
+
+def first_look(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[float, bool]:
+    """Compare the grammar's segments with the background's.
+
+    Returns:
+        How much better the background explains the sound where the grammar is at its worst, and
+        whether there is a doubt that a second look can settle.
+    """
+    frames = _frames(ours, theirs)
+    cost, speech = _per_frame(ours, frames)
+    other_cost, other_speech = _per_frame(theirs, frames)
+    better = cost - other_cost
+    heard = np.pad(better * (speech | other_speech), (0, max(0, WINDOW - frames)))
+    worst = np.convolve(heard, np.ones(WINDOW) / WINDOW, "valid").max()
+    uncovered = (other_speech & ~speech).sum() / max(1, other_speech.sum())
+    doubt = bool(speech.any()) and float(better[speech].mean()) > DOUBT
+    return float(worst + UNCOVERED_WEIGHT * uncovered), doubt
+
+
+def second_look(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+    """Compare the segments of two decoders that scored all sounds; on `first_look`'s scale."""
+    frames = _frames(ours, theirs)
+    cost, speech = _per_frame(ours, frames)
+    if not speech.any():
+        return 0.0  # nothing to compare
+    ours_mean = float(cost[speech].mean())
+    theirs_mean = float(_per_frame(theirs, frames)[0][speech].mean())
+    strange = STRANGE_PART * max(0.0, theirs_mean - STRANGE_COST)
+    return SECOND_WEIGHT * (ours_mean - theirs_mean - strange)
+
+
+def _frames(*segmentations: Sequence[Any]) -> int:
+    return 1 + max((s.end_frame for segments in segmentations for s in segments), default=0)
+
+
+def _per_frame(segments: Sequence[Any], frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spread each segment's acoustic cost over its frames; and say which frames are speech."""
+    cost, speech = np.zeros(frames), np.zeros(frames, bool)
+    for segment in segments:
+        if segment.start_frame < 0 or segment.word == "(NULL)":
+            continue
+        first, last = segment.start_frame, min(segment.end_frame, frames - 1)
+        loss = -math.log(segment.ascore) if segment.ascore > 0 else 9.0
+        cost[first : last + 1] = loss / max(1, last - first + 1)
+        if is_word(segment.word):
+            speech[first : last + 1] = True
+    return cost, speech
