@@ -237,6 +237,53 @@ def test_quiet_and_loud_speech_are_understood(doors, db):
     assert (heard.text, heard.accepted) == ("close the kitchen door", True)
 
 
+# --- the second look -----------------------------------------------------------------------------
+
+DOUBTFUL = "london"  # short, and like "on sunday"
+
+
+def in_steps(listener, samples, between=lambda: None):
+    """Decode one utterance; do something at the first pause of its second look."""
+    listener.begin(samples[: round((LEAD + SURE) * SAMPLE_RATE)])
+    listener.feed(samples)
+    steps, pauses = listener.end_in_steps(REJECTION_THRESHOLD), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value, pauses
+        pauses += 1
+        if pauses == 1:
+            between()
+
+
+def test_what_is_in_doubt_is_looked_at_again_with_pauses(desk):
+    clear, doubtful = clip("yes please"), clip(DOUBTFUL)
+    assert in_steps(desk, clear) == (hear(desk, clear), 0)
+    heard, pauses = in_steps(desk, doubtful)
+    assert heard == hear(desk, doubtful)
+    assert heard.text
+    assert not heard.accepted
+    steps = len(doubtful) / (recogniser.BLOCK * recogniser.STEP)
+    assert pauses == pytest.approx(2 * steps, abs=4), "by the phrases and by the background"
+
+
+def test_a_first_look_alone_would_have_taken_it(desk, monkeypatch):
+    monkeypatch.setattr(recogniser, "SECOND_LOOK_SECS", 0)
+    assert hear(desk, clip(DOUBTFUL)).accepted
+
+
+def test_an_utterance_may_be_dropped_in_a_second_looks_pause(desk):
+    doubtful, clear = clip(DOUBTFUL), clip("yes please")
+    first, other = hear(desk, doubtful), hear(desk, clear)
+    assert in_steps(desk, doubtful, desk.drop) == (None, 1)
+    assert hear(desk, doubtful) == first
+    assert in_steps(desk, doubtful, lambda: desk.begin(clear[:9999]))[0] is None
+    desk.drop()
+    assert hear(desk, clear) == other
+    assert hear(desk, doubtful) == first
+
+
 # --- the dictionary ------------------------------------------------------------------------------
 
 

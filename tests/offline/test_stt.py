@@ -38,6 +38,7 @@ from pipecat.workers.runner import WorkerRunner
 from piopiy_lab.errors import ArgumentError, PhraseError
 from piopiy_lab.offline.booking import booking_desk
 from piopiy_lab.offline.phrases import PhraseBook, parse_unclear
+from piopiy_lab.offline.recogniser import Recogniser
 from piopiy_lab.offline.stt import PhraseSTTService, PhraseSTTSettings
 from piopiy_lab.speech import CALLER_VOICE, synthesize
 
@@ -328,6 +329,24 @@ def test_a_muted_service_hears_nothing(stt):
         spoken("what time is it"),
     )
     assert ear.texts() == ["what time is it"]
+
+
+def test_an_utterance_that_is_muted_in_its_second_look_has_no_transcript(monkeypatch):
+    desk = booking_desk()
+    service = PhraseSTTService(PhraseBook(desk.phrases, desk.slots))
+    whole = Recogniser.end_in_steps
+
+    def muted_in_between(self, threshold):
+        monkeypatch.undo()
+        steps = whole(self, threshold)
+        next(steps)
+        service._drop()
+        return (yield from steps)
+
+    monkeypatch.setattr(Recogniser, "end_in_steps", muted_in_between)
+    assert listen(service, spoken("london"), spoken("yes please")).texts() == ["yes please"]
+    unheard, _ = listen(service, spoken("london"), spoken("yes please")).texts()
+    assert unheard == "[unclear: on sunday]", "so it was looked at again"
 
 
 def test_new_settings_do_no_harm(stt):
