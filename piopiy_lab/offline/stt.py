@@ -61,7 +61,8 @@ class PhraseSTTService(STTService):
     """Recognises the sentences of a phrase book, in this process, on the session's loop.
 
     Works at any input rate (resampled to 16 kHz), with audio in pieces of any length; the same
-    audio gives the same transcripts. Decoding takes about 0.1 s of CPU per second of speech.
+    audio gives the same transcripts. Decoding takes about 0.1 s of CPU per second of speech; one
+    utterance in seven is in doubt and takes as much again at its end, in steps of 10 ms.
     """
 
     Settings = PhraseSTTSettings
@@ -154,7 +155,7 @@ class PhraseSTTService(STTService):
         super().link(processor)
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Get a recogniser: 0.3 s the first time for a phrase list, then at once."""
+        """Get a recogniser: 0.4 s the first time for a phrase list, then at once."""
         await super().setup(setup)
         self._forget()
         if self._borrowed is None:
