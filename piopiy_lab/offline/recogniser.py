@@ -79,14 +79,17 @@ class Recognised:
 class Recogniser:
     """Decodes one utterance at a time; used by one call at a time, on one thread."""
 
-    def __init__(self, grammar: Any, background: Any, front_end: Any, careful: Any) -> None:
-        """Take four decoders, all idle.
+    def __init__(
+        self, grammar: Any, background: Any, front_end: Any, careful: decoders.Key
+    ) -> None:
+        """Take three decoders, all idle.
 
         Args:
             grammar: Listens for the phrases.
             background: Listens for everyday words.
             front_end: Only measures.
-            careful: Scores all sounds; its searches "phrases" and "background" take a second look.
+            careful: What the decoder for a second look is made of. It takes 37 MB and is seldom
+                needed, so it is everybody's, and taken for the look alone.
         """
         self._grammar = grammar
         self._background = background
@@ -97,7 +100,6 @@ class Recogniser:
         self._blocks: list[bytes] = []  # what was given, for the second look
         self._open = False
         self._number = 0  # of drops, by which a second look knows that it was one
-        self._looking = False  # whether the careful decoder is in an utterance
         self._gain = 1.0
         self._mean = CEPSTRAL_MEAN
 
@@ -176,42 +178,42 @@ class Recogniser:
         )
         score, doubt = rejection.first_look(ours, theirs)
         if doubt and score <= threshold and self._fed <= SECOND_LOOK_SECS * SAMPLE_RATE:
-            ours = yield from self._look_again("phrases")
-            if ours is None:
+            closer = yield from self._look_again()
+            if closer is None:
                 return None
-            theirs = yield from self._look_again("background")
-            if theirs is None:
-                return None
-            score = max(score, rejection.second_look(ours, theirs))
+            score = max(score, closer)
         return Recognised(text, words, score, score <= threshold)
 
     def drop(self) -> None:
         """Forget an utterance that is open or looked at again."""
         self._number += 1
-        if self._looking:
-            self._looking = False
-            self._careful.end_utt()
         if self._open:
             self._open = False
             for decoder in (self._grammar, self._background):
                 decoder.end_utt()
 
-    def _look_again(self, search: str) -> Generator[None, None, list[Any] | None]:
-        """Decode the utterance again, all sounds scored; return the segments, None if dropped."""
-        decoder, number = self._careful, self._number
-        decoder.activate_search(search)
-        _start(decoder, self._mean)
-        self._looking = True
-        for at, block in enumerate(self._blocks, 1):
-            decoder.process_raw(block)
-            if at % STEP == 0:
-                yield
-                if number != self._number:
-                    return None
-        cut_short = list(decoder.seg() or ())
-        self._looking = False
-        decoder.end_utt()
-        return list(decoder.seg() or ()) or cut_short
+    def _look_again(self) -> Generator[None, None, float | None]:
+        """Decode the utterance again, all sounds scored; return the score, None if dropped."""
+        number, looks = self._number, []
+        decoder = decoders.take(self._careful)
+        try:
+            for search in ("phrases", "background"):
+                decoder.activate_search(search)
+                _start(decoder, self._mean)
+                try:
+                    for at, block in enumerate(self._blocks, 1):
+                        decoder.process_raw(block)
+                        if at % STEP == 0:
+                            yield
+                            if number != self._number:
+                                return None
+                    cut_short = list(decoder.seg() or ())
+                finally:
+                    decoder.end_utt()
+                looks.append(list(decoder.seg() or ()) or cut_short)
+        finally:
+            decoders.give_back(self._careful, decoder)
+        return rejection.second_look(*looks)
 
     def _decode(self, block: np.ndarray[Any, Any]) -> None:
         data = self._prepared(block, self._fed)
@@ -302,9 +304,11 @@ class Borrowed:
         Raises:
             MissingExtraError: PocketSphinx isn't installed.
         """
-        self._keys = decoders.keys(book, pronunciations)
+        *self._keys, careful = decoders.keys(book, pronunciations)
         self._decoders = [decoders.take(key) for key in self._keys]
-        self.recogniser = Recogniser(*self._decoders)
+        decoders.give_back(careful, decoders.take(careful))  # there when a second look needs it
+        grammar, background, front_end = self._decoders
+        self.recogniser = Recogniser(grammar, background, front_end, careful)
 
     def give_back(self) -> None:
         """Return it, for the next call."""

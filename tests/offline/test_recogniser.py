@@ -37,6 +37,7 @@ DOORS = PhraseBook(
     ],
     {"room": ["kitchen", "garden", "cellar"]},
 )
+DESK = (PhraseBook(booking_desk().phrases, booking_desk().slots), {})
 ELSEWHERE = (
     "my dog ate the homework yesterday",
     "how much does a new bicycle cost",
@@ -80,8 +81,7 @@ def doors():
 
 @pytest.fixture(scope="module")
 def desk():
-    desk = booking_desk()
-    borrowed = Borrowed(PhraseBook(desk.phrases, desk.slots), {})
+    borrowed = Borrowed(*DESK)
     yield borrowed.recogniser
     borrowed.give_back()
 
@@ -282,6 +282,40 @@ def test_an_utterance_may_be_dropped_in_a_second_looks_pause(desk):
     desk.drop()
     assert hear(desk, clear) == other
     assert hear(desk, doubtful) == first
+
+
+def test_second_looks_of_two_calls_at_once_do_not_meet(desk):
+    other = Borrowed(*DESK)
+    clips = [clip(DOUBTFUL), clip(DOUBTFUL, AGENT_VOICE)]
+    alone = [hear(desk, samples) for samples in clips]
+    looks = []
+    for listener, samples in zip((desk, other.recogniser), clips, strict=True):
+        listener.begin(samples[: round((LEAD + SURE) * SAMPLE_RATE)])
+        listener.feed(samples)
+        looks.append(listener.end_in_steps(REJECTION_THRESHOLD))
+    heard = [None, None]
+    while not all(heard):
+        for i, steps in enumerate(looks):
+            try:
+                next(steps)
+            except StopIteration as done:
+                heard[i] = heard[i] or done.value
+    other.give_back()
+    assert heard == alone
+
+
+def test_a_second_look_that_nobody_goes_on_with_leaves_its_decoder_for_the_next(desk):
+    samples = clip(DOUBTFUL)
+    first = hear(desk, samples)
+    desk.begin(samples[: round((LEAD + SURE) * SAMPLE_RATE)])
+    desk.feed(samples)
+    idle = len(decoders._idle[desk._careful])
+    steps = desk.end_in_steps(REJECTION_THRESHOLD)
+    next(steps)
+    assert len(decoders._idle[desk._careful]) == idle - 1
+    steps.close()
+    assert len(decoders._idle[desk._careful]) == idle
+    assert hear(desk, samples) == first
 
 
 # --- the dictionary ------------------------------------------------------------------------------
