@@ -304,7 +304,7 @@ def main() -> None:
             cpu(card, "no cancellation", plain, secs)
             cpu(card, "cancellation", full, secs)
             ours(card, full, "ours, cancellation")
-            for latency in (0.01, OUTPUT_LATENCY_SECS, 0.1):
+            for latency in (0.02, OUTPUT_LATENCY_SECS, 0.1):
                 name = f"ours, latency={latency:g}"
                 ours(card, Microphone(echo_cancellation=False, latency=latency), name)
             try:

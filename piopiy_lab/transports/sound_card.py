@@ -24,8 +24,9 @@ Samples = np.ndarray[Any, Any]
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
-#: Seconds of sound that a speaker is asked to keep: two blocks. Less than that changed nothing on
-#: PulseAudio (benchmarks/microphone.py).
+#: Seconds of sound that a speaker is asked to keep: two blocks, of 20 ms at most. With half of it
+#: the agent is heard, and silent, 20 ms earlier; but while a kernel computes PulseAudio then runs
+#: dry again and again and throws the agent's voice away (docs/microphone.md has the figures).
 OUTPUT_LATENCY_SECS = 0.04
 #: Callbacks after which a device runs.
 STARTED_CALLS = 3
