@@ -21,6 +21,7 @@ from piopiy_lab.errors import (
     MissingExtraError,
 )
 from piopiy_lab.transports import devices, echo, microphone
+from piopiy_lab.transports.sound_card import OUTPUT_LATENCY_SECS, PlayBuffer, PlayStream
 
 HIDE = """
 import ctypes.util
@@ -126,6 +127,27 @@ def test_a_device_at_another_rate_is_resampled(card, monkeypatch):
     sentence = call.transcript[0].text.split(".")[0] + "."
     said = speech.synthesize(sentence, speech.AGENT_VOICE, sample_rate=MONITOR_RATE).samples
     assert correlation(said, speaker)[0] > 0.9
+
+
+@pytest.mark.parametrize(("latency", "block"), [(0.02, 240), (None, 480), (0.2, 480)])
+def test_a_speaker_that_is_to_keep_less_than_two_blocks_gets_shorter_ones(card, latency, block):
+    played = []
+    speaker = PlayStream(
+        devices.find("output", None),
+        24000,
+        PlayBuffer(),
+        lambda *call: played.append(call),
+        latency,
+    )
+    try:
+        deadline = time.monotonic() + 5
+        while not speaker.started:
+            assert time.monotonic() < deadline, speaker.calls
+            time.sleep(0.01)
+    finally:
+        speaker.close()
+    assert {len(samples) for *_, samples in played} == {block}
+    assert speaker.latency_secs == pytest.approx(latency or OUTPUT_LATENCY_SECS, rel=0.15)
 
 
 @pytest.mark.realtime
