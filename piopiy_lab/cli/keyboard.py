@@ -62,9 +62,11 @@ class Keys(Typed):
         """Return the characters that were typed since the last time, without cursor keys."""
         data = b""
         while self._pressed(0):
-            part = os.read(self._number, 1024)
-            if not part:
-                self._open = False  # the terminal has gone
+            try:
+                part = os.read(self._number, 1024)
+            except OSError:
+                part = b""
+            self._open = bool(part)  # nothing to read although there is: the terminal has gone
             data += part
         return _ESCAPES.sub("", self._decoder.decode(data))
 

@@ -79,6 +79,9 @@ def test_colors_only_on_a_tty_and_when_wanted(monkeypatch):
     assert Terminal(io.StringIO()).styled("x", "bold") == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert Terminal(Tty()).styled("x", "bold") == "x"
+    assert Terminal(Tty()).redraws, "what is typed can be shown without colors"
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Terminal(Tty()).redraws
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
