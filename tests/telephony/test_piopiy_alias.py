@@ -37,7 +37,7 @@ BOOKS = (
     .hears_greeting()
     .says("a table for two tomorrow at seven")
     .hears("name")
-    .says("the name is miller")
+    .says("the name is oliver")
     .hears_reply()
     .says("yes please")
     .expects_tool("book_table")
