@@ -164,14 +164,22 @@ async def test_signalling_that_is_restarted_mid_call_disturbs_nothing(desk, runn
 
 async def test_what_one_agent_refuses_another_of_its_id_takes(desk, running_agent, monkeypatch):
     """The back-pressure of N workers: all calls are served, and none past a worker's limit."""
-    monkeypatch.setattr(offers, "OFFER_SECS", 2.0)
+    monkeypatch.setattr(offers, "OFFER_SECS", 4.0)
     async with LoopbackPlatform() as platform:
         small = loopback_agent(platform, desk("Hello."), max_sessions=1)
         large = loopback_agent(platform, desk("Hello."))
         async with running_agent(small), running_agent(large):
-            caller = Caller().hears_greeting().waits(4).hangs_up()
-            calls = await asyncio.gather(*(platform.place_call("a1", caller) for _ in range(4)))
-            await until(lambda: not small.sessions.running + large.sessions.running)
+            caller = Caller().hears_greeting().waits(14).hangs_up()
+            lines = []
+            for n in range(1, 5):  # one after the other: four joins at once may take too long
+                lines.append(asyncio.create_task(platform.place_call("a1", caller)))
+                await until(
+                    lambda n=n: (
+                        n == sum(call.state == "listening" for call in (*small.calls, *large.calls))
+                    )
+                )
+            calls = await asyncio.gather(*lines)
+            await until(lambda: small.sessions.running + large.sessions.running == 0)
     for call in calls:
         assert call.raise_for_error().end_reason == "caller_hung_up"
     assert (small.sessions.started, large.sessions.started) == (1, 3)
