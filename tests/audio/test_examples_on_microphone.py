@@ -164,7 +164,7 @@ def test_interruptions_let_one_word_pass_and_two_cut_the_agent_short(card):
         agent_starts = lambda: count(person.call, events.AgentSpeechStarted)  # noqa: E731
         person.begins(LINE)
         until(person.call, lambda: agent_starts() == 2)
-        person.begins("hello")  # one word, and never taken for two on the way to it
+        person.begins("sophia")  # one word, and never taken for two on the way to it
         until(person.call, lambda: count(person.call, events.AgentSpeechStopped) == 2)
         person.begins("what times do you have")
         until(person.call, lambda: agent_starts() == 3)
@@ -178,7 +178,7 @@ def test_interruptions_let_one_word_pass_and_two_cut_the_agent_short(card):
     greeting, reply, times, answer = (e for e in call.transcript if e.role == "assistant")
     understood = call.events.of(events.Transcribed)
     words = [event.text for event in understood]
-    assert words == [LINE, "hello", "what times do you have", "my name is anna"], story(call)
+    assert words == [LINE, "sophia", "what times do you have", "my name is anna"], story(call)
     assert reply.start < understood[1].at < reply.end
     assert [entry.interrupted for entry in (greeting, reply, times, answer)] == [
         False,
