@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from live_calls import LINE, count, greeted, on, until
+from virtual_card import need_livekit
 
 from piopiy_lab import Microphone, events
 from piopiy_lab.transports import cleaning
@@ -172,7 +173,7 @@ def test_a_native_call_that_blocks_for_seconds_neither_ends_the_call_nor_loses_a
     card, monkeypatch
 ):
     """What a busy machine did once: WebRTC's own call came back after 3 s."""
-    rtc = pytest.importorskip("livekit.rtc", reason="the 'echo' extra is not installed")
+    rtc = need_livekit()
     process, held = rtc.AudioProcessingModule.process_stream, []
 
     def slow(self, frame):
@@ -213,7 +214,7 @@ def test_a_native_call_that_blocks_for_seconds_neither_ends_the_call_nor_loses_a
 
 @pytest.mark.realtime
 def test_what_a_longer_stall_loses_is_an_event_with_advice(card, monkeypatch):
-    rtc = pytest.importorskip("livekit.rtc", reason="the 'echo' extra is not installed")
+    rtc = need_livekit()
     monkeypatch.setattr(cleaning, "KEEP_SECS", 1.0)
     process, free, wanted = rtc.AudioProcessingModule.process_stream, threading.Event(), []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_calls import LINE, count, desk, greeted, on, until
-from virtual_card import MONITOR_RATE, correlation
+from virtual_card import MONITOR_RATE, correlation, need_livekit
 
 from piopiy_lab import Microphone, events, speech, start_call
 from piopiy_lab.errors import (
@@ -200,7 +200,7 @@ def test_without_the_echo_extra_the_call_says_so_once(card, monkeypatch):
 
 @pytest.mark.parametrize("far_rate", [24000, 44100, 22050])
 def test_the_echo_canceller_takes_blocks_of_any_length_and_removes_the_echo(far_rate):
-    pytest.importorskip("livekit", reason="the 'echo' extra is not installed")
+    need_livekit()
     said = speech.synthesize("one two three four five six seven eight " * 2, sample_rate=16000)
     far_clip = speech.synthesize(
         "one two three four five six seven eight " * 2, sample_rate=far_rate

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from live_calls import LINE, count, desk, greeted, on, until
+from virtual_card import need_livekit
 
 from piopiy_lab import Microphone, events
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.realtime
 
 
 def test_with_echo_cancellation_the_agent_is_not_interrupted_by_itself_but_by_the_caller(card):
-    pytest.importorskip("livekit", reason="the 'echo' extra is not installed")
+    need_livekit()
 
     def during(call):
         greeted(call)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -21,11 +22,20 @@ from piopiy_lab import pcm, speech
 MONITOR_RATE = 16000
 
 
-def need(what: str) -> None:
+def need(what: str) -> NoReturn:
     """Skip, or fail where everything must be there."""
     if os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
         pytest.fail(f"{what}, and PIOPIY_LAB_REQUIRE=all")
     pytest.skip(what)
+
+
+def need_livekit() -> Any:
+    """Return ``livekit.rtc``, which takes echoes out; skip or fail without."""
+    try:
+        from livekit import rtc
+    except ImportError as error:
+        need(f"the 'echo' extra is not installed ({error})")
+    return rtc
 
 
 class VirtualCard:

@@ -43,15 +43,17 @@ handle = agent.start()
 await handle.wait_connected()
 """
 LINE = "a table for two tomorrow at seven"
+BUSY = "import time\nprint('busy', flush=True)\nfor _ in range(300): time.sleep(0.1)"
 
 
 async def run(client, code, *, interrupt=None):
-    """Run a cell; return its text outputs and its error's name."""
+    """Run a cell; return its text outputs and its error's name.
+
+    ``interrupt`` is called when the cell has printed something: it runs then.
+    """
     told, failed = [], None
     updates = client.updates = []  # of what an earlier cell shows
     message = client.execute(code)
-    if interrupt is not None:
-        await interrupt()
     async with asyncio.timeout(30):
         while True:
             reply = await client.get_iopub_msg()
@@ -62,6 +64,9 @@ async def run(client, code, *, interrupt=None):
                 continue
             if kind == "stream":
                 told.append(content["text"])
+                if interrupt is not None:
+                    await interrupt()
+                    interrupt = None
             elif kind in ("execute_result", "display_data"):
                 told += content["data"].values()
             elif kind == "error":
@@ -82,17 +87,11 @@ async def test_interrupting_another_cell_leaves_kernel_and_calls_alive():
             assert "No call yet." in shown
             await server.emit("join_room", invite("r1", call_id="a-call"))
 
-            async def interrupt():
-                await asyncio.sleep(1.0)
-                await manager.interrupt_kernel()
-
             shown, _ = await run(client, "import time; time.sleep(2)")
             assert "connected; 1 running, 1 started" in client.updates[-1]  # the table follows
             assert "a-call" in client.updates[-1]
 
-            _, failed = await run(
-                client, "import time\nfor _ in range(300): time.sleep(0.1)", interrupt=interrupt
-            )
+            _, failed = await run(client, BUSY, interrupt=manager.interrupt_kernel)
             assert failed == "KeyboardInterrupt"
             assert await manager.is_alive()
             shown, failed = await run(
@@ -126,13 +125,7 @@ async def test_interrupting_another_cell_in_mid_call_is_not_heard_by_the_caller(
             placed = asyncio.create_task(platform.place_call("a1", caller))
             await platform.wait_answered()
 
-            async def interrupt():
-                await asyncio.sleep(1.0)
-                await manager.interrupt_kernel()
-
-            _, failed = await run(
-                client, "import time\nfor _ in range(300): time.sleep(0.1)", interrupt=interrupt
-            )
+            _, failed = await run(client, BUSY, interrupt=manager.interrupt_kernel)
             assert failed == "KeyboardInterrupt"
             assert not placed.done()
             heard = (await placed).raise_for_error()
@@ -161,11 +154,7 @@ async def test_interrupting_a_cell_spares_an_agent_on_the_kernels_own_loop():
             assert failed is None
             await until(lambda: server.sids)
 
-            async def interrupt():
-                await asyncio.sleep(1.0)
-                await manager.interrupt_kernel()
-
-            _, failed = await run(client, "import time\ntime.sleep(20)", interrupt=interrupt)
+            _, failed = await run(client, BUSY, interrupt=manager.interrupt_kernel)
             assert failed == "KeyboardInterrupt"
             shown, _ = await run(
                 client, "await asyncio.sleep(0.5)\nprint(agent.state, task.done())"

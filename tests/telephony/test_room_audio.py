@@ -77,8 +77,8 @@ async def phone_call(running_agent, caller=ORDERS, during=None, **action):
         async with running_agent(agent):
             placed = asyncio.create_task(platform.place_call("a1", caller))
             if during is not None:
-                await platform.wait_answered()
-                await during(agent.calls[0])
+                line = await platform.wait_answered()
+                await during(agent.calls[0], line)
             heard = (await placed).raise_for_error()
             await until(lambda: not agent.sessions.running)
     (call,) = agent.calls
@@ -134,11 +134,13 @@ async def test_what_both_sides_say_is_measured_ten_times_a_second(running_agent)
 async def test_a_muted_caller_is_neither_heard_nor_recorded_until_unmuted(running_agent):
     caller = Caller().hears_greeting().waits(0.5).says("start again").waits(1.5).says(LINE)
 
-    async def during(call):
+    async def during(call, line):
         await until(lambda: call.events.of(events.AgentSpeechStopped))
         call.mute()
         await until(lambda: call.events.of(events.UserMuted))
-        await asyncio.sleep(2.0)  # "start again" is said now
+        spoken = lambda: line.log.of(events.CallerSpoke)  # noqa: E731
+        await until(spoken)  # "start again", all of it; and what of it is still under way
+        await until(lambda: line.log.now() - spoken()[0].end > 0.7)
         call.mute(False)
 
     call, heard = await phone_call(running_agent, caller.hears_reply().hangs_up(), during)
