@@ -13,6 +13,7 @@ from livekit import rtc
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform
+from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import TokenError, TokenMint
 
 RATE = 48000
@@ -158,6 +159,21 @@ def test_closing_a_room_dismisses_who_is_in_it():
     out, rooms = asyncio.run(main())
     assert out == [rtc.DisconnectReason.ROOM_DELETED]
     assert rooms == []
+
+
+def test_a_goodbye_to_who_is_on_the_way_out_is_no_failure():
+    class Closing:
+        closed, ended = False, False
+
+        async def send_bytes(self, _):
+            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+        async def close(self):
+            self.ended = True
+
+    socket = Closing()
+    asyncio.run(say_goodbye(socket, b"leave"))
+    assert socket.ended
 
 
 # --- audio, and the link -----------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from door_calls import KNOCK
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, simulate, start_call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
+from piopiy_lab.session import current_session
+from piopiy_lab.tools import mcp
 
 try:
     from mcp import StdioServerParameters
@@ -221,6 +224,43 @@ def test_a_server_that_is_gone_for_good(doors, run, tmp_path):
     assert "the MCP server once.py did not run weather" in call.tool_calls[1].error
 
 
+def test_a_connection_that_waits_by_a_timer_is_waited_for(monkeypatch):
+    """As mcp's client waits for the end of a server's process: held time alone would never end."""
+    monkeypatch.setattr(mcp, "HELD_SECS", 0.1)
+    ends = []
+
+    async def create_session():
+        connections = mcp.MCPConnections(current_session())
+        ends.append(await connections._connected(asyncio.create_task(asyncio.sleep(0.5)), "x"))
+        never = asyncio.create_task(asyncio.Event().wait())
+        monkeypatch.setattr(mcp, "CONNECT_SECS", 0.3)
+        ends.append(await connections._connected(never, "y"))
+        never.cancel()
+
+    asyncio.run(simulate(create_session, Caller().waits(3)))
+    assert ends == [True, False]
+
+
+def test_what_servers_say_is_kept_in_files_that_are_closed(monkeypatch):
+    opened = []
+
+    def new_file():
+        opened.append(io.StringIO())
+        return opened[-1]
+
+    monkeypatch.setattr(mcp.mcp_stderr, "new_file", new_file)
+    connections, client = mcp.MCPConnections(None), stdio()
+    with connections._keeping_stderr(client):
+        assert mcp.mcp_stderr.STDERR.get() is opened[0]
+    asyncio.run(connections.close())
+    with connections._keeping_stderr(client):  # a tool call that comes late
+        assert mcp.mcp_stderr.STDERR.get() is None
+    assert [file.closed for file in opened] == [True]
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # as in a notebook
+    assert mcp.mcp_stderr._default() is mcp.mcp_stderr._default()
+    assert len(opened) == 1
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -257,8 +297,6 @@ def test_a_server_that_is_not_there_is_named_at_action(doors, run, client, words
 
 @pytest.mark.realtime
 def test_a_server_that_never_answers_is_given_up(doors, monkeypatch, no_leftovers):
-    from piopiy_lab.tools import mcp
-
     monkeypatch.setattr(mcp, "CONNECT_SECS", 1.0)
 
     async def create_session():
