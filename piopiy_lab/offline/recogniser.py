@@ -219,7 +219,8 @@ class Recogniser:
         data = self._prepared(block, self._fed)
         self._grammar.process_raw(data)
         self._background.process_raw(data)
-        self._blocks.append(data)
+        if self._fed <= SECOND_LOOK_SECS * SAMPLE_RATE:  # else there is no second look
+            self._blocks.append(data)
         self._fed += len(block)
 
     def _prepared(self, samples: np.ndarray[Any, Any], at: int) -> bytes:
