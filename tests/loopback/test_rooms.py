@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 
 import aiohttp
@@ -159,6 +160,17 @@ def test_closing_a_room_dismisses_who_is_in_it():
     out, rooms = asyncio.run(main())
     assert out == [rtc.DisconnectReason.ROOM_DELETED]
     assert rooms == []
+
+
+def test_joining_warns_of_nothing(caplog):
+    async def main():
+        async with LoopbackPlatform() as platform, joined(platform.open_room("room")):
+            logging.getLogger("livekit").warning("something else")
+        logging.getLogger("livekit").warning("v1 path not found (404)")  # another's server
+
+    asyncio.run(main())
+    said = [record.getMessage() for record in caplog.records if record.name == "livekit"]
+    assert said == ["something else", "v1 path not found (404)"]
 
 
 def test_a_goodbye_to_who_is_on_the_way_out_is_no_failure():
