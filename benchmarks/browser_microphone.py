@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
 
 from lab_harness import Chrome, LabServer, Notebook, write_capture
 
-from piopiy_lab import pcm
+from piopiy_lab.sound import pcm
 
 RATE = 48000
 SESSION = """

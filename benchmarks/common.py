@@ -30,10 +30,11 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
-from piopiy_lab import Caller, VoiceAgent, offline_stack, speech
+from piopiy_lab import Caller, VoiceAgent, offline_stack
+from piopiy_lab.listening.turn_taking import make_strategies
+from piopiy_lab.listening.vad import make_vad
 from piopiy_lab.offline import booking_desk
-from piopiy_lab.turn_taking import make_strategies
-from piopiy_lab.vad import make_vad
+from piopiy_lab.sound import speech
 
 RATE = 16000
 LINES = ("a table for two tomorrow at seven", "my name is anna", "yes please")

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "audio"))
 from live_calls import LINE, count, desk, until
 from virtual_card import VirtualCard
 
-from piopiy_lab import Microphone, events, pcm, speech, start_call
+from piopiy_lab import Microphone, events, start_call
+from piopiy_lab.sound import pcm, speech
 from piopiy_lab.transports.echo import EchoCanceller
 
 LOSSES_DB = (0, 3, 6, 10)

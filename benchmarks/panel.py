@@ -29,8 +29,8 @@ from jupyter_client.session import Session
 
 from piopiy_lab import Call, simulate
 from piopiy_lab import events as ev
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.widgets.pump import PULL_SECS
 
 FPS = 20

@@ -46,10 +46,11 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.workers.runner import WorkerRunner
 
-from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate, speech
+from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate
+from piopiy_lab.listening.turn_taking import make_strategies
+from piopiy_lab.listening.vad import make_vad
 from piopiy_lab.offline import EspeakTTSService, booking_desk
-from piopiy_lab.turn_taking import make_strategies
-from piopiy_lab.vad import make_vad
+from piopiy_lab.sound import speech
 
 RATE = 16000
 

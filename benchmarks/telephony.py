@@ -102,9 +102,9 @@ async def bare_call(invite: dict[str, Any]) -> None:
     from pipecat.workers.runner import WorkerRunner
 
     from piopiy_lab import offline_stack
+    from piopiy_lab.listening.turn_taking import make_strategies
+    from piopiy_lab.listening.vad import make_vad
     from piopiy_lab.offline import booking_desk
-    from piopiy_lab.turn_taking import make_strategies
-    from piopiy_lab.vad import make_vad
 
     transport = LiveKitTransport(
         invite["url"],

@@ -16,11 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piopiy_lab import room_logs
-from piopiy_lab.agent_logging import report_failure, set_debug
-from piopiy_lab.call_control_rest import REST_URL, RestApi, RestCallControl
-from piopiy_lab.callback import SessionCallback, check_callback
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -28,17 +24,23 @@ from piopiy_lab.errors import (
     SavedCallError,
     SignalingError,
 )
-from piopiy_lab.room_sessions import RoomSessions
-from piopiy_lab.runner import CallFields, CallHost, check_record
-from piopiy_lab.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
-from piopiy_lab.signalling.invites import Invite, read_invite, read_room_name
-from piopiy_lab.signalling.links import Credentials, check_url, open_link, shown_url
-from piopiy_lab.signalling.staying import stay_connected
+from piopiy_lab.events import room_logs
+from piopiy_lab.hosting.host import CallFields, CallHost, check_record
+from piopiy_lab.redaction import shown_url
+from piopiy_lab.session.callback import SessionCallback, check_callback
+from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
+from piopiy_lab.telephony.log_lines import report_failure, set_debug
+from piopiy_lab.telephony.rest import REST_URL, RestApi, RestCallControl
+from piopiy_lab.telephony.sessions import RoomSessions
+from piopiy_lab.telephony.signalling.dialects import open_link
+from piopiy_lab.telephony.signalling.invites import Invite, read_invite, read_room_name
+from piopiy_lab.telephony.signalling.links import Credentials, check_url
+from piopiy_lab.telephony.signalling.staying import stay_connected
 from piopiy_lab.transports.opening import in_room
 from piopiy_lab.transports.room_joining import wait_for_unfinished
 
 if TYPE_CHECKING:
-    from piopiy_lab.background_agent import BackgroundAgent
+    from piopiy_lab.telephony.background import BackgroundAgent
 
 __all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
 
@@ -219,7 +221,7 @@ class Agent:
         Returns:
             A handle, which shows itself as a live table of sessions.
         """
-        from piopiy_lab.background_agent import start_agent
+        from piopiy_lab.telephony.background import start_agent
 
         return start_agent(self)
 

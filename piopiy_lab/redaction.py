@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 REMOVED = "[removed]"
 
@@ -83,3 +84,13 @@ def _is_count(value: Any) -> bool:
 
 def _as_text(value: Any) -> str:
     return str(value) if isinstance(value, Path) else repr(value)
+
+
+def shown_url(url: str) -> str:
+    """Return an address as it may be shown: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable)"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -14,23 +14,29 @@ from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 
-from piopiy_lab.action_checks import check_loop, check_services, check_text, check_vad, put_in_place
-from piopiy_lab.agent_run import AgentRun
-from piopiy_lab.call_control import check_target
+from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
     CallError,
     ServiceError,
 )
-from piopiy_lab.modes import find_mode
-from piopiy_lab.parts import Parts, check_unused, mark_used, name_services
-from piopiy_lab.session import Session, current_session
+from piopiy_lab.listening.turn_taking import check_realtime_interruption, check_turns
+from piopiy_lab.listening.vad import make_vad
+from piopiy_lab.pipeline.part_checks import (
+    check_loop,
+    check_services,
+    check_text,
+    check_vad,
+    put_in_place,
+)
+from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used, name_services
+from piopiy_lab.pipeline.run import AgentRun
+from piopiy_lab.services.realtime import find_mode
+from piopiy_lab.session.session import Session, current_session
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.tools.mcp import MCPConnections
 from piopiy_lab.tools.mcp_stderr import redirect_stderr
-from piopiy_lab.turn_taking import check_realtime_interruption, check_turns
-from piopiy_lab.vad import make_vad
 
 
 class VoiceAgent:
@@ -241,7 +247,7 @@ class VoiceAgent:
             check_unused(part)
         session = current_session()
         if session is None:
-            from piopiy_lab.alone import run_alone
+            from piopiy_lab.hosting.alone import run_alone
 
             await run_alone(self.start)
             return

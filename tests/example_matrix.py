@@ -11,9 +11,10 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from piopiy_lab import calls_tool, offline_stack, piopiy_alias, speech
+from piopiy_lab import calls_tool, offline_stack, piopiy_alias
 from piopiy_lab.offline import offline_realtime
 from piopiy_lab.offline.tts import EspeakTTSService
+from piopiy_lab.sound import speech
 
 EXAMPLES = Path(__file__).parent / "examples_piopiy"
 NAMES = [

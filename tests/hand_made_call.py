@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from piopiy_lab import events as ev
-from piopiy_lab.conversation import Call
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.call.call import Call
+from piopiy_lab.events.log import EventLog
 
 RATE = 16_000
 Voice = Callable[[str, str], np.ndarray]  # role, text -> int16 at RATE

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from piopiy_lab import events as ev
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -15,9 +15,9 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.recording import Recording
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recorder import Recorder
+from piopiy_lab.sound.recording import Recording
 
 RATE = 24000
 

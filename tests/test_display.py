@@ -18,7 +18,7 @@ from hand_made_call import RATE, Builder, booking_call, empty_call, running_call
 
 from piopiy_lab import display
 from piopiy_lab import events as ev
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.display import bundle, mp3, wording
 from piopiy_lab.display.page import timed_words
 

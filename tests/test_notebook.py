@@ -13,13 +13,15 @@ import nbformat
 import pytest
 from nbformat.notebooknode import NotebookNode
 
-from piopiy_lab import display, notebook
+from piopiy_lab import display
+from piopiy_lab.notebook import extension
 
 SETUP = """
 import threading
 from hand_made_call import booking_call, running_call
-from piopiy_lab import display, notebook, events as ev
-notebook.install()
+from piopiy_lab import display, events as ev
+from piopiy_lab.notebook import extension
+extension.install()
 
 def end(call):
     "What a runner does on its loop's thread: the call's last event."
@@ -60,7 +62,7 @@ def cells() -> list[NotebookNode]:
         "first = display.cell_key()\nimport sys\n'matplotlib.pyplot' in sys.modules",  # 5
         "call = running_call()\ndisplay.show(call)\nend(call)",  # 6: over before its cell is
         "[t.name for t in threading.enumerate() if t.name == 'piopiy-call-view']",  # 7
-        "%load_ext piopiy_lab.notebook\nnotebook.install(), notebook.in_notebook()",  # 8
+        "%load_ext piopiy_lab.notebook.extension\nextension.install(), extension.in_notebook()",  # 8
         "from IPython import get_ipython\n"
         "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
         "first, display.cell_key()",  # 9
@@ -109,15 +111,15 @@ def test_the_cell_is_known_by_its_id(cells: list[NotebookNode]) -> None:
 
 
 def test_outside_of_a_notebook_nothing_is_installed() -> None:
-    assert not notebook.in_notebook()
-    assert not notebook.install()
+    assert not extension.in_notebook()
+    assert not extension.install()
     before = display.set_hook(None)
     assert before is None
 
 
 def test_the_glue_imports_no_ipython() -> None:
     script = (
-        "import sys; from piopiy_lab import notebook; assert not notebook.install()\n"
+        "import sys; from piopiy_lab.notebook import extension; assert not extension.install()\n"
         "assert not {'IPython', 'ipykernel', 'traitlets', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.sound import pcm
 
 RATES = [(16000, 24000), (8000, 24000), (48000, 16000), (44100, 24000), (24000, 16000)]
 

@@ -17,12 +17,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from piopiy_lab import events as ev
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.turns import PARTS
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.plot import plot_call, plot_latency
 from piopiy_lab.plot.layout import Piece, rows_for, slots, trim, wrap
 from piopiy_lab.plot.story import read_story
-from piopiy_lab.turns import PARTS
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piopiy_lab import sample_store
 from piopiy_lab.errors import ArgumentError, SavedCallError
-from piopiy_lab.recorder import AGENT, CALLER, Recorder
-from piopiy_lab.wav import SavedAudio
+from piopiy_lab.sound import sample_store
+from piopiy_lab.sound.recorder import AGENT, CALLER, Recorder
+from piopiy_lab.sound.wav import SavedAudio
 
 RATE = 24000
 CLICKS = (10.0, 30.0, 60.0, 119.0)
@@ -282,7 +282,7 @@ def test_a_killed_process_leaves_its_sound(tmp_path: Path):
         import sys
         from pathlib import Path
         import numpy as np
-        from piopiy_lab.recorder import Recorder
+        from piopiy_lab.sound.recorder import Recorder
         recorder = Recorder(24000, wav_path=Path(sys.argv[1]))
         for i in range(500):
             recorder.write_caller(i / 50, np.full(480, i + 1, np.int16), 24000)

@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from piopiy_lab import Caller, VoiceAgent, events, offline_stack, pcm, simulate
+from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
+from piopiy_lab.sound import pcm
 
 
 def test_the_live_detector_finds_what_the_reference_finds():

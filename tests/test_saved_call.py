@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from piopiy_lab import events as ev
-from piopiy_lab import saved_call
-from piopiy_lab.conversation import Call
+from piopiy_lab.call import saved
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.saved import CallFolder
 from piopiy_lab.errors import SavedCallError
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.redaction import REMOVED, redact, redact_text
-from piopiy_lab.saved_call import CallFolder
+from piopiy_lab.sound.recorder import Recorder
 
 RATE = 24000
 SOUND = np.random.default_rng(0).integers(-9000, 9000, RATE * 2).astype(np.int16)
@@ -294,9 +294,9 @@ def test_a_killed_process_leaves_a_call(tmp_path: Path):
         import sys
         import numpy as np
         from piopiy_lab import events as ev
-        from piopiy_lab.event_log import EventLog
-        from piopiy_lab.recorder import Recorder
-        from piopiy_lab.saved_call import CallFolder
+        from piopiy_lab.events.log import EventLog
+        from piopiy_lab.sound.recorder import Recorder
+        from piopiy_lab.call.saved import CallFolder
         folder = CallFolder(sys.argv[1])
         log = EventLog(lambda: 0.0, sink=folder)
         recorder = Recorder(24000, wav_path=folder.wav_path)
@@ -324,7 +324,7 @@ def test_a_saved_call_loads_without_pipecat(tmp_path: Path):
         import sys
         for name in ("pipecat", "matplotlib", "soundfile", "IPython", "sounddevice"):
             sys.modules[name] = None
-        from piopiy_lab.conversation import Call
+        from piopiy_lab.call.call import Call
         call = Call.load(sys.argv[1])
         print(call.transcript, call.turns, call.tool_calls, call.recording, call)
     """
@@ -344,7 +344,7 @@ def test_the_folder_reads_from_the_outside(tmp_path: Path):
         "sample_rate": RATE,
     }
     assert json.loads((path / "meta.json").read_text("utf-8"))["call_id"] == "sim-1"
-    log, audio, meta = saved_call.load(path)
+    log, audio, meta = saved.load(path)
     assert len(log) == len(lines)
     assert audio.frames == RATE * 2
     assert meta["call_id"] == "sim-1"

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piopiy_lab import _espeak, speech
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, MissingExtraError, PiopiyLabError
-from piopiy_lab.speech import (
+from piopiy_lab.sound import espeak, speech
+from piopiy_lab.sound.speech import (
     AGENT_VOICE,
     CALLER_VOICE,
     READY_VOICES,
@@ -321,7 +321,7 @@ def test_wrong_types():
 
 
 def test_without_espeak_the_install_line_is_given(monkeypatch):
-    monkeypatch.setattr(_espeak, "_loaded", None)
+    monkeypatch.setattr(espeak, "_loaded", None)
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(MissingExtraError, match=r"piopiy-lab\[offline\]"):
         synthesize("This has not been said before.")
@@ -329,16 +329,16 @@ def test_without_espeak_the_install_line_is_given(monkeypatch):
 
 def test_voice_files_without_memory_files(monkeypatch, tmp_path):
     expected = digest(DESK[0], "agent")
-    monkeypatch.setattr(_espeak, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(espeak, "_PROC", tmp_path / "none")
     assert digest(DESK[0], "agent") == expected
-    with _espeak._VoiceFile(b"name x\n") as path:
+    with espeak._VoiceFile(b"name x\n") as path:
         assert Path(path).read_bytes() == b"name x\n"
     assert not Path(path).exists()
 
 
 def test_no_folder_for_voice_files(monkeypatch, tmp_path):
-    monkeypatch.setattr(_espeak, "_PROC", tmp_path / "none")
-    monkeypatch.setattr(_espeak.tempfile, "mkstemp", no_room)
+    monkeypatch.setattr(espeak, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(espeak.tempfile, "mkstemp", no_room)
     with pytest.raises(PiopiyLabError, match="TMPDIR"):
         digest(DESK[0], "agent")
 

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from piopiy_lab import events as ev
-from piopiy_lab.transcript import Transcript, build_transcript, clock_time, join_words
+from piopiy_lab.call.transcript import Transcript, build_transcript, clock_time, join_words
 
 
 def agent(start: float, *words: str, step: float = 0.3, cause: str = "finished") -> list[ev.Event]:

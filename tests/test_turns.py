@@ -4,8 +4,8 @@ import random
 import pytest
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.turns import PARTS, Turns, build_turns
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.turns import PARTS, Turns, build_turns
 
 
 def spoken(end: float = 2.0, text: str = "a table for two", truth: bool = True) -> list[ev.Event]:

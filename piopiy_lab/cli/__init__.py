@@ -79,7 +79,7 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
             return list_devices(terminal)
         case "talk":
             from piopiy_lab.cli.talk import talk
-            from piopiy_lab.microphone import HALF_DUPLEX, Microphone
+            from piopiy_lab.transports.microphones import HALF_DUPLEX, Microphone
 
             echo = {"on": True, "off": False}.get(options.echo, HALF_DUPLEX)
             microphone = Microphone(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from piopiy_lab import pcm
-from piopiy_lab.cli.checks import Check
+from piopiy_lab.cli.check import Check
 from piopiy_lab.errors import AudioDeviceError
-from piopiy_lab.microphone import HALF_DUPLEX
+from piopiy_lab.sound import pcm
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.devices import Device
+from piopiy_lab.transports.microphones import HALF_DUPLEX
 
 #: Seconds for which each default device is opened, once it runs.
 OPEN_SECS = 1.0

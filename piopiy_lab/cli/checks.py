@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from piopiy_lab.cli.audio_checks import audio_checks
+from piopiy_lab.cli.check import Check
 from piopiy_lab.errors import MissingExtraError
 
 #: The variables that well-known services read their keys from.
@@ -32,29 +33,8 @@ KEYS = (
 )
 
 
-@dataclass(frozen=True)
-class Check:
-    """What came of a check.
-
-    Attributes:
-        name: What was tried.
-        status: "ok", "missing" (an optional part is not there) or "failed".
-        detail: What was found, or what went wrong.
-        base: Whether calls need it.
-        remedy: What to do, if anything.
-    """
-
-    name: str
-    status: str
-    detail: str
-    base: bool = False
-    remedy: str | None = None
-
-
 def run_checks() -> list[Check]:
     """Run every check, in order: two seconds of imports, and three with sound devices."""
-    from piopiy_lab.cli.audio_checks import audio_checks
-
     return [
         _try("pipecat", _pipecat, base=True),
         _try("voice detection", _detector, base=True),
@@ -86,21 +66,21 @@ def _pipecat() -> str:
 
 
 def _detector() -> str:
-    from piopiy_lab.vad import make_vad
+    from piopiy_lab.listening.vad import make_vad
 
     make_vad(True)
     return "Silero loads"
 
 
 def _turns() -> str:
-    from piopiy_lab.turn_taking import make_strategies
+    from piopiy_lab.listening.turn_taking import make_strategies
 
     make_strategies(vad=True, allow_interruptions=True)
     return "Smart Turn loads"
 
 
 def _speech() -> str:
-    from piopiy_lab import speech
+    from piopiy_lab.sound import speech
 
     said = speech.synthesize("hello")
     return f"espeak-ng said hello in {said.duration:.2f} s"

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from piopiy_lab.call.call import Call
 from piopiy_lab.cli.live import Follower
 from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal
-from piopiy_lab.conversation import Call
 from piopiy_lab.errors import SavedCallError
-from piopiy_lab.screenplay import contains
+from piopiy_lab.screenplay.caller import contains
 
 #: The demo's call id; a folder that holds such a call may be overwritten.
 CALL_ID = "demo"
@@ -121,10 +121,10 @@ def load() -> None:
     Raises:
         MissingExtraError: The offline stack isn't installed.
     """
-    from piopiy_lab import speech
+    from piopiy_lab.listening.turn_taking import make_strategies
+    from piopiy_lab.listening.vad import make_vad
     from piopiy_lab.offline import offline_stack
-    from piopiy_lab.turn_taking import make_strategies
-    from piopiy_lab.vad import make_vad
+    from piopiy_lab.sound import speech
 
     speech.synthesize("hello")
     offline_stack()
@@ -138,7 +138,7 @@ def load() -> None:
 def _play_virtual(terminal: Terminal, played: Played) -> None:
     """Run the call on a virtual clock and follow it."""
     from piopiy_lab.cli import demo_session
-    from piopiy_lab.session import current_session
+    from piopiy_lab.session.session import current_session
     from piopiy_lab.simulation.simulate import simulate
 
     async def create_session(call_id: str) -> None:
@@ -173,8 +173,8 @@ def _play_virtual(terminal: Terminal, played: Played) -> None:
 
 def _play_realtime(terminal: Terminal, played: Played) -> None:
     """Start the call on the loop thread and follow it from this one."""
-    from piopiy_lab.calling import start_call
     from piopiy_lab.cli import demo_session
+    from piopiy_lab.hosting.live_call import start_call
 
     follower = Follower(terminal)
     began = time.monotonic()

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.tool_calls import build_tool_calls
+from piopiy_lab.call.transcript import Entry, build_transcript, clock_time, marked_text
 from piopiy_lab.cli.terminal import Terminal, printable
-from piopiy_lab.conversation import Call
 from piopiy_lab.display.wording import unheard
-from piopiy_lab.screenplay import words_of
-from piopiy_lab.tool_calls import build_tool_calls
-from piopiy_lab.transcript import Entry, build_transcript, clock_time, marked_text
+from piopiy_lab.screenplay.caller import words_of
 
 #: Seconds by which the detector's idea of when the caller spoke may miss the caller's own.
 SLACK_SECS = 0.3

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from piopiy_lab.call.call import Call
 from piopiy_lab.cli.terminal import Terminal, printable
-from piopiy_lab.conversation import Call
 from piopiy_lab.errors import SavedCallError
 
 

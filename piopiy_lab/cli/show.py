@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from piopiy_lab.call.call import Call
 from piopiy_lab.cli.live import Follower
 from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import Terminal, printable
-from piopiy_lab.conversation import Call
 
 
 def show(terminal: Terminal, folder: Path, plot: Path | None = None) -> int:

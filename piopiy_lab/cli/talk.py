@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.transcript import clock_time
 from piopiy_lab.cli import keyboard
 from piopiy_lab.cli.live import Item, items_of
 from piopiy_lab.cli.report import ending, print_latency
 from piopiy_lab.cli.terminal import Terminal, printable
-from piopiy_lab.conversation import Call
 from piopiy_lab.errors import CallEndedError
-from piopiy_lab.microphone import Microphone
-from piopiy_lab.transcript import clock_time
+from piopiy_lab.transports.microphones import Microphone
 
 #: Seconds between two looks at the log.
 LOOK_SECS = 0.1
@@ -72,7 +72,7 @@ def talk(
         ArgumentError: There is no such session.
         AudioDeviceError: No PortAudio, or no such device.
     """
-    from piopiy_lab.calling import start_call
+    from piopiy_lab.hosting.live_call import start_call
 
     call = start_call(_session(session), microphone)
     by_key = terminal.redraws and keyboard.one_by_one()

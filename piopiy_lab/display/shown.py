@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.events.log import EventLog
 
 
 class ShownEntry(Protocol):

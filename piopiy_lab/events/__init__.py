@@ -11,7 +11,6 @@ same simulation: no ids, no wall-clock times, no host facts (those live in ``met
 
 from __future__ import annotations
 
-from piopiy_lab.event_base import Event, UnknownEvent, from_json
 from piopiy_lab.events.agent import (
     AgentInterrupted,
     AgentSpeechStarted,
@@ -27,6 +26,7 @@ from piopiy_lab.events.agent import (
     SynthesisStopped,
     WordSpoken,
 )
+from piopiy_lab.events.base import Event, UnknownEvent, from_json
 from piopiy_lab.events.call import (
     CallEnded,
     CallStarted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from piopiy_lab.event_base import Event
+from piopiy_lab.events.base import Event
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.modes import requested_line
 from piopiy_lab.offline.replies import Answer, ToolCall
 from piopiy_lab.offline.rules import RuleBook
+from piopiy_lab.services.realtime import requested_line
 
 
 class Answers:

@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 from aiohttp import web
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import Connection, FakeProvider
-from piopiy_lab.speech import AGENT_VOICE, Voice, find_voice, synthesize
+from piopiy_lab.sound import pcm
+from piopiy_lab.sound.speech import AGENT_VOICE, Voice, find_voice, synthesize
 
 #: Seconds of sound in a chunk.
 CHUNK_SECS = 0.1

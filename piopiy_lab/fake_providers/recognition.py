@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.fake_providers.hearing import Utterance, spread
+from piopiy_lab.sound import pcm
 
 # (word, start, end), in seconds of the stream.
 Words = list[tuple[str, float, float]]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.fake_providers.answers import Answers
 from piopiy_lab.fake_providers.hearing import Ear
@@ -19,7 +18,8 @@ from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import Connection, FakeProvider
 from piopiy_lab.offline.replies import ToolCall
 from piopiy_lab.offline.rules import RuleBook
-from piopiy_lab.speech import AGENT_VOICE, Voice, find_voice, synthesize
+from piopiy_lab.sound import pcm
+from piopiy_lab.sound.speech import AGENT_VOICE, Voice, find_voice, synthesize
 
 #: Hz of the sound that realtime models give.
 RATE = 24000

@@ -13,13 +13,13 @@ import av
 from livekit.protocol import models
 
 from piopiy_lab import events
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.loopback.audio import FRAME_SECS, ROOM_RATE, Fan, frame_of, samples_of
 from piopiy_lab.loopback.ear import Ear
 from piopiy_lab.loopback.room import Room
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.screenplay import KEYS
-from piopiy_lab.transports.mouth import Mouth, Sound
+from piopiy_lab.screenplay.caller import KEYS
+from piopiy_lab.screenplay.mouth import Mouth, Sound
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports.playout import Playout
 
 #: How the caller is called in the room.

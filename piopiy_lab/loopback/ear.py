@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from piopiy_lab import events
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.loopback.audio import ROOM_RATE
-from piopiy_lab.recorder import Recorder
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds of silence after which the agent has stopped speaking, for the log.

@@ -8,24 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from livekit.protocol import models
 
 from piopiy_lab import events
-
-if TYPE_CHECKING:
-    from piopiy_lab.loopback.phone_call import PhoneCall
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.loopback.room import Room
 
 #: Seconds until the other side has answered (or not), and then until the caller leaves the room.
 ANSWER_SECS, BRIDGE_SECS = 0.3, 0.2
 TOPIC = "transfer_status"
 
 
+class Transferable(Protocol):
+    """The call whose caller is handed over."""
+
+    call_id: str
+    status: str
+    log: EventLog
+    room: Room
+
+    def end(self, reason: str, error: BaseException | None = None) -> None:
+        """End the call."""
+        ...
+
+
 class HandOver:
     """The transfers of one call, one at a time."""
 
-    def __init__(self, call: PhoneCall) -> None:
+    def __init__(self, call: Transferable) -> None:
         """Transfer nobody yet."""
         self._call = call
         self._timer: asyncio.TimerHandle | None = None  # the next moment of the one under way

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from piopiy_lab import events, room_logs
+from piopiy_lab import events
 from piopiy_lab._version import __version__
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import LoopbackError, PiopiyLabError
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.events import room_logs
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.dispatch import Dispatcher
@@ -25,9 +26,9 @@ from piopiy_lab.loopback.hand_over import HandOver
 from piopiy_lab.loopback.offers import Offers
 from piopiy_lab.loopback.port import CallerPort
 from piopiy_lab.loopback.room import Participant, Room
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.screenplay import Caller, ExpectsTool, Hears
-from piopiy_lab.transports.performer import Performer
+from piopiy_lab.screenplay.caller import Caller, ExpectsTool, Hears
+from piopiy_lab.screenplay.performer import Performer
+from piopiy_lab.sound.recorder import Recorder
 
 #: Hz of the recording, as of every call.
 RECORDING_RATE = 24000

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.link import LinkSettings
@@ -27,8 +27,8 @@ from piopiy_lab.loopback.rooms import RoomServer
 from piopiy_lab.loopback.serving import WebServer
 from piopiy_lab.loopback.signalling import WEBSOCKET_PATH, SignallingServer
 from piopiy_lab.loopback.tokens import TokenMint
-from piopiy_lab.screenplay import Caller
-from piopiy_lab.transports.opening import check_screenplay
+from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.mouth import check_screenplay
 
 #: Seconds for which a phone rings unless told otherwise.
 RING_SECS = 20.0

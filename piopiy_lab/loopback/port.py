@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from piopiy_lab.errors import CallError
 
-if TYPE_CHECKING:
-    from piopiy_lab.loopback.phone_call import PhoneCall
+
+class Ended(Protocol):
+    """The call whose end is asked for."""
+
+    error: BaseException | None
+
+    def end_soon(self, reason: str) -> None:
+        """End the call, from any thread."""
+        ...
 
 
 class CallerPort:
@@ -18,7 +25,7 @@ class CallerPort:
     services: Mapping[str, Any] = {}
     loop_thread_ident: int | None = None
 
-    def __init__(self, call: PhoneCall) -> None:
+    def __init__(self, call: Ended) -> None:
         """Command ``call``."""
         self._call = call
 

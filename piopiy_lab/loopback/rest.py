@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from piopiy_lab.call_control import check_target
+from piopiy_lab.call.targets import check_target
 from piopiy_lab.loopback.phone_call import PhoneCall
 
 #: Longest body that is read, in bytes.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from piopiy_lab.offline.realtime import RuleRealtimeService
     from piopiy_lab.offline.stt import PhraseSTTService
     from piopiy_lab.offline.tts import EspeakTTSService
-    from piopiy_lab.speech import Voice
+    from piopiy_lab.sound.speech import Voice
 
 __all__ = [
     "DialogueState",

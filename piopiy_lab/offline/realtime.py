@@ -44,14 +44,14 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 
 from piopiy_lab.errors import ArgumentTypeError
-from piopiy_lab.modes import requested_line
 from piopiy_lab.offline.history import history_of
 from piopiy_lab.offline.llm import RuleLLMService
 from piopiy_lab.offline.replies import Answer, Heard
 from piopiy_lab.offline.rules import RuleBook
 from piopiy_lab.offline.stt import PhraseSTTService
 from piopiy_lab.offline.tts import EspeakTTSService
-from piopiy_lab.speech import Voice
+from piopiy_lab.services.realtime import requested_line
+from piopiy_lab.sound.speech import Voice
 
 _TOKEN = re.compile(r"\s*\S+")
 _Push = Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]

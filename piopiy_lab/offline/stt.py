@@ -31,10 +31,10 @@ from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
+from piopiy_lab.sound import pcm
 
 #: Seconds of audio from before the detector was sure: it takes 0.2 to 0.4 s from the first sound,
 #: and up to 0.7 s when a sentence begins with a short word and a pause ("No, ...").

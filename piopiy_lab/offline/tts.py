@@ -23,7 +23,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, PiopiyLabError
-from piopiy_lab.speech import Voice, Word, find_voice, synthesize
+from piopiy_lab.sound.speech import Voice, Word, find_voice, synthesize
 
 __all__ = ["EspeakTTSService", "EspeakTTSSettings"]
 
@@ -41,7 +41,8 @@ class EspeakTTSSettings(TTSSettings):
     """What can be changed while the service speaks, with a ``TTSUpdateSettingsFrame``.
 
     Attributes:
-        voice: A name that :func:`piopiy_lab.speech.find_voice` knows: "agent", "en-us+f3", ...
+        voice: A name that :func:`~piopiy_lab.sound.speech.find_voice` knows: "agent", "en-us+f3",
+            ...
         rate: Words per minute, 80 to 450; None is the voice's own, as below.
         pitch: 0 to 99.
         range: Liveliness of the pitch, 0 to 99.
@@ -97,8 +98,8 @@ class EspeakTTSService(TTSService):
         """Check the voice and set the service up.
 
         Args:
-            voice: A name as in :func:`piopiy_lab.speech.find_voice`, or a Voice; "agent" when it
-                is left out.
+            voice: A name as in :func:`~piopiy_lab.sound.speech.find_voice`, or a Voice; "agent"
+                when it is left out.
             settings: Settings that go over ``voice``.
             sample_rate: Hz; None is the pipeline's output rate.
             **kwargs: Passed on to pipecat's ``TTSService``.

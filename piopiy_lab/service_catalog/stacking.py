@@ -211,7 +211,7 @@ def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
 
 
 def _session() -> Any:
-    from piopiy_lab.session import current_session  # numpy comes with it
+    from piopiy_lab.session.session import current_session  # numpy comes with it
 
     return current_session()
 

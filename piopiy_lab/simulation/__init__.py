@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from piopiy_lab.simulation.current import hold
     from piopiy_lab.simulation.limits import Limits
-    from piopiy_lab.simulation.outside import hold
     from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 
 __all__ = ["Limits", "ScreenplaySTTService", "hold"]
@@ -18,7 +18,7 @@ __all__ = ["Limits", "ScreenplaySTTService", "hold"]
 _HOME = {
     "Limits": "piopiy_lab.simulation.limits",
     "ScreenplaySTTService": "piopiy_lab.simulation.screenplay_stt",
-    "hold": "piopiy_lab.simulation.outside",
+    "hold": "piopiy_lab.simulation.current",
 }
 
 

@@ -21,9 +21,9 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
 from piopiy_lab.simulation.time_sites import Undo, replace_in_module
-from piopiy_lab.simulation.virtual_loop import current_virtual_loop
 
 # 2026-01-01T00:00:00Z: where the calendar stands when a simulation starts, in ns since 1970.
 EPOCH_NS = 1_767_225_600_000_000_000

@@ -14,9 +14,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.simulation.limits import SAMPLED_TURNS, Guards, Limits
+from piopiy_lab.simulation.outside import OutsideWork
 from piopiy_lab.simulation.selector import VirtualSelector
 from piopiy_lab.simulation.waiting import waiting_tasks
 
@@ -99,6 +101,24 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         # Callbacks from other threads; appended by them, taken by `_take_inbox`.
         self._inbox: deque[asyncio.Handle] = deque()
         self.main_task: asyncio.Task[Any] | None = None
+        #: What goes on outside; what is done about it is the virtual loop's.
+        self.outside_work = OutsideWork()
+        # For running.py: the end of the slice (real s), and whether it ended early to let the
+        # outside come in.
+        self.slice_end: float | None = None
+        self.waits_outside = False
+        #: After the run: the tasks and threads that did not end when they were told to.
+        self.leaked: tuple[str, ...] = ()
+
+    # Outside.
+
+    def hold(self, what: str) -> AbstractContextManager[None]:
+        """Count as outside work inside the block; the virtual loop says what time does."""
+        raise NotImplementedError
+
+    def listens(self, host: str | None, port: int | None) -> bool:
+        """Tell whether a server on this very loop listens at an address: it is not outside."""
+        return self._watched.listens(host, port)
 
     # The clock.
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from piopiy_lab.simulation.clocked_loop import ClockedLoop
+from piopiy_lab.simulation.current import job_thread
 from piopiy_lab.simulation.jobs import Job, job_name
-
-if TYPE_CHECKING:
-    from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 
 T = TypeVar("T")
 
-# In a job's thread: `loop` is the virtual loop that the job belongs to.
-job_thread = threading.local()
-
 
 def run_inline(
-    loop: VirtualTimeLoop, cost: float, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, cost: float, func: Callable[..., T], args: tuple[Any, ...]
 ) -> asyncio.Future[T]:
     """Run a job now, on the loop's thread; its result comes after `cost` virtual seconds."""
     future: asyncio.Future[T] = loop.create_future()
@@ -50,7 +45,7 @@ def run_inline(
 
 
 def run_in_thread(
-    loop: VirtualTimeLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
 ) -> asyncio.Future[T]:
     """Run a job in its executor; the loop counts it as outside work until it is done."""
     future: asyncio.Future[T] = loop.create_future()
@@ -93,7 +88,7 @@ def run_in_thread(
 
 
 def run_in_background(
-    loop: VirtualTimeLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
 ) -> asyncio.Future[T]:
     """Run a job in its executor while virtual time goes on."""
     future = asyncio.wrap_future(executor.submit(func, *args), loop=loop)

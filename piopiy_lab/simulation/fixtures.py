@@ -11,15 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import piopiy_lab
 from piopiy_lab.errors import ArgumentError, ScreenplayError, SimulationError
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff
 from piopiy_lab.simulation.golden import compare, conversation_lines
 from piopiy_lab.simulation.pytest_report import file_name
+from piopiy_lab.simulation.simulate import simulate as run_simulation
 
 if TYPE_CHECKING:
-    from piopiy_lab import AudioFile, Call, Caller
-    from piopiy_lab.callback import SessionCallback
+    from piopiy_lab.call.call import Call
+    from piopiy_lab.screenplay.caller import AudioFile, Caller
+    from piopiy_lab.session.callback import SessionCallback
 
 
 class SimulateFixture:
@@ -74,7 +75,7 @@ class SimulateFixture:
     def _run(self, title: str, create_session: Any, caller: Any, options: dict[str, Any]) -> Call:
         __tracebackhide__ = True
         try:
-            call = asyncio.run(piopiy_lab.simulate(create_session, caller, **options))
+            call = asyncio.run(run_simulation(create_session, caller, **options))
         except Exception as error:
             if (broken := getattr(error, "call", None)) is not None:
                 self.calls.append((title, broken))

@@ -30,15 +30,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.transcript import Entry
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.redaction import redact, redact_text
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff, line_text
-from piopiy_lab.transcript import Entry
 
 if TYPE_CHECKING:
-    from piopiy_lab.call_record import CallRecord
-    from piopiy_lab.tool_calls import ToolCall
-    from piopiy_lab.turns import Turn
+    from piopiy_lab.call.record import CallRecord
+    from piopiy_lab.call.tool_calls import ToolCall
+    from piopiy_lab.call.turns import Turn
 
 __all__ = ["compare", "conversation_lines", "conversation_text", "read_lines"]
 

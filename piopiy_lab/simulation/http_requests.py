@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
+from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
 from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
 
@@ -52,8 +53,6 @@ def _outer_loop(host: str | None, port: int | None) -> Any:
     None also for what was started inside a `hold`, which holds time by itself: an MCP client's
     stream of notifications stays open for the whole call.
     """
-    from piopiy_lab.simulation.virtual_loop import current_virtual_loop
-
     if OWNS_CONNECTIONS.get():
         return None
     loop = current_virtual_loop()

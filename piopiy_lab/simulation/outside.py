@@ -40,28 +40,6 @@ def owned_connections(owned: bool = True) -> Iterator[None]:
         OWNS_CONNECTIONS.reset(token)
 
 
-@contextmanager
-def hold(what: str = "a hold") -> Iterator[None]:
-    """Say that the code inside waits for something outside the simulation.
-
-    Virtual time freezes until the block ends (or is charged, with ``outside="charge"``).
-    Connections and subprocesses that are started inside belong to the hold: left open, they don't
-    slow the simulation down afterwards. While the block itself is in `asyncio.sleep`, nothing is
-    held. Outside a simulation this does nothing.
-
-    Args:
-        what: What is waited for, for messages.
-    """
-    from piopiy_lab.simulation.virtual_loop import current_virtual_loop
-
-    loop = current_virtual_loop()
-    if loop is None:
-        yield
-        return
-    with loop.hold(what), owned_connections():
-        yield
-
-
 class Hold:
     """One block in `hold`."""
 

@@ -26,7 +26,7 @@ from loguru import logger
 logger.enable("pipecat")
 
 if TYPE_CHECKING:
-    from piopiy_lab import Call
+    from piopiy_lab.call.call import Call
     from piopiy_lab.simulation.conversation_diff import Line
     from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
 
@@ -189,7 +189,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def _is_transcript(value: object) -> bool:
-    module = sys.modules.get("piopiy_lab.transcript")
+    module = sys.modules.get("piopiy_lab.call.transcript")
     return module is not None and isinstance(value, module.Transcript)
 
 

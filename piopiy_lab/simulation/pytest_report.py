@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.transcript import clock_time, marked_text
 from piopiy_lab.redaction import redact_text
-from piopiy_lab.transcript import clock_time, marked_text
 
 if TYPE_CHECKING:
-    from piopiy_lab.call_record import CallRecord
-    from piopiy_lab.conversation import Call
+    from piopiy_lab.call.call import Call
+    from piopiy_lab.call.record import CallRecord
 
 TIMELINE = "timeline.png"
 _OURS = ("events.jsonl", "call.wav", "meta.json", TIMELINE)

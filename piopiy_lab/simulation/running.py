@@ -6,13 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from piopiy_lab.errors import SimulationError
+from piopiy_lab.simulation.clocked_loop import ClockedLoop
+from piopiy_lab.simulation.current import refuse_nested_simulation
 from piopiy_lab.simulation.http_requests import http_requests_held
-
-if TYPE_CHECKING:
-    from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ _END_VIRTUAL_SECS = 60.0
 _END_SECS = 5.0
 
 
-def run(loop: VirtualTimeLoop, coro: Coroutine[Any, Any, T]) -> T:
+def run(loop: ClockedLoop, coro: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end; must be called on a thread that runs no loop."""
     with _closing_if_refused(loop, coro):
         refuse_nested_simulation()
@@ -43,9 +42,7 @@ def run(loop: VirtualTimeLoop, coro: Coroutine[Any, Any, T]) -> T:
             _finish(loop)
 
 
-async def run_in_slices(
-    loop: VirtualTimeLoop, coro: Coroutine[Any, Any, T], slice_secs: float
-) -> T:
+async def run_in_slices(loop: ClockedLoop, coro: Coroutine[Any, Any, T], slice_secs: float) -> T:
     """Run a coroutine to its end while the calling loop goes on in between."""
     with _closing_if_refused(loop, coro):
         refuse_nested_simulation()
@@ -78,25 +75,10 @@ async def run_in_slices(
             _nested(lambda: _finish(loop))
 
 
-def refuse_nested_simulation() -> None:
-    """Raise if the calling code is itself inside a simulation.
-
-    Raises:
-        SimulationError: A virtual loop runs on this thread.
-    """
-    from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
-
-    if isinstance(asyncio._get_running_loop(), VirtualTimeLoop):
-        raise SimulationError(
-            "A simulation can't be started inside a simulation: await the inner one before or "
-            "after the outer one, or run it in a thread of its own"
-        )
-
-
 class _closing_if_refused:  # noqa: N801 - reads as a statement
     """Closes the loop and the coroutine when its block raises: neither will be run."""
 
-    def __init__(self, loop: VirtualTimeLoop, coro: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, loop: ClockedLoop, coro: Coroutine[Any, Any, Any]) -> None:
         self._loop = loop
         self._coro = coro
 
@@ -123,7 +105,7 @@ def _nested(step: Callable[[], T]) -> T:
         asyncio._set_running_loop(outer)
 
 
-def _finish(loop: VirtualTimeLoop) -> None:
+def _finish(loop: ClockedLoop) -> None:
     """Cancel what is left, close generators and executors, close the loop; note what remains."""
     leaked: list[str] = []
     try:
@@ -154,7 +136,7 @@ def _finish(loop: VirtualTimeLoop) -> None:
         loop.close()
 
 
-def _join_executor(loop: VirtualTimeLoop) -> list[str]:
+def _join_executor(loop: ClockedLoop) -> list[str]:
     """Join the default executor's threads; a job that never ends must not keep the caller."""
     executor = loop._default_executor
     if executor is None:

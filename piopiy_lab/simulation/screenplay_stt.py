@@ -22,8 +22,8 @@ from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
 
 from piopiy_lab.errors import ArgumentError, ServiceError
-from piopiy_lab.script import SpokenWord
-from piopiy_lab.session import Session, current_session
+from piopiy_lab.screenplay.spoken_words import SpokenWord
+from piopiy_lab.session.session import Session, current_session
 
 #: Seconds from the end of a sound to its transcript when there is no detector to say so.
 UNDETECTED_SECS = 0.3

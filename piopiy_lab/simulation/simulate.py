@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from piopiy_lab import display, events
-from piopiy_lab.callback import SessionCallback, check_callback, parse_metadata
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.modelled_latency import Latency, check_latency
-from piopiy_lab.runner import CallFields, CallHost, check_record
-from piopiy_lab.screenplay import AudioFile, Caller
+from piopiy_lab.hosting.host import CallFields, CallHost, check_record
+from piopiy_lab.screenplay.caller import AudioFile, Caller
+from piopiy_lab.services.modelled_latency import Latency, check_latency
+from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
 from piopiy_lab.simulation.clock import patched_pipecat_time
+from piopiy_lab.simulation.current import hold, refuse_nested_simulation
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
 from piopiy_lab.simulation.limits import Limits
-from piopiy_lab.simulation.outside import hold
 from piopiy_lab.simulation.placeholder_keys import placeholder_keys
-from piopiy_lab.simulation.running import refuse_nested_simulation
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
 

@@ -33,7 +33,6 @@ from piopiy_lab.simulation.jobs import JobPolicy, deliverable
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.outside import (
     Hold,
-    OutsideWork,
     charged_until,
     owned_connections,
 )
@@ -90,18 +89,12 @@ class VirtualTimeLoop(ClockedLoop):
         self._freezes = outside == "freeze"
         self._policy = jobs or JobPolicy()
         self._grace = outside_grace
-        self.outside_work = OutsideWork()
         # Real time, s, since which nothing has come from the outside, while it is waited for.
         self._silent_since: float | None = None
         # Virtual ns and real s at which the present pacing began.
         self._pace: tuple[int, float] | None = None
         # The virtual time (ns) that real time allows now, or None; see `_follow_real_time`.
         self._until: int | None = None
-        # For running.py: the end of the slice (real s), and whether it ended early to let the
-        # outside come in.
-        self.slice_end: float | None = None
-        self.waits_outside = False
-        self.leaked: tuple[str, ...] = ()
 
     # Outside work.
 
@@ -119,10 +112,6 @@ class VirtualTimeLoop(ClockedLoop):
             yield
         finally:
             del self.outside_work.holds[hold]
-
-    def listens(self, host: str | None, port: int | None) -> bool:
-        """Tell whether a server on this very loop listens at an address: it is not outside."""
-        return self._watched.listens(host, port)
 
     def run_in_executor(  # type: ignore[override] - typeshed leaves out the coroutine's type
         self, executor: Executor | None, func: Callable[..., T], *args: Any
@@ -300,11 +289,3 @@ class VirtualTimeLoop(ClockedLoop):
             slice_secs: How long a slice takes, in real seconds; one long callback may exceed it.
         """
         return await running.run_in_slices(self, coro, slice_secs)
-
-
-def current_virtual_loop() -> VirtualTimeLoop | None:
-    """Return the virtual loop that the calling code runs on, or whose executor job it is."""
-    loop = asyncio._get_running_loop()
-    if loop is None:
-        loop = getattr(jobs_in.job_thread, "loop", None)
-    return loop if isinstance(loop, VirtualTimeLoop) else None

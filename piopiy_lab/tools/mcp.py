@@ -34,7 +34,7 @@ from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
 
 if TYPE_CHECKING:
-    from piopiy_lab.session import Session
+    from piopiy_lab.session.session import Session
 
 #: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pipecat.services.llm_service import FunctionCallParams
 
-from piopiy_lab.call_control import check_target
+from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import CallError
 
 

@@ -28,7 +28,7 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds of audio in one input frame while somebody may be speaking.

@@ -24,10 +24,10 @@ from piopiy_lab.errors import (
     NoBrowserError,
     NoMicrophoneError,
 )
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports import browser_wire as wire
-from piopiy_lab.transports.browser_microphone import BrowserMicrophone
 from piopiy_lab.transports.live import LiveTransport, Samples
+from piopiy_lab.transports.microphones import BrowserMicrophone
 
 #: How far ahead of the listener audio is handed over, in seconds: 100 ms that wait in the page,
 #: the way there, and the sound card. An interruption clears it all.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from piopiy_lab import pcm
+from piopiy_lab.sound import pcm
 
 #: The most bytes of audio that one message may have: 100 ms at 48 kHz. The page sends 40 ms.
 MAX_AUDIO_BYTES = 9600

@@ -14,13 +14,13 @@ from pipecat.frames.frames import InputDTMFFrame
 
 from piopiy_lab import events
 from piopiy_lab.errors import PiopiyLabError
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.screenplay import Caller
-from piopiy_lab.script import SpokenWord
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.mouth import Mouth, Sound
+from piopiy_lab.screenplay.performer import Performer
+from piopiy_lab.screenplay.spoken_words import SpokenWord
+from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
-from piopiy_lab.transports.mouth import Mouth, Sound
-from piopiy_lab.transports.performer import Performer
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds after the last sound from which on silence may come in large frames: by then every

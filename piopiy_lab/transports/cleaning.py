@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from piopiy_lab import pcm
+from piopiy_lab.sound import pcm
 
 Samples = np.ndarray[Any, Any]
 

@@ -8,8 +8,8 @@ import numpy as np
 from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessor
 
-from piopiy_lab import pcm
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound import pcm
 
 
 def record_custom(transport: Any, session: Session, settings: TransportSettings) -> Any:

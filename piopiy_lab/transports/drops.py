@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from piopiy_lab import events
-from piopiy_lab.event_log import EventLog
+from piopiy_lab.events.log import EventLog
 
 #: Seconds between two events of one kind; what happens in between is summed up.
 EVERY_SECS = 1.0

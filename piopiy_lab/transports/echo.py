@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from piopiy_lab import pcm
 from piopiy_lab.errors import ArgumentError, MissingExtraError
+from piopiy_lab.sound import pcm
 
 Samples = np.ndarray[Any, Any]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from piopiy_lab import events, pcm
-from piopiy_lab.event_log import EventLog
+from piopiy_lab import events
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound import pcm
 
 Samples = np.ndarray[Any, Any]
 

@@ -26,8 +26,8 @@ import numpy as np
 from pipecat.frames.frames import Frame, OutputAudioRawFrame, TTSTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from piopiy_lab import pcm
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound import pcm
 from piopiy_lab.transports.base import SessionOutput, SessionTransport
 from piopiy_lab.transports.drops import Drops
 from piopiy_lab.transports.levels import LevelMeter

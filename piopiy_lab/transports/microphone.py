@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from piopiy_lab import events, pcm
+from piopiy_lab import events
 from piopiy_lab.errors import AudioDeviceError, MissingExtraError
-from piopiy_lab.microphone import HALF_DUPLEX, Microphone
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound import pcm
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.cleaning import CleaningThread
 from piopiy_lab.transports.echo import EchoCanceller
 from piopiy_lab.transports.live import BUSY_LOOP, LiveTransport
+from piopiy_lab.transports.microphones import HALF_DUPLEX, Microphone
 from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
 
 Samples = np.ndarray[Any, Any]
@@ -87,7 +88,9 @@ class MicrophoneTransport(LiveTransport):
             AudioDeviceError: No PortAudio, no such device, or one that refuses.
         """
         await self._open_streams(self._microphone.input, self._microphone.output)
-        self._watch = asyncio.create_task(self._watch_devices(), name="piopiy_lab.microphone")
+        self._watch = asyncio.create_task(
+            self._watch_devices(), name="piopiy_lab.transports.microphones"
+        )
 
     async def close(self) -> None:
         """Close both devices."""

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from piopiy_lab.errors import ArgumentTypeError
-from piopiy_lab.microphone import Microphone
-from piopiy_lab.screenplay import AudioFile, Caller, Interrupts, Says, as_caller
-from piopiy_lab.session import Session, TransportSettings
-from piopiy_lab.transports.browser_microphone import BrowserMicrophone
+from piopiy_lab.screenplay.caller import AudioFile, Caller, as_caller
+from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
 
 OpenTransport = Callable[[Session, TransportSettings], Any]
 
@@ -48,7 +47,8 @@ def opener(on: Any) -> tuple[str, OpenTransport]:
 
         return "custom", open_custom
     raise ArgumentTypeError(
-        f"a call can't be on {on!r}: give a Caller, an AudioFile(path), or a pipecat transport"
+        f"a call can't be on {on!r}: give Microphone(), BrowserMicrophone(), a Caller, "
+        f"AudioFile(path), or a pipecat transport"
     )
 
 
@@ -90,6 +90,8 @@ def _local(microphone: Microphone) -> OpenTransport:
 
 
 def _scripted(caller: Caller) -> OpenTransport:
+    from piopiy_lab.screenplay.mouth import check_screenplay
+
     check_screenplay(caller)
 
     def open_caller(session: Session, settings: TransportSettings) -> Any:
@@ -98,15 +100,3 @@ def _scripted(caller: Caller) -> OpenTransport:
         return CallerTransport(session, settings, caller)
 
     return open_caller
-
-
-def check_screenplay(caller: Caller) -> None:
-    """Make sure now that everything the caller will say can be said."""
-    from piopiy_lab.transports.mouth import make_sound, open_audio_file
-
-    for step in caller.steps:
-        if isinstance(step, Says | Interrupts):
-            if isinstance(step.text, AudioFile):
-                open_audio_file(step.text)[0].close()
-            else:
-                make_sound(step.text, caller.voice, 16000)

@@ -23,7 +23,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.playout import Playout
 from piopiy_lab.transports.room_client import rtc

@@ -28,8 +28,7 @@ from pipecat.transports.livekit.transport import (
 )
 
 from piopiy_lab.errors import MissingExtraError, RoomError
-from piopiy_lab.redaction import redact_text
-from piopiy_lab.signalling.links import shown_url
+from piopiy_lab.redaction import redact_text, shown_url
 from piopiy_lab.transports.room_joining import connect_whole, stop_listening
 
 try:

@@ -14,13 +14,13 @@ from pydantic import ConfigDict
 
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
-from piopiy_lab.session import ROOM_CTX, TOKEN_CTX, URL_CTX, Session, current_session
-from piopiy_lab.transfer_status import (
+from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, Session, current_session
+from piopiy_lab.transports.room_client import RoomClient, rtc
+from piopiy_lab.transports.transfer_status import (
     TRANSFER_TOPIC,
     caller_left_in_transfer,
     take_transfer_status,
 )
-from piopiy_lab.transports.room_client import RoomClient, rtc
 
 #: Longest data that an event keeps, in characters.
 MAX_DATA_TEXT = 2000

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.plot.style import CallFigure
-from piopiy_lab.vad_lab.score import recommended
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from piopiy_lab.vad_lab.sweep import VADSweep
+from piopiy_lab.vad_lab.score import USUAL, VADScore, recommended
 
 #: Which settings are drawn unless told: those that matter most for a conversation first.
 _PREFERRED = ("stop_secs", "confidence", "start_secs", "min_volume")
 
 
-def draw(sweep: VADSweep, x: str | None, y: str | None) -> Figure:
-    """Draw a sweep; each cell is the best of the settings that share its two values."""
-    from piopiy_lab.vad_lab.sweep import USUAL
+class Scores(Protocol):
+    """What is drawn: the scores of a sweep."""
 
+    @property
+    def axes(self) -> Mapping[str, Sequence[float]]:
+        """Return the values that were tried of each setting."""
+        ...
+
+    @property
+    def best(self) -> VADScore:
+        """Return the recommended setting's score."""
+        ...
+
+    def __iter__(self) -> Iterator[VADScore]: ...
+
+
+def draw(sweep: Scores, x: str | None, y: str | None) -> Figure:
+    """Draw a sweep; each cell is the best of the settings that share its two values."""
     x, y = _chosen(sweep, x, y)
     across, upwards = sweep.axes[x], sweep.axes[y]
     errors = np.zeros((len(upwards), len(across)))
@@ -58,7 +69,7 @@ def _frame(column: int, row: int) -> Rectangle:
     )
 
 
-def _chosen(sweep: VADSweep, x: str | None, y: str | None) -> tuple[str, str]:
+def _chosen(sweep: Scores, x: str | None, y: str | None) -> tuple[str, str]:
     for name in (x, y):
         if name is not None and name not in sweep.axes:
             raise ArgumentError(f"plot({name!r}): the settings are {', '.join(sweep.axes)}")

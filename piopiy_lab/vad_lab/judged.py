@@ -17,8 +17,8 @@ import numpy as np
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 
-from piopiy_lab.pcm import Int16
-from piopiy_lab.vad import SharedSileroVADAnalyzer
+from piopiy_lab.listening.vad import SharedSileroVADAnalyzer
+from piopiy_lab.sound.pcm import Int16
 
 #: Hz; the model knows 16000 and 8000, and hears more at 16000.
 RATE = 16000

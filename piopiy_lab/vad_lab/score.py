@@ -17,6 +17,8 @@ FADE_SECS = 0.08
 BESIDE_SECS = 0.5
 #: Two waits for a reply that differ by less than this many seconds are alike to a caller.
 ALIKE_SECS = 0.05
+#: pipecat's defaults: what ``vad=True`` is.
+USUAL = {"confidence": 0.7, "start_secs": 0.2, "stop_secs": 0.2, "min_volume": 0.6}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from piopiy_lab import events as ev
-from piopiy_lab import pcm
-from piopiy_lab.call_record import CallRecord
+from piopiy_lab.call.record import CallRecord
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError, MissingExtraError
-from piopiy_lab.pcm import Int16
-from piopiy_lab.recording import Recording
+from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.sound.recording import Recording
 from piopiy_lab.vad_lab.judged import RATE
 
 Span = tuple[float, float]

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import display
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.vad import RANGES, check_params
+from piopiy_lab.listening.vad import RANGES, check_params
 from piopiy_lab.vad_lab.judged import Detector
-from piopiy_lab.vad_lab.score import VADScore, recommended, score
+from piopiy_lab.vad_lab.score import USUAL, VADScore, recommended, score
 from piopiy_lab.vad_lab.spans import Span, caller_samples, reference_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: pipecat's defaults: what ``vad=True`` is.
-USUAL = {"confidence": 0.7, "start_secs": 0.2, "stop_secs": 0.2, "min_volume": 0.6}
 #: More combinations than this are refused: a mistake, or an afternoon.
 MOST = 20_000
 _HEADS = (*RANGES, "missed", "false", "cut", "start", "reply")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import PiopiyLabError
 
 #: The longest text that a page may send, in characters.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from piopiy_lab.recording import SampleSource
+from piopiy_lab.sound.recording import SampleSource
 
 #: Seconds of sound in one bin.
 BIN_SECS = 0.02

@@ -29,7 +29,7 @@ from array import array
 from typing import Any
 
 from piopiy_lab import events as ev
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.widgets.desk import Desk
 from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.rows import Rows

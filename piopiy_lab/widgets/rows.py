@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
+from piopiy_lab.call.transcript import Entry, build_transcript
+from piopiy_lab.call.turns import Turn, build_turns
 from piopiy_lab.display.page import timed_words
 from piopiy_lab.display.wording import called, compact, unheard
-from piopiy_lab.tool_calls import ToolCall, build_tool_calls
-from piopiy_lab.transcript import Entry, build_transcript
-from piopiy_lab.turns import Turn, build_turns
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from piopiy_lab.conversation import Call
+from piopiy_lab.call.call import Call
 from piopiy_lab.display.mp3 import mp3_of
 from piopiy_lab.errors import ArgumentTypeError, SavedCallError
 from piopiy_lab.widgets import assets

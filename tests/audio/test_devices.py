@@ -13,13 +13,14 @@ import pytest
 from live_calls import LINE, count, desk, greeted, on, until
 from virtual_card import MONITOR_RATE, correlation, need_livekit
 
-from piopiy_lab import Microphone, events, speech, start_call
+from piopiy_lab import Microphone, events, start_call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
     AudioDeviceError,
     MissingExtraError,
 )
+from piopiy_lab.sound import speech
 from piopiy_lab.transports import devices, echo, microphone
 from piopiy_lab.transports.sound_card import OUTPUT_LATENCY_SECS, PlayBuffer, PlayStream
 

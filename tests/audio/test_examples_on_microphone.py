@@ -13,8 +13,9 @@ from example_matrix import METADATA, NAMES, example, offline, piopiy_names, two_
 from live_calls import LINE, count, greeted, on, until
 from virtual_card import at_monitor_rate, correlation
 
-from piopiy_lab import Microphone, events, speech
-from piopiy_lab.session import current_session
+from piopiy_lab import Microphone, events
+from piopiy_lab.session.session import current_session
+from piopiy_lab.sound import speech
 
 pytestmark = pytest.mark.realtime
 

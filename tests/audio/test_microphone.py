@@ -12,8 +12,9 @@ from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.observers.base_observer import BaseObserver
 from virtual_card import MONITOR_RATE, at_monitor_rate, correlation
 
-from piopiy_lab import Microphone, VoiceAgent, events, offline_stack, speech
+from piopiy_lab import Microphone, VoiceAgent, events, offline_stack
 from piopiy_lab.offline import booking_desk
+from piopiy_lab.sound import speech
 
 pytestmark = pytest.mark.realtime
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from piopiy_lab import pcm, speech
+from piopiy_lab.sound import pcm, speech
 
 MONITOR_RATE = 16000
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from lab_harness import INSECURE_HOST, write_capture
 
-from piopiy_lab import pcm
+from piopiy_lab.sound import pcm
 
 pytestmark = [
     pytest.mark.realtime,

@@ -12,10 +12,10 @@ import pytest
 
 from piopiy_lab import BrowserMicrophone, display, errors, events, start_call
 from piopiy_lab.display import Hook
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import browser_wire as wire
 from piopiy_lab.transports.browser import STALE_SECS, BrowserTransport
 from piopiy_lab.transports.opening import opener

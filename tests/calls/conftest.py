@@ -53,11 +53,11 @@ def booking():
 @pytest.fixture
 def no_leftovers():
     """Fail when a test leaves threads behind (pipecat's and ours are named or pooled)."""
-    from piopiy_lab import calling
+    from piopiy_lab.hosting import live_call
 
     before = set(threading.enumerate())
     yield
-    calling.hang_up_all()
+    live_call.hang_up_all()
     deadline = time.monotonic() + 5
     while (left := _strange(before)) and time.monotonic() < deadline:
         for thread in left:

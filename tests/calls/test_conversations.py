@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from piopiy_lab import Audio, AudioFile, Caller, events, simulate, speech, start_call
+from piopiy_lab import Audio, AudioFile, Caller, events, simulate, start_call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -16,7 +16,8 @@ from piopiy_lab.errors import (
     SavedCallError,
     ScreenplayError,
 )
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
+from piopiy_lab.sound import speech
 
 
 def run(create_session, caller, **options):
@@ -295,7 +296,7 @@ def clip():
 def test_any_sound_file_can_call(booking, tmp_path, clip, name, subtype, rate, channels):
     import soundfile
 
-    from piopiy_lab import pcm
+    from piopiy_lab.sound import pcm
 
     # As floats: libsndfile's MP3 encoder garbles int16 in stereo.
     samples = pcm.resample(clip, 48000, rate).astype(np.float32) / 32768

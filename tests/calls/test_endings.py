@@ -14,7 +14,7 @@ from pipecat.frames.frames import LLMContextFrame
 from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate, start_call
 from piopiy_lab.errors import CallEndedError, ServiceError, UnresponsiveError
 from piopiy_lab.offline.llm import RuleLLMService
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
 
 GUEST = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply().waits(30)
 
@@ -225,7 +225,7 @@ def test_a_blocked_loop_is_noticed_named_and_left_behind(no_leftovers, booking):
 
 @pytest.mark.realtime
 def test_live_calls_leave_no_task_and_no_thread(no_leftovers, booking):
-    from piopiy_lab import loop_thread
+    from piopiy_lab.hosting import loop_thread
 
     caller = Caller().hears_greeting().hangs_up()
     calls = [start_call(booking(), caller) for _ in range(3)]

@@ -102,7 +102,7 @@ def test_without_interruptions_a_realtime_models_answer_is_heard_to_its_end():
 
 
 def test_a_service_that_ends_turns_itself_is_let():
-    from piopiy_lab.turn_taking import make_strategies
+    from piopiy_lab.listening.turn_taking import make_strategies
 
     own = ExternalUserTurnStrategies()
     assert make_strategies(vad=True, allow_interruptions=True, recommended=own) is None

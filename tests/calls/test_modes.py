@@ -108,7 +108,7 @@ def test_a_line_and_a_typed_turn_reach_a_realtime_model(mode):
         call_of.append(agent)
         await agent.start()
 
-    from piopiy_lab.session import current_session
+    from piopiy_lab.session.session import current_session
 
     async def driving():
         session = current_session()
@@ -212,7 +212,7 @@ def test_speech_agent_refuses_what_it_has_no_place_for(parts, error, words):
 
 
 def test_openais_and_geminis_services_tell_their_mode():
-    from piopiy_lab.modes import find_mode, is_realtime, speaks
+    from piopiy_lab.services.realtime import find_mode, is_realtime, speaks
 
     openai = pytest.importorskip("pipecat.services.openai.realtime.llm")
     from pipecat.services.openai.realtime.events import SessionProperties

@@ -7,8 +7,8 @@ import asyncio
 import onnxruntime
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
-from piopiy_lab.turn_taking import make_strategies
-from piopiy_lab.vad import make_vad
+from piopiy_lab.listening.turn_taking import make_strategies
+from piopiy_lab.listening.vad import make_vad
 
 CALLER = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply()
 

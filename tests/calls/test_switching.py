@@ -28,7 +28,7 @@ from piopiy_lab.pipeline.service_switcher import (
     ServiceSwitcherStrategyFailover,
     ServiceSwitcherStrategyManual,
 )
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
 
 ORDER = "a table for two tomorrow at seven"
 ANSWER = "A table for two tomorrow at seven. What name is it under?"

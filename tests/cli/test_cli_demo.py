@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.call import Call
 from piopiy_lab.cli import demo as demo_module
 from piopiy_lab.cli import main
 from piopiy_lab.cli.demo import BOOKING, verdict
-from piopiy_lab.conversation import Call
 from piopiy_lab.errors import MissingExtraError
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -9,7 +9,7 @@ import pytest
 import piopiy_lab
 from piopiy_lab.cli import checks, doctor, main, packages
 from piopiy_lab.cli.audio_checks import audio_checks
-from piopiy_lab.cli.checks import Check
+from piopiy_lab.cli.check import Check
 from piopiy_lab.transports import devices
 
 

@@ -6,13 +6,13 @@ import shutil
 import pytest
 from small_calls import small_call, write_log
 
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.command_port import CommandPort
 from piopiy_lab.cli import main
 from piopiy_lab.cli.live import Follower, items_of
 from piopiy_lab.cli.terminal import Terminal
-from piopiy_lab.command_port import CommandPort
-from piopiy_lab.conversation import Call
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recorder import Recorder
 
 
 def test_show_prints_transcript_tools_latency_and_the_end(saved, capsys):

@@ -12,8 +12,10 @@ import numpy as np
 import socketio
 from livekit import rtc
 
-from piopiy_lab import events, room_logs, speech
-from piopiy_lab.event_log import EventLog
+from piopiy_lab import events
+from piopiy_lab.events import room_logs
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound import speech
 
 RATE = 24000
 

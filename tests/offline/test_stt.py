@@ -40,7 +40,7 @@ from piopiy_lab.offline.booking import booking_desk
 from piopiy_lab.offline.phrases import PhraseBook, parse_unclear
 from piopiy_lab.offline.recogniser import Recogniser
 from piopiy_lab.offline.stt import PhraseSTTService, PhraseSTTSettings
-from piopiy_lab.speech import CALLER_VOICE, synthesize
+from piopiy_lab.sound.speech import CALLER_VOICE, synthesize
 
 _LACKING = [m for m in ("pocketsphinx", "espeakng_loader") if not importlib.util.find_spec(m)]
 pytestmark = pytest.mark.skipif(

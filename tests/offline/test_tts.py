@@ -31,7 +31,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.offline.tts import EspeakTTSService, EspeakTTSSettings, _pieces
-from piopiy_lab.speech import AGENT_VOICE, SECOND_AGENT_VOICE, Voice, synthesize
+from piopiy_lab.sound.speech import AGENT_VOICE, SECOND_AGENT_VOICE, Voice, synthesize
 
 pytestmark = pytest.mark.skipif(
     not importlib.util.find_spec("espeakng_loader")

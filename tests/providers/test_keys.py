@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cloud_desk import BOOKS, Desk, errors_of
 
-from piopiy_lab import service_errors
 from piopiy_lab.errors import ServiceError
+from piopiy_lab.services import error_texts
 
 WRONG = "wrong-key-in-full-0123456789abcdef"
 REFUSED = [
@@ -56,11 +56,11 @@ class Part:
 
 
 def test_a_services_own_key_is_taken_out_of_its_messages():
-    secrets = service_errors.secrets_of(Part())
+    secrets = error_texts.secrets_of(Part())
     assert secrets == ["plain-looking-secret"]
-    text = service_errors.readable("refused: plain-looking-secret", secrets=secrets)
+    text = error_texts.readable("refused: plain-looking-secret", secrets=secrets)
     assert text == "refused: [removed]"
-    assert service_errors.secrets_of(None) == []
+    assert error_texts.secrets_of(None) == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_services_own_key_is_taken_out_of_its_messages():
     ],
 )
 def test_messages_are_kept_without_ids_headers_and_keys(message, kept):
-    assert service_errors.readable(message) == kept
+    assert error_texts.readable(message) == kept
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_messages_are_kept_without_ids_headers_and_keys(message, kept):
     ],
 )
 def test_what_to_do_is_found_by_category_or_by_words(message, category, words):
-    found = service_errors.remedy(message, category=category, part=Part)
+    found = error_texts.remedy(message, category=category, part=Part)
     assert found is None if words is None else words in (found or "")
 
 
@@ -108,4 +108,4 @@ def test_what_to_do_is_found_by_category_or_by_words(message, category, words):
     ],
 )
 def test_the_variable_of_a_services_key(module, variable):
-    assert service_errors.key_variable(module) == variable
+    assert error_texts.key_variable(module) == variable

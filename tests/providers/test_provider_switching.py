@@ -16,7 +16,7 @@ from piopiy_lab.pipeline.service_switcher import (
     ServiceSwitcherStrategyFailover,
     ServiceSwitcherStrategyManual,
 )
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
 
 
 class TwoOfAKind(Desk):

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import pytest
 
 from piopiy_lab.errors import ArgumentError, SimulationLimitError
+from piopiy_lab.simulation.current import current_virtual_loop, hold
 from piopiy_lab.simulation.jobs import JobPolicy
 from piopiy_lab.simulation.limits import Limits
-from piopiy_lab.simulation.outside import hold
-from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop, current_virtual_loop
+from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 
 REAL_SECS = 0.05  # what outside work takes here, in real time
 

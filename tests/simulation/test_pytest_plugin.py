@@ -15,10 +15,10 @@ from hand_made_call import Builder
 import piopiy_lab
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentError, ScreenplayError
-from piopiy_lab.recorder import Recorder
 from piopiy_lab.simulation import pytest_plugin
 from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
 from piopiy_lab.simulation.pytest_report import file_name, story
+from piopiy_lab.sound.recorder import Recorder
 
 compare = pytest_plugin.pytest_assertrepr_compare
 HEAVY = ["pipecat", "onnxruntime", "numpy", "matplotlib", "soundfile", "IPython"]
@@ -96,7 +96,7 @@ def test_a_run_that_simulates_nothing_imports_nothing(pytester):
         import sys
         def test_light(request):
             assert "piopiy_lab.simulation.pytest_plugin" in sys.modules
-            heavy = {HEAVY!r} + ["piopiy_lab.conversation", "piopiy_lab.simulation.golden"]
+            heavy = {HEAVY!r} + ["piopiy_lab.call.call", "piopiy_lab.simulation.golden"]
             assert not [name for name in heavy if name in sys.modules]
     """)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:nbval", "-p", "no:cacheprovider"]

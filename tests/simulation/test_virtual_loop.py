@@ -17,8 +17,9 @@ from piopiy_lab.errors import (
     SimulationError,
     SimulationLimitError,
 )
+from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.limits import Limits
-from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop, current_virtual_loop
+from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 
 
 def elapsed() -> float:

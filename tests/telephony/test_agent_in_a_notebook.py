@@ -10,9 +10,9 @@ import pytest
 from telephony_servers import SignallingServer, invite, until
 
 from piopiy_lab import Caller
-from piopiy_lab.background_agent import stop_all
 from piopiy_lab.errors import ArgumentError, SignalingError
 from piopiy_lab.loopback import LoopbackPlatform
+from piopiy_lab.telephony.background import stop_all
 
 SESSION = """
 import asyncio

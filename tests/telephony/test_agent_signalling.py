@@ -172,7 +172,7 @@ async def test_a_server_that_is_killed_and_comes_back_is_found_again(make_agent,
 async def test_a_token_withdrawn_later_ends_connect_once_the_calls_are_over(
     make_agent, running_agent, monkeypatch
 ):
-    monkeypatch.setattr("piopiy_lab.signalling.staying.FIRST_PAUSE_SECS", 0.01)
+    monkeypatch.setattr("piopiy_lab.telephony.signalling.staying.FIRST_PAUSE_SECS", 0.01)
     release = asyncio.Event()
 
     async def create_session(call_id):

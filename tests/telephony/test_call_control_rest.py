@@ -10,13 +10,13 @@ from aiohttp import web
 from telephony_servers import SignallingServer, invite, until
 
 from piopiy_lab import events
-from piopiy_lab.call_control import transfer
-from piopiy_lab.call_control_rest import RestApi, RestCallControl
 from piopiy_lab.errors import ArgumentError, CallControlError
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.session import Session
-from piopiy_lab.transfer_status import (
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transferring import transfer
+from piopiy_lab.sound.recorder import Recorder
+from piopiy_lab.telephony.rest import RestApi, RestCallControl
+from piopiy_lab.transports.transfer_status import (
     caller_left_in_transfer,
     outcome_of,
     read_transfer_status,

@@ -11,7 +11,7 @@ import string
 from telephony_servers import JsonServer, SignallingServer, invite, until
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.signalling.invites import read_invite, read_room_name
+from piopiy_lab.telephony.signalling.invites import read_invite, read_room_name
 
 NONSENSE = [
     None,

@@ -8,9 +8,9 @@ import pytest
 
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.session import Session, TransportSettings
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import room_client
 from piopiy_lab.transports.room import RoomTransport, room_params
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport

@@ -65,11 +65,11 @@ def run():
 @pytest.fixture
 def no_leftovers():
     """Fail when a live call leaves threads behind."""
-    from piopiy_lab import calling
+    from piopiy_lab.hosting import live_call
 
     before = set(threading.enumerate())
     yield
-    calling.hang_up_all()
+    live_call.hang_up_all()
     deadline = time.monotonic() + 5
     while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
         for thread in left:

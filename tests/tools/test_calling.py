@@ -9,7 +9,7 @@ from door_calls import KNOCK, OPEN_THE_DOOR, told
 
 from piopiy_lab import Caller, calls_tool, events, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
 from piopiy_lab.tools import (
     ToolCallParams,
     end_call,

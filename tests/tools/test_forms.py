@@ -200,7 +200,7 @@ weather_in_pipecats_form.__name__ = "ping"
 
 def test_a_tool_added_while_the_call_runs_acts_from_the_next_turn(doors, run):
     async def during(agent):
-        from piopiy_lab.session import current_session
+        from piopiy_lab.session.session import current_session
 
         await current_session().wait_until_listening()
         agent.add_tool(open_door)

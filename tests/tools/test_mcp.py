@@ -17,7 +17,7 @@ from door_calls import KNOCK
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, simulate, start_call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
-from piopiy_lab.session import current_session
+from piopiy_lab.session.session import current_session
 from piopiy_lab.tools import mcp
 
 try:
@@ -149,7 +149,7 @@ def test_several_clients_and_a_schema_at_once(doors, run, url):
     async def create_session():
         local = stdio(tools_filter=["weather"], tools_arguments={"weather": {"city": "Madurai"}})
         remote = MCPClient(StreamableHttpParameters(url=url), tools_filter=["breaks"])
-        from piopiy_lab.session import current_session
+        from piopiy_lab.session.session import current_session
 
         with current_session().hold("the schema"):
             schema = await remote.tools()

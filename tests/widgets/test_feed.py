@@ -10,9 +10,9 @@ import pytest
 
 from piopiy_lab import Call, Caller, VoiceAgent, offline_stack, simulate
 from piopiy_lab import events as ev
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
-from piopiy_lab.turns import build_turns
+from piopiy_lab.call.turns import build_turns
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.widgets import rows as rows_module
 from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.feed import CallFeed

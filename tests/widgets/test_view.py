@@ -9,8 +9,8 @@ import pytest
 from piopiy_lab import Call
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentTypeError, CallEndedError
-from piopiy_lab.event_log import EventLog
-from piopiy_lab.recorder import Recorder
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.widgets import Panel, ServiceSwitch, Transcript, VADPlot
 from piopiy_lab.widgets.commands import obey
 from piopiy_lab.widgets.pump import GONE_SECS, Pump

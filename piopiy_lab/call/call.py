@@ -1,0 +1,325 @@
+"""``Call``: what a user holds of a conversation, while it runs and afterwards.
+
+A Call is a view over the event log and the recording, and hands commands to whoever runs the
+call through a :class:`CommandPort`. It knows no pipecat, so a saved call loads without it; and
+it owns no clock and no thread, so the same class serves a microphone, a simulation and a folder
+on disk.
+
+Everything here is safe to use from any thread unless its docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piopiy_lab import events as ev
+from piopiy_lab.call.command_port import CommandPort as CommandPort
+from piopiy_lab.call.record import CallRecord
+from piopiy_lab.call.targets import check_target
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallEndedError, CallError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.sound.recording import SampleSource
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from piopiy_lab.call.saved import CallFolder
+
+#: How long Ctrl-C in join() waits for the call to end before it is raised again, in seconds.
+HANG_UP_WAIT_SECS = 5.0
+#: The keys of a phone.
+KEYS = "0123456789*#"
+
+
+class Call(CallRecord):
+    """A conversation between a caller and an agent.
+
+    Made by ``start_call()``, ``simulate()`` and :meth:`load`; not by hand.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        recorder: SampleSource,
+        port: CommandPort | None = None,
+        meta: dict[str, Any] | None = None,
+        folder: CallFolder | None = None,
+    ) -> None:
+        """Make a view of a call. For runners.
+
+        Args:
+            log: The call's events. The call is over when ``CallEnded`` is appended, so the
+                recorder must be closed before.
+            recorder: Where the sound is kept.
+            port: Whoever runs the call; None for a call that was loaded.
+            meta: ``call_id``, ``agent_id``, ``from_number``, ``to_number``, ``metadata`` and
+                whatever else belongs in ``meta.json``. The runner may go on writing to it.
+            folder: Where the call is saved as it happens, if it is.
+        """
+        path = None if folder is None else folder.path
+        super().__init__(log, recorder, {} if meta is None else meta, path, port is not None)
+        self._port = port
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the call badly; a :class:`CallError` with its text in a loaded call."""
+        live = None if self._port is None else self._port.error
+        if live is not None:
+            return live
+        if self._ended_event is not None and self._ended_event.error:
+            return CallError(self._ended_event.error)
+        return None
+
+    def raise_for_error(self) -> Call:
+        """Raise :attr:`error` if there is one; return the call otherwise."""
+        error = self.error
+        if error is not None:
+            raise error
+        return self
+
+    # --- acting on it -----------------------------------------------------------------------
+
+    @property
+    def agent(self) -> Any:
+        """The session's VoiceAgent; None before there is one, and in a loaded call."""
+        return None if self._port is None else self._port.agent
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """Names to services; in a loaded call, to their class names."""
+        if self._port is not None:
+            return self._port.services
+        started = self._log.of(ev.PipelineStarted)
+        return dict(started[-1].services) if started else {}
+
+    def hang_up(self) -> None:
+        """End the call. Returns at once; does nothing after the end."""
+        if self._port is not None and not self._over:
+            self._port.hang_up()
+
+    def say(self, text: str) -> None:
+        """Let the agent speak the text. Returns at once.
+
+        Raises:
+            ArgumentError: There is nothing in the text.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("say", text)
+        self._running("say").say(text)
+
+    def user_says(self, text: str) -> None:
+        """Give the agent a typed user turn. Returns at once.
+
+        Raises:
+            ArgumentError: There is nothing in the text.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("user_says", text)
+        self._running("user_says").user_says(text)
+
+    def press(self, digits: str) -> None:
+        """Press keys of the phone for the caller. Returns at once.
+
+        Args:
+            digits: One or more of 0 to 9, * and #.
+
+        Raises:
+            ArgumentError: There is none, or something else among them.
+            ArgumentTypeError: It is no text.
+            CallEndedError: The call is over.
+        """
+        _check_text("press", digits)
+        if strange := sorted(set(digits) - set(KEYS)):
+            raise ArgumentError(f"press({digits!r}): there is no key {strange[0]!r}; give {KEYS}")
+        self._running("press").press(digits)
+
+    def interrupt(self) -> None:
+        """Stop what the agent says and thinks. Returns at once.
+
+        Raises:
+            CallEndedError: The call is over.
+        """
+        self._running("interrupt").interrupt()
+
+    def mute(self, muted: bool = True) -> None:
+        """Close (or open) the user's side. Returns at once.
+
+        Raises:
+            CallEndedError: The call is over.
+        """
+        self._running("mute").mute(bool(muted))
+
+    def tune(self, **settings: float) -> None:
+        """Change detector and turn settings, ``tune(stop_secs=0.3)`` say. Returns at once.
+
+        Raises:
+            ArgumentError: No setting was given, or one is unknown or out of its range.
+            CallEndedError: The call is over.
+        """
+        if not settings:
+            raise ArgumentError("tune() was given no setting; for example tune(stop_secs=0.3)")
+        self._running("tune").tune(**settings)
+
+    def switch_service(self, service: Any) -> None:
+        """Make another service of a switcher the active one. Returns at once.
+
+        The change shows in :attr:`events` as ``ServiceSwitched`` once it has happened.
+
+        Args:
+            service: A service, or its name in :attr:`services`.
+
+        Raises:
+            ArgumentError: There is no such service in a switcher of the call.
+            ServiceError: The service can no longer do its job.
+            CallError: No VoiceAgent is running yet.
+            CallEndedError: The call is over.
+        """
+        self._running("switch_service").switch_service(service)
+
+    def transfer(self, to: str) -> None:
+        """Hand the caller over to another number. Returns at once.
+
+        What the agent is saying is heard out first. On the phone the platform transfers the
+        caller; elsewhere it is an event. Either way the call ends with the reason "agent_ended";
+        if the platform refuses, it goes on. :attr:`events` has ``TransferRequested`` and
+        ``TransferFinished``.
+
+        Args:
+            to: A telephone number, an extension, or a SIP address.
+
+        Raises:
+            ArgumentError: It is none of these.
+            CallEndedError: The call is over.
+        """
+        target = check_target(to)
+        self._running("transfer").transfer(target)
+
+    # --- waiting ----------------------------------------------------------------------------
+
+    async def wait(self) -> Call:
+        """Wait until the call has ended; from any event loop, by any number of waiters.
+
+        Cancelling the waiter leaves the call alone.
+        """
+        await self._over.wait()
+        return self
+
+    def join(self, timeout: float | None = None) -> Call:
+        """Block until the call has ended, for scripts; in a notebook use ``await call.wait()``.
+
+        Ctrl-C hangs up, waits up to 5 s for the end, and is raised again.
+
+        Args:
+            timeout: Seconds of the wall clock; None waits for as long as it takes.
+
+        Raises:
+            TimeoutError: The call was not over in time. It goes on.
+            CallError: Called on the thread of the session's loop, where it would wait for ever.
+        """
+        loop_thread = None if self._port is None else self._port.loop_thread_ident
+        if loop_thread == threading.get_ident() and not self._over:
+            raise CallError(
+                "join() on the thread that runs the call would wait for ever; "
+                "use 'await call.wait()' there"
+            )
+        try:
+            done = self._over.block(timeout)
+        except KeyboardInterrupt:
+            self.hang_up()
+            self._over.block(HANG_UP_WAIT_SECS)
+            raise
+        if not done:
+            raise TimeoutError(f"call {self.call_id} was not over after {timeout} s; it goes on")
+        return self
+
+    # --- showing and keeping it -------------------------------------------------------------
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the call as a timeline; see :func:`piopiy_lab.plot.plot_call`."""
+        from piopiy_lab.plot import plot_call
+
+        return plot_call(self, **options)
+
+    def panel(self) -> Any:
+        """Return the live panel, which shows itself as a cell's last value.
+
+        On a running call it lets you act; on an ended or loaded one it plays the recording.
+
+        Raises:
+            CallError: This is no notebook.
+        """
+        from piopiy_lab import display
+
+        return display.panel(self)
+
+    def save(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
+        """Save the call as a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.
+
+        A running call is saved as it stands.
+
+        Raises:
+            SavedCallError: The folder exists and isn't empty, or can't be written.
+        """
+        from piopiy_lab.call.saved import save
+
+        return save(self, path, overwrite)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Call:
+        """Load a saved call; one whose process was killed loads up to there.
+
+        Raises:
+            SavedCallError: The folder is no saved call, or can't be read.
+        """
+        from piopiy_lab.call.saved import load
+
+        log, audio, meta = load(path)
+        folder = Path(path).expanduser().resolve()
+        call = cls(log, audio, None, {"call_id": folder.name, **meta})
+        call._path = folder
+        return call
+
+    def __repr__(self) -> str:
+        turns = f"{len(self.turns)} turn{'' if len(self.turns) == 1 else 's'}"
+        state = self.state
+        if self.end_reason is not None:
+            state = f"ended ({self.end_reason})"
+        elif state == "ended":
+            state = "broken off"
+        return f"<Call {self.call_id}: {state}, {self.duration:.1f} s, {turns}>"
+
+    def __str__(self) -> str:
+        parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
+        if self.turns:
+            parts.append(f"Latency in milliseconds:\n{self.turns.text()}")
+        if self._ended_event is not None and self._ended_event.error:
+            parts.append(self._ended_event.error)
+        return "\n\n".join(part for part in parts if part)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from piopiy_lab.display import call_mimebundle
+
+        return call_mimebundle(self)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _running(self, command: str) -> CommandPort:
+        if self._port is None or self._over:
+            reason = f" ({self.end_reason})" if self.end_reason else ""
+            raise CallEndedError(
+                f"{command}(): call {self.call_id} has ended{reason}; start another one"
+            )
+        return self._port
+
+
+def _check_text(command: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"{command}() takes a text, not {type(text).__name__} {text!r}")
+    if not text.strip():
+        raise ArgumentError(f"{command}() was given {text!r}; give it something to say")

@@ -1,0 +1,310 @@
+"""A saved call: a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.
+
+``events.jsonl`` has one event per line, ``call.wav`` the caller left and the agent right, and
+``meta.json`` versions, services, settings and wall times. A call can be written there as it
+happens (:class:`CallFolder`), so that a killed process loses at most the last line, or in one
+piece afterwards (:func:`save`). Nothing is pickled, and no key or token is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from piopiy_lab import events as ev
+from piopiy_lab.call.record import CallRecord
+from piopiy_lab.errors import SavedCallError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.redaction import redact, redact_text
+from piopiy_lab.sound.sample_store import FileStore
+from piopiy_lab.sound.wav import SavedAudio
+
+EVENTS, WAV, META = "events.jsonl", "call.wav", "meta.json"
+OURS = (EVENTS, WAV, META)
+#: How half a surrogate pair is written: as the escape that JSON has for it.
+LONE = "backslashreplace"
+#: Hz, of a recording that says nothing about it.
+DEFAULT_SAMPLE_RATE = 24000
+
+
+class CallFolder:
+    """A folder that a call is written to as it happens. A sink for the event log's lines.
+
+    Safe from any thread. With ``overwrite``, the call that was there is kept beside it under
+    another name until :meth:`close`, so that it is not lost before the new one is whole.
+    """
+
+    def __init__(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Create the folder and begin ``events.jsonl``.
+
+        Raises:
+            SavedCallError: The folder exists and isn't empty (with ``overwrite``: is no saved
+                call), or can't be written.
+        """
+        self.path = _checked(path, overwrite)
+        self._lock = threading.Lock()  # guards _file and _old
+        self.error: OSError | None = None  # why meta.json isn't there; written by write_meta()
+        self._old: Path | None = None  # the call that was here; written by close()
+        try:
+            if _has_something(self.path):
+                self._old = _beside(self.path, "old")
+                self.path.rename(self._old)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path / EVENTS, "ab", buffering=0)  # noqa: SIM115 (kept open)
+        except OSError as error:
+            self._put_back()
+            raise _unwritable(self.path, error) from error
+
+    @property
+    def wav_path(self) -> Path:
+        """Where the Recorder writes."""
+        return self.path / WAV
+
+    def write_line(self, line: str) -> None:
+        """Append one line to ``events.jsonl``; it outlives the process from here on.
+
+        Raises:
+            OSError: The disk is full, or gone.
+        """
+        with self._lock:
+            if self._file.closed:
+                return
+            left = memoryview(f"{redact_text(line)}\n".encode("utf-8", LONE))
+            while left:
+                left = left[self._file.write(left) or 0 :]
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Write ``meta.json`` in one step, without keys and tokens; again replaces it.
+
+        A disk that is full or gone doesn't end the call: it is remembered in :attr:`error`.
+        """
+        text = json.dumps(redact(meta), indent=2, ensure_ascii=False) + "\n"
+        draft = self.path / f".{META}.new"
+        try:
+            draft.write_bytes(text.encode("utf-8", LONE))
+            draft.replace(self.path / META)
+        except OSError as error:
+            self.error = self.error or error
+
+    def close(self) -> None:
+        """Finish writing: the call is whole, so the one it replaced can go."""
+        with self._lock:
+            self._file.close()
+            old, self._old = self._old, None
+        if old is not None:
+            _discard(old, self.path)
+
+    def _put_back(self) -> None:
+        if self._old is not None and self._old.exists():
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+            if not self.path.exists():
+                self._old.rename(self.path)
+
+    def __repr__(self) -> str:
+        return f"<CallFolder {self.path}>"
+
+
+def save(call: CallRecord, path: str | PathLike[str], overwrite: bool = False) -> Path:
+    """Save a call, running or ended, as a folder.
+
+    It is written beside its place and then moved there, so what was there is never lost before
+    the new one is whole. Files of other names in a folder that is overwritten are kept.
+
+    Returns:
+        The folder.
+
+    Raises:
+        SavedCallError: The folder exists and isn't empty (with ``overwrite``: is no saved call),
+            or can't be written.
+    """
+    given = Path(path).expanduser().resolve()
+    if call.folder is not None and call.folder.resolve() == given and _is_saved_call(given):
+        return given  # it is there already
+    target = _checked(path, overwrite)
+    if target.exists() and not _has_something(target):
+        return _save_into(call, target)
+    draft = _beside(target, "new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(call, draft)
+        old = _beside(target, "old") if _has_something(target) else None
+        if old is not None:
+            target.rename(old)
+        try:
+            draft.rename(target)
+        except OSError:
+            if old is not None:
+                old.rename(target)
+            raise
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, SavedCallError):
+            raise
+        raise _unwritable(target, error) from error
+    if old is not None:
+        _discard(old, target)
+    return target
+
+
+def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, Any]]:
+    """Read a saved call; one whose process was killed, up to there. Changes nothing on disk.
+
+    Returns:
+        The log, the sound (read when it is asked for), and what ``meta.json`` says.
+
+    Raises:
+        SavedCallError: The folder is no saved call, or can't be read; says which file and what
+            to do.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / EVENTS).is_file():
+        found = "is no folder" if not folder.is_dir() else f"has no {EVENTS}"
+        raise SavedCallError(
+            f"{folder} is no saved call: it {found}; give the folder that call.save() returned"
+        )
+    log = EventLog()
+    for event in _read_events(folder / EVENTS):
+        log.append(event)
+    meta = _read_meta(folder / META)
+    started = log.of(ev.CallStarted)
+    rate = started[0].sample_rate if started else DEFAULT_SAMPLE_RATE
+    return log, SavedAudio(folder / WAV, rate), meta
+
+
+def _save_into(call: CallRecord, empty: Path) -> Path:
+    """Save a call into a folder that is there and empty (a mount point, say)."""
+    try:
+        _write(call, empty)
+    except OSError as error:
+        for name in OURS:
+            with contextlib.suppress(OSError):
+                (empty / name).unlink()
+        if isinstance(error, SavedCallError):
+            raise
+        raise _unwritable(empty, error) from error
+    return empty
+
+
+def _write(call: CallRecord, draft: Path) -> None:
+    folder = CallFolder(draft)
+    try:
+        for event in call.events.snapshot():
+            folder.write_line(event.to_json())
+        audio = call.sample_source
+        store = FileStore.wav(folder.wav_path, audio.sample_rate)
+        frame = 0
+        for block in audio.blocks():
+            store.write(frame, block)
+            frame += len(block)
+        store.truncate(frame)
+        folder.write_meta(call.meta)
+        if folder.error is not None:
+            raise folder.error
+    finally:
+        folder.close()
+
+
+def _read_events(path: Path) -> list[ev.Event]:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise SavedCallError(
+            f"{path} can't be read ({error.strerror or error}); check its permissions"
+        ) from error
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    found: list[ev.Event] = []
+    for number, line in numbered:
+        try:
+            found.append(ev.from_json(line.decode("utf-8")))
+        except (SavedCallError, UnicodeDecodeError) as error:
+            if number == numbered[-1][0] and number > 1:
+                break  # the process was killed while it wrote this line
+            raise SavedCallError(
+                f"line {number} of {path} is no event: {line[:60]!r}; "
+                "mend or delete that line, or load a copy of the original"
+            ) from error
+    return found
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """Read meta.json; a missing or broken one costs nothing but itself."""
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+# --- places ---------------------------------------------------------------------------------
+
+
+def _checked(path: str | PathLike[str], overwrite: bool) -> Path:
+    """Return the absolute folder if a call may be written there."""
+    folder = Path(path).expanduser().resolve()
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise SavedCallError(f"{folder} is a file; give the name of a folder")
+        if not _has_something(folder):
+            return folder
+        if not overwrite:
+            raise SavedCallError(
+                f"the folder {folder} exists and isn't empty; give another name, "
+                "or overwrite=True to replace a call that was saved there"
+            )
+        if not _is_saved_call(folder):
+            raise SavedCallError(
+                f"the folder {folder} holds something else than a saved call, so it is not "
+                "overwritten; give another name, or empty it yourself"
+            )
+    except OSError as error:
+        if isinstance(error, SavedCallError):
+            raise
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _has_something(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _is_saved_call(folder: Path) -> bool:
+    """Whether the folder has an events.jsonl that begins like one."""
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            line = file.readline(1 << 20)
+        if line.strip():
+            ev.from_json(line.decode("utf-8"))
+    except (OSError, SavedCallError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _beside(folder: Path, what: str) -> Path:
+    return folder.with_name(f".{folder.name}.{what}-{os.getpid()}-{secrets.token_hex(3)}")
+
+
+def _discard(old: Path, new: Path) -> None:
+    """Delete a call that was replaced, but move files that aren't a call's to the new folder."""
+    try:
+        for extra in sorted(old.iterdir()):
+            if extra.name not in OURS and not (new / extra.name).exists():
+                extra.rename(new / extra.name)
+    except OSError:
+        return  # keep it: better a folder too many than a file too few
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> SavedCallError:
+    return SavedCallError(
+        f"can't write the folder {folder} ({error.strerror or error}); "
+        "check its permissions and the room on the disk, or give another place"
+    )

@@ -1,0 +1,110 @@
+"""What was said in a call, as it was heard: a pure function from events to entries.
+
+The user's entries come from the recogniser's finals, from what was written to the LLM's context
+(which aggregates the finals of one turn), from typed text and from keys. The agent's entries hold
+the words that began to be heard, so a reply that was interrupted ends where the user stopped
+hearing it. Consecutive utterances of the agent (two sentences, a tool call between them) are one
+entry until the user says something.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+from piopiy_lab import events as ev
+from piopiy_lab.call.transcript_entries import READ, agent_entries, order, user_entries
+from piopiy_lab.call.transcript_entries import Entry as Entry
+from piopiy_lab.call.transcript_entries import join_words as join_words
+
+
+class Transcript(Sequence[Entry]):
+    """The entries of a call in the order in which they began; reads as text."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries = tuple(entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Transcript: ...
+    def __getitem__(self, index: int | slice) -> Entry | Transcript:
+        if isinstance(index, slice):
+            return Transcript(self._entries[index])
+        return self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Transcript):
+            return self._entries == other._entries
+        if isinstance(other, list | tuple):
+            return len(self._entries) == len(other) and all(
+                (entry.role, entry.text) == same if isinstance(same, tuple) else entry == same
+                for entry, same in zip(self._entries, other, strict=True)
+            )
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._entries)
+
+    def text(self) -> str:
+        """Return one line per entry: ``00:01.2  assistant  Hello, how can I help?``."""
+        return "\n".join(
+            f"{clock_time(entry.start)}  {entry.role:<9}  {marked_text(entry)}" for entry in self
+        )
+
+    def markdown(self) -> str:
+        """Return a Markdown list: ``- **assistant** (00:01.2): Hello, how can I help?``."""
+        return "\n".join(
+            f"- **{entry.role}** ({clock_time(entry.start)}): {_escape(marked_text(entry))}"
+            for entry in self
+        )
+
+    def __str__(self) -> str:
+        return self.text() or "(nothing was said)"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:right'>{clock_time(entry.start)}</td>"
+            f"<td>{entry.role}</td>"
+            f"<td style='text-align:left'>{html.escape(marked_text(entry))}</td></tr>"
+            for entry in self
+        )
+        return f"<table><tbody>{rows}</tbody></table>" if rows else "<em>nothing was said</em>"
+
+
+def clock_time(secs: float) -> str:
+    """Return ``mm:ss.s`` for seconds of the call's clock (``h:mm:ss.s`` past an hour)."""
+    tenths = round(max(secs, 0.0) * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:" if hours else ""
+    return f"{head}{minutes:02d}:{tenths // 10:02d}.{tenths % 10}"
+
+
+def marked_text(entry: Entry) -> str:
+    """Return the entry's text, with what a reader must know about it in brackets."""
+    mark = "" if entry.source == "spoken" else f" [{entry.source}]"
+    return f"{entry.text}{mark}{' [interrupted]' if entry.interrupted else ''}"
+
+
+def build_transcript(events: Iterable[ev.Event]) -> Transcript:
+    """Build the transcript from a call's events (of a finished or a running call).
+
+    Pure: the same events give the same transcript. O(n) in the number of events.
+    """
+    ordered: list[ev.Event] = sorted((e for e in events if isinstance(e, READ)), key=order)
+    last = ordered[-1].at if ordered else 0.0
+    users = user_entries(ordered, last)
+    both = users + agent_entries(ordered, users, last)
+    return Transcript(sorted(both, key=lambda entry: entry.start))
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", text)

@@ -1,0 +1,188 @@
+"""The answered turns of a call, and how long each answer took, as a table.
+
+:mod:`piopiy_lab.call.latency` says where each part begins and ends.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from piopiy_lab import events as ev
+from piopiy_lab.call.latency import PARTS as PARTS
+from piopiy_lab.call.latency import SAME_MOMENT_SECS, find_answers
+from piopiy_lab.call.transcript import Entry, Transcript, build_transcript, clock_time
+from piopiy_lab.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One user turn and how long its answer took.
+
+    Attributes:
+        total: Seconds from the end of the user's speech to the first sound of the answer.
+        parts: The same seconds by stage, in the order of :data:`PARTS`; a stage that was not
+            there is 0.0, none is negative, and they sum to ``total``.
+        user: What the user said, typed or pressed.
+        assistant: What was heard of the answer.
+        start: Seconds of the call's clock when the user's speech ended.
+        tool_secs: Seconds of ``total`` in which a tool ran; they are part of ``parts["llm"]``.
+        source: "spoken", "typed" or "keypad".
+    """
+
+    total: float
+    parts: dict[str, float]
+    user: str
+    assistant: str
+    start: float
+    tool_secs: float = 0.0
+    source: str = "spoken"
+
+    @property
+    def answered(self) -> float:
+        """Seconds of the call's clock when the answer began to be heard."""
+        return self.start + self.total
+
+    def __repr__(self) -> str:
+        parts = " ".join(f"{name} {secs:.3f}" for name, secs in self.parts.items())
+        return f"<Turn {self.total:.3f} s ({parts}): {_short(self.user)!r}>"
+
+
+class Turns(Sequence[Turn]):
+    """The answered turns of a call in order; reads as a table of milliseconds."""
+
+    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+        self._turns = tuple(turns)
+
+    @overload
+    def __getitem__(self, index: int) -> Turn: ...
+    @overload
+    def __getitem__(self, index: slice) -> Turns: ...
+    def __getitem__(self, index: int | slice) -> Turn | Turns:
+        return Turns(self._turns[index]) if isinstance(index, slice) else self._turns[index]
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Turns):
+            return self._turns == other._turns
+        return list(self._turns) == list(other) if isinstance(other, list | tuple) else False
+
+    def __hash__(self) -> int:
+        return hash(tuple((turn.start, turn.total) for turn in self._turns))
+
+    def percentile(self, q: float, part: str = "total") -> float:
+        """Return the q-th percentile in seconds, interpolated linearly; NaN without turns.
+
+        Args:
+            q: 0 to 100.
+            part: "total" or one of :data:`PARTS`.
+
+        Raises:
+            ArgumentError: Another ``q`` or ``part``.
+        """
+        if not 0 <= q <= 100:
+            raise ArgumentError(f"the percentile {q!r} is not between 0 and 100")
+        if part != "total" and part not in PARTS:
+            raise ArgumentError(f"no part {part!r}; there are 'total' and {', '.join(PARTS)}")
+        values = sorted(_value(turn, part) for turn in self)
+        if not values:
+            return math.nan
+        place = (len(values) - 1) * q / 100
+        low = int(place)
+        high = min(low + 1, len(values) - 1)
+        return values[low] + (values[high] - values[low]) * (place - low)
+
+    def median(self, part: str = "total") -> float:
+        """Return the median in seconds of "total" or of one part; NaN without turns."""
+        return self.percentile(50, part)
+
+    def text(self) -> str:
+        """Return a table in milliseconds, one line per turn, the median last."""
+        heads = ["at", *PARTS, "total", "user"]
+        rows = [[*cells, _short(user)] for cells, user in self._rows()]
+        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads) - 1)]
+        lines = [
+            "  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
+            for row in [heads, *rows]
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def __str__(self) -> str:
+        return self.text() if self._turns else "(no turn was answered)"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self._turns:
+            return "<em>no turn was answered</em>"
+        heads = "".join(f"<th>{name}</th>" for name in ("at", *PARTS, "total", "user"))
+        rows = "".join(
+            "<tr>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + f"<td style='text-align:left'>{html.escape(user)}</td></tr>"
+            for cells, user in self._rows()
+        )
+        caption = "<caption>milliseconds from the end of speech to the first sound</caption>"
+        return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _rows(self) -> list[tuple[list[str], str]]:
+        names = (*PARTS, "total")
+        rows = [
+            ([clock_time(turn.start), *(_ms(_value(turn, name)) for name in names)], turn.user)
+            for turn in self
+        ]
+        if len(self) > 1:
+            rows.append((["median", *(_ms(self.median(name)) for name in names)], ""))
+        return rows
+
+
+def build_turns(events: Iterable[ev.Event]) -> Turns:
+    """Find the answered turns in a call's events and split each one's latency.
+
+    A turn whose answer was never heard (the user went on, or the call ended) is not listed.
+    Pure: the same events give the same turns.
+    """
+    known = list(events)
+    transcript = build_transcript(known)
+    turns: list[Turn] = []
+    for answer in find_answers(known):
+        user, assistant = _texts(transcript, answer.stopped, answer.sound)
+        turns.append(
+            Turn(
+                total=answer.sound - answer.start,
+                parts=answer.parts,
+                user=user,
+                assistant=assistant,
+                start=answer.start,
+                tool_secs=answer.tool_secs,
+                source=answer.source,
+            )
+        )
+    return Turns(turns)
+
+
+def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, str]:
+    users = [e for e in transcript if e.role == "user" and e.start <= stopped + SAME_MOMENT_SECS]
+    answers = [e for e in transcript if e.role == "assistant" and _holds(e, sound)]
+    return (users[-1].text if users else "", answers[0].text if answers else "")
+
+
+def _holds(entry: Entry, at: float) -> bool:
+    return entry.start <= at + SAME_MOMENT_SECS and entry.end >= at
+
+
+def _value(turn: Turn, part: str) -> float:
+    return turn.total if part == "total" else turn.parts[part]
+
+
+def _ms(secs: float) -> str:
+    return f"{secs * 1000:.0f}"
+
+
+def _short(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,318 @@
+"""Runs one session from its first moment to its end, whatever it is on and whatever clock it has.
+
+``start_call``, ``simulate`` and ``Agent`` differ only in loop, clock and transport; the life of a
+call is here: the callback is started in its own context, whatever ends the call first gives the
+reason, everything is wound down within a few seconds, and the recording is closed before the log
+says ``CallEnded``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piopiy_lab import events
+from piopiy_lab._version import __version__
+from piopiy_lab.call.call import Call
+from piopiy_lab.errors import ArgumentTypeError, CallError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.hosting.commands import CallCommands
+from piopiy_lab.session import transferring
+from piopiy_lab.session.call_control import CallControl
+from piopiy_lab.session.callback import SessionCallback, supported_fields
+from piopiy_lab.session.session import Session, enter
+from piopiy_lab.sound.recorder import Recorder
+
+if TYPE_CHECKING:
+    from piopiy_lab.call.saved import CallFolder
+
+#: Hz of every recording: the agent's default rate, so that its voice is kept as it is.
+RECORDING_RATE = 24000
+#: Seconds that a pipeline gets to stop, that the callback then gets to finish, and that it gets
+#: after it was cancelled: together less than the 5 s in which a call must have ended.
+STOP_SECS = 1.5
+FINISH_SECS = 1.5
+CANCEL_SECS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFields:
+    """What a session callback may be told of its call."""
+
+    agent_id: str = "local"
+    call_id: str
+    from_number: str | None = None
+    to_number: str | None = None
+    metadata: Any = None
+
+
+class CallHost(CallCommands):
+    """One call: its log, recorder and session, and the way from a Call's commands to them.
+
+    Made on any thread; :meth:`run` runs on the session's loop. The commands (the ``CommandPort``
+    methods) are thread-safe and return at once.
+    """
+
+    def __init__(
+        self,
+        create_session: SessionCallback,
+        fields: CallFields,
+        *,
+        origin: str,
+        open_transport: Callable[..., Any],
+        clock: Callable[[], float],
+        call_on_loop: Callable[..., Any],
+        record: bool | str | Path = True,
+        virtual: bool = False,
+        replace: Mapping[str, Any] | None = None,
+        silence_secs: float = 0.02,
+        latency: Mapping[str, tuple[float, ...]] | None = None,
+        loop_thread_ident: int | None = None,
+        hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+        variables: Mapping[contextvars.ContextVar[Any], Any] | None = None,
+        needs_agent: bool = True,
+        control: CallControl | None = None,
+    ) -> None:
+        """Make the call; nothing runs yet.
+
+        Args:
+            create_session: The user's callback, checked.
+            fields: What it may be told.
+            origin: What the call is on.
+            open_transport: Makes its transport.
+            clock: The call's seconds, 0.0 now.
+            call_on_loop: Calls a function soon on the session's loop, from any thread.
+            record: Whether the audio is kept; a path keeps the call in that folder as it happens.
+            virtual: Whether the clock is virtual.
+            replace: Services to put in place at ``Action(...)``.
+            silence_secs: The longest frame of a scripted caller's silence.
+            latency: Modelled latencies of the services.
+            loop_thread_ident: The loop's thread, if it has one of its own.
+            hold: Says that something outside is waited for; see ``Session``.
+            variables: Context variables to set for the callback.
+            needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
+            control: The platform's actions on the call.
+        """
+        super().__init__(call_on_loop)
+        self._variables = dict(variables or {})
+        self._needs_agent = needs_agent
+        self._control = control
+        self._create_session = create_session
+        self._fields = fields
+        self._origin = origin
+        self._open_transport = open_transport
+        self._virtual = virtual
+        self._replace = dict(replace or {})
+        self._silence_secs = silence_secs
+        self._latency = dict(latency or {})
+        self._hold = hold
+        self.loop_thread_ident = loop_thread_ident
+        self.thread: Any = None  # the LoopThread that runs it; written by start_call()
+        folder = None if isinstance(record, bool) else _folder(record)
+        self._folder = folder
+        self.log = EventLog(clock, sink=folder)
+        self.recorder = Recorder(
+            RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
+        )
+        self._over = False  # CallEnded was written; guarded by _ending
+        self._ending = threading.Lock()
+        self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": origin}
+        self.meta["started_at"] = _wall_time()
+        self.log.append(
+            events.CallStarted(at=0.0, origin=origin, sample_rate=self.recorder.sample_rate)
+        )
+        self.call = Call(self.log, self.recorder, self, self.meta, folder)
+
+    # --- the life of the call, on the session's loop -----------------------------------------
+
+    async def run(self) -> None:
+        """Run the session to its end. Never raises but for a cancellation, which is passed on."""
+        session = self.session = Session(
+            log=self.log,
+            recorder=self.recorder,
+            origin=self._origin,
+            open_transport=self._open_transport,
+            replace=self._replace,
+            virtual=self._virtual,
+            hold=self._hold,
+            silence_secs=self._silence_secs,
+            latency=self._latency,
+            control=self._control,
+        )
+        session.mute(self.pending_mute)
+        if self._pending_end is not None:
+            session.end(self._pending_end)
+        context = contextvars.copy_context()
+        context.run(enter, session)
+        for variable, value in self._variables.items():
+            context.run(variable.set, value)
+        task = asyncio.get_running_loop().create_task(
+            self._session_task(session), context=context, name=f"piopiy_lab.{self._fields.call_id}"
+        )
+        ended = asyncio.create_task(session.wait_for_end(), name="piopiy_lab.wait_for_end")
+        cancelled = False
+        try:
+            await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            cancelled = True
+            session.end("cancelled")
+        ended.cancel()
+        await self._wind_down(session, task)
+        await transferring.release(session)
+        self._finish(session)
+        for close in session.closers:
+            await close()
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _session_task(self, session: Session) -> None:
+        if session.reason is not None:  # hung up before anything began
+            return
+        arguments = supported_fields(self._create_session, vars(self._fields))
+        await self._create_session(**arguments)
+
+    async def _wind_down(self, session: Session, task: asyncio.Task[None]) -> None:
+        """Stop the pipelines, let the callback finish, and cancel it if it does not."""
+        for agent in list(session.agents):
+            try:
+                async with asyncio.timeout(STOP_SECS):
+                    await agent.stop(graceful=False)
+            except TimeoutError:
+                session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
+        if not task.done() and (session.latest_agent is not None or session.reason != "cancelled"):
+            await asyncio.wait((task,), timeout=FINISH_SECS)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=CANCEL_SECS)
+        if not task.done():
+            session.notice(
+                "create_session went on after it was cancelled: it must let CancelledError pass"
+            )
+        elif task.cancelled():
+            session.end("cancelled")
+        elif (error := task.exception()) is not None:
+            session.end("error", error)
+        elif self._needs_agent and session.latest_agent is None and session.reason is None:
+            session.end(
+                "error",
+                CallError(
+                    "create_session returned and started no VoiceAgent: "
+                    "end it with 'await agent.start()'"
+                ),
+            )
+        else:
+            session.end("agent_ended")
+
+    def _finish(self, session: Session) -> None:
+        if session.reason == "error":
+            self._error = session.error
+        self.end_log(session.reason or "agent_ended")
+
+    def end_log(self, reason: str, error: BaseException | None = None) -> None:
+        """Close the recording and write the end; once, on whichever thread comes first."""
+        with self._ending:
+            if self._over:
+                return
+            self._over = True
+        self._error = error or self._error
+        end = self.log.now()
+        self.recorder.close(end)
+        self._report_disk_trouble(end)
+        self.meta.update(ended_at=_wall_time(), **self._settings())
+        old = self.call.state
+        self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
+        if self._folder is not None:
+            self._folder.write_meta(self.meta)
+        self.log.append(
+            events.CallEnded(
+                at=end,
+                reason=reason,
+                error=None if self._error is None else describe(self._error),
+            )
+        )
+        self.log.close()
+        if self._folder is not None:
+            self._folder.close()
+
+    def _settings(self) -> dict[str, Any]:
+        """Return which services ran and how they were set, for ``meta.json``."""
+        started = self.log.of(events.PipelineStarted)
+        if not started:
+            return {}
+        changes = [event.new for event in self.log.of(events.SettingsChanged)]
+        return {
+            "services": {
+                part: {"class": type(service).__name__, **_model_of(service)}
+                for part, service in self.services.items()
+            },
+            "settings": {
+                "vad": started[-1].vad,
+                "vad_params": started[-1].vad_params,
+                "changes": changes,
+                "audio_in_sample_rate": started[-1].audio_in_sample_rate,
+                "audio_out_sample_rate": started[-1].audio_out_sample_rate,
+            },
+        }
+
+    def _report_disk_trouble(self, at: float) -> None:
+        """Say what could not be written; it is in memory all the same."""
+        trouble = {
+            "the recording": self.recorder.error,
+            "the events": self.log.sink_error,
+            "the folder": self._folder.error if self._folder else None,
+        }
+        for what, error in trouble.items():
+            if error is not None:
+                self.log.append(
+                    events.ErrorOccurred(
+                        at=at,
+                        message=f"{what} could not be written: {error}",
+                        source="recorder",
+                        remedy="free disk space, then call.save(...): nothing is lost in memory",
+                    )
+                )
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and message, as the log keeps it."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _folder(path: str | Path) -> CallFolder:
+    from piopiy_lab.call.saved import CallFolder
+
+    return CallFolder(path)
+
+
+def check_record(record: Any) -> None:
+    """Check the ``record=`` argument."""
+    if not isinstance(record, bool | str | Path):
+        raise ArgumentTypeError(f"record={record!r}: give True, False, or a folder's path")
+
+
+def _wall_time() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _model_of(service: Any) -> dict[str, str]:
+    """Return a service's model and voice, where it tells them."""
+    settings = getattr(service, "_settings", None)
+    told = {name: getattr(settings, name, None) for name in ("model", "voice")}
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "piopiy_lab": __version__,
+        "pipecat": metadata.version("pipecat-ai"),
+        "python": platform.python_version(),
+    }

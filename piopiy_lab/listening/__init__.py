@@ -1,0 +1,1 @@
+"""When the caller speaks and when a turn ends: the detector, the strategies, their settings."""

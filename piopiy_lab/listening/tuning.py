@@ -1,0 +1,156 @@
+"""``call.tune(...)``: the settings that may change while a call runs, checked and applied.
+
+The detector's four, and two of the turn rules: how long a turn that sounded incomplete is waited
+for, and how many words it takes to interrupt the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.frames.frames import (
+    Frame,
+    InterimTranscriptionFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+)
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
+
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.listening import vad
+
+#: The most words that an interruption may take.
+MOST_WORDS = 20
+
+
+class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
+    """Starts a turn by voice or by words; with ``min_words``, words alone interrupt the agent.
+
+    At 0, the usual: the detector's sound of a voice starts a turn, and so does a transcript. From
+    1 on, a turn that would interrupt the agent needs that many words first, so a cough or an "aha"
+    doesn't; while the agent is silent, voice starts a turn as ever.
+    """
+
+    def __init__(self, *, voice: bool, enable_interruptions: bool) -> None:
+        """Make the strategy.
+
+        Args:
+            voice: Whether there is a detector to start turns.
+            enable_interruptions: Whether a turn stops the agent's speech.
+        """
+        super().__init__(min_words=0, enable_interruptions=enable_interruptions)
+        self._voice = voice
+
+    @property
+    def min_words(self) -> int:
+        """How many words it takes to interrupt; 0: a voice will do."""
+        return self._min_words
+
+    @min_words.setter
+    def min_words(self, count: int) -> None:
+        self._min_words = count
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Decide whether ``frame`` starts a turn; on the session's loop."""
+        by_voice = isinstance(frame, VADUserStartedSpeakingFrame) and self._voice
+        by_words = isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame)
+        free = self._min_words == 0 or not self._bot_speaking
+        if (by_voice or by_words) and free:
+            await self.trigger_user_turn_started()
+            return ProcessFrameResult.STOP
+        return await super().process_frame(frame)
+
+
+class Tuning:
+    """What can be tuned in one call, and how it stands. On the session's loop but for check()."""
+
+    def __init__(self, analyzer: VADAnalyzer | None, strategies: Any) -> None:
+        """Look for what can be tuned.
+
+        Args:
+            analyzer: The call's detector, if it has one.
+            strategies: Its turn strategies; None when a service ends turns itself.
+        """
+        self._analyzer = analyzer
+        self._wait = _smart_turn_of(strategies)
+        starts = (strategies.start or ()) if strategies is not None else ()
+        self._start = next(
+            (s for s in starts if isinstance(s, MinWordsUserTurnStartStrategy)), None
+        )
+
+    def detector(self) -> dict[str, float]:
+        """Return the detector's settings by name; none without one."""
+        return {} if self._analyzer is None else vad.params_of(self._analyzer)
+
+    def turns(self) -> dict[str, float]:
+        """Return the turn rules' settings by name, those that this call has."""
+        found: dict[str, float] = {}
+        if self._wait is not None:
+            found["incomplete_wait_secs"] = self._wait._stop_ms / 1000
+        if self._start is not None:
+            found["min_words"] = self._start._min_words
+        return found
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Check new settings; any thread.
+
+        Raises:
+            ArgumentError: Unknown, out of range, or nothing there that has the setting.
+        """
+        detector = {k: v for k, v in settings.items() if k not in _TURN_SETTINGS}
+        if unknown := [name for name in detector if name not in vad.RANGES]:
+            names = ", ".join((*vad.RANGES, *_TURN_SETTINGS))
+            raise ArgumentError(f"tune has no key {unknown[0]!r}: the keys are {names}")
+        vad.check_params(detector, what="tune")
+        if detector and self._analyzer is None:
+            raise ArgumentError(
+                f"tune({', '.join(detector)}): this call has no voice activity detection "
+                "(vad is off)"
+            )
+        for name in settings:
+            if name in _TURN_SETTINGS and name not in self.turns():
+                raise ArgumentError(
+                    f"tune({name}=...): this call's turn strategies have no such setting"
+                )
+        wait = settings.get("incomplete_wait_secs", 1.0)
+        if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0.1 <= wait <= 30:
+            raise ArgumentError(
+                f"tune(incomplete_wait_secs={wait!r}) is out of range: give seconds from 0.1 to 30"
+            )
+        words = settings.get("min_words", 0)
+        whole = isinstance(words, int | float) and not isinstance(words, bool)
+        if not whole or words != int(words) or not 0 <= words <= MOST_WORDS:
+            raise ArgumentError(
+                f"tune(min_words={words!r}) is out of range: give a whole number from 0 to "
+                f"{MOST_WORDS}"
+            )
+
+    def apply(self, settings: Mapping[str, float]) -> tuple[dict[str, float], VADParams | None]:
+        """Apply checked settings.
+
+        Returns:
+            The old values of what changed, and the detector's new parameters, which the pipeline
+            must be told of (None: they stand).
+        """
+        before = {**self.detector(), **self.turns()}
+        if "incomplete_wait_secs" in settings and self._wait is not None:
+            self._wait._stop_ms = settings["incomplete_wait_secs"] * 1000  # from the next pause on
+        if "min_words" in settings and self._start is not None:
+            self._start._min_words = int(settings["min_words"])
+        detector = {k: v for k, v in settings.items() if k not in _TURN_SETTINGS}
+        params = VADParams(**{**self.detector(), **detector}) if detector else None
+        return {name: before[name] for name in settings}, params
+
+
+_TURN_SETTINGS = ("incomplete_wait_secs", "min_words")
+
+
+def _smart_turn_of(strategies: Any) -> Any:
+    for strategy in (strategies.stop or ()) if strategies is not None else ():
+        analyzer = getattr(strategy, "_turn_analyzer", None)
+        if analyzer is not None and hasattr(analyzer, "_stop_ms"):
+            return analyzer
+    return None

@@ -1,0 +1,178 @@
+"""When a user's turn starts and ends: pipecat's strategies with our defaults.
+
+With a detector, Smart Turn v3 judges each pause: a complete turn is answered at once, an
+incomplete one after a wait that is cut from pipecat's 3 s to 1.5 s, because callers who have
+finished find 3 s long. Without a detector transcripts decide.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy, VADUserTurnStartStrategy
+from pipecat.turns.user_stop import (
+    BaseUserTurnStopStrategy,
+    SpeechTimeoutUserTurnStopStrategy,
+    TurnAnalyzerUserTurnStopStrategy,
+)
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
+
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.tuning import VoiceOrWordsStart
+
+#: Seconds of silence after which a turn that sounded incomplete ends all the same.
+INCOMPLETE_WAIT_SECS = 1.5
+
+_prototype: LocalSmartTurnAnalyzerV3 | None = None
+
+
+def recommended_by(services: Iterable[Any]) -> UserTurnStrategies | None:
+    """Return the turn strategies that a service recommends because it ends turns itself.
+
+    Deepgram Flux, OpenAI Realtime and others do.
+    """
+    for service in services:
+        describe = getattr(service, "service_metadata_frame", None)
+        found = getattr(describe(), "user_turn_strategies", None) if describe else None
+        if found is not None:
+            return found
+    return None
+
+
+def make_strategies(
+    *,
+    vad: bool,
+    allow_interruptions: bool,
+    given: Any = None,
+    interruption: Any = None,
+    recommended: UserTurnStrategies | None = None,
+    turn_analyzer: Any = None,
+    realtime: bool = False,
+) -> Any:
+    """Return the strategies of a call; None leaves them to the service that recommends some.
+
+    Args:
+        vad: Whether there is a detector.
+        allow_interruptions: Whether a user turn stops the agent's speech.
+        given: The user's own ``UserTurnStrategies``; they stand as they are.
+        interruption: The user's own interruption strategy, checked: it says when turns start.
+        recommended: What a service recommends; taken unless the user gave some.
+        turn_analyzer: pipecat's, in place of Smart Turn; used with a detector.
+        realtime: Whether a realtime model hears the caller: its transcripts come late, beside
+            its answer, and must not start a turn that would interrupt it.
+    """
+    if given is not None:
+        return given
+    if interruption is not None:
+        start = (
+            interruption.start_strategies(enable_interruptions=True)
+            if isinstance(interruption, BaseInterruptionStrategy)
+            else [interruption]
+        )
+        stop = recommended.stop if recommended is not None else _stop_strategies(vad, turn_analyzer)
+        return UserTurnStrategies(start=start, stop=stop)
+    if recommended is not None:
+        if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
+            return None
+        return ExternalUserTurnStrategies(enable_interruptions=False)
+    if realtime:
+        voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
+        stop = _stop_strategies(vad, turn_analyzer)
+        return UserTurnStrategies(start=[voice] if vad else [], stop=stop)
+    start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
+    return UserTurnStrategies(start=[start], stop=_stop_strategies(vad, turn_analyzer))
+
+
+def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]:
+    if not vad:
+        return [SpeechTimeoutUserTurnStopStrategy()]
+    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or _smart_turn())]
+
+
+def check_realtime_interruption(strategy: Any) -> None:
+    """Refuse an interruption strategy that counts words where a realtime model hears.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    if strategy is not None and not isinstance(strategy, VADUserTurnStartStrategy):
+        raise ArgumentError(
+            f"Action(interruption_strategy={type(strategy).__name__}): a realtime llm's "
+            "transcripts come too late to interrupt it; leave the strategy out, or give "
+            "VADUserTurnStartStrategy()"
+        )
+
+
+def check_turns(
+    *,
+    allow_interruptions: Any,
+    interruption_strategy: Any,
+    turn_strategies: Any,
+    mute_strategies: Any,
+) -> tuple[BaseUserMuteStrategy, ...]:
+    """Check what ``Action`` was given about turns; return the mute strategies.
+
+    Raises:
+        ArgumentTypeError: Something of another type.
+        ArgumentError: Two of them that can't both be.
+    """
+    if not isinstance(allow_interruptions, bool):
+        raise ArgumentTypeError(
+            f"Action(allow_interruptions={allow_interruptions!r}): give True or False"
+        )
+    if turn_strategies is not None and not isinstance(turn_strategies, UserTurnStrategies):
+        raise ArgumentTypeError(
+            f"Action(turn_strategies={turn_strategies!r}): give pipecat.turns."
+            "user_turn_strategies.UserTurnStrategies(start=[...], stop=[...])"
+        )
+    if interruption_strategy is not None:
+        if not isinstance(
+            interruption_strategy, BaseInterruptionStrategy | BaseUserTurnStartStrategy
+        ):
+            raise ArgumentTypeError(
+                f"Action(interruption_strategy={interruption_strategy!r}): give "
+                "MinWordsInterruptionStrategy(min_words=3), or one of pipecat.turns.user_start"
+            )
+        if turn_strategies is not None:
+            raise ArgumentError(
+                "Action(interruption_strategy=..., turn_strategies=...): both say when the "
+                "caller's turn starts; put the strategy into UserTurnStrategies(start=[...])"
+            )
+        if not allow_interruptions:
+            raise ArgumentError(
+                "Action(interruption_strategy=..., allow_interruptions=False): nothing may "
+                "interrupt, so leave the strategy out"
+            )
+    if mute_strategies is None:
+        return ()
+    if isinstance(mute_strategies, BaseUserMuteStrategy):
+        raise ArgumentTypeError("Action(mute_strategies=...): give a list of them")
+    if isinstance(mute_strategies, str) or not isinstance(mute_strategies, Iterable):
+        raise ArgumentTypeError(f"Action(mute_strategies={mute_strategies!r}): give a list")
+    mutes = tuple(mute_strategies)
+    for strategy in mutes:
+        if not isinstance(strategy, BaseUserMuteStrategy):
+            raise ArgumentTypeError(
+                f"Action(mute_strategies=[{strategy!r}]): give strategies of pipecat.turns."
+                "user_mute, AlwaysUserMuteStrategy() say"
+            )
+    return mutes
+
+
+def _smart_turn() -> LocalSmartTurnAnalyzerV3:
+    """Return a Smart Turn analyzer on the process's one ONNX session (43 ms to load)."""
+    global _prototype
+    if _prototype is None:
+        _prototype = LocalSmartTurnAnalyzerV3(
+            params=SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
+        )
+    analyzer = copy.copy(_prototype)  # the prototype is never used, so it holds no audio
+    analyzer._audio_buffer = []
+    analyzer._params = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
+    return analyzer

@@ -1,0 +1,1 @@
+"""IPython: calls that show themselves beneath their cell, and tables that follow them."""

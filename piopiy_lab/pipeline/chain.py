@@ -1,0 +1,177 @@
+"""The pipeline of one run: a chain of processors, and the worker that drives it.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer
+from pipecat.clocks.base_clock import BaseClock
+from pipecat.frames.frames import ControlFrame, Frame, InputAudioRawFrame, LLMMessagesAppendFrame
+from pipecat.observers.base_observer import BaseObserver
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from piopiy_lab.listening import turn_taking
+from piopiy_lab.pipeline.parts import Parts
+from piopiy_lab.pipeline.worker import CallWorker
+from piopiy_lab.session.session import Session
+
+#: Seconds that services may take to get ready (pipecat: 20), and that a cancelled pipeline may
+#: take to fall silent (pipecat: 20): a hung provider must not hold a call up.
+READY_SECS = 10.0
+CANCEL_SECS = 1.0
+
+
+class CallClock(BaseClock):
+    """The pipeline's clock: nanoseconds of the call's own clock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Read the time from ``now``, in seconds."""
+        self._now = now
+
+    def get_time(self) -> int:
+        """Return the call's time in nanoseconds."""
+        return round(self._now() * 1e9)
+
+    def start(self) -> None:
+        """The call's clock runs already."""
+
+
+@dataclass
+class RealtimeMessageFrame(ControlFrame):
+    """A message for a realtime model to answer, on its way past the user's aggregator."""
+
+    interruptible: bool = field(default=False, init=False)
+    message: Any = None
+
+
+class RealtimeMessages(FrameProcessor):
+    """Lets messages in to a realtime model.
+
+    Such a model keeps the conversation itself and takes in what reaches it as an append, which
+    the user's aggregator would keep to itself. The assistant's aggregator, behind the model,
+    writes the message down and asks for the answer.
+    """
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Make an append of a message; pass every other frame on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, RealtimeMessageFrame):
+            frame = LLMMessagesAppendFrame(messages=[frame.message], run_llm=True)
+        await self.push_frame(frame, direction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The processors of a call, in order.
+
+    Attributes:
+        processors: From the transport's input to the assistant's side of the context.
+        analyzer: The detector at work, None where there is none or it doesn't show itself.
+    """
+
+    processors: list[FrameProcessor]
+    analyzer: VADAnalyzer | None
+
+
+def strategies_of(parts: Parts) -> Any:
+    """Return the turn strategies that the parts ask for."""
+    return turn_taking.make_strategies(
+        vad=parts.vad is not None,
+        recommended=turn_taking.recommended_by(parts.active.values()),
+        allow_interruptions=parts.allow_interruptions,
+        given=parts.turn_strategies,
+        interruption=parts.interruption_strategy,
+        turn_analyzer=getattr(parts.telecmi_params, "turn_analyzer", None),
+        realtime=parts.mode != "cascaded",
+    )
+
+
+def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -> Chain:
+    """Chain the parts up.
+
+    Args:
+        parts: What ``Action`` was given.
+        context: The conversation that the LLM is given.
+        transport: The call's transport.
+        turns: pipecat's ``UserTurnStrategies``; None takes what a service recommends.
+    """
+    analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
+    user, assistant = LLMContextAggregatorPair(
+        context,
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=analyzer,
+            user_turn_strategies=turns,
+            user_mute_strategies=list(parts.mute_strategies),
+        ),
+    )
+    chain: list[FrameProcessor | None] = [transport.input()]
+    if isinstance(parts.vad, FrameProcessor):
+        chain.append(parts.vad)
+    if parts.mode == "cascaded":
+        _end_audio_at(user)
+    messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
+    chain += [parts.stt, DTMFAggregator(), user, messages, parts.llm, parts.tts]
+    chain += [transport.output(), assistant]
+    return Chain(
+        processors=[processor for processor in chain if processor is not None],
+        analyzer=analyzer or _analyzer_in(parts.vad),
+    )
+
+
+def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObserver) -> CallWorker:
+    """Return the worker that drives a chain, on the call's own clock."""
+    return CallWorker(
+        Pipeline(chain.processors),
+        observer=observer,
+        params=PipelineParams(
+            audio_in_sample_rate=parts.audio_in_sample_rate,
+            audio_out_sample_rate=parts.audio_out_sample_rate,
+            enable_metrics=parts.enable_metrics,
+            enable_usage_metrics=parts.enable_usage_metrics,
+        ),
+        clock=CallClock(session.now),
+        observers=[*parts.observers, *session.observers],
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+        idle_timeout_secs=None,  # the observer sees all that it needs: AgentRun._watch_idle()
+        cancel_timeout_secs=CANCEL_SECS,
+        setup_timeout_secs=READY_SECS,
+        start_timeout_secs=READY_SECS,
+    )
+
+
+def _end_audio_at(user: FrameProcessor) -> None:
+    """Let the caller's audio end at the user aggregator: nothing behind it listens.
+
+    In a cascaded pipeline the audio would travel through four more processors to be dropped at
+    the end; that is a third of a quiet call's CPU time.
+    """
+    push = user.push_frame
+
+    async def push_frame(
+        frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        if not isinstance(frame, InputAudioRawFrame):
+            await push(frame, direction)
+
+    user.push_frame = push_frame  # type: ignore[method-assign]
+
+
+def _analyzer_in(processor: Any) -> VADAnalyzer | None:
+    """Return the analyzer inside of pipecat's VADProcessor, if it shows one."""
+    controller = getattr(processor, "_vad_controller", None)
+    analyzer = getattr(controller, "_vad_analyzer", None)
+    return analyzer if isinstance(analyzer, VADAnalyzer) else None

@@ -1,0 +1,1 @@
+"""The scripted caller: the script as pure data, and who performs it."""

@@ -1,0 +1,202 @@
+"""The scripted caller's mouth: sound sources read at the pace of the call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from piopiy_lab.errors import AudioFileError
+from piopiy_lab.screenplay.caller import Audio, AudioFile, Caller, Interrupts, Says
+from piopiy_lab.sound import pcm
+
+Samples = np.ndarray[Any, Any]
+
+
+class Source(Protocol):
+    """A sound that is read piece by piece."""
+
+    def read(self, n: int) -> Samples:
+        """Return the next int16 samples, fewer than ``n`` only at the end."""
+        ...
+
+
+class Clip:
+    """A sound held in memory, at the call's input rate."""
+
+    def __init__(self, samples: Samples) -> None:
+        """Take int16 samples of shape (n,)."""
+        self._samples = samples
+        self._at = 0
+
+    def read(self, n: int) -> Samples:
+        """Return the next samples, at most ``n``."""
+        piece = self._samples[self._at : self._at + n]
+        self._at += len(piece)
+        return piece
+
+
+class FileSource:
+    """A sound file, read in blocks and resampled once on the way."""
+
+    _BLOCK_SECS = 0.5
+
+    def __init__(self, file: AudioFile, sample_rate: int) -> None:
+        """Open the file.
+
+        Args:
+            file: What to play.
+            sample_rate: Hz of what :meth:`read` returns.
+
+        Raises:
+            AudioFileError: It can't be read, has no such channel, or holds no samples.
+        """
+        self._sound, self._channel = open_audio_file(file)
+        self._resampler = pcm.StreamResampler(self._sound.samplerate, sample_rate)
+        self._ready: Samples = np.zeros(0, np.int16)
+        self._at_end = False
+
+    def read(self, n: int) -> Samples:
+        """Return the next samples, at most ``n``."""
+        while len(self._ready) < n and not self._at_end:
+            block = self._sound.read(
+                int(self._sound.samplerate * self._BLOCK_SECS), dtype="float32", always_2d=True
+            )
+            if len(block):
+                mono = block[:, self._channel] if self._channel is not None else block.mean(axis=1)
+                piece = self._resampler.process(pcm.to_int16(mono))
+            else:
+                piece = self._resampler.flush()
+                self._at_end = True
+                self._sound.close()
+            self._ready = np.concatenate([self._ready, piece])
+        piece, self._ready = self._ready[:n], self._ready[n:]
+        return piece
+
+
+def open_audio_file(file: AudioFile) -> tuple[Any, int | None]:
+    """Open a sound file and find the caller's channel.
+
+    Returns:
+        The open ``soundfile.SoundFile``, and the channel to take; None mixes all of them down.
+
+    Raises:
+        AudioFileError: It isn't there, is no sound file, is empty, or has no such channel.
+    """
+    import soundfile
+
+    path = Path(file.path)
+    saved_call = path.is_dir() or (path.parent / "events.jsonl").is_file()
+    if path.is_dir():
+        path = path / "call.wav"
+    try:
+        sound = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, OSError) as error:
+        what = "is no sound file that libsndfile reads" if path.is_file() else "is not there"
+        raise AudioFileError(
+            f"{str(path)!r} {what} ({error}): give a WAV, FLAC, OGG or MP3 file, or the folder "
+            "of a saved call"
+        ) from error
+    if sound.frames == 0:
+        sound.close()
+        raise AudioFileError(f"{str(path)!r} holds no samples: record it again")
+    channel = file.channel
+    if channel is None and saved_call and sound.channels == 2:
+        channel = 0
+    if channel is not None and channel >= sound.channels:
+        channels = sound.channels
+        sound.close()
+        raise AudioFileError(
+            f"{str(path)!r} has {channels} channel(s), so there is no channel {channel}: "
+            f"give one from 0 to {channels - 1}"
+        )
+    return sound, channel
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Something to say.
+
+    Attributes:
+        source: Where its samples come from.
+        text: Its text; None for a piece of audio.
+        words: ``(text, start, end)`` in seconds from its first sample; none for audio.
+    """
+
+    source: Source
+    text: str | None
+    words: tuple[tuple[str, float, float], ...] = ()
+
+
+def make_sound(said: str | Audio | AudioFile, voice: str | None, sample_rate: int) -> Sound:
+    """Turn what the caller says into sound, at ``sample_rate`` Hz."""
+    if isinstance(said, str):
+        from piopiy_lab.sound import speech
+
+        spoken = speech.synthesize(said, _voice(voice), sample_rate=sample_rate)
+        words = tuple((word.text, word.start, word.end) for word in spoken.words)
+        return Sound(Clip(spoken.samples), said, words)
+    if isinstance(said, Audio):
+        return Sound(Clip(pcm.resample(said.samples, said.sample_rate, sample_rate)), None)
+    return Sound(FileSource(said, sample_rate), None)
+
+
+def _voice(name: str | None) -> Any:
+    from piopiy_lab.sound import speech
+
+    return speech.CALLER_VOICE if name is None else speech.find_voice(name)
+
+
+class Mouth:
+    """Where a sound becomes the caller's side of the call, sample by sample.
+
+    Pure: it counts samples, and the transport says when each of them is.
+    """
+
+    def __init__(self) -> None:
+        """Start silent."""
+        self._source: Source | None = None
+        self._lead = 0  # samples of silence before the source's first one
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a sound is being spoken or about to be."""
+        return self._source is not None
+
+    def speak(self, source: Source, lead: int = 0) -> None:
+        """Begin a sound, ``lead`` samples from the next one read; it replaces the current one."""
+        self._source = source
+        self._lead = lead
+
+    def read(self, n: int) -> tuple[Samples, int | None]:
+        """Return the next ``n`` samples.
+
+        Returns:
+            int16 of shape (n,), silence where nothing is said; and, when the sound ended in
+            them, the number of samples up to its end, else None.
+        """
+        out = np.zeros(n, np.int16)
+        if self._source is None:
+            return out, None
+        if self._lead >= n:
+            self._lead -= n
+            return out, None
+        start, self._lead = self._lead, 0
+        piece = self._source.read(n - start)
+        out[start : start + len(piece)] = piece
+        if len(piece) < n - start:
+            self._source = None
+            return out, start + len(piece)
+        return out, None
+
+
+def check_screenplay(caller: Caller) -> None:
+    """Make sure now that everything the caller will say can be said."""
+    for step in caller.steps:
+        if isinstance(step, Says | Interrupts):
+            if isinstance(step.text, AudioFile):
+                open_audio_file(step.text)[0].close()
+            else:
+                make_sound(step.text, caller.voice, 16000)

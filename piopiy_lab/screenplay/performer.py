@@ -1,0 +1,307 @@
+"""Performs a screenplay: decides when the scripted caller speaks, waits, complains or hangs up.
+
+The caller knows only what a person on the phone would know (what is heard, and when), plus the
+tool calls that a screenplay may expect. All of it runs on the session's loop, on its clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from piopiy_lab import events
+from piopiy_lab.errors import ScreenplayError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.caller import (
+    REPLY_SILENCE_SECS,
+    Caller,
+    ExpectsTool,
+    HangsUp,
+    Hears,
+    HearsGreeting,
+    HearsReply,
+    Interrupts,
+    Listens,
+    Presses,
+    Says,
+    Step,
+    Waits,
+    contains,
+)
+from piopiy_lab.screenplay.mouth import Sound, make_sound
+
+#: Seconds of the agent's silence after which a polite caller begins to speak.
+POLITE_SECS = 0.3
+#: Seconds between two key presses.
+KEY_SECS = 0.2
+#: Seconds that are no time at all: the rounding of a clock, not a wait.
+INSTANT = 1e-6
+
+#: A condition of a waiting step: 0.0 when it is met, else the seconds after which to look again
+#: at the latest (``math.inf``: when something has happened).
+Condition = Callable[[], float]
+
+
+class Ear(Protocol):
+    """What has been heard of the agent: a :class:`~piopiy_lab.transports.playout.Playout`."""
+
+    @property
+    def speech_starts(self) -> Sequence[float]:
+        """Seconds at which audible audio began after silence."""
+        ...
+
+    @property
+    def audible_until(self) -> float:
+        """Seconds until which the last audible sample is heard."""
+        ...
+
+
+class Line(Protocol):
+    """What a scripted caller speaks and listens on: a pipeline's transport, or a phone line."""
+
+    @property
+    def log(self) -> EventLog:
+        """The call's events, and its clock."""
+        ...
+
+    @property
+    def ear(self) -> Ear:
+        """What is heard of the agent."""
+        ...
+
+    @property
+    def mouth_rate(self) -> int:
+        """Hz of the sounds that :meth:`speak` takes."""
+        ...
+
+    async def speak(self, sound: Sound) -> float:
+        """Speak a sound to its end; returns the call's seconds of its end."""
+        ...
+
+    async def press(self, digit: str) -> None:
+        """Press a key."""
+        ...
+
+
+class Performer:
+    """Performs one caller's screenplay in one call."""
+
+    def __init__(self, line: Line, caller: Caller) -> None:
+        """Get ready to perform ``caller`` on ``line``."""
+        self._line = line
+        self._log = line.log
+        self._now = line.log.now
+        self._ear = line.ear
+        self._caller = caller
+        self._changed = asyncio.Event()  # something was heard or logged: look again
+        self._turn_from = 0.0  # seconds: what the agent says from here on answers the caller
+        self._consumed_to = 0.0  # seconds: a reply that began before this was waited for already
+        self._turn_events: list[events.Event] = []  # what matters of the log since then
+        self._open_tools: set[int] = set()  # numbers of the tool calls without a result
+        self._tool_over_at = 0.0  # seconds: when the last tool call was over
+        self._thinking = False  # whether the LLM is giving an answer
+        self.current = "before the first step"  # for error messages: the step being performed
+
+    def look(self) -> None:
+        """Look at what is heard again."""
+        self._changed.set()
+
+    async def perform(self) -> None:
+        """Perform the steps in order.
+
+        Raises:
+            ScreenplayError: A step waited in vain; the message names it and what was heard.
+        """
+        log, now = self._log, self._now
+        unsubscribe = log.subscribe(self.note)
+        try:
+            for number, step in enumerate(self._caller.steps, 1):
+                self.current = f"step {number}, {step}"
+                log.append(events.CallerStepStarted(at=now(), number=number, step=str(step)))
+                try:
+                    await self._do(step)
+                except _Vain as vain:
+                    log.append(
+                        events.CallerStepFailed(
+                            at=now(), number=number, step=str(step), why=str(vain)
+                        )
+                    )
+                    raise ScreenplayError(
+                        f"step {number} of the screenplay, {step}, failed: {vain}. "
+                        f"Heard since the caller last spoke: {self._heard() or 'nothing'!r}."
+                    ) from None
+                log.append(events.CallerStepFinished(at=now(), number=number, step=str(step)))
+            self.current = "after the last step"
+        finally:
+            unsubscribe()
+
+    def note(self, event: events.Event) -> None:
+        """Take what matters to the caller; runs at every append to the line's log."""
+        match event:
+            case events.ToolCalled():
+                self._open_tools.add(event.number)
+            case events.ToolReturned() | events.ToolCancelled():
+                self._open_tools.discard(event.number)
+                self._tool_over_at = event.at
+            case events.LLMResponseStarted():
+                self._thinking = True
+            case events.LLMResponseStopped() | events.AgentInterrupted():
+                self._thinking = False
+            case events.WordSpoken() | events.CallerSpoke():
+                pass
+            case _:
+                return
+        self._turn_events.append(event)
+        self._changed.set()
+
+    async def _do(self, step: Step) -> None:
+        match step:
+            case HearsGreeting(timeout):
+                await self._until(self._reply_over, timeout, "no greeting was heard to its end")
+                self._consumed_to = self._now()
+            case Says(text, timeout, over_agent):
+                if not over_agent:
+                    await self._until(
+                        lambda: self._silent_for(POLITE_SECS), timeout, "the agent kept talking"
+                    )
+                await self._speak(text)
+            case HearsReply(timeout):
+                await self._until(self._reply_over, timeout, "no reply was heard to its end")
+                self._consumed_to = self._now()
+            case Listens(silence):
+                await self._until(lambda: self._idle_for(silence), math.inf, "")
+            case Hears(pattern, within):
+                await self._until(
+                    lambda: 0.0 if contains(self._heard(), pattern) else math.inf,
+                    within,
+                    "it was not heard",
+                )
+            case ExpectsTool(name, args, timeout):
+                await self._until(
+                    lambda: 0.0 if self._tool_was_called(name, dict(args)) else math.inf,
+                    timeout,
+                    lambda: f"it was not called{self._calls_so_far()}",
+                )
+            case Interrupts(text, after, timeout):
+                await self._until(
+                    lambda: self._into_speech(after), timeout, "the agent did not speak"
+                )
+                await self._speak(text)
+            case Waits(secs):
+                await asyncio.sleep(secs)
+            case Presses(digits):
+                self._begin_turn()
+                for index, digit in enumerate(digits):
+                    if index:
+                        await asyncio.sleep(KEY_SECS)
+                    await self._line.press(digit)
+                self._begin_turn()
+            case HangsUp():
+                pass  # perform() ends with the last step, and with it the call
+            case _:
+                raise AssertionError(f"unknown step {step!r}")
+
+    async def _speak(self, said: object) -> None:
+        sound = make_sound(
+            said,  # type: ignore[arg-type]  # the Caller's methods have checked it
+            self._caller.voice,
+            self._line.mouth_rate,
+        )
+        self._begin_turn()
+        await self._line.speak(sound)
+
+    def _begin_turn(self) -> None:
+        self._turn_from = self._now()
+        self._turn_events.clear()
+
+    async def _until(self, condition: Condition, secs: float, why: str | Callable[[], str]) -> None:
+        """Wait until a condition is met.
+
+        Raises:
+            _Vain: It was not met within ``secs`` seconds.
+        """
+        now = self._now
+        deadline = now() + secs
+        while (again := condition()) > INSTANT:
+            left = deadline - now()
+            if left <= INSTANT:
+                said = why if isinstance(why, str) else why()
+                raise _Vain(f"{said} within {secs:g} s")
+            self._changed.clear()
+            wait = min(again, left)
+            try:
+                async with asyncio.timeout(None if math.isinf(wait) else wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    # --- conditions: what the caller knows ---------------------------------------------------
+
+    def _silent_for(self, secs: float) -> float:
+        """Met when the agent has not been heard for ``secs`` seconds."""
+        if not self._ear.speech_starts:
+            return 0.0
+        return max(0.0, self._ear.audible_until + secs - self._now())
+
+    def _reply_over(self) -> float:
+        """Met when a reply to the caller's last words was heard to its end."""
+        starts = self._ear.speech_starts
+        replied = bool(starts) and (
+            starts[-1] >= max(self._turn_from, self._consumed_to)
+            or self._ear.audible_until > max(self._spoke_until(), self._consumed_to)
+        )
+        if not replied or self._open_tools:
+            return math.inf
+        since_tool = self._tool_over_at + REPLY_SILENCE_SECS - self._now()  # a filler is no reply
+        return max(self._silent_for(REPLY_SILENCE_SECS), since_tool)
+
+    def _spoke_until(self) -> float:
+        spoken = [e for e in self._turn_events if isinstance(e, events.CallerSpoke)]
+        return spoken[-1].end if spoken else self._turn_from
+
+    def _idle_for(self, secs: float) -> float:
+        """Met when the agent has neither spoken, thought nor worked for ``secs`` seconds."""
+        if self._open_tools or self._thinking:
+            return math.inf
+        last = max(self._spoke_until(), self._ear.audible_until)
+        return max(0.0, last + secs - self._now())
+
+    def _into_speech(self, after: float) -> float:
+        """Met ``after`` seconds into the agent's current speech."""
+        now, ear = self._now(), self._ear
+        if ear.speech_starts and ear.audible_until >= now:
+            return max(0.0, ear.speech_starts[-1] + after - now)
+        since = max(self._turn_from, self._consumed_to)
+        if any(start >= since for start in ear.speech_starts):
+            spoke = ear.audible_until - ear.speech_starts[-1]
+            raise _Vain(
+                f"the agent was silent again after {spoke:.1f} s of speech, before the caller "
+                f"could interrupt {after:g} s into it"
+            )
+        return math.inf
+
+    def _tool_was_called(self, name: str, args: dict[str, object]) -> bool:
+        return any(
+            event.name == name
+            and all(key in event.arguments and event.arguments[key] == args[key] for key in args)
+            for event in self._turn_events
+            if isinstance(event, events.ToolCalled)
+        )
+
+    def _calls_so_far(self) -> str:
+        calls = [
+            f"{e.name}({', '.join(f'{k}={v!r}' for k, v in e.arguments.items())})"
+            for e in self._turn_events
+            if isinstance(e, events.ToolCalled)
+        ]
+        return f" (but {', '.join(calls)} was)" if calls else ""
+
+    def _heard(self) -> str:
+        """The agent's words since the caller last spoke."""
+        return " ".join(e.text for e in self._turn_events if isinstance(e, events.WordSpoken))
+
+
+class _Vain(Exception):  # noqa: N818 - the performer's own signal, never seen outside
+    """A step waited in vain."""

@@ -1,0 +1,1 @@
+"""What holds for any pipecat service: kinds, errors, connections, modelled delays."""

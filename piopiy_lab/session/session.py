@@ -1,0 +1,173 @@
+"""What a session callback runs in: the context of one call.
+
+Whoever runs the session (``start_call``, ``simulate``, ``Agent``) makes a :class:`Session`, puts
+it into a copied context, and starts the callback there. ``VoiceAgent.start()`` finds it and asks
+it for a transport. That is why the same ``create_session`` runs everywhere.
+
+A plain thread (an audio callback) sees no context: never read it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from piopiy_lab import events
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.spoken_words import Script
+from piopiy_lab.session.call_control import CallControl
+from piopiy_lab.sound.recorder import Recorder
+
+#: The room's LiveKit URL, its token and its name, set per running session on the phone, as the
+#: API reference says; None elsewhere.
+URL_CTX: ContextVar[str | None] = ContextVar("URL_CTX", default=None)
+TOKEN_CTX: ContextVar[str | None] = ContextVar("TOKEN_CTX", default=None)
+ROOM_CTX: ContextVar[str | None] = ContextVar("ROOM_CTX", default=None)
+
+_current: ContextVar[Session | None] = ContextVar("piopiy_lab_session", default=None)
+
+
+class RunningAgent(Protocol):
+    """What a session knows of a VoiceAgent that is running in it."""
+
+    agent: Any
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """Names to services."""
+        ...
+
+    async def stop(self, *, graceful: bool) -> None:
+        """End the pipeline: let queued speech play out, or at once."""
+        ...
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """What a VoiceAgent asks of its transport.
+
+    Attributes:
+        audio_in_sample_rate: Hz, mono int16 from the caller.
+        audio_out_sample_rate: Hz, mono int16 to the caller.
+        telecmi_params: The user's room parameters; ignored off the phone.
+    """
+
+    audio_in_sample_rate: int = 16000
+    audio_out_sample_rate: int = 24000
+    telecmi_params: Any = None
+
+
+#: The room parameters that act everywhere.
+_EVERYWHERE = frozenset(
+    "audio_in_enabled audio_in_sample_rate audio_out_enabled audio_out_sample_rate "
+    "vad_analyzer turn_analyzer".split()
+)
+
+
+def room_only(telecmi_params: Any) -> list[str]:
+    """Return the names of the set room parameters that mean nothing off the phone."""
+    return sorted(set(getattr(telecmi_params, "model_fields_set", ())) - _EVERYWHERE)
+
+
+@dataclass
+class Session:
+    """One call, as the code inside it sees it. Used on the session's loop only.
+
+    Attributes:
+        log: Where everything that happens is written.
+        recorder: Where both sides' audio goes.
+        origin: What the call is on: "microphone", "browser", "file", "caller", "room", "custom".
+        open_transport: Makes the pipecat transport; called by ``VoiceAgent.start()``, because
+            only then the rates are known.
+        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``.
+        observers: More pipecat observers, for whoever runs the session.
+        virtual: Whether the call runs on virtual time.
+        silence_secs: The longest frame of a scripted caller's silence, in seconds.
+        agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
+        latest_agent: The last one started, also when it has ended.
+        latency: Modelled latencies of the services, by part; see ``modelled_latency``.
+        script: A scripted caller's own words; empty on any other call.
+        hold: Says that something outside is waited for, ``with session.hold("the server")``:
+            virtual time stands still meanwhile.
+        closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
+        control: The platform's actions on this call; None off the phone.
+        handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
+        reason: Why the call ends; written once, by :meth:`end`.
+        error: What went wrong, if that is why.
+        muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
+    """
+
+    log: EventLog
+    recorder: Recorder
+    origin: str
+    open_transport: Callable[[Session, TransportSettings], Any]
+    replace: Mapping[str, Any] = field(default_factory=dict)
+    observers: tuple[Any, ...] = ()
+    virtual: bool = False
+    silence_secs: float = 0.02
+    agents: list[RunningAgent] = field(default_factory=list)
+    latest_agent: RunningAgent | None = None
+    hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    control: CallControl | None = None
+    handed_over: bool = False
+    reason: str | None = None
+    error: BaseException | None = None
+    latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    script: Script = field(default_factory=Script)
+    muted: bool = False
+    _listening: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def now(self) -> float:
+        """Return the call's seconds."""
+        return self.log.now()
+
+    def end(self, reason: str, error: BaseException | None = None) -> None:
+        """Ask the call to end. The first reason stands; only on the session's loop."""
+        if self.reason is not None:
+            if error is not None and self.error is None and reason == self.reason == "error":
+                self.error = error
+            return
+        self.reason = reason
+        self.error = error
+        self._ended.set()
+
+    def mute(self, muted: bool) -> None:
+        """Close or open the user's side: the transport gives silence in place of what it hears."""
+        if muted != self.muted:
+            self.muted = muted
+            self.log.append(events.UserMuted(at=self.now(), muted=muted))
+
+    def listening(self) -> None:
+        """Say that somebody listens now: a pipeline runs."""
+        if not self._listening.is_set():
+            self._listening.set()
+            self.log.append(events.CallStateChanged(at=self.now(), old="starting", new="listening"))
+
+    async def wait_until_listening(self) -> None:
+        """Wait until the call is answered."""
+        await self._listening.wait()
+
+    async def wait_for_end(self) -> None:
+        """Wait until somebody has asked the call to end."""
+        await self._ended.wait()
+
+    def notice(self, message: str) -> None:
+        """Write something worth knowing into the log, once."""
+        if not any(event.message == message for event in self.log.of(events.NoticeGiven)):
+            self.log.append(events.NoticeGiven(at=self.now(), message=message))
+
+
+def current_session() -> Session | None:
+    """Return the session that this code runs in, None outside of one."""
+    return _current.get()
+
+
+def enter(session: Session) -> None:
+    """Make ``session`` the current one; call inside a copied context only."""
+    _current.set(session)

@@ -1,0 +1,1 @@
+"""Samples and files: PCM, WAV, recordings that spill to disk, synthetic speech."""

@@ -1,0 +1,1 @@
+"""How the platform reaches the agent: links and their dialects."""
