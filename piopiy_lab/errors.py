@@ -7,6 +7,7 @@ The tree::
     │   └── PhraseError                    a phrase that the offline recogniser can't listen for
     ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
+    ├── IncompatibleVersionError (RuntimeError)  a package is not as this one needs it
     ├── MissingKeyError (LookupError)      a provider's key isn't set; says where to get one
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
@@ -73,6 +74,13 @@ class MissingExtraError(PiopiyLabError, ImportError):
         super().__init__(
             f"{what} needs the '{extra}' extra{whose}{tail}: pip install \"{project}[{extra}]\""
         )
+
+
+class IncompatibleVersionError(PiopiyLabError, RuntimeError):
+    """pipecat, or another package whose insides are relied on, is not as this one needs it.
+
+    No ``ImportError``: where an extra is looked for, that would pass for one that is missing.
+    """
 
 
 class MissingKeyError(PiopiyLabError, LookupError):

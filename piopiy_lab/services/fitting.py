@@ -1,0 +1,145 @@
+"""Whether a package's insides are as this one relies on them: said when they are not.
+
+pipecat promises nothing about its private names, and lacks hooks for some of what a call needs.
+What touches them stands in the ``seams.py`` of its room, and each seam says here what it relies
+on when it is imported, or when it gets the object: :class:`IncompatibleVersionError`, not a call
+in which something is silently off. Looks only: nothing is called, no thread matters.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from typing import Any, NoReturn
+
+from piopiy_lab.errors import IncompatibleVersionError
+
+#: What each package is called by pip, and the first version that the seams' tests have not seen.
+#: The bounds in pyproject.toml are the same (a test compares them).
+TESTED_BELOW = {
+    "pipecat": ("pipecat-ai", "1.15"),
+}
+
+
+def expect_attributes(owner: object, *names: str, needed_by: str) -> None:
+    """Check that a class, an object or a module has attributes.
+
+    A class has those, too, that its ``__init__`` (or a base class's) sets.
+
+    Args:
+        owner: The class, object or module.
+        names: The attributes' names.
+        needed_by: What relies on them, as in "which <the tuning of a call> needs".
+
+    Raises:
+        IncompatibleVersionError: There is no such attribute.
+    """
+    for name in names:
+        if not hasattr(owner, name) and not _is_set_by_init(owner, name):
+            _refuse(owner, f"{{package}} has no {_label(owner)}.{name}, which {needed_by} needs")
+
+
+def expect_method(owner: object, name: str, *parameters: str, needed_by: str) -> None:
+    """Check that a class, an object or a module has a method (or function) that can be called so.
+
+    Args:
+        owner: The class, object or module.
+        name: The method's name.
+        parameters: The parameters that are given to it, in its order, without ``self``. It may
+            have others, if they have defaults.
+        needed_by: What relies on it.
+
+    Raises:
+        IncompatibleVersionError: There is no such method, or it takes other parameters.
+    """
+    method = getattr(owner, name, None)
+    label = f"{_label(owner)}.{name}"
+    if not callable(method):
+        _refuse(owner, f"{{package}} has no {label}(), which {needed_by} needs")
+    found = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+    required = {p.name for p in found if p.default is p.empty and p.kind not in _VARIADIC}
+    taken = [p.name for p in found if p.name in parameters]
+    if taken != list(parameters) or not required <= set(parameters):
+        _refuse(
+            owner,
+            f"{{package}}'s {label}() takes ({', '.join(p.name for p in found)}); "
+            f"{needed_by} needs ({', '.join(parameters)})",
+        )
+
+
+def expect_text(function: Callable[..., Any], text: str, *, needed_by: str) -> None:
+    """Check that a function's code has a text: one that it puts in a message or compares with.
+
+    Args:
+        function: A function of Python code; decorators that keep ``__wrapped__`` are seen through.
+        text: The text, or the part of an f-string up to a value.
+        needed_by: What reads it.
+
+    Raises:
+        IncompatibleVersionError: The text is not there.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or not any(text in said for said in _texts(code)):
+        _refuse(
+            function,
+            f"{{package}}'s {function.__qualname__}() no longer says {text!r}, "
+            f"which {needed_by} reads",
+        )
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _is_set_by_init(owner: object, name: str) -> bool:
+    if not isinstance(owner, type):
+        return False
+    for cls in owner.__mro__:
+        if name in cls.__dict__.get("__annotations__", {}):
+            return True
+        code = getattr(cls.__dict__.get("__init__"), "__code__", None)
+        if code is None or name not in code.co_names:
+            continue
+        if any(i.opname == "STORE_ATTR" and i.argval == name for i in dis.get_instructions(code)):
+            return True
+    return False
+
+
+def _texts(code: types.CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, types.CodeType):
+            yield from _texts(constant)
+
+
+def _label(owner: object) -> str:
+    if isinstance(owner, types.ModuleType):
+        return owner.__name__
+    return (owner if isinstance(owner, type) else type(owner)).__name__
+
+
+def _refuse(owner: object, message: str) -> NoReturn:
+    root = _root(owner)
+    project, below = TESTED_BELOW[root]
+    try:
+        version = metadata.version(project)
+    except metadata.PackageNotFoundError:
+        version = "(of an unknown version)"
+    raise IncompatibleVersionError(
+        f"{message.format(package=f'{root} {version}')}; use {project}<{below}"
+    )
+
+
+def _root(owner: object) -> str:
+    """Return the package whose this is: of a user's subclass, that of the base class."""
+    if isinstance(owner, types.ModuleType):
+        modules = [owner.__name__]
+    elif isinstance(owner, types.FunctionType):
+        modules = [owner.__module__]
+    else:
+        modules = [c.__module__ for c in (owner if isinstance(owner, type) else type(owner)).mro()]
+    roots = [module.partition(".")[0] for module in modules]
+    return next((root for root in roots if root in TESTED_BELOW), "pipecat")
