@@ -11,7 +11,6 @@ import functools
 import importlib
 import inspect
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from piopiy_lab.errors import (
     SignalingError,
 )
 from piopiy_lab.events import room_logs
+from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.host import CallFields, CallHost, check_record
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.session.callback import SessionCallback, check_callback
@@ -271,7 +271,6 @@ class Agent:
 
     def _make_host(self, invite: Invite) -> CallHost:
         loop = asyncio.get_running_loop()
-        began = time.monotonic()
 
         def call_on_loop(function: Callable[..., Any], *args: Any) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed: the call is over
@@ -289,7 +288,7 @@ class Agent:
                 ),
                 origin="room",
                 open_transport=in_room(invite.url, invite.token, invite.room_name),
-                clock=lambda: time.monotonic() - began,
+                clock=clock_from_now(),
                 call_on_loop=call_on_loop,
                 record=record,
                 variables={

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 from piopiy_lab.events import Event
 
 E = TypeVar("E", bound=Event)
+
+
+def clock_from_now() -> Callable[[], float]:
+    """Return a clock that gives the seconds since now, for a call on the wall clock."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
 
 
 class LineSink(Protocol):

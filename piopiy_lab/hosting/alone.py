@@ -7,11 +7,11 @@ The call runs on the caller's own loop, as the API reference's example expects: 
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 
 from piopiy_lab import display
+from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.transports.opening import opener
 
@@ -38,13 +38,12 @@ async def run_alone(start: Callable[[], Awaitable[None]]) -> None:
 
     origin, open_transport = await asyncio.to_thread(opener, None)
     loop = asyncio.get_running_loop()
-    began = time.monotonic()
     host = CallHost(
         create_session,
         CallFields(call_id=f"call-{uuid.uuid4().hex[:8]}"),
         origin=origin,
         open_transport=open_transport,
-        clock=lambda: time.monotonic() - began,
+        clock=clock_from_now(),
         call_on_loop=loop.call_soon_threadsafe,
     )
     display.show(host.call)

@@ -5,27 +5,29 @@ The call lives on the process's loop thread (see ``loop_thread``); the cell gets
 
 from __future__ import annotations
 
-import atexit
 import contextvars
-import time
 import uuid
-import weakref
 from pathlib import Path
 from typing import Any
 
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import UnresponsiveError
+from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting import loop_thread
 from piopiy_lab.hosting.host import CallFields, CallHost, check_record
 from piopiy_lab.hosting.loop_thread import LoopThread
+from piopiy_lab.hosting.started import Started
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
 from piopiy_lab.transports.opening import opener
 
-#: The calls that run now, so that the kernel's exit can hang them up.
-_running: set[CallHost] = set()
-#: The call that each notebook cell started, so that running it again hangs up the old one.
-_by_cell: weakref.WeakValueDictionary[str, Call] = weakref.WeakValueDictionary()
+#: Seconds that the process's exit waits for each call's winding down.
+EXIT_SECS = 5.0
+
+#: The calls that run now. The loop thread's own end at exit comes after theirs.
+_running: Started[CallHost] = Started(
+    CallHost.hang_up, lambda host, secs: host.call.join(secs), EXIT_SECS
+)
 
 
 def start_call(
@@ -70,11 +72,8 @@ def start_call(
     check_callback(create_session)
     check_record(record)
     origin, open_transport = opener(on)
-    cell = display.cell_key()
-    if cell is not None and (old := _by_cell.get(cell)) is not None:
-        old.hang_up()
+    _running.end_older()
     thread = loop_thread.shared()
-    began = time.monotonic()
     host = CallHost(
         create_session,
         CallFields(
@@ -86,13 +85,11 @@ def start_call(
         ),
         origin=origin,
         open_transport=open_transport,
-        clock=lambda: time.monotonic() - began,
+        clock=clock_from_now(),
         call_on_loop=thread.call,
         record=record,
         loop_thread_ident=thread.thread_ident,
     )
-    if cell is not None:
-        _by_cell[cell] = host.call
     _begin(host, thread)
     display.show(host.call)
     return host.call
@@ -122,20 +119,11 @@ def _begin(host: CallHost, thread: LoopThread) -> None:
     thread.submit(host.run(), contextvars.copy_context()).add_done_callback(on_done)
 
 
-def hang_up_all(timeout: float = 5.0) -> None:
+def hang_up_all(timeout: float = EXIT_SECS) -> None:
     """Hang up every call that runs, wait for them, and stop the loop thread.
 
     Args:
         timeout: Seconds to wait for each.
     """
-    for host in list(_running):
-        host.hang_up()
-    for host in list(_running):
-        try:
-            host.call.join(timeout)
-        except TimeoutError:
-            continue  # a blocked loop: its watchdog ends the call, and the thread is a daemon
+    _running.end_all(timeout)
     loop_thread.stop_shared()
-
-
-atexit.register(hang_up_all)

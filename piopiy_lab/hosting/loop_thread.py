@@ -11,6 +11,7 @@ calls end as "unresponsive", and the next call gets a fresh loop.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import sys
 import threading
@@ -195,3 +196,7 @@ def stop_shared() -> None:
         old, _shared = _shared, None
     if old is not None:
         old.stop()
+
+
+# Registered first, so run last: what runs on the thread is ended by whoever started it.
+atexit.register(stop_shared)

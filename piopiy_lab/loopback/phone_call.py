@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +17,7 @@ from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import LoopbackError, PiopiyLabError
 from piopiy_lab.events import room_logs
-from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.log import EventLog, clock_from_now
 from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.dispatch import Dispatcher
@@ -88,8 +87,7 @@ class PhoneCall:
         self.status = "ringing"  # "ringing", "answered" or "ended"
         self.reason: str | None = None  # why it ends; written once, by end()
         self.error: BaseException | None = None
-        began = time.monotonic()
-        self.log = EventLog(lambda: time.monotonic() - began)
+        self.log = EventLog(clock_from_now())
         self.recorder = Recorder(RECORDING_RATE, keep=record)
         self.times = {"created_at": _wall_time()}  # and "answered_at", "ended_at"
         self.port = CallerPort(self)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import html
 import logging
 import threading
-import weakref
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -16,8 +14,9 @@ from typing import Any, Protocol
 
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
-from piopiy_lab.errors import ArgumentError, CallError, SignalingError
+from piopiy_lab.errors import ArgumentError, CallError
 from piopiy_lab.hosting.loop_thread import LoopThread
+from piopiy_lab.hosting.started import Started
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.telephony.sessions import RoomSessions
 
@@ -25,10 +24,6 @@ from piopiy_lab.telephony.sessions import RoomSessions
 EXIT_SECS = 6.0
 
 log = logging.getLogger("piopiy_lab.agent")
-
-_running: set[BackgroundAgent] = set()
-#: The agent that each notebook cell started, so that running it again shuts down the old one.
-_by_cell: weakref.WeakValueDictionary[str, BackgroundAgent] = weakref.WeakValueDictionary()
 
 
 class Served(Protocol):
@@ -59,12 +54,8 @@ class Served(Protocol):
 
 def start_agent(agent: Served) -> BackgroundAgent:
     """Start an agent on a thread of its own; shows it in a notebook."""
-    cell = display.cell_key()
-    if cell is not None and (old := _by_cell.get(cell)) is not None:
-        old.stop()
+    _running.end_older()
     handle = BackgroundAgent(agent)
-    if cell is not None:
-        _by_cell[cell] = handle
     handle.begin()
     display.show(handle)
     return handle
@@ -244,16 +235,12 @@ class BackgroundAgent:
         return f"<div><p>{html.escape(head.strip('<>'))}</p>{table}{error}</div>"
 
 
+#: The agents that run in the background.
+_running: Started[BackgroundAgent] = Started(
+    BackgroundAgent.stop, BackgroundAgent.join, exit_secs=EXIT_SECS
+)
+
+
 def stop_all(timeout: float = EXIT_SECS) -> None:
     """Shut down every agent that runs in the background, and wait for them."""
-    handles = list(_running)
-    for handle in handles:
-        handle.stop()
-    for handle in handles:
-        try:
-            handle.join(timeout)
-        except (TimeoutError, SignalingError, CallError):
-            continue  # a blocked loop: its thread is a daemon
-
-
-atexit.register(stop_all)
+    _running.end_all(timeout)
