@@ -62,7 +62,8 @@ def cells() -> list[NotebookNode]:
         "first = display.cell_key()\nimport sys\n'matplotlib.pyplot' in sys.modules",  # 5
         "call = running_call()\ndisplay.show(call)\nend(call)",  # 6: over before its cell is
         "[t.name for t in threading.enumerate() if t.name == 'piopiy-call-view']",  # 7
-        "%load_ext piopiy_lab.notebook.extension\nextension.install(), extension.in_notebook()",  # 8
+        "%load_ext piopiy_lab.notebook.extension\n"  # 8
+        "extension.install(), extension.in_notebook()",
         "from IPython import get_ipython\n"
         "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
         "first, display.cell_key()",  # 9
