@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from lab_harness import Chrome, LabServer, Notebook, write_capture
 

@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "audio"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from live_calls import count, greeted, on
 from virtual_card import VirtualCard
 

@@ -6,7 +6,7 @@ First the canceller alone: how much of an echo it takes out (ERLE) after two sec
 leaves of a voice that speaks over it. Then calls on a virtual sound card whose microphone hears the
 speaker, weaker by a number of dB: does the agent's own voice count as the caller's, and is a caller
 who speaks over the agent heard, and understood? Agent and caller are about as loud as each other.
-Needs PulseAudio, as tests/audio does.
+Needs PulseAudio, as tests/realtime does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "audio"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from live_calls import LINE, count, desk, until
 from virtual_card import VirtualCard
 

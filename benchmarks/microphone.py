@@ -4,7 +4,7 @@
 
 Nothing but the transport is measured: its pipeline gets no frames, and the agent's audio is handed
 over by hand. Beside it pipecat's own local transport, where PyAudio is installed (``apt install
-portaudio19-dev; pip install pyaudio``). Needs PulseAudio, as tests/audio does. For the call as a
+portaudio19-dev; pip install pyaudio``). Needs PulseAudio, as tests/realtime does. For the call as a
 whole with a busy kernel see busy_microphone.py.
 """
 
@@ -26,7 +26,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "audio"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from live_calls import until
 from virtual_card import VirtualCard
 

@@ -225,7 +225,7 @@ def in_the_browser() -> None:
     """Print what a pull costs in a real kernel, and what comes down the page's web socket."""
     import tempfile
 
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
     from lab_harness import Chrome, LabServer, Notebook
 
     with tempfile.TemporaryDirectory() as folder:

@@ -36,7 +36,7 @@ alsa-utils'. Band-limited: 86 % (97 %) of the desk's and 21 % (47 %) of the othe
 rejected in both synthetic voices, "maria" in the caller's.
 
 The constants were chosen by trying them on two thirds of the others and on all of the desk's: none
-of alsa-utils' eight may pass (tests/audio/test_real_voices.py) and two in 82 may be rejected; of
+of alsa-utils' eight may pass (tests/offline/test_real_voices.py) and two in 82 may be rejected; of
 what met that, one with few errors. The person's clips are Debian's asterisk-core-sounds-en, cut at
 their pauses; the voices are this package's and flite's.
 """

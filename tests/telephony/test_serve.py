@@ -16,7 +16,7 @@ from piopiy_lab.cli.serve import load_session
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.loopback import LoopbackPlatform
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"  # serve_session
 
 
 async def serve(*arguments, token="tok-1", **environment):
@@ -26,7 +26,7 @@ async def serve(*arguments, token="tok-1", **environment):
         "piopiy_lab.cli",
         "serve",
         *arguments,
-        cwd=HERE,
+        cwd=SUPPORT,
         env={
             **os.environ,
             "PIOPIY_AGENT_ID": "agent-1",

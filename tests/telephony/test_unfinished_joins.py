@@ -13,7 +13,7 @@ from telephony_servers import SignallingServer, invite, until
 from piopiy_lab import VoiceAgent, offline_stack
 from piopiy_lab.transports import room_client, room_joining
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 class Room:
@@ -171,10 +171,10 @@ async def test_an_agent_that_shuts_down_waits_for_the_joins_of_its_sessions(make
 async def test_cancelled_hung_up_and_timed_out_joins_leave_the_process_alive():
     child = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(HERE / "cancelled_joins.py"),
+        str(SUPPORT / "cancelled_joins.py"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parent.parent}"},
+        env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parent.parent}"},
     )
     try:
         async with asyncio.timeout(100):

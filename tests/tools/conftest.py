@@ -1,30 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-import time
 
 import pytest
 from door_calls import DOORS, KNOCK
 
 from piopiy_lab import VoiceAgent, offline_stack, simulate
-
-MISSING = None
-try:
-    import espeakng_loader  # noqa: F401 - only whether it is there
-    import pocketsphinx  # noqa: F401
-except ImportError as error:
-    MISSING = f"{error}: pip install 'piopiy-lab[offline]'"
-    if os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
-        raise
-
-
-def pytest_collection_modifyitems(items):
-    if MISSING:
-        for item in items:
-            if "tests/tools" in str(item.path):
-                item.add_marker(pytest.mark.skip(reason=MISSING))
 
 
 @pytest.fixture
@@ -60,18 +41,3 @@ def run():
         return asyncio.run(simulate(create_session, caller, **options))
 
     return run
-
-
-@pytest.fixture
-def no_leftovers():
-    """Fail when a live call leaves threads behind."""
-    from piopiy_lab.hosting import live_call
-
-    before = set(threading.enumerate())
-    yield
-    live_call.hang_up_all()
-    deadline = time.monotonic() + 5
-    while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
-        for thread in left:
-            thread.join(0.1)
-    assert not left

@@ -29,7 +29,7 @@ except ImportError as error:
         raise
     pytest.skip(f"{error}: pip install 'piopiy-lab[mcp]'", allow_module_level=True)
 
-SERVER = str(Path(__file__).with_name("mcp_server.py"))
+SERVER = str(Path(__file__).parents[1] / "support" / "mcp_server.py")
 ASK = {
     "what is the weather": calls_tool("weather", city="Chennai"),
     "break it": calls_tool("breaks"),

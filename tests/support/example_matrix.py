@@ -1,7 +1,8 @@
 """The documentation's examples and what stands in for their providers: one list for every matrix.
 
 Each example runs unchanged on a scripted caller and through the loopback platform
-(``telephony/test_piopiy_alias.py``), and on the microphone (``test_examples_on_microphone.py``).
+(``piopiy_alias/test_piopiy_alias.py``), and on the microphone
+(``realtime/transports/test_examples_on_microphone.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from piopiy_lab.offline import offline_realtime
 from piopiy_lab.offline.tts import EspeakTTSService
 from piopiy_lab.sound import speech
 
-EXAMPLES = Path(__file__).parent / "examples_piopiy"
+EXAMPLES = Path(__file__).parents[1] / "examples_piopiy"
 NAMES = [
     "basic",
     "tools",
@@ -36,7 +37,7 @@ def piopiy_names(monkeypatch):
     """Let ``import piopiy`` work, and keys be found; nothing of it is left afterwards."""
     for name in ("DEEPGRAM", "OPENAI", "CARTESIA"):
         monkeypatch.setenv(f"{name}_API_KEY", "sk-none")
-    monkeypatch.setenv("WEATHER_MCP_SERVER", str(EXAMPLES.parent / "tools" / "mcp_server.py"))
+    monkeypatch.setenv("WEATHER_MCP_SERVER", str(Path(__file__).with_name("mcp_server.py")))
     assert piopiy_alias.enable()
     yield
     piopiy_alias.disable()

@@ -13,7 +13,7 @@ from pipecat.observers.base_observer import BaseObserver
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 

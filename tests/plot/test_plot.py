@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,7 @@ def test_no_pyplot_and_no_rcparams() -> None:
         "assert 'IPython' not in sys.modules\n"
         "sys.stdout.buffer.write(png)\n"
     )
-    here = __file__.rpartition("/")[0] or "."
+    here = Path(__file__).parents[1] / "support"  # hand_made_call
     run = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=True)
     from PIL import Image
 

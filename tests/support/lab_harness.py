@@ -211,7 +211,7 @@ class Chrome:
                 ],
                 ignore_default_args=["--mute-audio", "--enable-automation"],
                 permissions=["microphone"],
-                # Not to the sound card of tests/audio, if it is there: PulseAudio keeps up to two
+                # Not to tests/realtime's sound card, if it is there: PulseAudio keeps up to two
                 # seconds for Chromium, so what a page plays would be heard that much later.
                 env={k: v for k, v in os.environ.items() if not k.startswith("PULSE_")}
                 | {"PULSE_SERVER": "unix:/nonexistent"},

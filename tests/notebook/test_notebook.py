@@ -37,7 +37,7 @@ def run(*cells: str, startup: str = SETUP) -> list[NotebookNode]:
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in (startup, *cells)]
     )
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1] / "support")  # hand_made_call
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = here if before is None else f"{here}{os.pathsep}{before}"
     try:
@@ -62,8 +62,8 @@ def cells() -> list[NotebookNode]:
         "first = display.cell_key()\nimport sys\n'matplotlib.pyplot' in sys.modules",  # 5
         "call = running_call()\ndisplay.show(call)\nend(call)",  # 6: over before its cell is
         "[t.name for t in threading.enumerate() if t.name == 'piopiy-call-view']",  # 7
-        "%load_ext piopiy_lab.notebook.extension\n"  # 8
-        "extension.install(), extension.in_notebook()",
+        "%load_ext piopiy_lab.notebook.extension\n"
+        "extension.install(), extension.in_notebook()",  # 8
         "from IPython import get_ipython\n"
         "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
         "first, display.cell_key()",  # 9
