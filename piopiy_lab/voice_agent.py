@@ -14,7 +14,6 @@ from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 
-from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -34,6 +33,7 @@ from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used, name_servi
 from piopiy_lab.pipeline.run import AgentRun
 from piopiy_lab.services.realtime import find_mode
 from piopiy_lab.session.session import Session, current_session
+from piopiy_lab.session.targets import check_target
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.tools.mcp import MCPConnections
 from piopiy_lab.tools.mcp_stderr import redirect_stderr

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events as ev
 from piopiy_lab.call.command_port import CommandPort as CommandPort
 from piopiy_lab.call.record import CallRecord
-from piopiy_lab.call.targets import check_target
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallEndedError, CallError
+from piopiy_lab.errors import CallEndedError, CallError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.session import commands
 from piopiy_lab.sound.recording import SampleSource
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: How long Ctrl-C in join() waits for the call to end before it is raised again, in seconds.
 HANG_UP_WAIT_SECS = 5.0
-#: The keys of a phone.
-KEYS = "0123456789*#"
 
 
 class Call(CallRecord):
@@ -99,7 +97,7 @@ class Call(CallRecord):
     def hang_up(self) -> None:
         """End the call. Returns at once; does nothing after the end."""
         if self._port is not None and not self._over:
-            self._port.hang_up()
+            self._port.send(commands.HangUp())
 
     def say(self, text: str) -> None:
         """Let the agent speak the text. Returns at once.
@@ -109,8 +107,7 @@ class Call(CallRecord):
             ArgumentTypeError: It is no text.
             CallEndedError: The call is over.
         """
-        _check_text("say", text)
-        self._running("say").say(text)
+        self._send(commands.Say(text))
 
     def user_says(self, text: str) -> None:
         """Give the agent a typed user turn. Returns at once.
@@ -120,8 +117,7 @@ class Call(CallRecord):
             ArgumentTypeError: It is no text.
             CallEndedError: The call is over.
         """
-        _check_text("user_says", text)
-        self._running("user_says").user_says(text)
+        self._send(commands.UserSays(text))
 
     def press(self, digits: str) -> None:
         """Press keys of the phone for the caller. Returns at once.
@@ -134,10 +130,7 @@ class Call(CallRecord):
             ArgumentTypeError: It is no text.
             CallEndedError: The call is over.
         """
-        _check_text("press", digits)
-        if strange := sorted(set(digits) - set(KEYS)):
-            raise ArgumentError(f"press({digits!r}): there is no key {strange[0]!r}; give {KEYS}")
-        self._running("press").press(digits)
+        self._send(commands.Press(digits))
 
     def interrupt(self) -> None:
         """Stop what the agent says and thinks. Returns at once.
@@ -145,7 +138,7 @@ class Call(CallRecord):
         Raises:
             CallEndedError: The call is over.
         """
-        self._running("interrupt").interrupt()
+        self._send(commands.Interrupt())
 
     def mute(self, muted: bool = True) -> None:
         """Close (or open) the user's side. Returns at once.
@@ -153,7 +146,7 @@ class Call(CallRecord):
         Raises:
             CallEndedError: The call is over.
         """
-        self._running("mute").mute(bool(muted))
+        self._send(commands.Mute(bool(muted)))
 
     def tune(self, **settings: float) -> None:
         """Change detector and turn settings, ``tune(stop_secs=0.3)`` say. Returns at once.
@@ -162,9 +155,7 @@ class Call(CallRecord):
             ArgumentError: No setting was given, or one is unknown or out of its range.
             CallEndedError: The call is over.
         """
-        if not settings:
-            raise ArgumentError("tune() was given no setting; for example tune(stop_secs=0.3)")
-        self._running("tune").tune(**settings)
+        self._send(commands.Tune(settings))
 
     def switch_service(self, service: Any) -> None:
         """Make another service of a switcher the active one. Returns at once.
@@ -180,7 +171,7 @@ class Call(CallRecord):
             CallError: No VoiceAgent is running yet.
             CallEndedError: The call is over.
         """
-        self._running("switch_service").switch_service(service)
+        self._send(commands.SwitchService(service))
 
     def transfer(self, to: str) -> None:
         """Hand the caller over to another number. Returns at once.
@@ -197,8 +188,7 @@ class Call(CallRecord):
             ArgumentError: It is none of these.
             CallEndedError: The call is over.
         """
-        target = check_target(to)
-        self._running("transfer").transfer(target)
+        self._send(commands.Transfer(to))
 
     # --- waiting ----------------------------------------------------------------------------
 
@@ -309,17 +299,10 @@ class Call(CallRecord):
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _running(self, command: str) -> CommandPort:
+    def _send(self, command: commands.Command) -> None:
         if self._port is None or self._over:
             reason = f" ({self.end_reason})" if self.end_reason else ""
             raise CallEndedError(
-                f"{command}(): call {self.call_id} has ended{reason}; start another one"
+                f"{command.verb}(): call {self.call_id} has ended{reason}; start another one"
             )
-        return self._port
-
-
-def _check_text(command: str, text: object) -> None:
-    if not isinstance(text, str):
-        raise ArgumentTypeError(f"{command}() takes a text, not {type(text).__name__} {text!r}")
-    if not text.strip():
-        raise ArgumentError(f"{command}() was given {text!r}; give it something to say")
+        self._port.send(command)

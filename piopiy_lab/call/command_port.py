@@ -5,44 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from piopiy_lab.session.commands import Command
+
 
 class CommandPort(Protocol):
-    """Whoever runs the call. Its methods are thread-safe and return at once."""
+    """Whoever runs the call. Thread-safe; nothing here waits for the call."""
 
-    def hang_up(self) -> None:
-        """End the call with the reason "hung_up"."""
-        ...
+    def send(self, command: Command) -> None:
+        """Let a command happen soon; what the call can't follow is refused here and now.
 
-    def say(self, text: str) -> None:
-        """Let the agent speak the text."""
-        ...
-
-    def user_says(self, text: str) -> None:
-        """Give the agent a typed user turn."""
-        ...
-
-    def press(self, digits: str) -> None:
-        """Press keys for the caller."""
-        ...
-
-    def interrupt(self) -> None:
-        """Stop the agent's speech and thought."""
-        ...
-
-    def tune(self, **settings: float) -> None:
-        """Change detector and turn settings."""
-        ...
-
-    def switch_service(self, service: Any) -> None:
-        """Make a service, or the one of that name, the active one."""
-        ...
-
-    def transfer(self, to: str) -> None:
-        """Hand the caller over to another number, once the agent has finished speaking."""
-        ...
-
-    def mute(self, muted: bool) -> None:
-        """Close or open the user's side."""
+        Raises:
+            CallError: No VoiceAgent is running yet, or this end of the call takes no such command.
+            ArgumentError: A setting or service that the call doesn't have.
+            ServiceError: The service can no longer do its job.
+        """
         ...
 
     @property

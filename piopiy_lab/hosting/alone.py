@@ -51,7 +51,7 @@ async def run_alone(start: Callable[[], Awaitable[None]]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        host.hang_up()
+        host.end("hung_up")
         await asyncio.wait((task,), timeout=HANG_UP_SECS)
         raise
     host.call.raise_for_error()

@@ -7,16 +7,16 @@ loop, and shows in the event log when it has happened.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from piopiy_lab.errors import ArgumentError, CallControlError, CallError
-from piopiy_lab.session.session import Session
+from piopiy_lab.errors import CallError
+from piopiy_lab.session.commands import Command, HangUp, Mute
+from piopiy_lab.session.session import Act, RunningAgent, Session
 
 
 class CallCommands:
-    """The ``CommandPort`` of one running call; ``runner.CallHost`` is one."""
+    """The ``CommandPort`` of one running call; ``host.CallHost`` is one."""
 
     def __init__(self, call_on_loop: Callable[..., Any]) -> None:
         """Take the way to the session's loop: a function that calls another one there soon."""
@@ -25,7 +25,7 @@ class CallCommands:
         self._error: BaseException | None = None  # what ended the call badly; by the runner
         self._pending_end: str | None = None  # a hang-up that came before there was a session
         self.pending_mute = False  # a mute that came before there was a session
-        self._commands: set[asyncio.Task[Any]] = set()  # the loop holds its tasks only weakly
+        self._commands: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
 
     @property
     def error(self) -> BaseException | None:
@@ -50,10 +50,6 @@ class CallCommands:
             return {}
         return session.latest_agent.services
 
-    def hang_up(self) -> None:
-        """End the call."""
-        self.end("hung_up")
-
     def end(self, reason: str, error: BaseException | None = None) -> None:
         """Ask for the end, for a reason; from any thread."""
 
@@ -65,77 +61,42 @@ class CallCommands:
 
         self._call_on_loop(end)
 
-    def say(self, text: str) -> None:
-        """Let the agent speak."""
-        self._command("say", lambda agent: agent.say(text))
-
-    def user_says(self, text: str) -> None:
-        """Give the agent a typed user turn."""
-        self._command("user_says", lambda agent: agent.user_says(text))
-
-    def press(self, digits: str) -> None:
-        """Press keys for the caller."""
-        self._command("press", lambda agent: agent.press(digits))
-
-    def interrupt(self) -> None:
-        """Stop the agent's speech and thought."""
-        self._command("interrupt", lambda agent: agent.interrupt())
-
-    def tune(self, **settings: float) -> None:
-        """Change detector and turn settings."""
-        if not settings:
-            raise ArgumentError("tune() without settings: tune(stop_secs=0.3), say")
-        self._running_agent("tune").check_tune(settings)
-        self._command("tune", lambda agent: agent.tune(settings))
-
-    def switch_service(self, service: Any) -> None:
-        """Switch to another service of a switcher.
+    def send(self, command: Command) -> None:
+        """Let a command happen on the session's loop; what the call can't follow is refused here.
 
         Raises:
-            ArgumentError: There is no such service in a switcher of the call.
-            ServiceError: It can no longer do its job.
+            CallError: No VoiceAgent is running yet.
+            ArgumentError: A setting or service that the call doesn't have.
+            ServiceError: The service can no longer do its job.
         """
-        self._running_agent("switch_service").check_switch(service)
-        self._command("switch_service", lambda agent: agent.switch_service(service))
+        match command:
+            case HangUp():
+                self.end("hung_up")
+            case Mute(muted=muted):
+                self._call_on_loop(self._mute, muted)
+            case _:
+                agent = self._running_agent(command.verb)
+                self._call_on_loop(self._start, agent, agent.prepare(command))
 
-    def transfer(self, to: str) -> None:
-        """Hand the caller over; a refusal is in the log, and the call goes on."""
+    def _mute(self, muted: bool) -> None:
+        if self.session is None:  # as soon as there is one
+            self.pending_mute = muted
+        else:
+            self.session.mute(muted)
 
-        async def transfer(agent: Any) -> None:
-            with contextlib.suppress(CallControlError):
-                await agent.transfer(to, "command")
-
-        self._command("transfer", transfer)
-
-    def mute(self, muted: bool) -> None:
-        """Close or open the user's side, now or as soon as there is one."""
-
-        def mute() -> None:
-            if self.session is None:
-                self.pending_mute = muted
-            else:
-                self.session.mute(muted)
-
-        self._call_on_loop(mute)
-
-    def _running_agent(self, what: str) -> Any:
+    def _running_agent(self, verb: str) -> RunningAgent:
         session = self.session
         agents = [] if session is None else session.agents
         if not agents:
             raise CallError(
-                f"{what}: no VoiceAgent is running in this call yet; wait until call.state is "
+                f"{verb}: no VoiceAgent is running in this call yet; wait until call.state is "
                 "'listening'"
             )
         return agents[-1]
 
-    def _command(self, what: str, command: Callable[[Any], Any]) -> None:
-        self._running_agent(what)
-
-        def start() -> None:
-            agents = [] if self.session is None else self.session.agents
-            if agents:
-                task = asyncio.get_running_loop().create_task(command(agents[-1]))
-                self._commands.add(task)
-                task.add_done_callback(self._commands.discard)
-
-        self._call_on_loop(start)
+    def _start(self, agent: RunningAgent, act: Act) -> None:
+        if self.session is None or agent not in self.session.agents:
+            return  # it has ended meanwhile
+        task = asyncio.get_running_loop().create_task(act())
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)

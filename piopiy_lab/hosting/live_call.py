@@ -26,7 +26,7 @@ EXIT_SECS = 5.0
 
 #: The calls that run now. The loop thread's own end at exit comes after theirs.
 _running: Started[CallHost] = Started(
-    CallHost.hang_up, lambda host, secs: host.call.join(secs), EXIT_SECS
+    lambda host: host.end("hung_up"), lambda host, secs: host.call.join(secs), EXIT_SECS
 )
 
 

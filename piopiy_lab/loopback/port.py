@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from piopiy_lab.errors import CallError
+from piopiy_lab.session.commands import Command, HangUp
 
 
 class Ended(Protocol):
@@ -34,44 +35,15 @@ class CallerPort:
         """What ended the call badly."""
         return self._call.error
 
-    def hang_up(self) -> None:
-        """End the call."""
+    def send(self, command: Command) -> None:
+        """End the call; every other command is refused.
+
+        Raises:
+            CallError: It is another command.
+        """
+        if not isinstance(command, HangUp):
+            raise CallError(
+                f"{command.verb}(): this is the caller's end of a call; command the agent's, "
+                "which is in the agent's calls"
+            )
         self._call.end_soon("hung_up")
-
-    def say(self, text: str) -> None:
-        """Not from here."""
-        self._refuse("say")
-
-    def user_says(self, text: str) -> None:
-        """Not from here."""
-        self._refuse("user_says")
-
-    def press(self, digits: str) -> None:
-        """Not from here."""
-        self._refuse("press")
-
-    def interrupt(self) -> None:
-        """Not from here."""
-        self._refuse("interrupt")
-
-    def tune(self, **settings: float) -> None:
-        """Not from here."""
-        self._refuse("tune")
-
-    def switch_service(self, service: Any) -> None:
-        """Not from here."""
-        self._refuse("switch_service")
-
-    def mute(self, muted: bool) -> None:
-        """Not from here."""
-        self._refuse("mute")
-
-    def transfer(self, to: str) -> None:
-        """Not from here."""
-        self._refuse("transfer")
-
-    def _refuse(self, command: str) -> NoReturn:
-        raise CallError(
-            f"{command}(): this is the caller's end of a call; command the agent's, which is in "
-            "the agent's calls"
-        )

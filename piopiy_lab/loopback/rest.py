@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from piopiy_lab.call.targets import check_target
 from piopiy_lab.loopback.phone_call import PhoneCall
+from piopiy_lab.session.targets import check_target
 
 #: Longest body that is read, in bytes.
 MAX_BODY = 64 * 1024

@@ -1,15 +1,16 @@
 """One run of a VoiceAgent: its pipeline from start to end, and the commands that act on it.
 
-Runs on the session's loop. The methods that a Call's commands reach (``say``, ``interrupt``, ...)
-must be called there too; those that user code reaches (``replace_instructions``, ``offer``) may be
-called from any thread.
+Runs on the session's loop. What a Call or user code reaches may be called from any thread:
+``prepare``, ``switch_service``, ``replace_instructions`` and ``offer``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -33,6 +34,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events
+from piopiy_lab.errors import CallControlError
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
 from piopiy_lab.pipeline.chain import (
@@ -53,7 +55,17 @@ from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request, line_request
 from piopiy_lab.session import transferring
-from piopiy_lab.session.session import Session, TransportSettings, room_only
+from piopiy_lab.session.commands import (
+    AgentCommand,
+    Interrupt,
+    Press,
+    Say,
+    SwitchService,
+    Transfer,
+    Tune,
+    UserSays,
+)
+from piopiy_lab.session.session import Act, Session, TransportSettings, room_only
 from piopiy_lab.tools import Tool, register_with
 
 
@@ -117,7 +129,7 @@ class AgentRun:
             session.notice(f"telecmi_params: {', '.join(ignored)} act on the phone only")
         self.transport = session.open_transport(session, settings)
         self._turns = strategies_of(parts)
-        self._queueing: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
+        self._acting: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()
         self._tuning = Tuning(self._chain.analyzer, self._turns)
@@ -263,7 +275,36 @@ class AgentRun:
         ] or ["the pipeline"]
         self._session.end("error", not_ready(waiting, READY_SECS))
 
-    # --- commands, on the session's loop -----------------------------------------------------
+    # --- commands ----------------------------------------------------------------------------
+
+    def prepare(self, command: AgentCommand) -> Act:
+        """Check a command and return what does it, on the session's loop; any thread.
+
+        Raises:
+            ArgumentError: A setting or service that this call doesn't have.
+            ServiceError: The service can no longer do its job.
+        """
+        match command:
+            case Say(text=text):
+                return partial(self.say, text)
+            case UserSays(text=text):
+                return partial(self.user_says, text)
+            case Press(digits=digits):
+                return partial(self._press, digits)
+            case Interrupt():
+                return partial(self._interrupt, "command")
+            case Transfer(to=to):
+                return partial(self._transfer_if_possible, to)
+            case Tune(settings=settings):
+                self._tuning.check(settings)
+                return partial(self._tune, settings)
+            case SwitchService(service=wanted):
+                service = self.switchboard.find(wanted)
+                if service is None:
+                    return partial(self._nothing_switched, wanted)
+                return partial(self._worker.queue_frame, SwitchRequestFrame(service=service))
+
+    # --- what they do, on the session's loop -------------------------------------------------
 
     async def say(self, text: str, *, in_context: bool = True) -> None:
         """Speak a text, after what is being spoken; a realtime model is asked to.
@@ -321,64 +362,47 @@ class AgentRun:
         if self._session.reason is None:
             await transferring.transfer(self._session, to, cause)
 
-    async def press(self, digits: str) -> None:
+    async def _press(self, digits: str) -> None:
         """Press keys for the caller, as if they came from the phone."""
         for digit in digits:
             await self.transport.input().push_frame(InputDTMFFrame(button=KeypadEntry(digit)))
 
-    def check_switch(self, wanted: Any) -> None:
-        """Check what :meth:`switch_service` is asked for; any thread.
+    async def _transfer_if_possible(self, to: str) -> None:
+        with contextlib.suppress(CallControlError):  # the log has it, and the call goes on
+            await self.transfer(to, "command")
 
-        Raises:
-            ArgumentError: There is no such service in a switcher of this call.
-            ServiceError: It can no longer do its job.
-        """
-        self.switchboard.find(wanted)
-
-    async def switch_service(self, wanted: Any) -> None:
-        """Ask for another service of a switcher; from any thread or event loop."""
-        service = self.switchboard.find(wanted)
-        if service is None:
-
-            def notice() -> None:
-                self._session.notice(
-                    f"switch_service({wanted if isinstance(wanted, str) else wanted.name!r}): a "
-                    "replacement stands in its switcher's place, so nothing was switched"
-                )
-
-            self._on_loop(notice)
-            return
-        request = SwitchRequestFrame(service=service)
-        if threading.get_ident() == self._thread:  # in its order among what else is queued
-            await self._worker.queue_frame(request)
-        else:
-            self._on_loop(lambda: self._queue_soon(request))
-
-    async def interrupt(self) -> None:
-        """Stop the agent's speech and thought."""
-        await self._interrupt("command")
+    async def _nothing_switched(self, wanted: Any) -> None:
+        self._session.notice(
+            f"switch_service({wanted if isinstance(wanted, str) else wanted.name!r}): a "
+            "replacement stands in its switcher's place, so nothing was switched"
+        )
 
     async def _interrupt(self, cause: str) -> None:
         self._observer.next_cause = cause
         await self._worker.queue_frame(InterruptionFrame())
 
-    async def tune(self, settings: Mapping[str, float]) -> None:
-        """Change detector and turn settings; checked by the caller with :func:`check_tune`."""
+    async def _tune(self, settings: Mapping[str, float]) -> None:
+        """Change detector and turn settings, checked ones."""
         old, params = self._tuning.apply(settings)
         if params is not None:
             await self._worker.queue_frame(VADParamsUpdateFrame(params=params))
         session = self._session
         session.log.append(events.SettingsChanged(at=session.now(), old=old, new=dict(settings)))
 
-    def check_tune(self, settings: Mapping[str, Any]) -> None:
-        """Check settings for :meth:`tune`; any thread.
+    # --- changes from user code, any thread --------------------------------------------------
+
+    async def switch_service(self, wanted: Any) -> None:
+        """Ask for another service of a switcher; from any thread or event loop.
 
         Raises:
-            ArgumentError: Unknown, out of range, or nothing there that has the setting.
+            ArgumentError: There is no such service in a switcher of this call.
+            ServiceError: It can no longer do its job.
         """
-        self._tuning.check(settings)
-
-    # --- changes from user code, any thread --------------------------------------------------
+        switch = self.prepare(SwitchService(wanted))
+        if self._here():  # in its order among what else is queued
+            await switch()
+        else:
+            self._on_loop(lambda: self._soon(switch()))
 
     def replace_instructions(self, old: str, new: str) -> None:
         """Give the LLM other instructions from its next turn on."""
@@ -392,7 +416,7 @@ class AgentRun:
             session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
             if self._parts.mode != "cascaded":
                 delta = LLMSettings(system_instruction=new)
-                self._queue_soon(LLMUpdateSettingsFrame(delta=delta))
+                self._soon(self._worker.queue_frame(LLMUpdateSettingsFrame(delta=delta)))
 
         self._on_loop(replace)
 
@@ -403,17 +427,20 @@ class AgentRun:
             self._register(tool)
             self._context.set_tools(offered)
             if self._parts.mode != "cascaded":  # it is told, for it reads no context per turn
-                self._queue_soon(LLMSetToolsFrame(tools=offered))
+                self._soon(self._worker.queue_frame(LLMSetToolsFrame(tools=offered)))
 
         self._on_loop(offer)
 
-    def _queue_soon(self, frame: Frame) -> None:
-        task = self._loop.create_task(self._worker.queue_frame(frame))
-        self._queueing.add(task)
-        task.add_done_callback(self._queueing.discard)
+    def _soon(self, act: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(act)
+        self._acting.add(task)
+        task.add_done_callback(self._acting.discard)
+
+    def _here(self) -> bool:
+        return threading.get_ident() == self._thread
 
     def _on_loop(self, function: Callable[[], None]) -> None:
-        if threading.get_ident() == self._thread:
+        if self._here():
             function()
         else:
             self._loop.call_soon_threadsafe(function)

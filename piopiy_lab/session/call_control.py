@@ -20,7 +20,7 @@ class CallControl(Protocol):
         """Hand the caller over to a number, and return when the platform has done so.
 
         Args:
-            to: A number as :func:`~piopiy_lab.call.targets.check_target` returns it.
+            to: A number as :func:`~piopiy_lab.session.targets.check_target` returns it.
 
         Raises:
             CallControlError: The platform refused, nobody took the call, or it could not be asked.

@@ -10,7 +10,7 @@ A plain thread (an audio callback) sees no context: never read it there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
+from piopiy_lab.session.commands import AgentCommand
 from piopiy_lab.sound.recorder import Recorder
 
 #: The room's LiveKit URL, its token and its name, set per running session on the phone, as the
@@ -31,14 +32,27 @@ ROOM_CTX: ContextVar[str | None] = ContextVar("ROOM_CTX", default=None)
 _current: ContextVar[Session | None] = ContextVar("piopiy_lab_session", default=None)
 
 
+#: Does what a command asks for, on the session's loop; made by :meth:`RunningAgent.prepare`.
+Act = Callable[[], Coroutine[Any, Any, None]]
+
+
 class RunningAgent(Protocol):
-    """What a session knows of a VoiceAgent that is running in it."""
+    """What a session, and whoever runs it, knows of a VoiceAgent that is running in it."""
 
     agent: Any
 
     @property
     def services(self) -> Mapping[str, Any]:
         """Names to services."""
+        ...
+
+    def prepare(self, command: AgentCommand) -> Act:
+        """Check a command and return what does it; any thread.
+
+        Raises:
+            ArgumentError: A setting or service that this call doesn't have.
+            ServiceError: The service can no longer do its job.
+        """
         ...
 
     async def stop(self, *, graceful: bool) -> None:

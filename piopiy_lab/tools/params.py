@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from pipecat.services.llm_service import FunctionCallParams
 
-from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import CallError
+from piopiy_lab.session.targets import check_target
 
 
 class ToolHost(Protocol):

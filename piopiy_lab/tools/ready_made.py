@@ -12,8 +12,8 @@ from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 
-from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.session.targets import check_target
 from piopiy_lab.tools.params import ToolCallParams
 
 

@@ -16,6 +16,7 @@ from piopiy_lab.errors import (
     ServiceError,
 )
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.session import commands
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.sound.recording import Recording
 
@@ -26,20 +27,14 @@ class FakePort:
     """Takes commands down and ends the call when it is told to."""
 
     def __init__(self) -> None:
-        self.commands: list[tuple[Any, ...]] = []
+        self.commands: list[commands.Command] = []
         self.agent = object()
         self.services = {"stt": "fake stt", "llm": "fake llm"}
         self.error: BaseException | None = None
         self.loop_thread_ident: int | None = None
 
-    def __getattr__(self, name: str):
-        if name.startswith("_"):
-            raise AttributeError(name)
-
-        def command(*args: Any, **settings: Any) -> None:
-            self.commands.append((name, *args, *settings.items()))
-
-        return command
+    def send(self, command: commands.Command) -> None:
+        self.commands.append(command)
 
 
 class Running:
@@ -91,14 +86,14 @@ def test_commands_reach_the_port_while_it_runs(running: Running):
     call.transfer("+91 80 1234 5678")
     call.hang_up()
     assert running.port.commands == [
-        ("say", "Hello"),
-        ("user_says", "two people"),
-        ("interrupt",),
-        ("tune", ("stop_secs", 0.3)),
-        ("switch_service", "llm"),
-        ("mute", True),
-        ("transfer", "+918012345678"),
-        ("hang_up",),
+        commands.Say("Hello"),
+        commands.UserSays("two people"),
+        commands.Interrupt(),
+        commands.Tune({"stop_secs": 0.3}),
+        commands.SwitchService("llm"),
+        commands.Mute(True),
+        commands.Transfer("+918012345678"),
+        commands.HangUp(),
     ]
     assert call.agent is running.port.agent
     assert call.services["stt"] == "fake stt"
@@ -107,7 +102,7 @@ def test_commands_reach_the_port_while_it_runs(running: Running):
 def test_after_the_end_commands_say_so_and_hang_up_does_nothing(running: Running):
     running.end("idle_timeout")
     call = running.call
-    commands = [
+    told = [
         lambda: call.say("Hello"),
         lambda: call.user_says("two"),
         call.interrupt,
@@ -116,7 +111,7 @@ def test_after_the_end_commands_say_so_and_hang_up_does_nothing(running: Running
         call.mute,
         lambda: call.transfer("204"),
     ]
-    for command in commands:
+    for command in told:
         with pytest.raises(CallEndedError, match=r"sim-1 has ended \(idle_timeout\)"):
             command()
     call.hang_up()
@@ -131,7 +126,7 @@ def test_arguments_are_checked_at_once(running: Running):
         call.user_says(3)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="transfer to 'Anna': that is no number"):
         call.transfer("Anna")
-    with pytest.raises(ArgumentError, match="stop_secs"):
+    with pytest.raises(ArgumentError, match=r"tune\(\) was given no setting; .*stop_secs"):
         call.tune()
     with pytest.raises(CallError, match="a panel needs a notebook's kernel"):
         call.panel()
@@ -252,7 +247,7 @@ def test_ctrl_c_in_join_hangs_up(running: Running, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(running.call._over, "block", block)
     with pytest.raises(KeyboardInterrupt):
         running.call.join()
-    assert running.port.commands == [("hang_up",)]
+    assert running.port.commands == [commands.HangUp()]
     assert waits == [None, 5.0]
 
 

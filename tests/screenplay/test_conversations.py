@@ -16,6 +16,7 @@ from piopiy_lab.errors import (
     SavedCallError,
     ScreenplayError,
 )
+from piopiy_lab.session.commands import Interrupt, Tune
 from piopiy_lab.session.session import current_session
 from piopiy_lab.sound import speech
 
@@ -144,7 +145,7 @@ def test_the_agent_says_what_it_is_told(booking):
 
 
 def test_the_agent_is_interrupted_by_command(booking):
-    during = after(1.0, lambda agent: agent.interrupt())
+    during = after(1.0, lambda agent: agent.prepare(Interrupt())())
     call = run(booking(during), Caller().waits(6))
     greeting = call.transcript[0]
     assert greeting.interrupted
@@ -153,7 +154,9 @@ def test_the_agent_is_interrupted_by_command(booking):
 
 
 def test_tuning_acts_on_the_running_call(booking):
-    during = after(4.0, lambda agent: agent.tune({"stop_secs": 0.5, "incomplete_wait_secs": 0.7}))
+    during = after(
+        4.0, lambda agent: agent.prepare(Tune({"stop_secs": 0.5, "incomplete_wait_secs": 0.7}))()
+    )
     caller = Caller().hears_greeting().waits(1).says("a table for two tomorrow at seven")
     call = run(booking(during), caller.hears_reply())
     call.raise_for_error()
@@ -168,7 +171,7 @@ def test_a_number_of_words_to_interrupt_can_be_tuned(booking):
     caller = Caller().interrupts("yes", after=0.6).hears_reply()
     by_voice = run(booking(), caller)
     assert by_voice.transcript[0].interrupted
-    tune = after(0.3, lambda agent: agent.tune({"min_words": 2}))
+    tune = after(0.3, lambda agent: agent.prepare(Tune({"min_words": 2}))())
     spared = run(booking(tune), caller)
     assert not spared.transcript[0].interrupted
     stopped = run(booking(tune), Caller().interrupts("a table for two", after=0.6).hears_reply())
@@ -185,7 +188,7 @@ def test_a_number_of_words_that_is_none_is_refused(booking, count):
 
     async def try_it(run):
         with pytest.raises(ArgumentError, match="whole number from 0 to 20"):
-            run.check_tune({"min_words": count})
+            run.prepare(Tune({"min_words": count}))
         refused.append(count)
 
     run(booking(after(0.5, try_it)), Caller().waits(1))

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate, start_call
-from piopiy_lab.call.targets import check_target
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, CallError
 from piopiy_lab.session.session import current_session
+from piopiy_lab.session.targets import check_target
 
 GREETING = "Hello, this is the desk, one moment please."
 

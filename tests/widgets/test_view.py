@@ -10,6 +10,7 @@ from piopiy_lab import Call
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentTypeError, CallEndedError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.session import commands
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.widgets import Panel, ServiceSwitch, Transcript, VADPlot
 from piopiy_lab.widgets.commands import obey
@@ -20,14 +21,14 @@ class Port:
     """Takes a call's commands down."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple] = []
+        self.asked: list[commands.Command] = []
         self.agent = type("Agent", (), {"instructions": "Be kind."})()
         self.error = None
         self.services = {"stt": "A", "tts": "B"}
         self.loop_thread_ident = None
 
-    def __getattr__(self, name: str):
-        return lambda *args, **options: self.asked.append((name, *args, *options.items()))
+    def send(self, command: commands.Command) -> None:
+        self.asked.append(command)
 
 
 @pytest.fixture
@@ -59,13 +60,13 @@ def test_nothing_is_sent_before_a_page_says_hello(running, monkeypatch):
 def test_commands_reach_the_call(running):
     call, port, _ = running
     for message, asked in [
-        ({"kind": "say", "text": "Hello."}, ("say", "Hello.")),
-        ({"kind": "user_says", "text": "hi"}, ("user_says", "hi")),
-        ({"kind": "press", "digits": "12#"}, ("press", "12#")),
-        ({"kind": "mute", "muted": True}, ("mute", True)),
-        ({"kind": "tune", "settings": {"stop_secs": 0.3}}, ("tune", ("stop_secs", 0.3))),
-        ({"kind": "interrupt"}, ("interrupt",)),
-        ({"kind": "hang_up"}, ("hang_up",)),
+        ({"kind": "say", "text": "Hello."}, commands.Say("Hello.")),
+        ({"kind": "user_says", "text": "hi"}, commands.UserSays("hi")),
+        ({"kind": "press", "digits": "12#"}, commands.Press("12#")),
+        ({"kind": "mute", "muted": True}, commands.Mute(True)),
+        ({"kind": "tune", "settings": {"stop_secs": 0.3}}, commands.Tune({"stop_secs": 0.3})),
+        ({"kind": "interrupt"}, commands.Interrupt()),
+        ({"kind": "hang_up"}, commands.HangUp()),
     ]:
         assert obey(call, message) is None
         assert port.asked[-1] == asked
