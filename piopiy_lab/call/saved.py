@@ -49,7 +49,7 @@ class CallFolder:
             SavedCallError: The folder exists and isn't empty (with ``overwrite``: is no saved
                 call), or can't be written.
         """
-        self.path = _checked(path, overwrite)
+        self.path: Path = _checked(path, overwrite)
         self._lock = threading.Lock()  # guards _file and _old
         self.error: OSError | None = None  # why meta.json isn't there; written by write_meta()
         self._old: Path | None = None  # the call that was here; written by close()

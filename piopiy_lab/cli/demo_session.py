@@ -18,7 +18,7 @@ async def create_session(call_id):
     await agent.start()
 
 
-caller = (
+caller: Caller = (
     Caller()
     .hears_greeting()
     .says("a table for two tomorrow at eight")

@@ -29,8 +29,8 @@ class Terminal:
             color: False for no colors; True for colors on a tty where NO_COLOR is not set.
         """
         self._stream = sys.stdout if stream is None else stream
-        self.redraws = _shows_codes(self._stream)  # whether a line can be drawn anew
-        self.colored = color and self.redraws and not os.environ.get("NO_COLOR")
+        self.redraws: bool = _shows_codes(self._stream)  # whether a line can be drawn anew
+        self.colored: bool = color and self.redraws and not os.environ.get("NO_COLOR")
 
     def line(self, text: str = "") -> None:
         """Write a line."""

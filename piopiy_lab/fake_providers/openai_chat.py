@@ -64,7 +64,7 @@ class FakeOpenAI(FakeProvider):
         if not token_secs >= 0:
             raise ArgumentError(f"token_secs={token_secs!r}: use seconds, 0 or more")
         self._token_secs = token_secs
-        self.cancelled = 0
+        self.cancelled: int = 0
 
     @property
     def base_url(self) -> str:

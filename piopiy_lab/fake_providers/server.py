@@ -65,9 +65,9 @@ class FakeProvider:
         if not isinstance(key, str) or not key:
             raise ArgumentError("key: give the text that clients must use as their key")
         self.key = key
-        self.scenario = scenario or Scenario()
+        self.scenario: Scenario = scenario or Scenario()
         self.received: list[Received] = []
-        self.connections = 0
+        self.connections: int = 0
         self._port = 0
         self._opened_at = 0.0
         self._runner: web.AppRunner | None = None
@@ -193,7 +193,7 @@ class Connection:
         self, provider: FakeProvider, number: int, socket: web.WebSocketResponse, request: Any
     ) -> None:
         self.number = number
-        self.scenario = provider.scenario
+        self.scenario: Scenario = provider.scenario
         self._provider = provider
         self._socket = socket
         self._transport = request.transport

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.fake_providers.answers import Answers
 from piopiy_lab.fake_providers.hearing import Ear
-from piopiy_lab.fake_providers.recognition import make_recogniser
+from piopiy_lab.fake_providers.recognition import Recogniser, make_recogniser
 from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import Connection, FakeProvider
 from piopiy_lab.offline.replies import ToolCall
@@ -63,9 +63,9 @@ class FakeRealtime(FakeProvider):
         super().__init__(scenario=scenario, key=key)
         if not speed > 0:
             raise ArgumentError(f"speed={speed!r}: use a number above 0")
-        self.recogniser = make_recogniser(hears, phrases, slots)
-        self.answers = Answers(answers, rules)
-        self.voice = find_voice(voice)
+        self.recogniser: Recogniser = make_recogniser(hears, phrases, slots)
+        self.answers: Answers = Answers(answers, rules)
+        self.voice: Voice = find_voice(voice)
         self.speed = speed
 
 

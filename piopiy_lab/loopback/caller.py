@@ -49,7 +49,7 @@ class RoomCaller:
         self.identity = CALLER_IDENTITY
         self.room = room
         self.data: list[tuple[str, bytes]] = []  # topic and payload of what was received
-        self.skipped_secs = 0.0  # time in which a late loop spoke nothing
+        self.skipped_secs: float = 0.0  # time in which a late loop spoke nothing
         self._log = log
         self._recorder = recorder
         self._attributes = attributes

@@ -30,7 +30,7 @@ from piopiy_lab.loopback.room import Room
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 #: Seconds between a client's pings, and without a pong after which it gives its connection up.
 PING_SECS, PING_TIMEOUT_SECS = 5, 15
@@ -47,10 +47,10 @@ class RoomClient:
         """Make the client's side of a room; :meth:`run` lets it in."""
         self.room = room
         self.grant = grant
-        self.identity = grant.identity
-        self.sid = room.new_sid("PA")
-        self.joined_at = int(time.time())
-        self.said_goodbye = False  # the client sent "leave": it won't be back
+        self.identity: str = grant.identity
+        self.sid: str = room.new_sid("PA")
+        self.joined_at: int = int(time.time())
+        self.said_goodbye: bool = False  # the client sent "leave": it won't be back
         self._socket = socket
         self._tracks: dict[str, models.TrackInfo] = {}  # by the client's own track id
         self._cids: dict[str, str] = {}  # media section -> the client's own track id

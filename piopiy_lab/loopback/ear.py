@@ -33,8 +33,8 @@ class Ear:
             log: Where speech and words are written; its clock is the call's.
             recorder: Where the audio goes, on the agent's side.
         """
-        self.heard = Playout(ROOM_RATE)
-        self.dropped_secs = 0.0  # audio that came too late to be heard
+        self.heard: Playout = Playout(ROOM_RATE)
+        self.dropped_secs: float = 0.0  # audio that came too late to be heard
         self._log = log
         self._recorder = recorder
         self._speaking = False

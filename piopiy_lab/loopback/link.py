@@ -82,11 +82,11 @@ class Link:
         Args:
             settings: How well; None for perfectly.
         """
-        self.settings = settings or LinkSettings()
+        self.settings: LinkSettings = settings or LinkSettings()
         seed = self.settings.seed
         self._out = _Way(random.Random(2 * seed))  # to the agent
         self._in = _Way(random.Random(2 * seed + 1))  # from the agent
-        self.is_cut = False
+        self.is_cut: bool = False
         self._restore: asyncio.TimerHandle | None = None
         self._restored = asyncio.Event()
         self._restored.set()

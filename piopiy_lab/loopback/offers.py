@@ -38,7 +38,7 @@ class Offers:
         self._agent_id = agent_id
         self._room_name = room_name
         self._invite = invite
-        self.count = 0  # how many were made
+        self.count: int = 0  # how many were made
 
     async def ring(self, secs: float, answered: asyncio.Event) -> float:
         """Offer the room until an agent is in it.

@@ -84,13 +84,13 @@ class PhoneCall:
         self.from_number, self.to_number = from_number, to_number
         self.metadata = metadata
         self.room = room
-        self.status = "ringing"  # "ringing", "answered" or "ended"
+        self.status: str = "ringing"  # "ringing", "answered" or "ended"
         self.reason: str | None = None  # why it ends; written once, by end()
         self.error: BaseException | None = None
-        self.log = EventLog(clock_from_now())
-        self.recorder = Recorder(RECORDING_RATE, keep=record)
-        self.times = {"created_at": _wall_time()}  # and "answered_at", "ended_at"
-        self.port = CallerPort(self)
+        self.log: EventLog = EventLog(clock_from_now())
+        self.recorder: Recorder = Recorder(RECORDING_RATE, keep=record)
+        self.times: dict[str, str] = {"created_at": _wall_time()}  # and "answered_at", "ended_at"
+        self.port: CallerPort = CallerPort(self)
         meta = {
             "call_id": call_id,
             "agent_id": agent_id,
@@ -103,13 +103,13 @@ class PhoneCall:
         self.log.append(
             events.CallStarted(at=0.0, origin="phone", sample_rate=self.recorder.sample_rate)
         )
-        self.call = Call(self.log, self.recorder, self.port, meta)
+        self.call: Call = Call(self.log, self.recorder, self.port, meta)
         attributes = {
             "sip.callID": call_id,
             "sip.phoneNumber": from_number or "",
             "sip.trunkPhoneNumber": to_number or "",
         }
-        self.caller = RoomCaller(room, self.log, self.recorder, attributes)
+        self.caller: RoomCaller = RoomCaller(room, self.log, self.recorder, attributes)
         self._screenplay = caller
         self._performer = Performer(self.caller, caller)
         self._offers = Offers(dispatcher, agent_id, room.name, self._invite)
@@ -122,7 +122,7 @@ class PhoneCall:
         self._agent_there = asyncio.Event()
         self._agent_gone = asyncio.Event()
         self._gone: asyncio.TimerHandle | None = None  # ends the call if the agent stays away
-        self.hand_over = HandOver(self)
+        self.hand_over: HandOver = HandOver(self)
         self._unsubscribe: Callable[[], None] | None = None
 
     # --- the life of the call -----------------------------------------------------------------

@@ -64,7 +64,7 @@ class LoopbackPlatform:
             agents: Agent ids and their tokens; :meth:`agent_token` adds more.
             link: How good the link between a room and its clients is; perfect if None.
         """
-        self.link = link or LinkSettings()
+        self.link: LinkSettings = link or LinkSettings()
         self.transfer_outcomes: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
         for agent_id, token in (agents or {}).items():

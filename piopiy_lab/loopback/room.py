@@ -49,9 +49,9 @@ class Room:
             link: What its clients' packets go over.
         """
         self.name = name
-        self.sid = f"RM_{name}"
+        self.sid: str = f"RM_{name}"
         self.link = link
-        self.created_at = int(time.time())
+        self.created_at: int = int(time.time())
         self.participants: dict[str, Participant] = {}  # by identity
         self.closed = False
         #: Called with a participant that has joined or left, and whether it is there now.

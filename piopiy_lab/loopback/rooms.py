@@ -18,8 +18,8 @@ from piopiy_lab.loopback.room import Room
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant, TokenError, TokenMint
 
-logger = logging.getLogger(__name__)
-livekit_logger = logging.getLogger("livekit")
+logger: logging.Logger = logging.getLogger(__name__)
+livekit_logger: logging.Logger = logging.getLogger("livekit")
 
 
 def _matters(record: logging.LogRecord) -> bool:

@@ -24,7 +24,7 @@ class WebServer:
             port: Where; 0 for a free port.
         """
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        self.port = port  # the real one after start()
+        self.port: int = port  # the real one after start()
 
     async def start(self) -> None:
         """Listen.

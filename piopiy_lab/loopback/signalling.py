@@ -21,7 +21,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.serving import WebServer
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 #: Where the JSON dialect is served.
 WEBSOCKET_PATH = "/agent"
@@ -64,7 +64,7 @@ class SignallingServer:
         self._web: WebServer | None = None
         self._server: socketio.AsyncServer | None = None
         self._background: set[asyncio.Task[Any]] = set()  # python-engineio's own tasks
-        self.port = 0  # written by the first start()
+        self.port: int = 0  # written by the first start()
 
     async def start(self) -> None:
         """Listen; on the port of the last time, if there was one."""

@@ -80,7 +80,7 @@ class CallView:
     def __init__(self, call: Any) -> None:
         """Show the panel; on the thread that runs the cell."""
         self.call = call
-        self.finished = False  # written by finish(), under _lock
+        self.finished: bool = False  # written by finish(), under _lock
         self._channels = _take_channels()  # the controls that were shown for it
         self._lock = threading.Lock()
         from IPython.display import display

@@ -309,7 +309,7 @@ class Borrowed:
         self._decoders = [decoders.take(key) for key in self._keys]
         decoders.give_back(careful, decoders.take(careful))  # there when a second look needs it
         grammar, background, front_end = self._decoders
-        self.recogniser = Recogniser(grammar, background, front_end, careful)
+        self.recogniser: Recogniser = Recogniser(grammar, background, front_end, careful)
 
     def give_back(self) -> None:
         """Return it, for the next call."""

@@ -94,7 +94,7 @@ class RuleBook:
             raise ArgumentTypeError(
                 f"replies is {type(replies).__name__}: give a mapping of phrase to reply"
             )
-        self.phrases = PhraseBook(list(replies) if phrases is None else phrases, slots)
+        self.phrases: PhraseBook = PhraseBook(list(replies) if phrases is None else phrases, slots)
         for phrase, reply in replies.items():
             check_reply(phrase, reply)
         if isinstance(fallback, str):

@@ -40,7 +40,7 @@ class Timeline:
         self.story: Story = read_story(call)
         self.budget = budget
         first, last = time_range(self.story.end, start, end)
-        self.scale = scale_for(first, last)
+        self.scale: Scale = scale_for(first, last)
 
     def draw(self) -> style.CallFigure:
         """Lay out everything, then draw it."""
@@ -65,7 +65,7 @@ class Timeline:
             "foot": 8.0,
         }
         self.height = sum(heights.values())
-        self.figure = style.CallFigure(LEFT + scale.pixels + RIGHT, self.height)
+        self.figure: style.CallFigure = style.CallFigure(LEFT + scale.pixels + RIGHT, self.height)
         self._tops: dict[str, float] = {}
         top = 0.0
         for name, height in heights.items():

@@ -102,7 +102,7 @@ class Performer:
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
         self._tool_over_at = 0.0  # seconds: when the last tool call was over
         self._thinking = False  # whether the LLM is giving an answer
-        self.current = "before the first step"  # for error messages: the step being performed
+        self.current: str = "before the first step"  # for error messages: the step being performed
 
     def look(self) -> None:
         """Look at what is heard again."""

@@ -32,7 +32,7 @@ class Environment(Mapping[str, str]):
             ArgumentError: The file isn't there, or can't be read.
             ArgumentTypeError: ``env_file`` is no path.
         """
-        self.file = _file(env_file)
+        self.file: Path | None = _file(env_file)
         found = {} if self.file is None else _read(self.file)
         found.update(os.environ)
         self._set = {name: value for name, value in found.items() if value and value != PLACEHOLDER}

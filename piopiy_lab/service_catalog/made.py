@@ -58,8 +58,8 @@ class Stack:
     """
 
     def __init__(self, parts: Mapping[str, Made], reasons: Mapping[str, str]) -> None:
-        self.parts = {kind: parts[kind] for kind in KINDS if kind in parts}
-        self.reasons = {kind: reasons[kind] for kind in KINDS if kind in reasons}
+        self.parts: dict[str, Made] = {kind: parts[kind] for kind in KINDS if kind in parts}
+        self.reasons: dict[str, str] = {kind: reasons[kind] for kind in KINDS if kind in reasons}
 
     @property
     def stt(self) -> Any:

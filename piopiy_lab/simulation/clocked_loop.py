@@ -89,7 +89,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         super().__init__(self._watched)
         self._watched.exempt_present()
         self._clock_resolution = 0.5e-9
-        self.guards = Guards(limits, describe, self.waiting)
+        self.guards: Guards = Guards(limits, describe, self.waiting)
         self._sample_from = limits.turns - SAMPLED_TURNS
         self._rng = None if shuffle_seed is None else random.Random(shuffle_seed)
         # How many timers were made: the order of those that fall in the same instant.
@@ -102,7 +102,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         self._inbox: deque[asyncio.Handle] = deque()
         self.main_task: asyncio.Task[Any] | None = None
         #: What goes on outside; what is done about it is the virtual loop's.
-        self.outside_work = OutsideWork()
+        self.outside_work: OutsideWork = OutsideWork()
         # For running.py: the end of the slice (real s), and whether it ended early to let the
         # outside come in.
         self.slice_end: float | None = None

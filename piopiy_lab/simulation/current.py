@@ -12,7 +12,7 @@ from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.outside import owned_connections
 
 # In a job's thread: `loop` is the virtual loop that the job belongs to.
-job_thread = threading.local()
+job_thread: threading.local = threading.local()
 
 
 def current_virtual_loop() -> ClockedLoop | None:

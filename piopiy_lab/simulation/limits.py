@@ -64,7 +64,7 @@ class Guards:
         self._waiting = waiting
         self._began_at = time.monotonic()
         # Virtual ns since the start; moved once, by `ending`.
-        self.cap_ns = round(limits.virtual_secs * 1e9)
+        self.cap_ns: int = round(limits.virtual_secs * 1e9)
         # Real seconds from `_began_at`; moved once, by `ending`.
         self._wall_secs = limits.wall_secs
         # Callbacks seen in the last turns before the livelock guard.

@@ -46,10 +46,10 @@ class Hold:
     __slots__ = ("started_at", "started_ns", "task", "what")
 
     def __init__(self, what: str, started_ns: int) -> None:
-        self.what = what
+        self.what: str = what
         self.task = asyncio.current_task()
-        self.started_ns = started_ns
-        self.started_at = time.monotonic()
+        self.started_ns: int = started_ns
+        self.started_at: float = time.monotonic()
 
 
 class _Process:

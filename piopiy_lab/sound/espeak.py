@@ -100,9 +100,9 @@ class Engine:
             raise PiopiyLabError(
                 f"espeak-ng can't read its data in {data}: reinstall espeakng-loader"
             )
-        self.languages = _languages(data)
+        self.languages: dict[str, Path] = _languages(data)
         """A language's name -> its file."""
-        self.variants = _variants(data)
+        self.variants: dict[str, Path] = _variants(data)
         """A variant's name -> its file."""
         self._definitions: dict[str, bytes] = {}  # a voice's name -> its file's content
 

@@ -127,8 +127,8 @@ class StreamResampler:
         _check_rates(from_rate, to_rate)
         self.from_rate = from_rate
         self.to_rate = to_rate
-        self.samples_in = 0  # written by process()
-        self.samples_out = 0  # written by process() and flush()
+        self.samples_in: int = 0  # written by process()
+        self.samples_out: int = 0  # written by process() and flush()
         self._stream = None
         self._restart()
 

@@ -60,7 +60,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._frames: Int16 = np.zeros((0, 2), np.int16)  # replaced when it grows
-        self.length = 0  # frames; written by write() and truncate()
+        self.length: int = 0  # frames; written by write() and truncate()
         self._lock = threading.Lock()
 
     def write(self, frame: int, frames: Int16) -> None:
@@ -113,7 +113,7 @@ class FileStore:
         weakref.finalize(self, file.close)
         self._head = 0 if sample_rate is None else HEADER_BYTES
         self._lock = threading.Lock()  # the file has one position
-        self.length = 0  # frames; written by write() and truncate()
+        self.length: int = 0  # frames; written by write() and truncate()
         if sample_rate is not None:
             self._put(0, wav_header(sample_rate, None))
 

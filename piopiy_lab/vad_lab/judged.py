@@ -67,7 +67,7 @@ class Detector:
         self._analyzer = SharedSileroVADAnalyzer(sample_rate=RATE)
         self._analyzer._executor.shutdown(wait=False)
         size = self._analyzer.num_frames_required()
-        self.window_secs = size / RATE
+        self.window_secs: float = size / RATE
         usable = len(samples) // size * size
         self._windows = [w.tobytes() for w in samples[:usable].reshape(-1, size)]
         self._courses: dict[int, _Course] = {}

@@ -136,7 +136,7 @@ class VADSweep(Sequence[VADScore]):
         self.axes = axes
         self.reference = reference
         self.origin = origin
-        self.best = recommended(scores, USUAL)
+        self.best: VADScore = recommended(scores, USUAL)
 
     def __len__(self) -> int:
         return len(self._scores)

@@ -74,4 +74,4 @@ class Pump:
 
 
 #: The process's pump.
-pump = Pump()
+pump: Pump = Pump()
