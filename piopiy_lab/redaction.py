@@ -51,7 +51,7 @@ def redact_text(text: str) -> str:
     return text
 
 
-def redact(value: Any) -> Any:
+def redact(value: object) -> Any:
     """Return a copy of a value with secrets removed, made of what JSON can hold.
 
     Mappings and sequences are walked; paths become text, and anything else that JSON can't hold
@@ -67,7 +67,7 @@ def redact(value: Any) -> Any:
     return redact_text(value if isinstance(value, str) else _as_text(value))
 
 
-def _redact_named(name: str, value: Any) -> Any:
+def _redact_named(name: str, value: object) -> Any:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if _PLURAL_NAME.search(plain):
         return redact(value) if _is_count(value) else REMOVED
@@ -76,13 +76,13 @@ def _redact_named(name: str, value: Any) -> Any:
     return redact(value)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     if isinstance(value, Mapping):
         return all(_is_count(inner) for inner in value.values())
     return value is None or isinstance(value, bool | int | float)
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     return str(value) if isinstance(value, Path) else repr(value)
 
 

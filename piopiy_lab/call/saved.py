@@ -81,7 +81,7 @@ class CallFolder:
             while left:
                 left = left[self._file.write(left) or 0 :]
 
-    def write_meta(self, meta: Mapping[str, Any]) -> None:
+    def write_meta(self, meta: Mapping[str, object]) -> None:
         """Write ``meta.json`` in one step, without keys and tokens; again replaces it.
 
         A disk that is full or gone doesn't end the call: it is remembered in :attr:`error`.

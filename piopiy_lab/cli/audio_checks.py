@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
 from piopiy_lab.cli.check import Check
 from piopiy_lab.errors import AudioDeviceError
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.devices import Device
 from piopiy_lab.transports.microphones import HALF_DUPLEX
@@ -63,7 +63,7 @@ def _opened(side: str) -> Check:
     from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
 
     name = "microphone" if side == "input" else "speaker"
-    heard: list[np.ndarray[Any, Any]] = []
+    heard: list[Int16] = []
     try:
         device = devices.find(side, None)
         if side == "input":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -236,7 +236,7 @@ def verdict(call: Call) -> list[tuple[bool, str]]:
     ]
 
 
-def _values(arguments: dict[str, Any] | None) -> str:
+def _values(arguments: Mapping[str, object] | None) -> str:
     if arguments is None:
         return "nothing was booked"
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -7,7 +7,7 @@ glue). Without one, nothing happens: no import, no output.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,7 +40,7 @@ class BrowserChannel(Protocol):
         """
         ...
 
-    def send(self, message: dict[str, Any], data: bytes | None = None) -> None:
+    def send(self, message: Mapping[str, object], data: bytes | None = None) -> None:
         """Send a message that JSON can hold, and bytes; from any thread."""
         ...
 
@@ -84,7 +84,7 @@ def set_hook(hook: Hook | None) -> Hook | None:
     return before
 
 
-def show(obj: Any) -> None:
+def show(obj: object) -> None:
     """Show an object through the hook; do nothing without one.
 
     A hook that fails costs the picture, not the call: it becomes a ``RuntimeWarning``.
@@ -102,7 +102,7 @@ def show(obj: Any) -> None:
         )
 
 
-def panel(call: Any) -> Any:
+def panel(call: object) -> Any:
     """Return the live panel of a call.
 
     Raises:

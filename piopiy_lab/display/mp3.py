@@ -7,10 +7,14 @@ browser are times of the call (below it the sound comes 0.1 s late).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from piopiy_lab.sound.pcm import Int16
 
 MP3_RATE = 16_000  # Hz
 BLOCK_SECS = 20
@@ -18,7 +22,7 @@ BLOCK_SECS = 20
 COMPRESSION = 0.8
 
 
-def mp3_of(samples: np.ndarray, rate: int, max_secs: float) -> bytes | None:
+def mp3_of(samples: Int16, rate: int, max_secs: float) -> bytes | None:
     """Encode the first ``max_secs`` seconds of a recording; the same bytes every time.
 
     Takes about 12 ms of CPU per second of sound.
@@ -52,7 +56,7 @@ def mp3_of(samples: np.ndarray, rate: int, max_secs: float) -> bytes | None:
     return buffer.getvalue()
 
 
-def _blocks(samples: np.ndarray, rate: int) -> Any:
+def _blocks(samples: Int16, rate: int) -> Iterator[npt.NDArray[np.floating]]:
     """Yield float32 blocks at :data:`MP3_RATE`."""
     size = BLOCK_SECS * rate
     resampler = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.display.shown import ShownCall, ShownEntry
@@ -48,13 +47,13 @@ def facts_of(call: ShownCall) -> list[str]:
     return facts
 
 
-def compact(value: Any, limit: int = 40) -> str:
+def compact(value: object, limit: int = 40) -> str:
     """Write a value shortly: strings quoted, long ones cut with an ellipsis."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def called(name: str, arguments: Mapping[str, Any] | None) -> str:
+def called(name: str, arguments: Mapping[str, object] | None) -> str:
     """Write a tool call as Python would: ``book_table(party_size=2)``."""
     given = ", ".join(f"{key}={compact(value)}" for key, value in (arguments or {}).items())
     return f"{name}({given})"

@@ -27,7 +27,7 @@ class Event:
         # To the microsecond, as a saved log has it: a loaded call equals the one that was saved.
         object.__setattr__(self, "at", round(self.at, 6))
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         Event.kinds[cls.__name__] = cls
 
@@ -69,7 +69,7 @@ def from_json(line: str) -> Event:
     return _make(str(kind), at, record)
 
 
-def _make(kind: str, at: float, record: Mapping[str, Any]) -> Event:
+def _make(kind: str, at: float, record: Mapping[str, object]) -> Event:
     cls = Event.kinds.get(kind)
     values = {name: value for name, value in record.items() if name not in ("type", "at")}
     if cls is not None:

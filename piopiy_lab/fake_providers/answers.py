@@ -32,7 +32,7 @@ class Answers:
         self._rules = rules
         self._answered = 0
 
-    def to(self, messages: Sequence[Mapping[str, Any]]) -> Answer:
+    def to(self, messages: Sequence[Mapping[str, object]]) -> Answer:
         """Return the next answer.
 
         A message of ours that asks for a line (a realtime model's greeting) is obeyed.

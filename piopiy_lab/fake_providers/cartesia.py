@@ -70,7 +70,7 @@ class FakeCartesia(FakeProvider):
         """Serve ``/tts/websocket``."""
         return [web.get("/tts/websocket", self._speak)]
 
-    def kind_of(self, message: Mapping[str, Any]) -> str:
+    def kind_of(self, message: Mapping[str, object]) -> str:
         """Return "cancel", "end" (the last of a context) or "transcript"."""
         if message.get("cancel"):
             return "cancel"
@@ -202,7 +202,7 @@ class _Context:
         """Say nothing more; what is posted is taken back."""
         self._connection.take_back(lambda message: message.get("context_id") == self._id)
 
-    def _post(self, kind: str, **values: Any) -> None:
+    def _post(self, kind: str, **values: object) -> None:
         now = asyncio.get_running_loop().time()
         self._free_at = max(self._free_at, now + self._connection.scenario.first_byte_secs)
         message = {"type": kind, "done": kind == "done", "status_code": 206, **values}

@@ -189,7 +189,7 @@ class _Stream:
         )
         await self._connection.close(1000)
 
-    def _post(self, message: Mapping[str, Any], late: float = 0.0) -> None:
+    def _post(self, message: Mapping[str, object], late: float = 0.0) -> None:
         self._connection.post(message, delay=self._scenario.first_byte_secs + late)
 
     def _results(

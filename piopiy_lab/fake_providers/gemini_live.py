@@ -233,5 +233,5 @@ class _Session:
             self._content(interrupted=True)
             self._speaker.post({"serverContent": {"turnComplete": True}, "usageMetadata": {}})
 
-    def _content(self, sound_secs: float = 0.0, **values: Any) -> None:
+    def _content(self, sound_secs: float = 0.0, **values: object) -> None:
         self._speaker.post({"serverContent": values}, sound_secs=sound_secs)

@@ -106,7 +106,7 @@ class FakeOpenAI(FakeProvider):
     async def _stream(
         self,
         request: web.Request,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         number: int,
         answer: Answer,
         scenario: Scenario,
@@ -167,7 +167,7 @@ def _error(status: int, message: str, kind: str, code: str | None) -> web.Respon
     return web.json_response({"error": error}, status=status)
 
 
-def _base(body: Mapping[str, Any], number: int, kind: str) -> dict[str, Any]:
+def _base(body: Mapping[str, object], number: int, kind: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-fake{number}",
         "object": kind,
@@ -176,7 +176,7 @@ def _base(body: Mapping[str, Any], number: int, kind: str) -> dict[str, Any]:
     }
 
 
-def _usage(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+def _usage(body: Mapping[str, object], answer: Answer) -> dict[str, Any]:
     """Return the usage; a "token" is a word."""
     prompt = len(json.dumps(body["messages"]).split())
     said = len(answer.text.split()) + sum(1 + len(call.arguments) for call in answer.calls)
@@ -187,7 +187,7 @@ def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tup
     """Return each server-sent event: whether it is a token of text, and its data."""
     base = _base(body, number, "chat.completion.chunk")
 
-    def chunk(delta: Mapping[str, Any], finish: str | None = None) -> str:
+    def chunk(delta: Mapping[str, object], finish: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return json.dumps({**base, "choices": [choice]})
 

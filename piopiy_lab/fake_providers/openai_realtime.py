@@ -147,14 +147,14 @@ class _Session:
             self._take(utterance, item_id)
             self._respond({})
 
-    def _commit(self, _: Mapping[str, Any]) -> None:
+    def _commit(self, _: Mapping[str, object]) -> None:
         utterance = self._ear.finish()
         if utterance is None:
             self._error("input_audio_buffer_commit_empty", "The buffer has no speech in it.")
             return
         self._take(utterance, self._next_item())
 
-    def _clear(self, _: Mapping[str, Any]) -> None:
+    def _clear(self, _: Mapping[str, object]) -> None:
         self._ear.finish()
         self._send("input_audio_buffer.cleared")
 
@@ -179,7 +179,7 @@ class _Session:
                 message["content"] = " ".join(words[: round(heard * len(words))])
         self._send("conversation.item.truncated", **values)
 
-    def _cancel(self, _: Mapping[str, Any]) -> None:
+    def _cancel(self, _: Mapping[str, object]) -> None:
         if self._response is None or not self._speaker.active:
             self._error("response_cancel_not_active", "Cancellation failed: no active response.")
             return
@@ -321,13 +321,13 @@ class _Session:
         error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
         self._send("error", error=error)
 
-    def _send(self, kind: str, *, sound_secs: float = 0.0, **values: Any) -> None:
+    def _send(self, kind: str, *, sound_secs: float = 0.0, **values: object) -> None:
         self._sent += 1
         message = {"type": kind, "event_id": f"event_fake{self._sent}", **values}
         self._speaker.post(message, sound_secs=sound_secs)
 
 
-def _response(response_id: str, status: str, output: list[dict[str, Any]]) -> dict[str, Any]:
+def _response(response_id: str, status: str, output: list[Mapping[str, object]]) -> dict[str, Any]:
     made = {"id": response_id, "object": "realtime.response", "status": status, "output": output}
     return {**made, "output_modalities": ["audio"]}
 

@@ -135,11 +135,11 @@ class FakeProvider:
         """Return what was received of one kind."""
         return [item for item in self.received if item.kind == kind]
 
-    def kind_of(self, message: Mapping[str, Any]) -> str:
+    def kind_of(self, message: Mapping[str, object]) -> str:
         """Return what kind of message a client sent."""
         return str(message.get("type") or next(iter(message), "empty"))
 
-    def note(self, connection: int, kind: str, message: Any) -> None:
+    def note(self, connection: int, kind: str, message: object) -> None:
         """Record what a client sent."""
         at = asyncio.get_running_loop().time() - self._opened_at
         self.received.append(Received(connection, round(at, 6), kind, message))
@@ -209,7 +209,7 @@ class Connection:
             self._timer = self._loop.call_later(self.scenario.drops_after_secs, self._break)
         self._sender = asyncio.create_task(self._send(), name=f"fake {provider.name} sends")
 
-    def post(self, message: Mapping[str, Any], *, delay: float = 0.0) -> None:
+    def post(self, message: Mapping[str, object], *, delay: float = 0.0) -> None:
         """Send a message after what was posted before, and not before ``delay`` seconds."""
         self._outbox.put_nowait((self._loop.time() + delay, message))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +87,7 @@ class Speaker:
         now = asyncio.get_running_loop().time()
         self._free_at = max(self._free_at, now + self.connection.scenario.first_byte_secs)
 
-    def post(self, message: Mapping[str, Any], *, sound_secs: float = 0.0) -> None:
+    def post(self, message: Mapping[str, object], *, sound_secs: float = 0.0) -> None:
         """Post a message behind those before it, and charge the making of its sound."""
         now = asyncio.get_running_loop().time()
         self.connection.post(message, delay=max(0.0, self._free_at - now))

@@ -32,7 +32,7 @@ INCOMPLETE_WAIT_SECS = 1.5
 _prototype: LocalSmartTurnAnalyzerV3 | None = None
 
 
-def recommended_by(services: Iterable[Any]) -> UserTurnStrategies | None:
+def recommended_by(services: Iterable[object]) -> UserTurnStrategies | None:
     """Return the turn strategies that a service recommends because it ends turns itself.
 
     Deepgram Flux, OpenAI Realtime and others do.
@@ -95,7 +95,7 @@ def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]
     return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or _smart_turn())]
 
 
-def check_realtime_interruption(strategy: Any) -> None:
+def check_realtime_interruption(strategy: object) -> None:
     """Refuse an interruption strategy that counts words where a realtime model hears.
 
     Raises:
@@ -111,10 +111,10 @@ def check_realtime_interruption(strategy: Any) -> None:
 
 def check_turns(
     *,
-    allow_interruptions: Any,
-    interruption_strategy: Any,
-    turn_strategies: Any,
-    mute_strategies: Any,
+    allow_interruptions: object,
+    interruption_strategy: object,
+    turn_strategies: object,
+    mute_strategies: object,
 ) -> tuple[BaseUserMuteStrategy, ...]:
     """Check what ``Action`` was given about turns; return the mute strategies.
 

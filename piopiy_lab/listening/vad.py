@@ -53,7 +53,7 @@ def check_params(params: Mapping[str, Any], *, what: str = "vad") -> dict[str, f
     return checked
 
 
-def make_vad(vad: Any) -> VADAnalyzer | FrameProcessor | None:
+def make_vad(vad: object) -> VADAnalyzer | FrameProcessor | None:
     """Turn the ``vad=`` argument into an analyzer, a processor, or None.
 
     Args:

@@ -16,6 +16,8 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from piopiy_lab.sound.pcm import Int16
+
 #: Hz of everything in a room: Opus's own rate.
 ROOM_RATE = 48000
 #: Seconds of one frame.
@@ -79,7 +81,7 @@ class QueueTrack(MediaStreamTrack):
         self._ready.set()
 
 
-def frame_of(samples: np.ndarray[Any, Any], position: int) -> av.AudioFrame:
+def frame_of(samples: Int16, position: int) -> av.AudioFrame:
     """Return int16 mono samples, (n,), as a frame that begins at sample ``position``."""
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
     frame.sample_rate = ROOM_RATE
@@ -88,7 +90,7 @@ def frame_of(samples: np.ndarray[Any, Any], position: int) -> av.AudioFrame:
     return frame
 
 
-def samples_of(frame: av.AudioFrame) -> np.ndarray[Any, Any]:
+def samples_of(frame: av.AudioFrame) -> Int16:
     """Return a frame's first channel: int16, (n,)."""
     samples = frame.to_ndarray()
     channels = len(frame.layout.channels)

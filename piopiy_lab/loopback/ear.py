@@ -5,13 +5,10 @@ Runs on the platform's loop.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.loopback.audio import ROOM_RATE
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports.playout import Playout
 
@@ -40,7 +37,7 @@ class Ear:
         self._speaking = False
         self._words: list[events.WordSpoken] = []  # said, and not heard yet
 
-    def hear(self, samples: np.ndarray[Any, Any]) -> None:
+    def hear(self, samples: Int16) -> None:
         """Take audio that has just arrived: int16, (n,), at :data:`ROOM_RATE`."""
         now, heard = self._log.now(), self.heard
         if heard.ends_at - now > LONGEST_WAIT_SECS:

@@ -152,7 +152,7 @@ class Link:
         protocol.transport = _LinkedTransport(protocol.transport, self)
         receive = protocol.datagram_received
 
-        def datagram_received(data: bytes, addr: Any) -> None:
+        def datagram_received(data: bytes, addr: object) -> None:
             self._pass(self._in, lambda: receive(data, addr))
 
         protocol.datagram_received = datagram_received

@@ -61,7 +61,7 @@ def _bind_to_loopback(connection: Any) -> None:
     gather = connection.get_component_candidates
 
     async def get_component_candidates(
-        component: int, addresses: list[str], *rest: Any, **options: Any
+        component: int, addresses: list[str], *rest: object, **options: object
     ) -> Any:
         return await gather(component, [HOST], *rest, **options)
 

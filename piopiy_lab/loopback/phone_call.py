@@ -55,7 +55,7 @@ class PhoneCall:
         agent_id: str,
         from_number: str | None,
         to_number: str | None,
-        metadata: Any,
+        metadata: object,
         caller: Caller,
         room: Room,
         dispatcher: Dispatcher,

@@ -181,7 +181,7 @@ class LoopbackPlatform:
         *,
         from_number: str | None = "+15550100",
         to_number: str | None = "+15550199",
-        metadata: Any = None,
+        metadata: object = None,
         call_id: str | None = None,
         link: LinkSettings | None = None,
         ring_secs: float = RING_SECS,
@@ -286,7 +286,7 @@ class LoopbackPlatform:
         """Close a room; whoever is in it is told to go."""
         await self._rooms.close(room_name)
 
-    async def invite(self, payload: Any, agent_id: str | None = None) -> int:
+    async def invite(self, payload: object, agent_id: str | None = None) -> int:
         """Send ``join_room`` with any payload, a hostile one too.
 
         Args:
@@ -298,7 +298,7 @@ class LoopbackPlatform:
         """
         return await self._send("join_room", payload, agent_id)
 
-    async def cancel(self, room_name: Any, agent_id: str | None = None) -> int:
+    async def cancel(self, room_name: object, agent_id: str | None = None) -> int:
         """Send ``cancel_room`` for a room; returns how many agents it went to."""
         return await self._send("cancel_room", {"room_name": room_name}, agent_id)
 
@@ -342,7 +342,7 @@ class LoopbackPlatform:
             "url": self.room_url,
         }
 
-    async def _send(self, event: str, payload: Any, agent_id: str | None) -> int:
+    async def _send(self, event: str, payload: object, agent_id: str | None) -> int:
         self._check_running()
         agents = self._dispatcher.of(agent_id)
         for agent in agents:

@@ -97,16 +97,16 @@ class RestServer:
             raise RestError(401, "unauthorized", "this token may not act on this call")
         return call
 
-    def _get(self, call: PhoneCall, body: Any) -> tuple[int, dict[str, Any]]:
+    def _get(self, call: PhoneCall, body: object) -> tuple[int, dict[str, Any]]:
         return 200, call.describe()
 
-    def _hang_up(self, call: PhoneCall, body: Any) -> tuple[int, dict[str, Any]]:
+    def _hang_up(self, call: PhoneCall, body: object) -> tuple[int, dict[str, Any]]:
         if call.over:
             raise RestError(410, "call_ended", f"call {call.call_id!r} has ended")
         call.end("hung_up")
         return 200, {"call_id": call.call_id, "action": "hangup", "status": "accepted"}
 
-    def _transfer(self, call: PhoneCall, body: Any) -> tuple[int, dict[str, Any]]:
+    def _transfer(self, call: PhoneCall, body: object) -> tuple[int, dict[str, Any]]:
         if not isinstance(body, dict):
             raise RestError(400, "bad_request", 'send a JSON object: {"to": "+4420..."}')
         try:

@@ -32,7 +32,7 @@ AUTH_SECS = 5.0
 TokenOf = Callable[[str], str | None]
 
 
-def refusal(auth: Any, token_of: TokenOf) -> str | None:
+def refusal(auth: object, token_of: TokenOf) -> str | None:
     """Return why an agent is refused; None when it isn't. Never holds a token."""
     if not isinstance(auth, dict):
         return 'no auth: send {"agent_id": ..., "token": ...}'
@@ -80,7 +80,7 @@ class SignallingServer:
                 logger.info("signalling refused an agent: %s", reason)
                 raise RefusedError(reason)
 
-            async def send(event: str, data: Any) -> None:
+            async def send(event: str, data: object) -> None:
                 await server.emit(event, data, to=sid)
 
             async def drop() -> None:
@@ -89,7 +89,7 @@ class SignallingServer:
             by_sid[sid] = AgentConnection(auth["agent_id"], "socket.io", send, drop)
             self._dispatcher.add(by_sid[sid])
 
-        async def disconnect(sid: str, reason: Any = None) -> None:
+        async def disconnect(sid: str, reason: object = None) -> None:
             if (connection := by_sid.pop(sid, None)) is not None:
                 self._dispatcher.remove(connection)
 
@@ -137,7 +137,7 @@ class SignallingServer:
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"refused")
             return socket
 
-        async def send(event: str, data: Any) -> None:
+        async def send(event: str, data: object) -> None:
             if socket.closed:
                 return
             with contextlib.suppress(ConnectionError):  # it goes away: the loop below sees it
@@ -165,7 +165,7 @@ def _collect_background(server: socketio.AsyncServer) -> set[asyncio.Task[Any]]:
     tasks: set[asyncio.Task[Any]] = set()
     start = server.eio.start_background_task
 
-    def start_background_task(*args: Any, **options: Any) -> asyncio.Task[Any]:
+    def start_background_task(*args: object, **options: object) -> asyncio.Task[Any]:
         task = start(*args, **options)
         tasks.add(task)
         task.add_done_callback(tasks.discard)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import jwt
 
@@ -52,7 +51,7 @@ class TokenMint:
         self._secret = secrets.token_urlsafe(32)
 
     def room_token(
-        self, room: str, identity: str, *, secs: float = TOKEN_SECS, **grants: Any
+        self, room: str, identity: str, *, secs: float = TOKEN_SECS, **grants: object
     ) -> str:
         """Return a token that lets ``identity`` join a room.
 

@@ -14,9 +14,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.display import BrowserChannel, Hook, call_mimebundle, set_hook
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+    from piopiy_lab.call.call import Call
 
 #: The same for every call, so that a saved output is the same in every run.
 PLACEHOLDER = "The call is running; when it has ended, it is shown here. call.hang_up() ends it."
@@ -54,7 +59,7 @@ def install() -> bool:
     return True
 
 
-def load_ipython_extension(ipython: Any) -> None:
+def load_ipython_extension(ipython: object) -> None:
     """Run for ``%load_ext piopiy_lab``: installs the hook, and lets ``import piopiy`` work."""
     from piopiy_lab import piopiy_alias
 
@@ -62,7 +67,7 @@ def load_ipython_extension(ipython: Any) -> None:
     piopiy_alias.enable()
 
 
-def unload_ipython_extension(ipython: Any) -> None:
+def unload_ipython_extension(ipython: object) -> None:
     """Run for ``%unload_ext piopiy_lab``: calls no longer show themselves."""
     set_hook(None)
 
@@ -77,7 +82,7 @@ _channels: dict[int, list[BrowserChannel]] = {}  # under _views_lock
 class CallView:
     """One call's place in a notebook: the live panel until the call has ended."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Call) -> None:
         """Show the panel; on the thread that runs the cell."""
         self.call = call
         self.finished: bool = False  # written by finish(), under _lock
@@ -115,14 +120,14 @@ class CallView:
                 _views.remove(self)
 
 
-def _panel(call: Any) -> Any:
+def _panel(call: Call) -> AnyWidget:
     """Make the live panel of a call; on the kernel's main thread."""
     from piopiy_lab.widgets import Panel
 
     return Panel(call)
 
 
-def _view_of(widget: Any) -> dict[str, Any]:
+def _view_of(widget: AnyWidget) -> dict[str, object]:
     """Return the widget's own part of its MIME bundle."""
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -186,7 +191,7 @@ def _take_channels() -> list[BrowserChannel]:
         return _channels.pop(threading.get_ident(), [])
 
 
-def _finish_ended(*_: Any) -> None:
+def _finish_ended(*_: object) -> None:
     """Show calls that ended while the cell ran, as part of the cell. The kernel's main thread."""
     with _views_lock:
         ended = [view for view in _views if view.call.state == "ended"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from piopiy_lab.offline.replies import DialogueState, Reply, calls_tool
 from piopiy_lab.offline.wording import digits_in_words, number_from_words
@@ -117,7 +116,7 @@ def no(slots: Mapping[str, str], state: DialogueState) -> Reply:
     return _question(state)
 
 
-def booked(result: Any, state: DialogueState) -> str:
+def booked(result: object, state: DialogueState) -> str:
     """Say the result of `book_table`: the reference, or the tool's own words."""
     state["booked"] = True
     state["asked"] = "else"

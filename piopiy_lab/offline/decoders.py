@@ -6,12 +6,12 @@ Loading one takes 150 ms, so they are kept; no two recognisers ever have the sam
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Protocol
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError, PhraseError
 from piopiy_lab.offline.phrases import PhraseBook
-from piopiy_lab.offline.rejection import BACKGROUND_WORDS
+from piopiy_lab.offline.rejection import BACKGROUND_WORDS, Segment
 
 #: Beams of the grammar's decoder (wide: the grammar is small) and of the background's (narrow). Its
 #: silences are made likely, or narrow beams lose the way to the end.
@@ -24,10 +24,81 @@ _BACKGROUND = (
 #: A decoder searches whatever it is given, so the one that only measures has next to nothing to do.
 _ONE_WORD = "#JSGF V1.0;\ngrammar one;\npublic <s> = a;\n"
 
+
+class Hypothesis(Protocol):
+    """PocketSphinx's best sentence so far."""
+
+    @property
+    def hypstr(self) -> str:
+        """Its words."""
+        ...
+
+
+class Decoder(Protocol):
+    """What is used of ``pocketsphinx.Decoder``, which has no types of its own."""
+
+    @property
+    def config(self) -> MutableMapping[str, object]:
+        """Its options."""
+        ...
+
+    def add_word(self, word: str, phones: str, update: bool, /) -> int:
+        """Add a word to its dictionary."""
+        ...
+
+    def lookup_word(self, word: str, /) -> str | None:
+        """Return a word's sounds; None if the dictionary lacks it."""
+        ...
+
+    def add_jsgf_string(self, name: str, grammar: str, /) -> None:
+        """Add a search."""
+        ...
+
+    def activate_search(self, name: str, /) -> None:
+        """Choose the search of the utterances to come."""
+        ...
+
+    def reinit_feat(self) -> None:
+        """Make a new front end."""
+        ...
+
+    def get_cmn(self, update: bool, /) -> str:
+        """Return the front end's mean coefficients, with commas."""
+        ...
+
+    def set_cmn(self, mean: str, /) -> None:
+        """Set them."""
+        ...
+
+    def start_utt(self) -> None:
+        """Begin an utterance."""
+        ...
+
+    def process_raw(self, data: bytes, no_search: bool = False, /) -> int:
+        """Give it int16 samples at 16 kHz."""
+        ...
+
+    def end_utt(self) -> None:
+        """End the utterance."""
+        ...
+
+    def n_frames(self) -> int:
+        """Return the frames of the utterance so far."""
+        ...
+
+    def hyp(self) -> Hypothesis | None:
+        """Return the best sentence so far."""
+        ...
+
+    def seg(self) -> Iterable[Segment] | None:
+        """Return its words, one by one."""
+        ...
+
+
 #: What a decoder is made of: whether all sounds are scored, its grammars by the name of their
 #: search (the first one is active), and the words that its dictionary lacks.
 Key = tuple[bool, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
-_idle: dict[Key, list[Any]] = {}
+_idle: dict[Key, list[Decoder]] = {}
 _lock = threading.Lock()
 
 
@@ -43,7 +114,7 @@ def keys(book: PhraseBook, pronunciations: Mapping[str, str]) -> list[Key]:
     ]
 
 
-def take(key: Key) -> Any:
+def take(key: Key) -> Decoder:
     """Return an idle decoder, or load one.
 
     Raises:
@@ -65,13 +136,13 @@ def take(key: Key) -> Any:
     return decoder
 
 
-def give_back(key: Key, decoder: Any) -> None:
+def give_back(key: Key, decoder: Decoder) -> None:
     """Keep a decoder that is no longer used, for the next `take`."""
     with _lock:
         _idle.setdefault(key, []).append(decoder)
 
 
-def _new_decoder(**options: Any) -> Any:
+def _new_decoder(**options: object) -> Decoder:
     try:
         from pocketsphinx import Decoder
     except (ImportError, OSError) as error:
@@ -81,7 +152,7 @@ def _new_decoder(**options: Any) -> Any:
     return Decoder(lm=None, bestpath=False, dither=False, loglevel="FATAL", **options)
 
 
-_dictionary: list[Any] = []  # a decoder to look words up in; under _lock
+_dictionary: list[Decoder] = []  # a decoder to look words up in; under _lock
 
 
 def check_words(book: PhraseBook, pronunciations: Mapping[str, str]) -> None:

@@ -46,7 +46,7 @@ def history_of(context: LLMContext) -> Iterator[Heard | Said | ToolReturned]:
 
 
 def _returned(
-    tool: str, arguments: Mapping[str, Any], outcome: str | AsyncToolMessagePayload
+    tool: str, arguments: Mapping[str, object], outcome: str | AsyncToolMessagePayload
 ) -> ToolReturned:
     if isinstance(outcome, str):
         if outcome == "IN_PROGRESS":
@@ -64,14 +64,14 @@ def _returned(
     return ToolReturned(tool, arguments, status, _unwrapped(_from_json(outcome.result or "null")))
 
 
-def _unwrapped(result: Any) -> Any:
+def _unwrapped(result: object) -> Any:
     """Return the 0, False, "" or nothing that a tool returned as ``{"result": ...}``."""
     if isinstance(result, Mapping) and result.keys() == {"result"} and not result["result"]:
         return result["result"]
     return result
 
 
-def _text_of(content: Any) -> str:
+def _text_of(content: object) -> str:
     """A message's text; of a list of parts, the texts among them."""
     if isinstance(content, str):
         return content.strip()

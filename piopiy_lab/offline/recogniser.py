@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from piopiy_lab.offline import decoders, rejection
+from piopiy_lab.offline.decoders import Decoder
 from piopiy_lab.offline.phrases import PhraseBook
 from piopiy_lab.offline.rejection import REJECTION_THRESHOLD as REJECTION_THRESHOLD
+from piopiy_lab.sound.pcm import Float32, Int16
 
 #: Hz of everything in this module: what the acoustic model was trained on.
 SAMPLE_RATE = 16000
@@ -80,7 +82,7 @@ class Recogniser:
     """Decodes one utterance at a time; used by one call at a time, on one thread."""
 
     def __init__(
-        self, grammar: Any, background: Any, front_end: Any, careful: decoders.Key
+        self, grammar: Decoder, background: Decoder, front_end: Decoder, careful: decoders.Key
     ) -> None:
         """Take three decoders, all idle.
 
@@ -103,7 +105,7 @@ class Recogniser:
         self._gain = 1.0
         self._mean = CEPSTRAL_MEAN
 
-    def begin(self, so_far: np.ndarray[Any, Any]) -> None:
+    def begin(self, so_far: Int16) -> None:
         """Start an utterance; an open one is dropped.
 
         Args:
@@ -121,7 +123,7 @@ class Recogniser:
         self._pending, self._fed, self._blocks = np.zeros(0, np.int16), 0, []
         self._open = True
 
-    def feed(self, samples: np.ndarray[Any, Any]) -> None:
+    def feed(self, samples: Int16) -> None:
         """Give the next int16 samples, shape (n,)."""
         self._pending = np.concatenate([self._pending, samples])
         while len(self._pending) >= BLOCK:
@@ -215,7 +217,7 @@ class Recogniser:
             decoders.give_back(self._careful, decoder)
         return rejection.second_look(*looks)
 
-    def _decode(self, block: np.ndarray[Any, Any]) -> None:
+    def _decode(self, block: Int16) -> None:
         data = self._prepared(block, self._fed)
         self._grammar.process_raw(data)
         self._background.process_raw(data)
@@ -223,14 +225,14 @@ class Recogniser:
             self._blocks.append(data)
         self._fed += len(block)
 
-    def _prepared(self, samples: np.ndarray[Any, Any], at: int) -> bytes:
+    def _prepared(self, samples: Int16, at: int) -> bytes:
         """Bring samples to the level and add the noise that belongs ``at`` this sample."""
         noise = _noise()
         at %= len(noise) - BLOCK
         noisy = np.clip(self._gain * samples + noise[at : at + len(samples)], -32768, 32767)
         return np.rint(noisy).astype("<i2").tobytes()
 
-    def _own_mean(self, so_far: np.ndarray[Any, Any]) -> str:
+    def _own_mean(self, so_far: Int16) -> str:
         """Return the mean of the front end's coefficients over an utterance's beginning (4 ms)."""
         decoder = self._front_end
         _start(decoder, CEPSTRAL_MEAN)
@@ -245,23 +247,23 @@ class Recogniser:
         return ",".join(f"{value:.4f}" for value in own)
 
 
-def _start(decoder: Any, mean: str) -> None:
+def _start(decoder: Decoder, mean: str) -> None:
     decoder.reinit_feat()  # a new front end: start_utt() keeps the old one's noise and tail
     decoder.set_cmn(mean)
     decoder.start_utt()
 
 
-def _vector(mean: str) -> np.ndarray[Any, Any]:
+def _vector(mean: str) -> npt.NDArray[np.float64]:
     return np.array([float(value) for value in mean.split(",")])
 
 
-def _floor(so_far: np.ndarray[Any, Any]) -> float:
+def _floor(so_far: Int16) -> float:
     """Return the RMS of the quietest 20 ms (the first decile), in int16 steps."""
     blocks = so_far[: len(so_far) // BLOCK * BLOCK].astype(np.float64).reshape(-1, BLOCK)
     return float(np.quantile(np.sqrt((blocks**2).mean(axis=1)), 0.1)) if len(blocks) else 0.0
 
 
-def onset(so_far: np.ndarray[Any, Any]) -> int:
+def onset(so_far: Int16) -> int:
     """Return the sample from which on an utterance should be decoded.
 
     Decoded silence before a sentence costs time and makes the score worse and less steady.
@@ -275,7 +277,7 @@ def onset(so_far: np.ndarray[Any, Any]) -> int:
     return max(0, int(loud[0]) * BLOCK - round(LEAD_SECS * SAMPLE_RATE))
 
 
-def _gain_for(so_far: np.ndarray[Any, Any]) -> float:
+def _gain_for(so_far: Int16) -> float:
     """Return what brings the loud parts of an utterance's beginning to LEVEL."""
     speech = so_far[-round(LEVEL_SECS * SAMPLE_RATE) :].astype(np.float64)
     speech = speech[: len(speech) // BLOCK * BLOCK].reshape(-1, BLOCK)
@@ -285,10 +287,10 @@ def _gain_for(so_far: np.ndarray[Any, Any]) -> float:
     return float(np.clip(LEVEL / max(loud, 1.0), *GAINS))
 
 
-_noise_samples: list[np.ndarray[Any, Any]] = []
+_noise_samples: list[Float32] = []
 
 
-def _noise() -> np.ndarray[Any, Any]:
+def _noise() -> Float32:
     """Return twenty seconds of the same noise."""
     if not _noise_samples:
         normal = np.random.default_rng(42).standard_normal(SAMPLE_RATE * 20)

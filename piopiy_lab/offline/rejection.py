@@ -45,9 +45,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 #: Frames over which the background must explain the sound better: 0.8 s, about two words.
 WINDOW = 80
@@ -84,12 +85,36 @@ BACKGROUND_WORDS = (
 ).split()
 
 
+class Segment(Protocol):
+    """A word of a decoder's, and where it was heard."""
+
+    @property
+    def word(self) -> str:
+        """The word, or a mark such as ``<sil>``."""
+        ...
+
+    @property
+    def start_frame(self) -> int:
+        """Its first frame; negative for what takes no time."""
+        ...
+
+    @property
+    def end_frame(self) -> int:
+        """Its last frame."""
+        ...
+
+    @property
+    def ascore(self) -> float:
+        """Its acoustic likelihood."""
+        ...
+
+
 def is_word(word: str) -> bool:
     """Whether a segment is a word, no silence, noise or mark of the decoder's."""
     return not word.startswith(("<", "[", "+", "("))
 
 
-def first_look(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[float, bool]:
+def first_look(ours: Sequence[Segment], theirs: Sequence[Segment]) -> tuple[float, bool]:
     """Compare the grammar's segments with the background's.
 
     Returns:
@@ -111,7 +136,7 @@ def first_look(ours: Sequence[Any], theirs: Sequence[Any]) -> tuple[float, bool]
     return float(score), doubt
 
 
-def second_look(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+def second_look(ours: Sequence[Segment], theirs: Sequence[Segment]) -> float:
     """Compare the segments of two decoders that scored all sounds; on `first_look`'s scale."""
     frames = _frames(ours, theirs)
     cost, speech = _per_frame(ours, frames)
@@ -123,17 +148,19 @@ def second_look(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     return SECOND_WEIGHT * (ours_mean - theirs_mean - strange)
 
 
-def _worst_word(segments: Sequence[Any], better: np.ndarray) -> float:
+def _worst_word(segments: Sequence[Segment], better: npt.NDArray[np.float64]) -> float:
     words = (s for s in segments if s.start_frame >= 0 and is_word(s.word))
     means = [float(better[s.start_frame : s.end_frame + 1].mean()) for s in words]
     return max(means, default=0.0)
 
 
-def _frames(*segmentations: Sequence[Any]) -> int:
+def _frames(*segmentations: Sequence[Segment]) -> int:
     return 1 + max((s.end_frame for segments in segmentations for s in segments), default=0)
 
 
-def _per_frame(segments: Sequence[Any], frames: int) -> tuple[np.ndarray, np.ndarray]:
+def _per_frame(
+    segments: Sequence[Segment], frames: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Spread each segment's acoustic cost over its frames; and say which frames are speech."""
     cost, speech = np.zeros(frames), np.zeros(frames, bool)
     for segment in segments:

@@ -57,7 +57,7 @@ class ToolCall:
         return ToolCall(self.tool, self.arguments, line)
 
 
-def calls_tool(tool: str, /, **arguments: Any) -> ToolCall:
+def calls_tool(tool: str, /, **arguments: object) -> ToolCall:
     """Reply by calling a tool: ``calls_tool("open_door", room="{room}")``.
 
     Add ``.says("The {room} door is {state}.")`` for what to say with its result. Where the tool's

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from string import Formatter
-from typing import Any
 
 from piopiy_lab.errors import ArgumentError
 
@@ -48,7 +47,7 @@ def check(template: str, known: Set[str], where: str) -> None:
         )
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """Put values in place; a name without one (an optional slot left unsaid) becomes nothing."""
     filled = template.format_map({name: values.get(name, "") for name in fields(template)})
     return re.sub(r"\s+(?=[.,!?])", "", " ".join(filled.split()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from piopiy_lab.offline._syntax import normalise
 
@@ -75,7 +74,7 @@ def choices(options: Sequence[str], *, last: str = "or") -> str:
     return f"{', '.join(options[:-1])} {last} {options[-1]}"
 
 
-def result_in_words(result: Any) -> str:
+def result_in_words(result: object) -> str:
     """Say a tool's result without a template for it.
 
     A text is said as it is, a mapping as "reference: 427, status: booked" (its keys in their own
@@ -91,7 +90,7 @@ def result_in_words(result: Any) -> str:
     return words if words[-1] in ".!?" else f"{words}."
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -154,7 +154,9 @@ class _Alias(types.ModuleType):
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     forced = False  # whether an installed piopiy is hidden; written by enable() and disable()
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
         if fullname != ROOT and not fullname.startswith(f"{ROOT}."):
             return None
         if fullname == ROOT and not self.forced and _installed():

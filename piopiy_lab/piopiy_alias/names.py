@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
     class MCPClient(mcp_service.MCPClient):
         """An MCP client whose ``register_tools`` works as it did."""
 
-        async def register_tools(self, llm: Any) -> Any:
+        async def register_tools(self, llm: object) -> Any:
             """Connect, and return the tools' schema, for ``Action(mcp_tools=...)``.
 
             The handlers register themselves, and the connection closes with the pipeline.

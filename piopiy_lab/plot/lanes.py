@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -18,6 +19,9 @@ from piopiy_lab.display.shown import ShownTurn
 from piopiy_lab.display.wording import milliseconds
 from piopiy_lab.plot import style
 from piopiy_lab.plot.story import Limits, Span, Story
+from piopiy_lab.sound.pcm import Int16
+
+_Curve = npt.NDArray[np.floating]
 
 NAMES = {"user": "caller", "assistant": "agent"}
 #: A side is drawn to fill its lane, but nothing quieter than this (of full scale) is blown up.
@@ -26,7 +30,7 @@ QUIETEST_PEAK = 0.04
 VAD_GAP_SECS = 0.5
 
 
-def draw_waveform(axes: Axes, role: str, samples: np.ndarray, rate: int, pixels: int) -> None:
+def draw_waveform(axes: Axes, role: str, samples: Int16, rate: int, pixels: int) -> None:
     """Draw one side's mirrored envelope: peaks lightly, loudness (RMS) in full colour.
 
     Args:
@@ -51,9 +55,7 @@ def draw_waveform(axes: Axes, role: str, samples: np.ndarray, rate: int, pixels:
         )
 
 
-def envelope(
-    samples: np.ndarray, rate: int, bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def envelope(samples: Int16, rate: int, bins: int) -> tuple[_Curve, _Curve, _Curve]:
     """Return times (s), peaks and RMS (0..1) of int16 samples, shape (n,), in ``bins`` bins."""
     size = max(1, -(-len(samples) // bins))
     count = len(samples) // size
@@ -181,7 +183,7 @@ def draw_vad(axes: Axes, story: Story, pixels: int) -> None:
 
 
 def _draw_limit(
-    axes: Axes, span: Span, value: float | None, color: str, dashes: Any, gid: str
+    axes: Axes, span: Span, value: float | None, color: str, dashes: object, gid: str
 ) -> None:
     if value is not None:
         axes.plot(
@@ -189,9 +191,7 @@ def _draw_limit(
         )
 
 
-def _curves(
-    samples: Sequence[ev.VADSampled], pixels: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _curves(samples: Sequence[ev.VADSampled], pixels: int) -> tuple[_Curve, _Curve, _Curve]:
     """Return times, confidence and volume, thinned to the pixels, NaN where samples are missing."""
     count = len(samples)
     times = np.fromiter((e.at for e in samples), float, count)

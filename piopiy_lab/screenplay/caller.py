@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.sound.pcm import Int16
 
 #: Seconds that a waiting step waits unless told otherwise.
 TIMEOUT_SECS = 10.0
@@ -42,7 +43,7 @@ class Audio:
         sample_rate: Hz.
     """
 
-    samples: np.ndarray[Any, Any]
+    samples: Int16
     sample_rate: int
 
     def __repr__(self) -> str:
@@ -219,7 +220,7 @@ class Caller:
 
     def says(
         self,
-        text_or_audio: str | Audio | AudioFile | Path | tuple[Any, int],
+        text_or_audio: str | Audio | AudioFile | Path | tuple[object, int],
         *,
         timeout: float = TIMEOUT_SECS,
     ) -> Caller:
@@ -259,7 +260,9 @@ class Caller:
             )
         return self._then(Hears(text_or_regex, _check_secs("within", within)))
 
-    def expects_tool(self, name: str, /, *, timeout: float = TIMEOUT_SECS, **args: Any) -> Caller:
+    def expects_tool(
+        self, name: str, /, *, timeout: float = TIMEOUT_SECS, **args: object
+    ) -> Caller:
         """Wait until the agent has called a tool since the caller last spoke.
 
         Args:
@@ -271,7 +274,7 @@ class Caller:
 
     def interrupts(
         self,
-        text: str | Audio | AudioFile | Path | tuple[Any, int],
+        text: str | Audio | AudioFile | Path | tuple[object, int],
         *,
         after: float = 1.0,
         timeout: float = TIMEOUT_SECS,
@@ -345,7 +348,7 @@ def contains(heard: str, pattern: str | re.Pattern[str]) -> bool:
     return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
 
 
-def _speakable(said: Any) -> str | Audio | AudioFile:
+def _speakable(said: object) -> str | Audio | AudioFile:
     if isinstance(said, str):
         if not words_of(said):
             raise ArgumentError(f"{said!r} has no words that can be spoken")

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from piopiy_lab.errors import AudioFileError
 from piopiy_lab.screenplay.caller import Audio, AudioFile, Caller, Interrupts, Says
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 
-Samples = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+    from piopiy_lab.sound.speech import Voice
 
 
 class Source(Protocol):
     """A sound that is read piece by piece."""
 
-    def read(self, n: int) -> Samples:
+    def read(self, n: int) -> Int16:
         """Return the next int16 samples, fewer than ``n`` only at the end."""
         ...
 
@@ -26,12 +30,12 @@ class Source(Protocol):
 class Clip:
     """A sound held in memory, at the call's input rate."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Int16) -> None:
         """Take int16 samples of shape (n,)."""
         self._samples = samples
         self._at = 0
 
-    def read(self, n: int) -> Samples:
+    def read(self, n: int) -> Int16:
         """Return the next samples, at most ``n``."""
         piece = self._samples[self._at : self._at + n]
         self._at += len(piece)
@@ -55,10 +59,10 @@ class FileSource:
         """
         self._sound, self._channel = open_audio_file(file)
         self._resampler = pcm.StreamResampler(self._sound.samplerate, sample_rate)
-        self._ready: Samples = np.zeros(0, np.int16)
+        self._ready: Int16 = np.zeros(0, np.int16)
         self._at_end = False
 
-    def read(self, n: int) -> Samples:
+    def read(self, n: int) -> Int16:
         """Return the next samples, at most ``n``."""
         while len(self._ready) < n and not self._at_end:
             block = self._sound.read(
@@ -76,7 +80,7 @@ class FileSource:
         return piece
 
 
-def open_audio_file(file: AudioFile) -> tuple[Any, int | None]:
+def open_audio_file(file: AudioFile) -> tuple[SoundFile, int | None]:
     """Open a sound file and find the caller's channel.
 
     Returns:
@@ -143,7 +147,7 @@ def make_sound(said: str | Audio | AudioFile, voice: str | None, sample_rate: in
     return Sound(FileSource(said, sample_rate), None)
 
 
-def _voice(name: str | None) -> Any:
+def _voice(name: str | None) -> Voice:
     from piopiy_lab.sound import speech
 
     return speech.CALLER_VOICE if name is None else speech.find_voice(name)
@@ -170,7 +174,7 @@ class Mouth:
         self._source = source
         self._lead = lead
 
-    def read(self, n: int) -> tuple[Samples, int | None]:
+    def read(self, n: int) -> tuple[Int16, int | None]:
         """Return the next ``n`` samples.
 
         Returns:

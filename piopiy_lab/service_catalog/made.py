@@ -109,6 +109,6 @@ class Stack:
         return "\n".join(lines)
 
 
-def _is_told(value: Any) -> bool:
+def _is_told(value: object) -> bool:
     """Return whether a setting is given: pipecat marks those that aren't with an object."""
     return isinstance(value, str | int) and not isinstance(value, bool) and bool(value)

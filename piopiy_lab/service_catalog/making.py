@@ -74,7 +74,7 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     if session is not None:
         arguments["aiohttp_session"] = session
 
-    def build(settings: Mapping[str, Any]) -> Any:
+    def build(settings: Mapping[str, object]) -> Any:
         given = dict(arguments)
         if settings:
             typed = typed_settings(entry, service_class, settings)
@@ -149,7 +149,7 @@ def check_variables(entry: Entry, environment: Environment) -> None:
     )
 
 
-def check_required(entry: Entry, values: Mapping[str, Any]) -> None:
+def check_required(entry: Entry, values: Mapping[str, object]) -> None:
     """Refuse an entry without a field that has no default.
 
     Raises:
@@ -185,7 +185,7 @@ def _values(
     return values
 
 
-def _nested(path: list[str], value: Any) -> dict[str, Any]:
+def _nested(path: list[str], value: object) -> dict[str, Any]:
     return {path[0]: _nested(path[1:], value) if path[1:] else value}
 
 

@@ -75,7 +75,7 @@ def _constructor(service_class: Any) -> dict[str, Any]:
     return found
 
 
-def _evaluated(hint: Any, owner: Any) -> Any:
+def _evaluated(hint: object, owner: object) -> Any:
     """Return what an annotation stands for; Any when pipecat names it only for type checkers."""
     if not isinstance(hint, str):
         return hint
@@ -139,21 +139,21 @@ def over_defaults(default: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def wrapper_of(entry: Entry, service_class: Any) -> Any:
+def wrapper_of(entry: Entry, service_class: object) -> Any:
     """Return the class that takes a service's arguments together, None if there is none."""
     if not entry.wrap:
         return None
     return getattr(importlib.import_module(service_class.__module__), entry.wrap.split(":")[1])
 
 
-def _kinds(hint: Any) -> list[Any]:
+def _kinds(hint: object) -> list[Any]:
     """Return the members of a union, or the one type."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return list(typing.get_args(hint))
     return [hint]
 
 
-def _is_simple(hint: Any) -> bool:
+def _is_simple(hint: object) -> bool:
     return any(
         kind in (str, int, float, bool)
         or typing.get_origin(kind) is typing.Literal
@@ -162,7 +162,7 @@ def _is_simple(hint: Any) -> bool:
     )
 
 
-def _converted(entry: Entry, name: str, value: Any, hint: Any) -> Any:
+def _converted(entry: Entry, name: str, value: object, hint: object) -> Any:
     """Return a value as the type that a hint asks for: what was written is text."""
     kinds = _kinds(hint)
     for kind in kinds:

@@ -11,7 +11,7 @@ from piopiy_lab.service_catalog.wanted import Wanted
 
 
 def make(
-    wanted: Mapping[str, Wanted], given: Mapping[str, Any], *, text_only: bool
+    wanted: Mapping[str, Wanted], given: Mapping[str, object], *, text_only: bool
 ) -> dict[str, Any]:
     """Make the offline services that were asked for, by kind.
 
@@ -44,7 +44,7 @@ def make(
     return {kind: made[kind] for kind in wanted}
 
 
-def _called(build: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+def _called(build: Callable[..., Any], given: Mapping[str, object]) -> Any:
     try:
         return build(**given)
     except TypeError as error:

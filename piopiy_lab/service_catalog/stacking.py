@@ -20,11 +20,11 @@ def stack(
     names: str | None = None,
     /,
     *,
-    stt: Any = None,
-    llm: Any = None,
-    tts: Any = None,
+    stt: object = None,
+    llm: object = None,
+    tts: object = None,
     env_file: str | os.PathLike[str] | None = None,
-    offline: Mapping[str, Any] | None = None,
+    offline: Mapping[str, object] | None = None,
 ) -> Stack:
     """Make the services of one call by their short names.
 
@@ -105,7 +105,7 @@ def stack(
     return result
 
 
-def _wanted(names: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def _wanted(names: str | None, given: Mapping[str, object]) -> dict[str, Any]:
     """Return what was asked for by kind: names, read, and services as they are."""
     named = {kind: value for kind, value in given.items() if value is not None}
     if names is not None and named:
@@ -126,7 +126,7 @@ def _wanted(names: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_service(value: Any) -> bool:
+def _is_service(value: object) -> bool:
     if isinstance(value, str) or value is None:
         return False
     from pipecat.processors.frame_processor import FrameProcessor
@@ -139,7 +139,7 @@ def _is_ours(kind: str, name: str) -> bool:
 
 
 def _entries(
-    wanted: Mapping[str, Any], environment: Environment
+    wanted: Mapping[str, object], environment: Environment
 ) -> tuple[dict[str, Entry | str], dict[str, str]]:
     """Return what each name stands for (an entry, or one of ours), and why "auto" chose it."""
     found: dict[str, Entry | str] = {}
@@ -195,7 +195,7 @@ def _realtime() -> list[str]:
     return sorted([*named, OFFLINE_REALTIME])
 
 
-def _check_offline(wanted: Mapping[str, Any], offline: Any) -> None:
+def _check_offline(wanted: Mapping[str, object], offline: object) -> None:
     if offline is None:
         return
     if not isinstance(offline, Mapping):

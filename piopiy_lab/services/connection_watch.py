@@ -16,7 +16,7 @@ from typing import Any
 _READERS = {"_receive_task_handler": True, "_connection_task_handler": False}
 
 
-def watch_connection(llm: Any) -> None:
+def watch_connection(llm: object) -> None:
     """Let a realtime service report the end of its connection; any other stays as it is."""
     for name, end_is_loss in _READERS.items():
         read = getattr(llm, name, None)

@@ -70,7 +70,7 @@ def draws(part: str, values: Sequence[float]) -> Callable[[], float]:
     return lambda: chance.choice(values)
 
 
-def slow_down(services: Mapping[str, Any], latency: Mapping[str, tuple[float, ...]]) -> None:
+def slow_down(services: Mapping[str, object], latency: Mapping[str, tuple[float, ...]]) -> None:
     """Give services the latencies; for the life of these instances."""
     for part, wrap in (("stt", _slow_stt), ("llm", _slow_llm), ("tts", _slow_tts)):
         if part in latency and services.get(part) is not None:
@@ -91,7 +91,7 @@ def _slow_llm(llm: Any, draw: Callable[[], float]) -> None:
 def _slow_tts(tts: Any, draw: Callable[[], float]) -> None:
     synthesise = tts.run_tts
 
-    async def run_tts(*args: Any, **kwargs: Any) -> Any:
+    async def run_tts(*args: object, **kwargs: object) -> Any:
         await asyncio.sleep(draw())
         async for frame in synthesise(*args, **kwargs):
             yield frame

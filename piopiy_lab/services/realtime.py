@@ -14,13 +14,13 @@ from piopiy_lab.errors import ArgumentError
 Mode = Literal["cascaded", "hybrid", "speech"]
 
 
-def is_realtime(llm: Any) -> bool:
+def is_realtime(llm: object) -> bool:
     """Whether an LLM service hears audio itself, by its own account."""
     describe = getattr(llm, "service_metadata_frame", None)
     return bool(describe and getattr(describe(), "is_realtime_service", False))
 
 
-def speaks(llm: Any) -> bool | None:
+def speaks(llm: object) -> bool | None:
     """Whether a realtime model gives audio (True) or text (False); None if it doesn't tell."""
     told = getattr(llm, "speaks", None)  # ours
     if isinstance(told, bool):
@@ -33,7 +33,7 @@ def speaks(llm: Any) -> bool | None:
     return name.upper() == "AUDIO" if isinstance(name, str) else None
 
 
-def find_mode(*, stt: Any, llm: Any, tts: Any) -> Mode:
+def find_mode(*, stt: object, llm: object, tts: object) -> Mode:
     """Return what the parts make.
 
     Args:
@@ -91,7 +91,7 @@ def line_request(text: str) -> Any:
     return {"role": "user", "content": _LINE.format(text)}
 
 
-def requested_line(message: Mapping[str, Any]) -> str | None:
+def requested_line(message: Mapping[str, object]) -> str | None:
     """Return what a message of these two asks for, None if it is another one."""
     content = message.get("content")
     for form in (_GREETING, _LINE):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
@@ -12,7 +11,7 @@ _SEPARATORS = re.compile(r"[\s().\-/]+")
 _SIP = re.compile(r"sips?:[^\s@]+@[^\s@]+")
 
 
-def check_target(to: Any) -> str:
+def check_target(to: object) -> str:
     """Return where to transfer a call to, without spaces and brackets.
 
     Args:

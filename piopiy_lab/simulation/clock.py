@@ -138,7 +138,7 @@ VIRTUAL_FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _proxy_of(module: types.ModuleType, replaced: Mapping[str, Any]) -> types.ModuleType:
+def _proxy_of(module: types.ModuleType, replaced: Mapping[str, object]) -> types.ModuleType:
     """Return a copy of a module with some of its names replaced."""
     proxy = types.ModuleType(module.__name__, module.__doc__)
     proxy.__dict__.update(module.__dict__)

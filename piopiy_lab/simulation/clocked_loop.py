@@ -159,7 +159,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         self,
         when: float,
         callback: Callable[..., object],
-        *args: Any,
+        *args: object,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Schedule a callback at a virtual time (s), rounded to the nanosecond."""
@@ -203,7 +203,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
     def call_soon_threadsafe(
         self,
         callback: Callable[..., object],
-        *args: Any,
+        *args: object,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         """Run a callback on the loop's thread. From another thread: once the loop is idle."""

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def run_inline(
-    loop: ClockedLoop, cost: float, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, cost: float, func: Callable[..., T], args: tuple[object, ...]
 ) -> asyncio.Future[T]:
     """Run a job now, on the loop's thread; its result comes after `cost` virtual seconds."""
     future: asyncio.Future[T] = loop.create_future()
@@ -45,7 +45,7 @@ def run_inline(
 
 
 def run_in_thread(
-    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[object, ...]
 ) -> asyncio.Future[T]:
     """Run a job in its executor; the loop counts it as outside work until it is done."""
     future: asyncio.Future[T] = loop.create_future()
@@ -88,7 +88,7 @@ def run_in_thread(
 
 
 def run_in_background(
-    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[Any, ...]
+    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[object, ...]
 ) -> asyncio.Future[T]:
     """Run a job in its executor while virtual time goes on."""
     future = asyncio.wrap_future(executor.submit(func, *args), loop=loop)

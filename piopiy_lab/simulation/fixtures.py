@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ class SimulateFixture:
         caller: Caller | AudioFile,
         *,
         check: bool = True,
-        **options: Any,
+        **options: object,
     ) -> Call:
         """Simulate a call; blocks until it has ended.
 
@@ -89,9 +89,9 @@ class SimulateFixture:
         self,
         seed: int,
         lines: list[Line],
-        create_session: Any,
-        caller: Any,
-        options: dict[str, Any],
+        create_session: object,
+        caller: object,
+        options: Mapping[str, object],
     ) -> None:
         __tracebackhide__ = True
         record = options.get("record", True)

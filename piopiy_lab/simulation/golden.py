@@ -194,7 +194,7 @@ def _tool_text(tool: ToolCall) -> str:
     return _plain(f"{tool.name}({given}) {tool.status}{tail}")
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

@@ -22,8 +22,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
+from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
 from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
@@ -34,7 +35,15 @@ _UPGRADING: ContextVar[bool] = ContextVar("piopiy_lab_upgrading", default=False)
 _PORTS = {"http": 80, "https": 443}
 
 # A class to patch, the method's name, and what it was.
-_Patch = tuple[type, str, Any]
+_Patch = tuple[type, str, object]
+
+
+class _Body(Protocol):
+    """A response's body, as httpx hands it on."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
 
 
 @contextmanager
@@ -47,7 +56,7 @@ def http_requests_held() -> Iterator[None]:
         _patching.leave()
 
 
-def _outer_loop(host: str | None, port: int | None) -> Any:
+def _outer_loop(host: str | None, port: int | None) -> ClockedLoop | None:
     """Return the virtual loop whose time a request to an address is to be held for, or None.
 
     None also for what was started inside a `hold`, which holds time by itself: an MCP client's
@@ -81,11 +90,11 @@ def _patch_httpx(module: ModuleType) -> list[_Patch]:
     return [(transport, "handle_async_request", original)]
 
 
-def _held_stream(base: type) -> Callable[[Any, Any, str], Any]:
+def _held_stream(base: type) -> Callable[[_Body, ClockedLoop, str], _Body]:
     """Return a class of response bodies that hold time while a part is awaited."""
 
     class HeldStream(base):  # type: ignore[misc, valid-type]
-        def __init__(self, stream: Any, loop: Any, what: str) -> None:
+        def __init__(self, stream: _Body, loop: ClockedLoop, what: str) -> None:
             self._stream = stream
             self._loop = loop
             self._what = what
@@ -123,7 +132,7 @@ def _patch_aiohttp_client(module: ModuleType) -> list[_Patch]:
             return await request(self, method, str_or_url, **kwargs)
 
     @functools.wraps(upgrade)
-    async def _ws_connect(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _ws_connect(self: object, *args: object, **kwargs: object) -> object:
         token = _UPGRADING.set(True)
         try:
             return await upgrade(self, *args, **kwargs)

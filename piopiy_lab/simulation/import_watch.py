@@ -11,13 +11,12 @@ import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
 
 
 class _Loader(importlib.abc.Loader):
     """Runs a module with its own loader, then reports it; the module keeps no trace of this."""
 
-    def __init__(self, loader: Any, loaded: Callable[[ModuleType], None]) -> None:
+    def __init__(self, loader: importlib.abc.Loader, loaded: Callable[[ModuleType], None]) -> None:
         self._loader = loader
         self._loaded = loaded
 
@@ -62,7 +61,8 @@ class ImportWatch(importlib.abc.MetaPathFinder):
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Loader(spec.loader, self._loaded)
+                loader = spec.loader
+                if loader is not None and hasattr(loader, "exec_module"):
+                    spec.loader = _Loader(loader, self._loaded)
                 return spec
         return None

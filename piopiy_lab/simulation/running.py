@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from piopiy_lab.errors import SimulationError
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
@@ -25,7 +25,7 @@ _END_VIRTUAL_SECS = 60.0
 _END_SECS = 5.0
 
 
-def run(loop: ClockedLoop, coro: Coroutine[Any, Any, T]) -> T:
+def run(loop: ClockedLoop, coro: Coroutine[object, object, T]) -> T:
     """Run a coroutine to its end; must be called on a thread that runs no loop."""
     with _closing_if_refused(loop, coro):
         refuse_nested_simulation()
@@ -42,7 +42,9 @@ def run(loop: ClockedLoop, coro: Coroutine[Any, Any, T]) -> T:
             _finish(loop)
 
 
-async def run_in_slices(loop: ClockedLoop, coro: Coroutine[Any, Any, T], slice_secs: float) -> T:
+async def run_in_slices(
+    loop: ClockedLoop, coro: Coroutine[object, object, T], slice_secs: float
+) -> T:
     """Run a coroutine to its end while the calling loop goes on in between."""
     with _closing_if_refused(loop, coro):
         refuse_nested_simulation()
@@ -78,14 +80,14 @@ async def run_in_slices(loop: ClockedLoop, coro: Coroutine[Any, Any, T], slice_s
 class _closing_if_refused:  # noqa: N801 - reads as a statement
     """Closes the loop and the coroutine when its block raises: neither will be run."""
 
-    def __init__(self, loop: ClockedLoop, coro: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, loop: ClockedLoop, coro: Coroutine[object, object, object]) -> None:
         self._loop = loop
         self._coro = coro
 
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is not None:
             self._coro.close()
             self._loop.close()

@@ -142,7 +142,7 @@ class _Ends:
     def port(self) -> int | None:
         return self.name[1] if isinstance(self.name, tuple) else None
 
-    def is_inside(self, here: set[Any], ports: set[int | None]) -> bool:
+    def is_inside(self, here: set[object], ports: set[int | None]) -> bool:
         """Tell whether the other end is on this loop, or there is none yet."""
         if self.listening or (self.peer is None and not self.datagram):
             return True

@@ -43,12 +43,12 @@ async def simulate(
     create_session: SessionCallback,
     caller: Caller | AudioFile,
     *,
-    replace: Mapping[str, Any] | None = None,
+    replace: Mapping[str, object] | None = None,
     call_id: str = "sim-1",
     agent_id: str = "local",
     from_number: str | None = None,
     to_number: str | None = None,
-    metadata: Any = None,
+    metadata: object = None,
     record: bool | str | Path = True,
     latency: Mapping[str, Latency] | None = None,
     outside: Literal["freeze", "charge"] = "freeze",
@@ -180,7 +180,7 @@ def _last_moments(host: CallHost) -> str:
     )
 
 
-def _check_replace(replace: Mapping[str, Any] | None) -> dict[str, Any]:
+def _check_replace(replace: Mapping[str, object] | None) -> dict[str, Any]:
     for name in replace or {}:
         if name not in PARTS:
             raise ArgumentError(f"replace has no part {name!r}: the parts are {', '.join(PARTS)}")

@@ -43,7 +43,7 @@ def replace_in_module(module: types.ModuleType, swaps: Swaps) -> list[Undo]:
     return undo
 
 
-def _replace_in(value: Any, swaps: Swaps, undo: list[Undo], seen: set[int]) -> None:
+def _replace_in(value: object, swaps: Swaps, undo: list[Undo], seen: set[int]) -> None:
     """Replace the sites in a class or a function, and in what belongs to it."""
     if id(value) in seen:
         return
@@ -66,7 +66,7 @@ def _replace_in(value: Any, swaps: Swaps, undo: list[Undo], seen: set[int]) -> N
         _replace_in_function(function, swaps, undo)
 
 
-def _functions_of(value: Any) -> Iterator[types.FunctionType]:
+def _functions_of(value: object) -> Iterator[types.FunctionType]:
     """Yield the functions behind a class member, outermost wrapper first."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
@@ -100,7 +100,7 @@ def _replace_in_function(function: types.FunctionType, swaps: Swaps, undo: list[
             undo.append(_replace_attribute(cell, "cell_contents", swaps[id(content)]))
 
 
-def _replace_attribute(owner: Any, name: str, value: Any) -> Undo:
+def _replace_attribute(owner: object, name: str, value: object) -> Undo:
     """Set an attribute; return what sets it back to the very object that it was.
 
     A name that somebody else has set in the meantime is left as it is.

@@ -114,7 +114,7 @@ class VirtualTimeLoop(ClockedLoop):
             del self.outside_work.holds[hold]
 
     def run_in_executor(  # type: ignore[override] - typeshed leaves out the coroutine's type
-        self, executor: Executor | None, func: Callable[..., T], *args: Any
+        self, executor: Executor | None, func: Callable[..., T], *args: object
     ) -> asyncio.Future[T]:
         """Run a job as the job policy says: inline, in its thread, or in the background."""
         self._check_closed()
@@ -139,7 +139,7 @@ class VirtualTimeLoop(ClockedLoop):
         with self.hold(f"a connection to {address if host is None else f'{host}:{port}'}"):
             return await super().sock_connect(sock, address)
 
-    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
+    async def _make_subprocess_transport(self, *args: object, **kwargs: object) -> Any:
         held = self.hold("the start of a subprocess")
         with held, owned_connections():
             transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore
@@ -262,7 +262,7 @@ class VirtualTimeLoop(ClockedLoop):
 
     # Running.
 
-    def run(self, coro: Coroutine[Any, Any, T]) -> T:
+    def run(self, coro: Coroutine[object, object, T]) -> T:
         """Run a coroutine to its end on this thread, clean up, and close the loop.
 
         Must be called on a thread that runs no loop. Tasks that are left are cancelled; what
@@ -278,7 +278,9 @@ class VirtualTimeLoop(ClockedLoop):
         """
         return running.run(self, coro)
 
-    async def run_in_slices(self, coro: Coroutine[Any, Any, T], slice_secs: float = 0.02) -> T:
+    async def run_in_slices(
+        self, coro: Coroutine[object, object, T], slice_secs: float = 0.02
+    ) -> T:
         """Run a coroutine to its end, in slices between which the calling loop goes on.
 
         For a thread that runs a loop already: a notebook's kernel, or a coroutine under

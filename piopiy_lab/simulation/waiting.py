@@ -7,14 +7,13 @@ import os
 import sysconfig
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
 
 _STDLIB = sysconfig.get_paths()["stdlib"]
 _SITE = sysconfig.get_paths()["purelib"]
 _MAX_DEPTH = 100
 
 
-def _await_chain(awaitable: Any) -> list[tuple[FrameType, int]]:
+def _await_chain(awaitable: object) -> list[tuple[FrameType, int]]:
     """Return the frames from a task's coroutine down to its innermost await, outermost first."""
     frames: list[tuple[FrameType, int]] = []
     for _ in range(_MAX_DEPTH):
@@ -41,7 +40,7 @@ def _short_path(path: str) -> str:
     return os.path.join(*parts[-2:]) if len(parts) > 1 else path
 
 
-def describe_wait(task: asyncio.Task[Any]) -> str:
+def describe_wait(task: asyncio.Task[object]) -> str:
     """Return ``name: file:line in function, waits in what`` for a pending task."""
     frames = _await_chain(task.get_coro())
     if not frames:
@@ -54,13 +53,13 @@ def describe_wait(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}: {where}{what}"
 
 
-def is_asleep(task: asyncio.Task[Any]) -> bool:
+def is_asleep(task: asyncio.Task[object]) -> bool:
     """Tell whether a task waits in `asyncio.sleep`."""
     frames = _await_chain(task.get_coro())
     return bool(frames) and frames[-1][0].f_code is asyncio.sleep.__code__
 
 
-def _is_idle_pipecat(task: asyncio.Task[Any]) -> bool:
+def _is_idle_pipecat(task: asyncio.Task[object]) -> bool:
     """Tell whether the task is a queue reader inside pipecat, which always waits."""
     frames = _await_chain(task.get_coro())
     if not frames:
@@ -71,7 +70,9 @@ def _is_idle_pipecat(task: asyncio.Task[Any]) -> bool:
 
 
 def waiting_tasks(
-    tasks: Sequence[asyncio.Task[Any]], first: asyncio.Task[Any] | None = None, limit: int = 10
+    tasks: Sequence[asyncio.Task[object]],
+    first: asyncio.Task[object] | None = None,
+    limit: int = 10,
 ) -> str:
     """Return one line for each task that waits: the interesting ones, and a count of the rest.
 

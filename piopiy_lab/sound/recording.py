@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
 
+from piopiy_lab.sound.pcm import Int16
 
-class Recording(np.ndarray[Any, np.dtype[Any]]):
+
+class Recording(np.ndarray[tuple[int, ...], np.dtype[np.int16]]):
     """An int16 array of shape (n, 2): caller left, agent right.
 
     Sample ``i`` was heard at ``i / sample_rate`` seconds of the call's clock. Slices and results
@@ -17,7 +19,7 @@ class Recording(np.ndarray[Any, np.dtype[Any]]):
 
     sample_rate: int = 0  # Hz; written by recording_of() and handed on by numpy
 
-    def __array_finalize__(self, source: Any) -> None:
+    def __array_finalize__(self, source: object) -> None:
         self.sample_rate = getattr(source, "sample_rate", 0)
 
     @property
@@ -26,12 +28,12 @@ class Recording(np.ndarray[Any, np.dtype[Any]]):
         return len(self) / self.sample_rate if self.sample_rate and self.ndim else 0.0
 
     @property
-    def caller(self) -> np.ndarray:
+    def caller(self) -> Int16:
         """The caller's side: int16, shape (n,)."""
         return np.asarray(self)[:, 0]
 
     @property
-    def agent(self) -> np.ndarray:
+    def agent(self) -> Int16:
         """The agent's side: int16, shape (n,)."""
         return np.asarray(self)[:, 1]
 
@@ -43,7 +45,7 @@ class Recording(np.ndarray[Any, np.dtype[Any]]):
     def __str__(self) -> str:
         return repr(self) if self.ndim == 2 else str(np.asarray(self))
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[[Int16, int], Recording], tuple[Int16, int]]:
         return recording_of, (np.asarray(self), self.sample_rate)
 
 
@@ -60,20 +62,20 @@ class SampleSource(Protocol):
         """How many samples of one side there are so far."""
         ...
 
-    def read(self, start: int, end: int) -> np.ndarray:
+    def read(self, start: int, end: int) -> Int16:
         """Return frames ``start`` to ``end``, as far as there are any: int16, shape (n, 2)."""
         ...
 
-    def samples(self) -> np.ndarray:
+    def samples(self) -> Int16:
         """Return what there is so far: int16, shape (n, 2). Safe from any thread."""
         ...
 
-    def blocks(self) -> Iterable[np.ndarray]:
+    def blocks(self) -> Iterable[Int16]:
         """Yield the same in pieces."""
         ...
 
 
-def recording_of(samples: np.ndarray, sample_rate: int) -> Recording:
+def recording_of(samples: Int16, sample_rate: int) -> Recording:
     """Return the samples, int16 of shape (n, 2), as a Recording; nothing is copied."""
     recording = samples.view(Recording)
     recording.sample_rate = sample_rate

@@ -38,7 +38,7 @@ class Tool:
 class ToolBox:
     """Schemas by name, and handlers by name; the tools of MCP servers beside them."""
 
-    def __init__(self, tools: Any = None) -> None:
+    def __init__(self, tools: object = None) -> None:
         """Take the constructor's ``tools``.
 
         Raises:
@@ -56,7 +56,9 @@ class ToolBox:
                 raise ArgumentError(f"two tools are named {name!r}: give each its own name")
             self._take(given, given.handler, ToolOptions())
 
-    def add(self, schema: Any, handler: Any = None, options: ToolOptions | None = None) -> Tool:
+    def add(
+        self, schema: object, handler: object = None, options: ToolOptions | None = None
+    ) -> Tool:
         """Take a tool whole, and return it; one of the same name is replaced.
 
         Raises:
@@ -161,7 +163,7 @@ class ToolBox:
         return Tool(schema, replace(matched(schema, handler), name=name), options)
 
 
-def _check_handler(name: str, handler: Any) -> None:
+def _check_handler(name: str, handler: object) -> None:
     if not callable(handler):
         raise ArgumentTypeError(
             f"the handler of the tool {name!r} is {handler!r}: give a function that takes "

@@ -45,7 +45,7 @@ class ToolValue(dict[str, Any]):
         value: What the handler returned, for the log.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         """Take what the handler returned."""
         super().__init__(result=value)
         self.value = value
@@ -96,7 +96,7 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
     return call
 
 
-def time_limit(options: ToolOptions, llm: Any) -> float | None:
+def time_limit(options: ToolOptions, llm: object) -> float | None:
     """Return the seconds that a tool may take; None for no limit.
 
     The tool's own limit goes first, then the LLM service's, then ours.

@@ -47,7 +47,7 @@ def schema_of(function: Handler) -> FunctionSchema:
     )
 
 
-def _docstring(function: Any) -> str:
+def _docstring(function: object) -> str:
     import inspect
 
     return inspect.getdoc(function) or ""
@@ -71,7 +71,7 @@ def _property(tool: str, argument: Argument, description: str | None) -> dict[st
     return {**schema, "description": note} if note else schema
 
 
-def _annotated_text(hint: Any) -> str | None:
+def _annotated_text(hint: object) -> str | None:
     """Return the text of ``Annotated[int, "how many people"]``."""
     if get_origin(hint) is Annotated:
         return next((part for part in get_args(hint)[1:] if isinstance(part, str)), None)
@@ -89,7 +89,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inlined(
-    tool: str, name: str, node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]
+    tool: str, name: str, node: object, definitions: Mapping[str, object], inside: tuple[str, ...]
 ) -> Any:
     """Put a schema's definitions where they are used, and leave titles out: providers want that."""
     if isinstance(node, list):

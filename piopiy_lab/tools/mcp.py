@@ -66,7 +66,7 @@ class MCPConnections:
         self._stderr: dict[Any, TextIO] = {}  # what each server says of itself
         self._closed = False
 
-    async def open(self, given: Any) -> list[Tool]:
+    async def open(self, given: object) -> list[Tool]:
         """Connect to what ``mcp_tools`` names, and return the tools that are there.
 
         Raises:
@@ -138,7 +138,7 @@ class MCPConnections:
                     await _wait_in_real_time(server, CLOSE_SECS, self._virtual)
 
     @contextmanager
-    def _keeping_stderr(self, client: Any) -> Iterator[None]:
+    def _keeping_stderr(self, client: object) -> Iterator[None]:
         """Let a server that is started inside the block write its errors into a file."""
         if self._closed:  # a tool call that comes late: nobody would close its file
             yield
@@ -151,7 +151,7 @@ class MCPConnections:
         finally:
             mcp_stderr.STDERR.reset(token)
 
-    def _said(self, client: Any) -> str:
+    def _said(self, client: object) -> str:
         words = mcp_stderr.last_words(self._stderr.get(client))
         return f" (it said: {words})" if words else ""
 
@@ -163,7 +163,7 @@ class MCPConnections:
                 _check_loop(client, describe(client))
                 self._use(client)
 
-    def _use(self, client: Any) -> None:
+    def _use(self, client: object) -> None:
         self._clients.append(client)
         _users[client] = _users.get(client, 0) + 1
 
@@ -177,13 +177,13 @@ class MCPConnections:
         call = handler if client is None else self._caller(client, schema.name)
         return Tool(plain(schema), Signature(schema.name, call, True, (), False))
 
-    def _caller(self, client: Any, name: str) -> Callable[[FunctionCallParams], Any]:
+    def _caller(self, client: object, name: str) -> Callable[[FunctionCallParams], Any]:
         async def call(params: FunctionCallParams) -> Any:
             return await self._call(client, name, dict(params.arguments))
 
         return call
 
-    async def _connected(self, task: asyncio.Task[Any], what: str) -> bool:
+    async def _connected(self, task: asyncio.Task[object], what: str) -> bool:
         """Wait for a task that connects to a server; return whether it is done in time.
 
         Virtual time stands still for a server that answers. One that fails may be waited for by
@@ -238,7 +238,7 @@ class MCPConnections:
         return result if change is None else change(result)
 
 
-def describe(client: Any) -> str:
+def describe(client: object) -> str:
     """Return a server's command or URL in words, without what could be a secret."""
     server = getattr(client, "_server_params", None)
     if (url := getattr(server, "url", None)) is not None:
@@ -249,7 +249,7 @@ def describe(client: Any) -> str:
     return f"the MCP server {redact_text(command)!r}"
 
 
-def brief(client: Any) -> str:
+def brief(client: object) -> str:
     """Return a server's name for the language model: its host, or its program."""
     server = getattr(client, "_server_params", None)
     if (url := getattr(server, "url", None)) is not None:
@@ -259,7 +259,7 @@ def brief(client: Any) -> str:
     return f"the MCP server {redact_text(PurePath(program).name)}"
 
 
-def _sources(given: Any) -> list[Any]:
+def _sources(given: object) -> list[Any]:
     if given is None:
         return []
     sources = list(given) if isinstance(given, list | tuple) else [given]
@@ -270,18 +270,18 @@ def _sources(given: Any) -> list[Any]:
     return sources
 
 
-def _is_client(source: Any) -> bool:
+def _is_client(source: object) -> bool:
     module = sys.modules.get("pipecat.services.mcp_service")  # loaded if there is a client
     return module is not None and isinstance(source, module.MCPClient)
 
 
-def _client_of(handler: Any) -> Any:
+def _client_of(handler: object) -> Any:
     """Return the MCPClient whose tool a handler calls; None if it is another's."""
     client = getattr(getattr(handler, "_pipecat_cleanup", None), "__self__", None)
     return client if _is_client(client) else None
 
 
-def _check_loop(client: Any, what: str) -> None:
+def _check_loop(client: object, what: str) -> None:
     task = getattr(client, "_session_task", None)
     if task is not None and task.get_loop() is not asyncio.get_running_loop():
         raise ServiceError(
@@ -290,7 +290,7 @@ def _check_loop(client: Any, what: str) -> None:
         )
 
 
-def _content(answer: Any) -> Any:
+def _content(answer: object) -> Any:
     """Return a result's text; where it has none, its structured value; else what kinds it has."""
     parts = list(getattr(answer, "content", None) or ())
     texts = [part.text for part in parts if getattr(part, "type", None) == "text" and part.text]
@@ -314,7 +314,7 @@ def _value(text: str) -> Any:
 
 
 async def _done_in_real_time(
-    task: asyncio.Task[Any], secs: float, virtual: bool, timers: bool = True
+    task: asyncio.Task[object], secs: float, virtual: bool, timers: bool = True
 ) -> bool:
     """Wait for a task that waits for a real process; return whether it is done in time.
 
@@ -337,7 +337,7 @@ async def _done_in_real_time(
     return task.done()
 
 
-async def _wait_in_real_time(task: asyncio.Task[Any], secs: float, virtual: bool) -> None:
+async def _wait_in_real_time(task: asyncio.Task[object], secs: float, virtual: bool) -> None:
     """Wait for the end of a task, whatever it is, and give up after a while."""
     if not await _done_in_real_time(task, secs, virtual):
         task.cancel()

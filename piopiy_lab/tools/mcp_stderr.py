@@ -30,7 +30,7 @@ def redirect_stderr() -> None:
         return
     original = module.stdio_client
 
-    def stdio_client(server: Any, errlog: TextIO | None = None) -> Any:
+    def stdio_client(server: object, errlog: TextIO | None = None) -> Any:
         return original(server, errlog=errlog or STDERR.get() or _default())
 
     stdio_client._piopiy_lab = True  # type: ignore[attr-defined]

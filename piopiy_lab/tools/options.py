@@ -104,7 +104,7 @@ def tool_options(
     return mark
 
 
-def options_of(handler: Any) -> ToolOptions:
+def options_of(handler: object) -> ToolOptions:
     """Return what a function was marked with, by our ``tool_options`` or by pipecat's."""
     ours = getattr(handler, "_piopiy_lab_options", None) or ToolOptions()
     theirs = ToolOptions(

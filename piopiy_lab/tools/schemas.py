@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipecat.adapters.llm.schemas.direct_function import BaseDirectFunctionWrapper
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
@@ -36,7 +35,7 @@ class Given:
     handler: Handler | None = None
 
 
-def read_tools(tools: Any) -> list[Given]:
+def read_tools(tools: object) -> list[Given]:
     """Read a list of tools, or a ToolsSchema, in any of the forms.
 
     Raises:
@@ -59,7 +58,7 @@ def read_tools(tools: Any) -> list[Given]:
     return given
 
 
-def read_tool(tool: Any) -> Given:
+def read_tool(tool: object) -> Given:
     """Read one tool in any of the forms.
 
     Raises:
@@ -116,7 +115,7 @@ def plain(schema: FunctionSchema) -> FunctionSchema:
     )
 
 
-def _from_dict(tool: Mapping[str, Any]) -> FunctionSchema:
+def _from_dict(tool: Mapping[str, object]) -> FunctionSchema:
     """Read OpenAI's forms (nested in "function", or flat), and Anthropic's and MCP's."""
     inner = tool.get("function", tool)
     if not isinstance(inner, Mapping) or "name" not in inner:

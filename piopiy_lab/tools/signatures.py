@@ -87,7 +87,7 @@ class Signature:
                 value = await asyncio.to_thread(self.handler, **given)
         return await value if inspect.isawaitable(value) else value
 
-    def convert(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def convert(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Return the language model's arguments as the types that the handler wants.
 
         Raises:
@@ -110,7 +110,7 @@ class Signature:
         return converted
 
 
-def _convert(argument: Argument, value: Any) -> Any:
+def _convert(argument: Argument, value: object) -> Any:
     assert argument.adapter is not None
     if value is None and argument.default is None:
         return None
@@ -125,7 +125,7 @@ def _convert(argument: Argument, value: Any) -> Any:
         ) from error
 
 
-def signature_of(name: str, handler: Handler, properties: Mapping[str, Any] | None) -> Signature:
+def signature_of(name: str, handler: Handler, properties: Mapping[str, object] | None) -> Signature:
     """Read a handler's signature.
 
     Args:
@@ -157,7 +157,7 @@ def signature_of(name: str, handler: Handler, properties: Mapping[str, Any] | No
 
 
 def _is_call(
-    first: inspect.Parameter, hints: Mapping[str, Any], properties: Mapping[str, Any] | None
+    first: inspect.Parameter, hints: Mapping[str, object], properties: Mapping[str, object] | None
 ) -> bool:
     """Whether a first parameter takes the whole call."""
     if first.kind is first.VAR_POSITIONAL:
@@ -205,7 +205,7 @@ class _Unknown:
         self.why = why
 
 
-def _names_call(value: Any) -> bool:
+def _names_call(value: object) -> bool:
     return isinstance(value, str) and value.endswith("CallParams")
 
 
@@ -229,5 +229,5 @@ def _argument(tool: str, parameter: inspect.Parameter, hint: Any) -> Argument:
     return Argument(parameter.name, required, ... if required else default, hint, adapter)
 
 
-def _type_name(hint: Any) -> str:
+def _type_name(hint: object) -> str:
     return hint.__name__ if inspect.isclass(hint) else str(hint)

@@ -11,35 +11,42 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
-import numpy as np
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 
 from piopiy_lab.listening.vad import SharedSileroVADAnalyzer
-from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.sound.pcm import Float32, Int16
 
 #: Hz; the model knows 16000 and 8000, and hears more at 16000.
 RATE = 16000
+
+
+class _Model(Protocol):
+    """Silero's model, or one that stands in for it."""
+
+    def __call__(self, audio: Float32, rate: int, /) -> Float32: ...
+
+    def reset_states(self) -> None: ...
 
 
 @dataclass
 class _Course:
     """The model's way through the windows after one reset."""
 
-    model: Any  # a model of its own state, where the course has got to
-    answers: list[Any] = field(default_factory=list[Any])
+    model: _Model  # a model of its own state, where the course has got to
+    answers: list[Float32] = field(default_factory=list[Float32])
 
 
 class _KnownModel:
     """The model for one run: asks the shared courses."""
 
-    def __init__(self, courses: dict[int, _Course], fresh: Any) -> None:
+    def __init__(self, courses: dict[int, _Course], fresh: _Model) -> None:
         self._courses, self._fresh = courses, fresh
         self._begun = self._at = 0  # windows: where the last reset was, and the next one to judge
 
-    def __call__(self, audio: np.ndarray, rate: int) -> Any:
+    def __call__(self, audio: Float32, rate: int) -> Float32:
         course = self._courses.get(self._begun)
         if course is None:
             model = copy.copy(self._fresh)
@@ -107,7 +114,7 @@ class _Run(SharedSileroVADAnalyzer):
         self._judged = 0  # windows whose volume was taken
         self.set_sample_rate(RATE)
 
-    def voice_confidence(self, buffer: bytes) -> Any:
+    def voice_confidence(self, buffer: bytes) -> float:
         return SileroVADAnalyzer.voice_confidence(self, buffer)
 
     def _get_smoothed_volume(self, audio: bytes) -> float:

@@ -22,7 +22,7 @@ Span = tuple[float, float]
 PAUSE_SECS = 0.5
 
 
-def caller_samples(recording: Any) -> Int16:
+def caller_samples(recording: object) -> Int16:
     """Return the caller's side at 16 kHz: int16, (n,).
 
     Args:
@@ -129,7 +129,7 @@ def _labels(reference: Iterable[Any], secs: float) -> list[Span]:
     return spans
 
 
-def _scripted(recording: Any) -> list[Span]:
+def _scripted(recording: object) -> list[Span]:
     if not isinstance(recording, CallRecord):
         return []
     return [(e.at, e.end) for e in recording.events.of(ev.CallerSpoke) if e.end > e.at]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import display
@@ -23,13 +23,13 @@ _HEADS = (*RANGES, "missed", "false", "cut", "start", "reply")
 
 
 def vad_sweep(
-    recording: Any,
+    recording: object,
     *,
     confidence: float | Iterable[float] = (0.5, 0.6, 0.7, 0.8),
     start_secs: float | Iterable[float] = (0.1, 0.2, 0.3),
     stop_secs: float | Iterable[float] = (0.2, 0.3, 0.5, 0.8),
     min_volume: float | Iterable[float] = (0.3, 0.6),
-    reference: Any = None,
+    reference: object = None,
 ) -> VADSweep:
     """Try detector settings on one recording.
 
@@ -85,7 +85,7 @@ def vad_sweep(
     return VADSweep(scores, usual, axes, spans, origin)
 
 
-def _axes(given: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+def _axes(given: Mapping[str, object]) -> dict[str, tuple[float, ...]]:
     axes: dict[str, tuple[float, ...]] = {}
     for name, values in given.items():
         each = (

@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class WidgetChannel:
         """Hand messages from the page to ``receive(message, buffers)``, on the comm thread."""
         self._widget.on_msg(lambda _widget, content, buffers: receive(content, buffers))
 
-    def send(self, message: dict[str, Any], data: bytes | None = None) -> None:
+    def send(self, message: Mapping[str, object], data: bytes | None = None) -> None:
         """Send a message to the page."""
         if message.get("phase") == "failed":
             self._failed = True

@@ -49,21 +49,21 @@ class _ShapeError(Exception):
     """A message's field is not what it should be."""
 
 
-def _text(message: Mapping[str, Any], name: str) -> str:
+def _text(message: Mapping[str, object], name: str) -> str:
     value = message.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > MOST_TEXT:
         raise _ShapeError(f"no usable text as {name!r}")
     return value
 
 
-def _flag(message: Mapping[str, Any], name: str) -> bool:
+def _flag(message: Mapping[str, object], name: str) -> bool:
     value = message.get(name)
     if not isinstance(value, bool):
         raise _ShapeError(f"neither true nor false as {name!r}")
     return value
 
 
-def _settings(message: Mapping[str, Any]) -> dict[str, float]:
+def _settings(message: Mapping[str, object]) -> dict[str, float]:
     values = message.get("settings")
     if not isinstance(values, Mapping) or not 0 < len(values) <= 16:
         raise _ShapeError("no usable settings")
@@ -76,7 +76,7 @@ def _settings(message: Mapping[str, Any]) -> dict[str, float]:
     return settings
 
 
-def _instruct(call: Call, message: Mapping[str, Any]) -> None:
+def _instruct(call: Call, message: Mapping[str, object]) -> None:
     text = _text(message, "text")
     if call.agent is None:
         raise PiopiyLabError("no agent is there yet, or any more: its instructions can't be set")

@@ -6,7 +6,9 @@ Pure but for reading the recording. A view that draws one pixel for 20 ms needs 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.sound.recording import SampleSource
 
 #: Seconds of sound in one bin.
@@ -62,7 +64,7 @@ class Envelope:
         """
         return self._peaks[first : self._count].tobytes()
 
-    def _write(self, start: int, peaks: np.ndarray) -> None:
+    def _write(self, start: int, peaks: npt.NDArray[np.uint8]) -> None:
         end = start + len(peaks)
         if end > len(self._peaks):
             more = np.zeros((max(end, 2 * len(self._peaks)), 2), np.uint8)
@@ -72,7 +74,7 @@ class Envelope:
         self._count = max(self._count, end)
 
 
-def _bytes(frames: np.ndarray) -> np.ndarray:
+def _bytes(frames: Int16) -> npt.NDArray[np.uint8]:
     """Return the peak bytes of int16 frames, shape (bins, size, 2) to (bins, 2)."""
     high = frames.max(axis=1).astype(np.int32)
     low = frames.min(axis=1).astype(np.int32)

@@ -38,7 +38,7 @@ class CallView(anywidget.AnyWidget):
     #: Which view the page draws.
     view = traitlets.Unicode("panel").tag(sync=True)
 
-    def __init__(self, call: Call, **options: Any) -> None:
+    def __init__(self, call: Call, **options: object) -> None:
         """Show a call.
 
         Args:
