@@ -1,0 +1,244 @@
+"""README and docs: every block runs, every link leads somewhere, every file that is named exists.
+
+What a page can't have here (a provider, a key, a server of somebody's) is played by what ships for
+that; the fixture with the page's name says by what. Pages whose calls take their real time are in
+``realtime/test_live_docs.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from doc_blocks import (
+    BLOCKS,
+    GREETED,
+    LIVE,
+    OF_FILES,
+    PAGES,
+    ROOT,
+    blocks_of,
+    check_commands,
+    check_extras,
+    python_of,
+    run_cells,
+    run_files,
+    text_of,
+)
+
+import piopiy_lab
+from piopiy_lab import (
+    Caller,
+    VoiceAgent,
+    events,
+    offline_realtime,
+    offline_stack,
+    simulate,
+    stack,
+)
+from piopiy_lab.errors import PiopiyLabError
+
+#: How many blocks of a page can't be run; the page says why, above each.
+EXCUSED: dict[str, int] = {}
+#: What stands in the other fences: output, files of settings, no language at all is refused.
+SHOWN = {"text"}
+
+
+@pytest.fixture
+def runner():
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+# --- what each page needs --------------------------------------------------------------------
+
+
+@pytest.fixture
+def api():
+    return {}
+
+
+@pytest.fixture
+def panel(runner):
+    async def create_session():
+        agent = VoiceAgent(instructions="You take bookings.", greeting="Hello, how can I help?")
+        stt, llm, tts = offline_stack()
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        await agent.start()
+
+    return {"call": runner.run(simulate(create_session, GREETED))}
+
+
+@pytest.fixture
+def stacks(monkeypatch, runner):
+    for provider in ("DEEPGRAM", "OPENAI", "CARTESIA"):
+        monkeypatch.setenv(f"{provider}_API_KEY", "not-a-key")
+    names = {}
+    yield names
+    stt, llm, tts = offline_stack()
+    runner.run(
+        simulate(names["realtime_session"], GREETED, replace={"llm": offline_realtime()})
+    ).raise_for_error()
+    runner.run(
+        simulate(names["local_session"], GREETED, replace={"stt": stt, "llm": llm, "tts": tts})
+    ).raise_for_error()
+
+
+@pytest.fixture
+def tools(monkeypatch, runner):
+    from mcp import StdioServerParameters
+    from mcp.client import session_group
+    from pipecat.services import mcp_service  # noqa: F401  before the patch: it reads the class
+
+    server = "from mcp.server import MCPServer\n\nserver = MCPServer('x')\n\n\n@server.tool()\n"
+    for file, tool in (("server.py", "look_up"), ("remote.py", "search")):
+        Path(file).write_text(f"{server}def {tool}() -> str:\n    'Look.'\n\n\nserver.run()\n")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", path)  # for "python"
+    remote = StdioServerParameters(command="python", args=["remote.py"])
+    monkeypatch.setattr(session_group, "StreamableHttpParameters", lambda url: remote)
+    names = {}
+    yield names
+    caller = Caller().hears_greeting().says("a table for two").waits(2)
+    call = runner.run(simulate(names["create_session"], caller)).raise_for_error()
+    given = call.events.of(events.ContextSent)[0]
+    assert {"look_up", "search", "open_door"} <= set(given.tools)
+
+
+# --- the code --------------------------------------------------------------------------------
+
+
+CELLS = {block.page for block in BLOCKS if block.language == "python"} - {*OF_FILES, *LIVE}
+
+
+@pytest.mark.parametrize("page", sorted(CELLS))
+def test_a_pages_code_runs(page, request, runner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = request.getfixturevalue(Path(page).stem)
+    run_cells(python_of(page), names, runner)
+
+
+@pytest.mark.parametrize("page", OF_FILES)
+def test_a_pages_test_files_pass(page, tmp_path):
+    golden = run_files(python_of(page), tmp_path)
+    if page == "docs/testing.md":  # it shows what one of them writes
+        shown = [b.code for b in BLOCKS if b.page == page and b.code.startswith("assistant:")]
+        assert shown == [golden["test_asks_for_a_name.txt"]]
+
+
+def test_a_block_with_an_undefined_name_fails(runner):
+    def page(code):
+        return blocks_of("page.md", f"# A page\n\n```python\n{code}\n```\n")
+
+    run_cells(page("a = 1\n\n\nclass B:\n    c = a\n    d = c\n\n\nprint(a, B)"), {}, runner)
+    for code in ("offline_stack()", "def f():\n    return offline_stack()", "await late()"):
+        with pytest.raises(AssertionError, match=r"page.md:3 uses what nobody defines: \w+"):
+            run_cells(page(code), {}, runner)
+
+
+def test_a_block_that_is_not_run_says_why():
+    counted = {}
+    for block in BLOCKS:
+        if block.excuse:
+            assert len(block.excuse.split()) > 3, f"{block}: the reason is too short"
+            counted[block.page] = counted.get(block.page, 0) + 1
+    assert counted == EXCUSED
+
+
+def test_every_fence_says_what_it_holds():
+    for block in BLOCKS:
+        assert block.language in {"python", "console", "yaml", *SHOWN}, str(block)
+    fences = sum(len(re.findall(r"^ *```", text_of(page), re.M)) for page in PAGES)
+    assert fences == 2 * len(BLOCKS)  # no block is missed, for standing in a list, say
+
+
+def test_the_errors_that_are_shown_are_those_that_are_raised(monkeypatch):
+    monkeypatch.delenv("SONIOX_API_KEY", raising=False)
+    shown = next(b.code for b in BLOCKS if b.code.startswith("MissingKeyError"))
+    wrong = [("stt", "soniox"), ("stt", "deepgrm")]
+    wrong += [("tts", "kokoro")] * (importlib.util.find_spec("kokoro_onnx") is None)
+    for kind, name in wrong:
+        with pytest.raises(PiopiyLabError) as raised:
+            stack(**{kind: name})
+        text = f"{type(raised.value).__name__}: {raised.value}"
+        for part in re.split(r"\(\S+ not installed\)", text):  # pipecat says which version
+            assert " ".join(part.split()) in " ".join(shown.split())
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pages_commands_are_ones_that_there_are(page):
+    for block in BLOCKS:
+        if block.page == page and block.language == "console":
+            check_commands(block.code)
+        if block.page == page and block.language == "yaml":
+            check_commands("\n".join(re.findall(r"run: (.+)", block.code)))
+    text = text_of(page)
+    check_extras(text)
+    for command in re.findall(r"`(piopiy-lab [a-z][^`]*)`", text):
+        check_commands(command)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["piopiy-lab dance", "pip install 'piopiy-lab[dancing]'", "pytest --voice-dance", "dance"],
+)
+def test_a_command_that_there_is_not_fails(wrong):
+    with pytest.raises(AssertionError, match="danc"):
+        check_commands(wrong)
+
+
+# --- links and files -------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub lets a link to a heading of the page end with."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pages_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page}: {link}"
+
+
+#: Folders whose files a page may name, and how a file is named: from the root, or from the package.
+NAMED = re.compile(r"`((?:piopiy_lab|tests|docs|notebooks|benchmarks|\.ci)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_file_that_a_page_names_exists(page):
+    text = text_of(page)
+    if page == "CHANGELOG.md":  # what a version had may be gone
+        return
+    for name in NAMED.findall(text):
+        assert (ROOT / name).exists(), f"{page} names {name}"
+    for name in re.findall(r"`(piopiy_lab(?:\.\w+)+)", text):
+        assert importable(name), f"{page} names {name}"
+
+
+def importable(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    found = piopiy_lab
+    for position, part in enumerate(name.split(".")[1:], start=2):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(".".join(name.split(".")[:position]))
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
