@@ -305,7 +305,7 @@ def _wall_time() -> str:
 
 def _model_of(service: Any) -> dict[str, str]:
     """Return a service's model and voice, where it tells them."""
-    settings = getattr(service, "_settings", None)
+    settings = getattr(service, "settings", None)
     told = {name: getattr(settings, name, None) for name in ("model", "voice")}
     return {name: value for name, value in told.items() if isinstance(value, str)}
 

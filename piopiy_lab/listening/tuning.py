@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     Frame,
     InterimTranscriptionFrame,
     TranscriptionFrame,
@@ -20,7 +23,7 @@ from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.listening import vad
+from piopiy_lab.listening import seams, vad
 
 #: The most words that an interruption may take.
 MOST_WORDS = 20
@@ -43,21 +46,29 @@ class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
         """
         super().__init__(min_words=0, enable_interruptions=enable_interruptions)
         self._voice = voice
+        self._agent_speaks = False  # by process_frame(), and a turn that starts
 
     @property
     def min_words(self) -> int:
         """How many words it takes to interrupt; 0: a voice will do."""
-        return self._min_words
+        return seams.min_words(self)
 
     @min_words.setter
     def min_words(self, count: int) -> None:
-        self._min_words = count
+        seams.set_min_words(self, count)
+
+    async def handle_user_turn_started(self) -> None:
+        """Count from one word again; on the session's loop."""
+        self._agent_speaks = False
+        await super().handle_user_turn_started()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Decide whether ``frame`` starts a turn; on the session's loop."""
+        if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
+            self._agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
         by_voice = isinstance(frame, VADUserStartedSpeakingFrame) and self._voice
         by_words = isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame)
-        free = self._min_words == 0 or not self._bot_speaking
+        free = self.min_words == 0 or not self._agent_speaks
         if (by_voice or by_words) and free:
             await self.trigger_user_turn_started()
             return ProcessFrameResult.STOP
@@ -89,9 +100,9 @@ class Tuning:
         """Return the turn rules' settings by name, those that this call has."""
         found: dict[str, float] = {}
         if self._wait is not None:
-            found["incomplete_wait_secs"] = self._wait._stop_ms / 1000
+            found["incomplete_wait_secs"] = seams.incomplete_wait_secs(self._wait)
         if self._start is not None:
-            found["min_words"] = self._start._min_words
+            found["min_words"] = seams.min_words(self._start)
         return found
 
     def check(self, settings: Mapping[str, Any]) -> None:
@@ -137,9 +148,9 @@ class Tuning:
         """
         before = {**self.detector(), **self.turns()}
         if "incomplete_wait_secs" in settings and self._wait is not None:
-            self._wait._stop_ms = settings["incomplete_wait_secs"] * 1000  # from the next pause on
+            seams.set_incomplete_wait(self._wait, settings["incomplete_wait_secs"])
         if "min_words" in settings and self._start is not None:
-            self._start._min_words = int(settings["min_words"])
+            seams.set_min_words(self._start, int(settings["min_words"]))
         detector = {k: v for k, v in settings.items() if k not in _TURN_SETTINGS}
         params = VADParams(**{**self.detector(), **detector}) if detector else None
         return {name: before[name] for name in settings}, params
@@ -148,9 +159,6 @@ class Tuning:
 _TURN_SETTINGS = ("incomplete_wait_secs", "min_words")
 
 
-def _smart_turn_of(strategies: Any) -> Any:
-    for strategy in (strategies.stop or ()) if strategies is not None else ():
-        analyzer = getattr(strategy, "_turn_analyzer", None)
-        if analyzer is not None and hasattr(analyzer, "_stop_ms"):
-            return analyzer
-    return None
+def _smart_turn_of(strategies: Any) -> BaseSmartTurn | None:
+    stops = (strategies.stop or ()) if strategies is not None else ()
+    return next(filter(None, map(seams.smart_turn_of, stops)), None)

@@ -7,12 +7,10 @@ finished find 3 s long. Without a detector transcripts decide.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
-from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy, VADUserTurnStartStrategy
 from pipecat.turns.user_stop import (
@@ -24,12 +22,13 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.seams import shared_smart_turn
 from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
 INCOMPLETE_WAIT_SECS = 1.5
 
-_prototype: LocalSmartTurnAnalyzerV3 | None = None
+_PARAMS = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
 
 
 def recommended_by(services: Iterable[object]) -> UserTurnStrategies | None:
@@ -92,7 +91,7 @@ def make_strategies(
 def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]:
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
-    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or _smart_turn())]
+    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))]
 
 
 def check_realtime_interruption(strategy: object) -> None:
@@ -163,16 +162,3 @@ def check_turns(
                 "user_mute, AlwaysUserMuteStrategy() say"
             )
     return mutes
-
-
-def _smart_turn() -> LocalSmartTurnAnalyzerV3:
-    """Return a Smart Turn analyzer on the process's one ONNX session (43 ms to load)."""
-    global _prototype
-    if _prototype is None:
-        _prototype = LocalSmartTurnAnalyzerV3(
-            params=SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
-        )
-    analyzer = copy.copy(_prototype)  # the prototype is never used, so it holds no audio
-    analyzer._audio_buffer = []
-    analyzer._params = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
-    return analyzer

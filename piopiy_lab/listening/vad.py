@@ -1,23 +1,21 @@
-"""Voice activity detection: the ``vad=`` argument, a cheap Silero, and what the detector thinks.
+"""Voice activity detection: the ``vad=`` argument, and what the detector thinks.
 
 pipecat's frames say only when speech starts and stops. How sure the detector was is taken from
-the analyzer itself: :func:`tap` wraps two methods of the *instance*, the user's own too.
+the analyzer itself: :func:`tap` wraps methods of the *instance*, the user's own too.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
-from pipecat.audio.volume import AudioVolumeTracker
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab import events
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, wrap_judgement
 
 #: The four keys of a ``vad`` dict, with the range of each.
 RANGES: dict[str, tuple[float, float]] = {
@@ -78,76 +76,6 @@ def make_vad(vad: object) -> VADAnalyzer | FrameProcessor | None:
     )
 
 
-_prototype: SileroVADAnalyzer | None = None
-
-#: What Silero makes of a window of digital silence, by the state it is in: (rate, state, context)
-#: -> (confidence, next state, next context). The model is a function of these, so it is exact.
-_silences: dict[tuple[int, bytes, bytes], tuple[Any, Any, Any]] = {}
-_MOST_SILENCES = 4096
-
-
-class SharedSileroVADAnalyzer(SileroVADAnalyzer):
-    """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
-
-    Loading the model takes about 35 ms; every analyzer has a state of its own all the same.
-    The model's answer to a window of digital silence is remembered by the state it was in: that
-    is exact, because the model is a function of both, and makes long silences cheap.
-    """
-
-    _ATTRIBUTES = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
-
-    def __init__(self, *, sample_rate: int | None = None, params: VADParams | None = None) -> None:
-        """Make an analyzer; arguments as for ``SileroVADAnalyzer``."""
-        global _prototype
-        if _prototype is None:
-            _prototype = SileroVADAnalyzer()
-            _prototype._executor.shutdown(wait=False)
-        VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
-        missing = set(vars(_prototype)) - set(vars(self))
-        if missing != self._ATTRIBUTES:  # another pipecat: take its own, slower way
-            self._executor.shutdown(wait=False)
-            super().__init__(sample_rate=sample_rate, params=params)
-            return
-        for name in missing:
-            setattr(self, name, copy.copy(getattr(_prototype, name)))
-        self._model.reset_states()
-        self._windows_since_reset = self._low_confidence_windows = 0
-        self._volume_tracker = SilenceAwareVolumeTracker()
-
-    def voice_confidence(self, buffer: bytes) -> Any:
-        """Return the model's confidence for one window, 0..1; the executor's thread."""
-        model = self._model
-        if buffer.count(0) != len(buffer) or model._last_sr != self.sample_rate:
-            return super().voice_confidence(buffer)
-        key = (self.sample_rate, model._state.tobytes(), model._context.tobytes())
-        known = _silences.get(key)
-        if known is None:
-            confidence = super().voice_confidence(buffer)
-            # Just reset, the next state is the reset's doing and not the model's.
-            if self._windows_since_reset and len(_silences) < _MOST_SILENCES:
-                _silences[key] = (confidence, model._state, model._context)
-            return confidence
-        confidence, model._state, model._context = known
-        self._maybe_reset_model(float(confidence.item()))
-        return confidence
-
-
-class SilenceAwareVolumeTracker(AudioVolumeTracker):
-    """pipecat's volume tracker, which measures a window of digital silence once per process."""
-
-    _of_silence: ClassVar[dict[tuple[int, int], float]] = {}  # (rate, bytes) -> volume
-
-    @property
-    def volume(self) -> float:
-        """The volume of the rolling window, 0..1."""
-        if self._volume is None and self._buffer.count(0) == len(self._buffer):
-            key = (self._sample_rate, len(self._buffer))
-            if key not in self._of_silence:
-                self._of_silence[key] = super().volume
-            self._volume = self._of_silence[key]
-        return super().volume
-
-
 def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
     """Write every judgement of an analyzer into the log as ``VADSampled``.
 
@@ -159,7 +87,6 @@ def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
     """
     judged: list[tuple[float, float | None]] = []
     confidence_of = analyzer.voice_confidence
-    volume_of = getattr(analyzer, "_get_smoothed_volume", None)
     analyze = analyzer.analyze_audio
 
     def voice_confidence(buffer: bytes) -> Any:
@@ -167,12 +94,9 @@ def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
         judged.append((_number(confidence), None))
         return confidence
 
-    def smoothed_volume(audio: bytes) -> float:
-        assert volume_of is not None
-        volume = volume_of(audio)
+    def heard_volume(volume: float) -> None:
         if judged:
             judged[-1] = (judged[-1][0], volume)
-        return volume
 
     async def analyze_audio(buffer: bytes) -> Any:
         came = log.now()
@@ -190,17 +114,12 @@ def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
             )
         return state
 
-    wrapped: dict[str, Any] = {"voice_confidence": voice_confidence, "analyze_audio": analyze_audio}
-    if volume_of is not None:
-        wrapped["_get_smoothed_volume"] = smoothed_volume
-    for name, function in wrapped.items():
-        setattr(analyzer, name, function)
-
-    def untap() -> None:
-        for name in wrapped:
-            vars(analyzer).pop(name, None)
-
-    return untap
+    return wrap_judgement(
+        analyzer,
+        voice_confidence=voice_confidence,
+        analyze_audio=analyze_audio,
+        heard_volume=heard_volume,
+    )
 
 
 def _number(confidence: Any) -> float:

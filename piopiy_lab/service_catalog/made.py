@@ -34,7 +34,7 @@ class Made:
     @property
     def detail(self) -> str:
         """Its model (the voice of a tts), as the service has it now; "" if it names none."""
-        settings = getattr(self.service, "_settings", None)
+        settings = getattr(self.service, "settings", None)
         names = ("voice", "model") if self.kind == "tts" else ("model",)
         found = next((v for v in (getattr(settings, n, None) for n in names) if _is_told(v)), "")
         text = redact_text(str(found))

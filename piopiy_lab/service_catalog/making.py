@@ -85,7 +85,7 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     if nested:  # they replace a whole field: what they don't name must stay as pipecat has it
         plain = build({name: value for name, value in settings.items() if name not in nested})
         for name in nested:
-            settings[name] = over_defaults(getattr(plain._settings, name, None), settings[name])
+            settings[name] = over_defaults(getattr(plain.settings, name, None), settings[name])
     service = build(settings)
     if session is not None:
         close_with(service, session)

@@ -9,22 +9,22 @@ go on. Used on the session's loop.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
-# The reading task of a service, and whether its mere end means that the connection is gone (Gemini
-# Live's also ends when it has connected again).
-_READERS = {"_receive_task_handler": True, "_connection_task_handler": False}
+from piopiy_lab.services import seams
 
 
 def watch_connection(llm: object) -> None:
-    """Let a realtime service report the end of its connection; any other stays as it is."""
-    for name, end_is_loss in _READERS.items():
-        read = getattr(llm, name, None)
-        if read is not None and not hasattr(read, "__wrapped__"):
-            setattr(llm, name, _reporting(llm, read, end_is_loss))
+    """Let a realtime service report the end of its connection; any other stays as it is.
+
+    Raises:
+        IncompatibleVersionError: Its reading task is not where it used to be.
+    """
+    seams.replace_readers(llm, functools.partial(_reporting, llm))
 
 
-def _reporting(llm: Any, read: Any, end_is_loss: bool) -> Any:
+def _reporting(llm: Any, read: Callable[..., Any], end_is_loss: bool) -> Callable[..., Any]:
     @functools.wraps(read)
     async def reading(*args: Any, **kwargs: Any) -> None:
         lost: Exception | None = None
@@ -32,7 +32,7 @@ def _reporting(llm: Any, read: Any, end_is_loss: bool) -> Any:
             await read(*args, **kwargs)
         except Exception as error:
             lost = error
-        if getattr(llm, "_disconnecting", False) or not (lost or end_is_loss):
+        if seams.is_leaving(llm) or not (lost or end_is_loss):
             return
         why = f": {lost}" if lost is not None and str(lost) else ""
         await llm.push_error(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import dis
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, NoReturn
 
@@ -24,10 +25,61 @@ TESTED_BELOW = {
 }
 
 
+@dataclass(frozen=True)
+class Reliance:
+    """One thing that a seam relies on.
+
+    Attributes:
+        owner: The class, object or module that must have it.
+        name: The attribute's or method's name.
+        needed_by: What relies on it, as in "which <the tuning of a call> needs".
+        takes: The parameters that are given to the method; None for an attribute.
+    """
+
+    owner: Any
+    name: str
+    needed_by: str
+    takes: tuple[str, ...] | None = None
+
+    def check(self) -> None:
+        """Check that it is there.
+
+        Raises:
+            IncompatibleVersionError: It isn't, or it is called otherwise.
+        """
+        if self.takes is None:
+            expect_attributes(self.owner, self.name, needed_by=self.needed_by)
+        else:
+            expect_method(self.owner, self.name, *self.takes, needed_by=self.needed_by)
+
+    def __str__(self) -> str:
+        return f"{_label(self.owner)}.{self.name}" + ("" if self.takes is None else "()")
+
+
+def attributes(owner: object, *names: str, needed_by: str) -> tuple[Reliance, ...]:
+    """Return what relies on attributes of a class, an object or a module."""
+    return tuple(Reliance(owner, name, needed_by) for name in names)
+
+
+def method(owner: object, name: str, *takes: str, needed_by: str) -> Reliance:
+    """Return what relies on a method that takes these parameters."""
+    return Reliance(owner, name, needed_by, takes)
+
+
+def expect(relied_on: Iterable[Reliance]) -> None:
+    """Check everything that a seam relies on.
+
+    Raises:
+        IncompatibleVersionError: Something is missing, or called otherwise.
+    """
+    for reliance in relied_on:
+        reliance.check()
+
+
 def expect_attributes(owner: object, *names: str, needed_by: str) -> None:
     """Check that a class, an object or a module has attributes.
 
-    A class has those, too, that its ``__init__`` (or a base class's) sets.
+    A class has those, too, that its methods (or a base class's) set on ``self``.
 
     Args:
         owner: The class, object or module.
@@ -38,8 +90,8 @@ def expect_attributes(owner: object, *names: str, needed_by: str) -> None:
         IncompatibleVersionError: There is no such attribute.
     """
     for name in names:
-        if not hasattr(owner, name) and not _is_set_by_init(owner, name):
-            _refuse(owner, f"{{package}} has no {_label(owner)}.{name}, which {needed_by} needs")
+        if not hasattr(owner, name) and not _is_set_by_a_method(owner, name):
+            refuse(owner, f"{{package}} has no {_label(owner)}.{name}, which {needed_by} needs")
 
 
 def expect_method(owner: object, name: str, *parameters: str, needed_by: str) -> None:
@@ -58,12 +110,12 @@ def expect_method(owner: object, name: str, *parameters: str, needed_by: str) ->
     method = getattr(owner, name, None)
     label = f"{_label(owner)}.{name}"
     if not callable(method):
-        _refuse(owner, f"{{package}} has no {label}(), which {needed_by} needs")
+        refuse(owner, f"{{package}} has no {label}(), which {needed_by} needs")
     found = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
     required = {p.name for p in found if p.default is p.empty and p.kind not in _VARIADIC}
     taken = [p.name for p in found if p.name in parameters]
     if taken != list(parameters) or not required <= set(parameters):
-        _refuse(
+        refuse(
             owner,
             f"{{package}}'s {label}() takes ({', '.join(p.name for p in found)}); "
             f"{needed_by} needs ({', '.join(parameters)})",
@@ -83,28 +135,56 @@ def expect_text(function: Callable[..., Any], text: str, *, needed_by: str) -> N
     """
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None or not any(text in said for said in _texts(code)):
-        _refuse(
+        refuse(
             function,
             f"{{package}}'s {function.__qualname__}() no longer says {text!r}, "
             f"which {needed_by} reads",
         )
 
 
+def refuse(owner: object, message: str) -> NoReturn:
+    """Raise what every check here raises.
+
+    Args:
+        owner: Whose package is at fault.
+        message: What doesn't fit; ``{package}`` becomes its name and version.
+
+    Raises:
+        IncompatibleVersionError: Always.
+    """
+    root = _root(owner)
+    project, below = TESTED_BELOW[root]
+    try:
+        version = metadata.version(project)
+    except metadata.PackageNotFoundError:
+        version = "(of an unknown version)"
+    raise IncompatibleVersionError(
+        f"{message.format(package=f'{root} {version}')}; use {project}<{below}"
+    )
+
+
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _is_set_by_init(owner: object, name: str) -> bool:
+def _is_set_by_a_method(owner: object, name: str) -> bool:
+    """Whether a class's objects have an attribute: annotated, or set by one of its methods."""
     if not isinstance(owner, type):
         return False
-    for cls in owner.__mro__:
-        if name in cls.__dict__.get("__annotations__", {}):
-            return True
-        code = getattr(cls.__dict__.get("__init__"), "__code__", None)
-        if code is None or name not in code.co_names:
-            continue
-        if any(i.opname == "STORE_ATTR" and i.argval == name for i in dis.get_instructions(code)):
-            return True
-    return False
+    return any(
+        name in vars(cls).get("__annotations__", {}) or any(map(_sets(name), vars(cls).values()))
+        for cls in owner.__mro__
+    )
+
+
+def _sets(name: str) -> Callable[[object], bool]:
+    def sets(member: object) -> bool:
+        code = getattr(member, "__code__", None)
+        if not isinstance(code, types.CodeType) or name not in code.co_names:
+            return False
+        lines = dis.get_instructions(code)
+        return any(line.opname == "STORE_ATTR" and line.argval == name for line in lines)
+
+    return sets
 
 
 def _texts(code: types.CodeType) -> Iterator[str]:
@@ -119,18 +199,6 @@ def _label(owner: object) -> str:
     if isinstance(owner, types.ModuleType):
         return owner.__name__
     return (owner if isinstance(owner, type) else type(owner)).__name__
-
-
-def _refuse(owner: object, message: str) -> NoReturn:
-    root = _root(owner)
-    project, below = TESTED_BELOW[root]
-    try:
-        version = metadata.version(project)
-    except metadata.PackageNotFoundError:
-        version = "(of an unknown version)"
-    raise IncompatibleVersionError(
-        f"{message.format(package=f'{root} {version}')}; use {project}<{below}"
-    )
 
 
 def _root(owner: object) -> str:

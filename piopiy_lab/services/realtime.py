@@ -25,10 +25,11 @@ def speaks(llm: object) -> bool | None:
     told = getattr(llm, "speaks", None)  # ours
     if isinstance(told, bool):
         return told
-    enabled = getattr(llm, "_is_modality_enabled", None)  # OpenAI's and those that speak like it
-    if callable(enabled):
-        return bool(enabled("audio"))
-    modality = getattr(getattr(llm, "_settings", None), "modalities", None)  # Gemini Live
+    settings = getattr(llm, "settings", None)
+    session = getattr(settings, "session_properties", None)  # OpenAI's and those that speak like it
+    if session is not None and hasattr(session, "output_modalities"):
+        return "audio" in (session.output_modalities or ["audio", "text"])
+    modality = getattr(settings, "modalities", None)  # Gemini Live
     name = getattr(modality, "value", modality)
     return name.upper() == "AUDIO" if isinstance(name, str) else None
 

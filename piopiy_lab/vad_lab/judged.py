@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipecat.audio.vad.silero import SileroVADAnalyzer
-from pipecat.audio.vad.vad_analyzer import VADParams, VADState
+from pipecat.audio.vad.vad_analyzer import VADState
 
-from piopiy_lab.listening.vad import SharedSileroVADAnalyzer
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
 from piopiy_lab.sound.pcm import Float32, Int16
+from piopiy_lab.vad_lab.seams import ReplayedAnalyzer
 
 #: Hz; the model knows 16000 and 8000, and hears more at 16000.
 RATE = 16000
@@ -72,7 +72,6 @@ class Detector:
             samples: int16, (n,), at 16 kHz.
         """
         self._analyzer = SharedSileroVADAnalyzer(sample_rate=RATE)
-        self._analyzer._executor.shutdown(wait=False)
         size = self._analyzer.num_frames_required()
         self.window_secs: float = size / RATE
         usable = len(samples) // size * size
@@ -88,11 +87,11 @@ class Detector:
         Args:
             settings: ``confidence``, ``start_secs``, ``stop_secs``, ``min_volume``.
         """
-        machine = _Run(self, settings)
+        machine = ReplayedAnalyzer(RATE, settings, self._known, self._volumes)
         found: list[tuple[float, float]] = []
         started: int | None = None
         for i, window in enumerate(self._windows, start=1):
-            state = machine._run_analyzer(window)
+            state = machine.judge(window)
             if started is None and state == VADState.SPEAKING:
                 started = i
             elif started is not None and state == VADState.QUIET:
@@ -102,24 +101,5 @@ class Detector:
             found.append((started * self.window_secs, len(self._windows) * self.window_secs))
         return found
 
-
-class _Run(SharedSileroVADAnalyzer):
-    """The analyzer with its settings, on the detector's shared answers."""
-
-    def __init__(self, detector: Detector, settings: Mapping[str, float]) -> None:
-        super().__init__(sample_rate=RATE, params=VADParams(**settings))
-        self._executor.shutdown(wait=False)
-        self._detector = detector
-        self._model = _KnownModel(detector._courses, self._model)
-        self._judged = 0  # windows whose volume was taken
-        self.set_sample_rate(RATE)
-
-    def voice_confidence(self, buffer: bytes) -> float:
-        return SileroVADAnalyzer.voice_confidence(self, buffer)
-
-    def _get_smoothed_volume(self, audio: bytes) -> float:
-        volumes = self._detector._volumes
-        if self._judged == len(volumes):
-            volumes.append(super()._get_smoothed_volume(audio))
-        self._judged += 1
-        return volumes[self._judged - 1]
+    def _known(self, model: _Model) -> _KnownModel:
+        return _KnownModel(self._courses, model)

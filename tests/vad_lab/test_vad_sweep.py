@@ -13,7 +13,7 @@ from piopiy_lab import Call, Caller, VoiceAgent, offline_stack, simulate, vad_sw
 from piopiy_lab import events as ev
 from piopiy_lab.display import Hook, set_hook
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError
-from piopiy_lab.listening.vad import SharedSileroVADAnalyzer
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
 from piopiy_lab.vad_lab.judged import RATE, Detector
 from piopiy_lab.vad_lab.score import score
 from piopiy_lab.vad_lab.spans import caller_samples

@@ -1,0 +1,230 @@
+"""What listening needs of pipecat's insides: checked here, when this is imported.
+
+An analyzer says only when speech starts and stops; how sure it was, how its model is shared, and
+what of a turn strategy can still be changed in a call are inside of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.audio.volume import AudioVolumeTracker
+from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
+
+from piopiy_lab.services.fitting import attributes, expect, method, refuse
+
+#: What Silero's analyzer has beside what every analyzer has.
+_SILERO = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
+
+_LOG, _SHARED, _WAIT = (
+    "the log of a detector",
+    "the shared Silero",
+    "tune(incomplete_wait_secs=...)",
+)
+
+RELIED_ON = (
+    method(VADAnalyzer, "analyze_audio", "buffer", needed_by=_LOG),
+    method(VADAnalyzer, "voice_confidence", "buffer", needed_by=_LOG),
+    method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by=_LOG),
+    *attributes(VADAnalyzer, "_volume_tracker", needed_by=_SHARED),
+    *attributes(SileroVADAnalyzer, *sorted(_SILERO), needed_by=_SHARED),
+    method(SileroVADAnalyzer, "_maybe_reset_model", "confidence", needed_by=_SHARED),
+    *attributes(SileroOnnxModel, "_state", "_context", "_last_sr", needed_by=_SHARED),
+    *attributes(AudioVolumeTracker, "_volume", "_buffer", "_sample_rate", needed_by=_SHARED),
+    *attributes(BaseSmartTurn, "_stop_ms", needed_by=_WAIT),
+    *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
+    *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
+)
+expect(RELIED_ON)
+
+# --- how sure the detector was ----------------------------------------------------------------
+
+
+def wrap_judgement(
+    analyzer: VADAnalyzer,
+    *,
+    voice_confidence: Callable[[bytes], Any],
+    analyze_audio: Callable[[bytes], Any],
+    heard_volume: Callable[[float], None],
+) -> Callable[[], None]:
+    """Put functions of ours in the place of an analyzer's, on this object alone.
+
+    Missing: an event with the confidence and the volume of each window. A subclass would not do,
+    for the analyzer may be the user's own.
+
+    Args:
+        analyzer: The analyzer.
+        voice_confidence: In the place of its own.
+        analyze_audio: In the place of its own.
+        heard_volume: Called with the smoothed volume of each window, after ``voice_confidence``.
+
+    Returns:
+        A function that takes them off again.
+    """
+    volume_of = analyzer._get_smoothed_volume
+
+    def smoothed_volume(audio: bytes) -> float:
+        volume = volume_of(audio)
+        heard_volume(volume)
+        return volume
+
+    ours: dict[str, Any] = {
+        "voice_confidence": voice_confidence,
+        "analyze_audio": analyze_audio,
+        "_get_smoothed_volume": smoothed_volume,
+    }
+    for name, function in ours.items():
+        setattr(analyzer, name, function)
+
+    def unwrap() -> None:
+        for name in ours:
+            vars(analyzer).pop(name, None)
+
+    return unwrap
+
+
+# --- one model for all calls ------------------------------------------------------------------
+
+_silero: SileroVADAnalyzer | None = None
+_smart_turn: LocalSmartTurnAnalyzerV3 | None = None
+
+#: What Silero makes of a window of digital silence, by the state it is in: (rate, state, context)
+#: -> (confidence, next state, next context). The model is a function of these, so it is exact.
+_silences: dict[tuple[int, bytes, bytes], tuple[Any, Any, Any]] = {}
+_MOST_SILENCES = 4096
+
+
+class SharedSileroVADAnalyzer(SileroVADAnalyzer):
+    """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
+
+    Loading the model takes about 35 ms; every analyzer has a state of its own all the same.
+    The model's answer to a window of digital silence is remembered by the state it was in: that
+    is exact, because the model is a function of both, and makes long silences cheap.
+
+    Missing: a way to give an analyzer a model that is loaded.
+    """
+
+    def __init__(self, *, sample_rate: int | None = None, params: VADParams | None = None) -> None:
+        """Make an analyzer; arguments as for ``SileroVADAnalyzer``.
+
+        Raises:
+            IncompatibleVersionError: pipecat's has other parts, which may not be for sharing.
+        """
+        global _silero
+        if _silero is None:
+            _silero = SileroVADAnalyzer()  # never used: its thread is never started
+        VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
+        parts = set(vars(_silero)) - set(vars(self))
+        if parts != _SILERO:
+            names = ", ".join(sorted(parts))
+            refuse(
+                _silero, f"{{package}}'s SileroVADAnalyzer has {names}: not what {_SHARED} knows"
+            )
+        for name in parts:
+            setattr(self, name, copy.copy(getattr(_silero, name)))
+        self._model.reset_states()
+        self._windows_since_reset = self._low_confidence_windows = 0
+        self._volume_tracker = SilenceAwareVolumeTracker()
+
+    def voice_confidence(self, buffer: bytes) -> Any:
+        """Return the model's confidence for one window, 0..1; the executor's thread."""
+        model = self._model
+        if buffer.count(0) != len(buffer) or model._last_sr != self.sample_rate:
+            return super().voice_confidence(buffer)
+        key = (self.sample_rate, model._state.tobytes(), model._context.tobytes())
+        known = _silences.get(key)
+        if known is None:
+            confidence = super().voice_confidence(buffer)
+            # Just reset, the next state is the reset's doing and not the model's.
+            if self._windows_since_reset and len(_silences) < _MOST_SILENCES:
+                _silences[key] = (confidence, model._state, model._context)
+            return confidence
+        confidence, model._state, model._context = known
+        self._maybe_reset_model(float(confidence.item()))
+        return confidence
+
+
+class SilenceAwareVolumeTracker(AudioVolumeTracker):
+    """pipecat's volume tracker, which measures a window of digital silence once per process.
+
+    Missing: a tracker that can be given to an analyzer.
+    """
+
+    _of_silence: ClassVar[dict[tuple[int, int], float]] = {}  # (rate, bytes) -> volume
+
+    @property
+    def volume(self) -> float:
+        """The volume of the rolling window, 0..1."""
+        if self._volume is None and self._buffer.count(0) == len(self._buffer):
+            key = (self._sample_rate, len(self._buffer))
+            if key not in self._of_silence:
+                self._of_silence[key] = super().volume
+            self._volume = self._of_silence[key]
+        return super().volume
+
+
+def shared_smart_turn(params: Any) -> LocalSmartTurnAnalyzerV3:
+    """Return a Smart Turn analyzer on the process's one ONNX session (43 ms to load).
+
+    A copy, made new with its public ``clear()``. Missing: a way to give it a loaded session.
+
+    Args:
+        params: pipecat's ``SmartTurnParams``; the same for every analyzer.
+
+    Raises:
+        IncompatibleVersionError: It has parts that a copy shares and ``clear()`` leaves.
+    """
+    global _smart_turn
+    if _smart_turn is None:
+        _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
+    analyzer = copy.copy(_smart_turn)  # never used itself, so it holds no audio and no thread
+    analyzer.clear()
+    for name, value in vars(_smart_turn).items():
+        own = isinstance(value, list | dict | set) or hasattr(value, "submit")  # an executor
+        if own and vars(analyzer)[name] is value:
+            refuse(_smart_turn, f"{{package}}'s Smart Turn has {name}, which its calls would share")
+    return analyzer
+
+
+# --- what of the turns can be changed in a call -----------------------------------------------
+
+
+def smart_turn_of(strategy: Any) -> BaseSmartTurn | None:
+    """Return the Smart Turn analyzer of a strategy for the turns' end, None if it has none.
+
+    Missing: a property of ``TurnAnalyzerUserTurnStopStrategy``.
+    """
+    if not isinstance(strategy, TurnAnalyzerUserTurnStopStrategy):
+        return None
+    analyzer = strategy._turn_analyzer
+    return analyzer if isinstance(analyzer, BaseSmartTurn) else None
+
+
+def incomplete_wait_secs(analyzer: BaseSmartTurn) -> float:
+    """Return for how long an analyzer waits after a turn that sounded incomplete.
+
+    ``params.stop_secs`` is what it was made with; it goes by another number from then on.
+    """
+    return analyzer._stop_ms / 1000
+
+
+def set_incomplete_wait(analyzer: BaseSmartTurn, secs: float) -> None:
+    """Change that, from the next pause on. Missing: a setter for Smart Turn's parameters."""
+    analyzer._stop_ms = secs * 1000
+
+
+def min_words(strategy: MinWordsUserTurnStartStrategy) -> int:
+    """Return how many words it takes to interrupt. Missing: a property."""
+    return strategy._min_words
+
+
+def set_min_words(strategy: MinWordsUserTurnStartStrategy, count: int) -> None:
+    """Change that, from the next word on. Missing: a setter."""
+    strategy._min_words = count

@@ -1,0 +1,62 @@
+"""What the lab needs of pipecat's analyzer: checked here, when this is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
+
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
+from piopiy_lab.services.fitting import attributes, expect, method
+
+RELIED_ON = (
+    *attributes(SileroVADAnalyzer, "_model", needed_by="the VAD lab"),
+    method(VADAnalyzer, "_run_analyzer", "buffer", needed_by="the VAD lab"),
+    method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by="the VAD lab"),
+)
+expect(RELIED_ON)
+
+
+class ReplayedAnalyzer(SharedSileroVADAnalyzer):
+    """The analyzer with settings of its own, on a model and volumes that others share.
+
+    Missing: a way to give an analyzer its model, and an ``analyze_audio`` without a thread (one
+    call of it is a window; a minute of sound has 1,900).
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        settings: Mapping[str, float],
+        known: Callable[[Any], Any],
+        volumes: list[float],
+    ) -> None:
+        """Make the analyzer.
+
+        Args:
+            rate: Hz.
+            settings: ``confidence``, ``start_secs``, ``stop_secs``, ``min_volume``.
+            known: Returns the model to ask in the place of the given one.
+            volumes: The smoothed volume of each window: what is missing is added.
+        """
+        super().__init__(sample_rate=rate, params=VADParams(**settings))
+        self._model = known(self._model)
+        self._volumes = volumes
+        self._judged = 0  # windows whose volume was taken
+        self.set_sample_rate(rate)
+
+    def judge(self, window: bytes) -> VADState:
+        """Return what it takes the caller to be doing after a window; in this thread."""
+        return self._run_analyzer(window)
+
+    def voice_confidence(self, buffer: bytes) -> Any:
+        """Return the model's confidence for one window, 0..1, digital silence or not."""
+        return SileroVADAnalyzer.voice_confidence(self, buffer)
+
+    def _get_smoothed_volume(self, audio: bytes) -> float:
+        if self._judged == len(self._volumes):
+            self._volumes.append(super()._get_smoothed_volume(audio))
+        self._judged += 1
+        return self._volumes[self._judged - 1]
