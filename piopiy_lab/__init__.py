@@ -7,33 +7,49 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import loguru
 
-from piopiy_lab._version import __version__
+from piopiy_lab._version import __version__ as __version__
 
 # pipecat prints a banner and debug lines into cells otherwise; log(level) turns them on again.
 loguru.logger.disable("pipecat")
 
-if TYPE_CHECKING:
-    from piopiy_lab.agent import Agent
-    from piopiy_lab.call.call import Call
-    from piopiy_lab.hosting.live_call import start_call
-    from piopiy_lab.interruptions import MinWordsInterruptionStrategy
-    from piopiy_lab.logs import log
-    from piopiy_lab.offline import calls_tool, offline_realtime, offline_stack
-    from piopiy_lab.screenplay.caller import Audio, AudioFile, Caller
-    from piopiy_lab.service_catalog.stacking import stack
-    from piopiy_lab.service_catalog.table import stacks
-    from piopiy_lab.simulation.simulate import simulate
-    from piopiy_lab.speech_agent import SpeechAgent
-    from piopiy_lab.tools import end_call, tool_options, transfer_call, transfer_call_to
-    from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
-    from piopiy_lab.vad_lab import vad_sweep
-    from piopiy_lab.voice_agent import VoiceAgent
+if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
+    from piopiy_lab.agent import Agent as Agent
+    from piopiy_lab.call.call import Call as Call
+    from piopiy_lab.hosting.live_call import start_call as start_call
+    from piopiy_lab.interruptions import (
+        MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
+    )
+    from piopiy_lab.logs import log as log
+    from piopiy_lab.offline import calls_tool as calls_tool
+    from piopiy_lab.offline import offline_realtime as offline_realtime
+    from piopiy_lab.offline import offline_stack as offline_stack
+    from piopiy_lab.pipeline.service_switcher import ServiceSwitcher as ServiceSwitcher
+    from piopiy_lab.pipeline.service_switcher import (
+        ServiceSwitcherStrategyManual as ServiceSwitcherStrategyManual,
+    )
+    from piopiy_lab.screenplay.caller import Audio as Audio
+    from piopiy_lab.screenplay.caller import AudioFile as AudioFile
+    from piopiy_lab.screenplay.caller import Caller as Caller
+    from piopiy_lab.service_catalog.stacking import stack as stack
+    from piopiy_lab.service_catalog.table import stacks as stacks
+    from piopiy_lab.simulation.simulate import simulate as simulate
+    from piopiy_lab.sound import speech as speech
+    from piopiy_lab.speech_agent import SpeechAgent as SpeechAgent
+    from piopiy_lab.tools import end_call as end_call
+    from piopiy_lab.tools import tool_options as tool_options
+    from piopiy_lab.tools import transfer_call as transfer_call
+    from piopiy_lab.tools import transfer_call_to as transfer_call_to
+    from piopiy_lab.transports.microphones import BrowserMicrophone as BrowserMicrophone
+    from piopiy_lab.transports.microphones import Microphone as Microphone
+    from piopiy_lab.vad_lab import vad_sweep as vad_sweep
+    from piopiy_lab.voice_agent import VoiceAgent as VoiceAgent
 
-#: Every public name (and what %load_ext looks for), and the module that it comes from.
+#: Every public name (and what %load_ext looks for), and the module that it comes from. A test holds
+#: it and the block above together.
 _HOME = {
     "Agent": "piopiy_lab.agent",
     "Audio": "piopiy_lab.screenplay.caller",
@@ -43,6 +59,8 @@ _HOME = {
     "Caller": "piopiy_lab.screenplay.caller",
     "Microphone": "piopiy_lab.transports.microphones",
     "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",
+    "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
+    "ServiceSwitcherStrategyManual": "piopiy_lab.pipeline.service_switcher",
     "SpeechAgent": "piopiy_lab.speech_agent",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
@@ -52,6 +70,7 @@ _HOME = {
     "offline_realtime": "piopiy_lab.offline",
     "offline_stack": "piopiy_lab.offline",
     "simulate": "piopiy_lab.simulation.simulate",
+    "speech": "piopiy_lab.sound",
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.hosting.live_call",
@@ -62,45 +81,23 @@ _HOME = {
     "vad_sweep": "piopiy_lab.vad_lab",
 }
 
-__all__ = [
-    "Agent",
-    "Audio",
-    "AudioFile",
-    "BrowserMicrophone",
-    "Call",
-    "Caller",
-    "Microphone",
-    "MinWordsInterruptionStrategy",
-    "SpeechAgent",
-    "VoiceAgent",
-    "__version__",
-    "calls_tool",
-    "end_call",
-    "log",
-    "offline_realtime",
-    "offline_stack",
-    "simulate",
-    "stack",
-    "stacks",
-    "start_call",
-    "tool_options",
-    "transfer_call",
-    "transfer_call_to",
-    "vad_sweep",
-]
+if not TYPE_CHECKING:  # a checker would take any name for one of ours
+    __all__ = sorted(
+        {*_HOME, "__version__"} - {"load_ipython_extension", "unload_ipython_extension"}
+    )
 
+    def __getattr__(name: str) -> object:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'piopiy_lab' has no attribute {name!r}")
+        if name == "speech":  # a module, at the place where notebooks import it
+            importlib.import_module(f"{home}.speech")
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'piopiy_lab' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
 
 
 if "ipykernel" in sys.modules:  # a notebook's kernel: let calls show themselves in their cell

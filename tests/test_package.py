@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
+import json
 import pkgutil
 import re
 import subprocess
@@ -17,6 +20,16 @@ import piopiy_lab
 from piopiy_lab import errors
 
 ROOT = Path(__file__).parents[1]
+PAPERS = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+CHECKING = "TYPE_CHECKING"
+
+
+def code_of(path):
+    """A paper's text; of a notebook its cells'."""
+    text = path.read_text()
+    if path.suffix != ".ipynb":
+        return text
+    return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
 
 
 def python(code, *options):
@@ -32,37 +45,45 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_the_public_names():
+def test_the_public_names_are_the_same_for_checkers_and_at_run_time():
+    tree = ast.parse(Path(piopiy_lab.__file__).read_text())
+    (block,) = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == CHECKING]
+    told = {alias.asname: line.module for line in block.body for alias in line.names}
+    hooks = {"load_ipython_extension", "unload_ipython_extension"}
+    assert set(piopiy_lab._HOME) == {*told, *hooks}
+    assert {name: piopiy_lab._HOME[name] for name in told} == told
+    assert set(piopiy_lab.__all__) == {*told, "__version__"}
     assert len(piopiy_lab.__all__) == len(set(piopiy_lab.__all__))
-    assert set(piopiy_lab.__all__) == {
-        "Agent",
-        "Audio",
-        "AudioFile",
-        "BrowserMicrophone",
-        "Call",
-        "Caller",
-        "MinWordsInterruptionStrategy",
-        "Microphone",
-        "SpeechAgent",
-        "VoiceAgent",
-        "__version__",
-        "calls_tool",
-        "end_call",
-        "log",
-        "offline_realtime",
-        "offline_stack",
-        "simulate",
-        "stack",
-        "stacks",
-        "start_call",
-        "tool_options",
-        "transfer_call",
-        "transfer_call_to",
-        "vad_sweep",
-    }
-    for name in piopiy_lab.__all__:
+    for name in piopiy_lab._HOME:
         assert getattr(piopiy_lab, name) is not None
     assert set(piopiy_lab.__all__) <= set(dir(piopiy_lab))
+
+
+def test_every_public_name_is_written_about():
+    told = set(re.findall(r"\w+", "".join(path.read_text() for path in PAPERS)))
+    assert set(piopiy_lab.__all__) - {"__version__"} <= told
+
+
+def test_every_path_that_the_papers_name_can_be_imported():
+    """What README, docs and notebooks import, or name with its dots."""
+    text = "\n".join(code_of(path) for path in PAPERS)
+    imported = re.findall(r"^\W*from (piopiy_lab[\w.]*) import (\([^)]*\)|[^\n(]+)", text, re.M)
+    named = {
+        (module, name.split(" as ")[0].strip())
+        for module, names in imported
+        for name in re.sub(r"#.*|[()]", "", names).split(",")
+        if name.strip()
+    }
+    named |= {tuple(path.rsplit(".", 1)) for path in re.findall(r"piopiy_lab(?:\.\w+)+", text)}
+    assert {
+        ("piopiy_lab.pipeline.service_switcher", "ServiceSwitcher"),
+        ("piopiy_lab.transports.telecmi", "TelecmiParams"),
+        ("piopiy_lab.loopback", "LinkSettings"),
+    } <= named
+    assert len(named) > 40
+    for module, name in sorted(named):
+        found = hasattr(importlib.import_module(module), name)
+        assert found or importlib.util.find_spec(f"{module}.{name}"), f"{module}.{name}"
 
 
 def test_no_public_name_is_a_submodules():
