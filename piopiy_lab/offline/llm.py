@@ -23,7 +23,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import LLMTokenUsage
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
@@ -31,21 +31,13 @@ from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline.history import history_of
 from piopiy_lab.offline.replies import Answer, Heard, Said
 from piopiy_lab.offline.rules import RuleBook
+from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.offline.wording import number_from_words
 
-# What an instance takes along from one pipeline to the next.
-_KEPT = (
-    "_id",
-    "_prev",
-    "_event_handlers",
-    "_functions",
-    "_base_system_instruction",
-    "_appended_system_instructions",
-)
 _TOKEN = re.compile(r"\s*\S+")
 
 
-class RuleLLMService(LLMService):
+class RuleLLMService(ServesAgain, LLMService):
     """Answers by rules: this is NO language model.
 
     It knows the phrases of its `RuleBook` and nothing else, and instructions (system and developer
@@ -75,6 +67,7 @@ class RuleLLMService(LLMService):
     """
 
     Settings = LLMSettings
+    KEPT = ("_functions", "_base_system_instruction", "_appended_system_instructions")
 
     def __init__(
         self,
@@ -115,9 +108,6 @@ class RuleLLMService(LLMService):
             complete.apply_update(settings)
         self._arguments = kwargs
         super().__init__(settings=complete, **kwargs)
-        # Whether a pipeline has had this service and is done with it. Written by cleanup() and
-        # link().
-        self._left_behind = False
         # What to answer; never changes. Read on the session's loop.
         self.rules = rules
         # The rules' own tools by name; never changes.
@@ -128,29 +118,6 @@ class RuleLLMService(LLMService):
     def can_generate_metrics(self) -> bool:
         """Return True: TTFB, processing time and usage are reported."""
         return True
-
-    def link(self, processor: FrameProcessor) -> None:
-        """Link to the next processor; after an earlier pipeline, become as new first.
-
-        A pipecat processor's queues belong to the loop they first waited on, and a cancelled one
-        takes no more frames: so the base classes are initialised again. Settings, registered
-        functions and event handlers stay.
-
-        Args:
-            processor: The next processor.
-        """
-        if self._left_behind:
-            self._left_behind = False
-            kept = {name: getattr(self, name) for name in _KEPT}
-            super().__init__(**{**self._arguments, "settings": self._settings, "name": self._name})
-            for name, value in kept.items():
-                setattr(self, name, value)
-        super().link(processor)
-
-    async def cleanup(self) -> None:
-        """Let go of the pipeline."""
-        await super().cleanup()
-        self._left_behind = True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Answer an `LLMContextFrame`; pass every other frame on."""

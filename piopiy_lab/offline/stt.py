@@ -26,7 +26,7 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
@@ -34,6 +34,7 @@ from pipecat.utils.time import time_now_iso8601
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
+from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound import pcm
 
 #: Seconds of audio from before the detector was sure: it takes 0.2 to 0.4 s from the first sound,
@@ -57,7 +58,7 @@ class PhraseSTTSettings(STTSettings):
     """Settings of :class:`PhraseSTTService`."""
 
 
-class PhraseSTTService(STTService):
+class PhraseSTTService(ServesAgain, STTService):
     """Recognises the sentences of a phrase book, in this process, on the session's loop.
 
     Works at any input rate (resampled to 16 kHz), with audio in pieces of any length; the same
@@ -111,9 +112,6 @@ class PhraseSTTService(STTService):
             default.apply_update(settings)
         self._arguments = {"ttfs_p99_latency": FINAL_SECS, **kwargs}
         super().__init__(settings=default, **self._arguments)
-        # Whether a pipeline has had this service and is done with it. Written by cleanup() and
-        # link().
-        self._left_behind = False
         self.book = book
         #: Sentences that it understands, to be shown to a person who calls.
         self.try_saying = tuple(book.examples(3) if try_saying is None else try_saying)
@@ -136,24 +134,6 @@ class PhraseSTTService(STTService):
         """It reports how long after the end of speech the transcript came."""
         return True
 
-    def link(self, processor: FrameProcessor) -> None:
-        """Link to the next processor; after an earlier pipeline, become as new first.
-
-        A pipecat processor's queues belong to the loop they first waited on, and a cancelled one
-        takes no more frames: so the base classes are initialised again. Settings, name and event
-        handlers stay.
-
-        Args:
-            processor: The next processor.
-        """
-        if self._left_behind:
-            self._left_behind = False
-            kept = {name: getattr(self, name) for name in ("_id", "_prev", "_event_handlers")}
-            super().__init__(**{**self._arguments, "settings": self._settings, "name": self._name})
-            for name, value in kept.items():
-                setattr(self, name, value)
-        super().link(processor)
-
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Get a recogniser: 0.4 s the first time for a phrase list, then at once."""
         await super().setup(setup)
@@ -168,7 +148,6 @@ class PhraseSTTService(STTService):
             self._borrowed = None
         self._forget()
         await super().cleanup()
-        self._left_behind = True
 
     async def stop(self, frame: EndFrame) -> None:
         """Drop an utterance that the call's end cut off."""

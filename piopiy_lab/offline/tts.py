@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 from pipecat.frames.frames import ErrorFrame, Frame, InterruptionFrame, TTSAudioRawFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, PiopiyLabError
+from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound.speech import Voice, Word, find_voice, synthesize
 
 __all__ = ["EspeakTTSService", "EspeakTTSSettings"]
@@ -72,7 +73,7 @@ class EspeakTTSSettings(TTSSettings):
         return replace(find_voice("agent" if name is None else name), **changes)
 
 
-class EspeakTTSService(TTSService):
+class EspeakTTSService(ServesAgain, TTSService):
     """Speaks with espeak-ng, offline, the same bytes every time.
 
     Word times follow what is heard: they are counted from a context's first audio, across its
@@ -84,6 +85,7 @@ class EspeakTTSService(TTSService):
     """
 
     Settings = EspeakTTSSettings
+    KEPT = ("_text_transforms",)
     # As every pipecat service narrows it.
     _settings: EspeakTTSSettings  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -128,9 +130,6 @@ class EspeakTTSService(TTSService):
         # How to speak: written here and by _update_settings.
         self._voice = stored.as_voice()
         super().__init__(settings=stored, **self._arguments)
-        # Whether a pipeline has had this service and is done with it. Written by cleanup() and
-        # link().
-        self._left_behind = False
         self._forget_playback()
 
     def _forget_playback(self) -> None:
@@ -149,26 +148,6 @@ class EspeakTTSService(TTSService):
 
     # The life of an instance
 
-    def link(self, processor: FrameProcessor) -> None:
-        """Link to the next processor; after an earlier pipeline, become as new first.
-
-        A pipecat processor's queues belong to the loop they first waited on, and a cancelled one
-        takes no more frames: so the base classes are initialised again, which keeps the settings,
-        the name, the event handlers and the text transforms.
-
-        Args:
-            processor: The next processor.
-        """
-        if self._left_behind:
-            self._left_behind = False
-            kept = ("_id", "_prev", "_event_handlers", "_text_transforms")
-            values = {name: getattr(self, name) for name in kept}
-            super().__init__(**{**self._arguments, "settings": self._settings, "name": self._name})
-            for name, value in values.items():
-                setattr(self, name, value)
-            self._forget_playback()
-        super().link(processor)
-
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Set up for a pipeline.
 
@@ -177,11 +156,6 @@ class EspeakTTSService(TTSService):
         """
         await super().setup(setup)
         self._forget_playback()
-
-    async def cleanup(self) -> None:
-        """Let go of the pipeline."""
-        await super().cleanup()
-        self._left_behind = True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Handle a frame; an interruption ends what is being played.
