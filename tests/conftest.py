@@ -44,8 +44,10 @@ NEEDS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what lacks an extra; with PIOPIY_LAB_REQUIRE=all it fails instead."""
+    """Mark what is in ``realtime``, and skip what lacks an extra, unless all must be there."""
     for item in items:
+        if item.path.is_relative_to(HERE / "realtime"):
+            item.add_marker(pytest.mark.realtime)
         lacks = _lacks(item.path)
         if lacks and os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
             raise pytest.UsageError(f"not installed, and PIOPIY_LAB_REQUIRE=all: {lacks}")

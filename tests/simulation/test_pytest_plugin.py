@@ -15,7 +15,7 @@ from hand_made_call import Builder
 import piopiy_lab
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentError, ScreenplayError
-from piopiy_lab.simulation import pytest_plugin
+from piopiy_lab.simulation import fixtures, pytest_plugin
 from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
 from piopiy_lab.simulation.pytest_report import file_name, story
 from piopiy_lab.sound.recorder import Recorder
@@ -69,6 +69,7 @@ def calls(monkeypatch, pytester):
         ran.append(options)
         return made["call"](**options)
 
+    monkeypatch.setattr(fixtures, "run_simulation", fake_simulate)
     monkeypatch.setattr(piopiy_lab, "simulate", fake_simulate)
     monkeypatch.setattr(piopiy_lab.Call, "plot", lambda call: Sketch())
     made["ran"] = ran
@@ -315,6 +316,7 @@ def test_a_shuffled_run_that_breaks_names_its_seed(monkeypatch):
             raise RuntimeError("nobody moves")
         return call()
 
+    monkeypatch.setattr(fixtures, "run_simulation", fake_simulate)
     monkeypatch.setattr(piopiy_lab, "simulate", fake_simulate)
     with pytest.raises(RuntimeError, match="nobody moves") as caught:
         SimulateFixture(3)(None, None)  # type: ignore[arg-type]
@@ -448,7 +450,8 @@ def test_files_have_the_tests_names():
 # --- for real ----------------------------------------------------------------------------------
 
 
-def test_real_simulations(pytester):
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "pytest-xdist"])
+def test_real_simulations(pytester, workers):
     if os.environ.get("PIOPIY_LAB_REQUIRE") != "all":
         pytest.importorskip("espeakng_loader")
     pytester.makepyfile(
@@ -473,7 +476,7 @@ def test_real_simulations(pytester):
             simulate(create_session, ASKS.hears("what day", within=4), replace=WORDS)
     """
     )
-    options = ["--voice-update", "--voice-shuffle", "1", "-p", "no:nbval"]
+    options = ["--voice-update", "--voice-shuffle", "1", "-p", "no:nbval", *workers]
     result = pytester.runpytest_subprocess(*options)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines([
@@ -482,6 +485,9 @@ def test_real_simulations(pytester):
         "> *user       a table for two tomorrow at seven",
         "> *caller     gives up: it was not heard within 4 s",
     ])  # fmt: skip
+    result.stdout.fnmatch_lines(
+        ["*golden conversations written*", "golden?test_desk?test_asks.txt"]
+    )
     golden = (pytester.path / "golden" / "test_desk" / "test_asks.txt").read_text()
     assert "\nuser: a table for two tomorrow at seven\nassistant: A table for two" in golden
     folder = pytester.path / "call-artefacts" / "test_desk.py.test_fails"

@@ -1,0 +1,35 @@
+"""How the whole suite runs, notebooks included: on every core, and with what it finds there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
+HERE = Path(__file__).parent
+# OpenBLAS' second thread spins and wins nothing here: it cost up to a quarter of the CPU time.
+# Set before numpy is imported, and for every process that the tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Let the whole suite have every core; a file or a test that is named runs in this process."""
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    if named and not {HERE, HERE / "tests"} & {Path(arg).absolute() for arg in config.args}:
+        return 0
+    return os.cpu_count() or 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Run what paces on the wall clock alone, after the rest."""
+    from two_phases import TwoPhases
+
+    return TwoPhases(config, log)

@@ -1,0 +1,90 @@
+"""The suite on several processes: the plain tests share them, what is in realtime runs alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTES = """
+import json, os, time
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", range({count}))
+def test_it(number):
+    began = time.monotonic()
+    time.sleep(0.05)
+    {during}
+    note = {{"who": os.environ["PYTEST_XDIST_WORKER"], "began": began, "ended": time.monotonic()}}
+    Path({folder!r}, f"{name}-{{number}}.json").write_text(json.dumps(note))
+"""
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    """Functions that write a file of a suite with this one's conftest, and run it."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they cost, in every worker
+    notes = pytester.path / "notes"
+    notes.mkdir()
+    (pytester.path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    pytester.makeini(
+        f"[pytest]\npythonpath = {ROOT / 'tests' / 'support'}\naddopts = -p xdist -n auto"
+    )
+
+    def write(name, count=3, during="pass"):
+        path = pytester.path / "tests" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = NOTES.format(count=count, during=during, folder=str(notes), name=path.stem)
+        path.write_text(text)
+
+    def run(*options, **outcomes):
+        pytester.runpytest_subprocess(*options).assert_outcomes(**outcomes)
+        return {path.stem: json.loads(path.read_text()) for path in notes.iterdir()}
+
+    return write, run
+
+
+def test_what_is_realtime_runs_alone_after_the_rest(suite):
+    write, run = suite
+    for name in "abc":
+        write(f"room/test_{name}")
+    for name in "de":
+        write(f"realtime/room/test_{name}")
+    notes = run("-n", "2", passed=15)
+    alone = [notes[f"test_{name}-{n}"] for name in "de" for n in range(3)]
+    shared = [note for name, note in notes.items() if name[5] in "abc"]
+    assert len({note["who"] for note in shared}) == 2
+    assert len({note["who"] for note in alone}) == 1
+    assert max(note["ended"] for note in shared) <= alone[0]["began"]
+    for before, after in zip(alone, alone[1:], strict=False):  # in order, one at a time
+        assert before["ended"] <= after["began"]
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_there_may_be_nothing_for_one_of_the_phases(suite, workers):
+    write, run = suite
+    write("realtime/test_d", count=2)
+    assert len(run("-n", workers, passed=2)) == 2
+    write("test_a", count=1)
+    assert len(run("-n", workers, "tests/test_a.py", passed=1)) == 3
+    assert len(run("-n", workers, passed=3)) == 3
+
+
+def test_a_worker_that_dies_alone_fails_its_test_only(suite):
+    write, run = suite
+    write("test_a", count=2)
+    write("realtime/test_d", during="number == 1 and os._exit(1)")
+    notes = run("-n", "2", passed=4, failed=1)
+    assert sorted(notes) == ["test_a-0", "test_a-1", "test_d-0", "test_d-2"]
+
+
+def test_a_file_that_is_named_runs_in_one_process(suite, pytester):
+    write, _ = suite
+    write("test_a", count=1, during="assert False, os.environ.get('PYTEST_XDIST_WORKER')")
+    result = pytester.runpytest_subprocess("tests/test_a.py")
+    assert "workers" not in result.stdout.str()
+    result = pytester.runpytest_subprocess("tests")
+    assert "workers" in result.stdout.str() or "worker " in result.stdout.str()
