@@ -9,7 +9,7 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 
 from piopiy_lab.errors import ServiceError
-from piopiy_lab.pipeline.switch import uncaught
+from piopiy_lab.pipeline.seams import is_uncaught
 from piopiy_lab.services.error_texts import explained
 from piopiy_lab.session.session import Session
 
@@ -33,7 +33,7 @@ def failure(frame: ErrorFrame, session: Session) -> ServiceError | None:
     if isinstance(processor, ServiceSwitcher) and processor.is_usable:
         session.notice(f"{message}; others of its switcher are usable: call.switch_service(...)")
         return None
-    raised = frame.exception is not None and uncaught(frame)
+    raised = is_uncaught(frame)
     unusable = processor is not None and not processor.is_usable
     if not (raised or unusable or frame.fatal):
         return None

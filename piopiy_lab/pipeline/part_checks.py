@@ -16,6 +16,7 @@ from pipecat.services.stt_service import SegmentedSTTService, STTService
 from pipecat.services.tts_service import TTSService
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
+from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.parts import name_services, was_used
 from piopiy_lab.services.realtime import is_realtime
 
@@ -89,6 +90,7 @@ def check_services(chosen: Mapping[str, Any], switchers: Mapping[str, Any]) -> N
             )
         if not switcher.services:
             raise ArgumentError(f"Action({where}=...) has no services: give it at least one")
+        seams.check_switcher(switcher)
         for service in switcher.services:
             places.append((where, kind, service))
     for index, (where, _, service) in enumerate(places):

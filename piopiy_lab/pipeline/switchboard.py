@@ -12,7 +12,8 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.pipeline.parts import Parts
-from piopiy_lab.pipeline.switch import Switch, SwitchMark
+from piopiy_lab.pipeline.switch import Switch
+from piopiy_lab.pipeline.switch_state import SwitchMark
 from piopiy_lab.session.session import Session
 
 
@@ -42,7 +43,7 @@ class Switchboard:
 
         async def before_push(_: FrameProcessor, frame: Frame) -> None:
             if isinstance(frame, SwitchMark):
-                await frame.switch.played()
+                await self.switches[frame.kind].played()
 
         if self.switches:
             output.add_event_handler("on_before_push_frame", before_push)

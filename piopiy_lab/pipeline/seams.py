@@ -1,0 +1,143 @@
+"""What a call's pipeline touches of pipecat's insides, and why.
+
+Each seam names the public hook that is missing. What it relies on is checked when this is imported,
+or when ``Action`` is given the object; ``IncompatibleVersionError`` says what does not fit.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pipecat.frames.frames import ErrorFrame, Frame
+from pipecat.pipeline.service_switcher import ServiceSwitcher
+from pipecat.processors.filters.function_filter import FunctionFilter
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from piopiy_lab.services.fitting import expect_attributes, expect_method, expect_text, refuse
+
+
+class TakesFrame(Protocol):
+    """A processor's ``process_frame``."""
+
+    async def __call__(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take a frame."""
+        ...
+
+
+class PushesFrame(Protocol):
+    """A processor's ``push_frame``."""
+
+    async def __call__(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame."""
+        ...
+
+
+_SWITCHING = "switching between services"
+_ENDING = "the end of a call whose service raised"
+
+#: What pipecat calls an exception that a processor let out of its hands, and where it says so.
+_UNCAUGHT = {
+    "_FrameProcessor__process_frame": "Error processing frame: ",
+    "_FrameProcessor__internal_push_frame": "Uncaught exception: ",
+    "_start_interruption": "Uncaught exception handling _start_interruption: ",
+}
+#: Frames whose ids pipecat's switcher may remember before it is made to forget them; each frame
+#: passes within milliseconds, and without this a call's audio would pile up there.
+_MOST_SEEN = 4096
+
+
+def _check() -> None:
+    for method in ("process_frame", "push_frame"):
+        expect_method(ServiceSwitcher, method, "frame", "direction", needed_by=_SWITCHING)
+    expect_attributes(ServiceSwitcher, "_seen_ids", needed_by=_SWITCHING)
+    expect_method(FunctionFilter, "process_frame", "frame", "direction", needed_by=_SWITCHING)
+    expect_attributes(FrameProcessor, *_UNCAUGHT, needed_by=_ENDING)
+    for method, text in _UNCAUGHT.items():
+        expect_text(getattr(FrameProcessor, method), text, needed_by=_ENDING)
+
+
+_check()
+
+
+def check_switcher(switcher: ServiceSwitcher[Any]) -> None:
+    """Check that a user's switcher has what a switch without a lost word needs.
+
+    Raises:
+        IncompatibleVersionError: Its services do not stand between two filters, each in reach.
+    """
+    for service in switcher.services:
+        if not all(isinstance(gate, FunctionFilter) for gate in _gates(service)):
+            refuse(
+                switcher,
+                f"{{package}}'s {type(switcher).__name__} does not set each service between two "
+                f"FunctionFilters, which {_SWITCHING} needs",
+            )
+
+
+def take_over(
+    switcher: ServiceSwitcher[Any], process: TakesFrame, push: PushesFrame
+) -> tuple[TakesFrame, PushesFrame]:
+    """Stand between a user's switcher and the pipeline: its two methods are replaced.
+
+    Observers and event handlers can look at a frame, not hold or drop it; processors around the
+    switcher would not see what it queues for itself; and a subclass would leave out pipecat's own
+    switchers, which ``Action`` takes as well.
+
+    Args:
+        switcher: The switcher.
+        process: Called instead of its ``process_frame``.
+        push: Called instead of its ``push_frame``.
+
+    Returns:
+        Its own two methods.
+    """
+    own = switcher.process_frame, switcher.push_frame
+    switcher.process_frame, switcher.push_frame = process, push
+    return own
+
+
+def drop_late(service: FrameProcessor, is_late: Callable[[Frame], bool]) -> None:
+    """Drop on both sides of a switcher's service what it gives late.
+
+    The filters there close the way in only. pipecat makes them itself, with no hook for others.
+    """
+    before, behind = _gates(service)
+    _drop_at(before, FrameDirection.UPSTREAM, is_late)
+    _drop_at(behind, FrameDirection.DOWNSTREAM, is_late)
+
+
+def _gates(service: FrameProcessor) -> tuple[FrameProcessor | None, FrameProcessor | None]:
+    return service.previous, service.next
+
+
+def _drop_at(
+    gate: FrameProcessor | None, outward: FrameDirection, is_late: Callable[[Frame], bool]
+) -> None:
+    assert gate is not None, "check_switcher() lets none through without"
+    passing = gate.process_frame
+
+    async def process_frame(frame: Frame, direction: FrameDirection) -> None:
+        if direction != outward or not is_late(frame):
+            await passing(frame, direction)
+
+    gate.process_frame = process_frame
+
+
+def forget_seen(switcher: ServiceSwitcher[Any]) -> None:
+    """Let a switcher forget the ids of frames that have passed: it never does by itself."""
+    if len(switcher._seen_ids) > _MOST_SEEN:
+        switcher._seen_ids.clear()
+
+
+def is_uncaught(error: ErrorFrame) -> bool:
+    """Whether an error is an exception that a processor let out of its hands.
+
+    Its message alone tells: ``ErrorFrame.exception`` is set as well for one that was caught.
+    """
+    uncaught = ("Error processing frame", "Uncaught exception")
+    return error.exception is not None and str(error.error).startswith(uncaught)
