@@ -8,12 +8,11 @@ that; the fixture with the page's name says by what. Pages whose calls take thei
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import importlib
 import importlib.util
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,6 @@ from doc_blocks import (
     text_of,
 )
 
-import piopiy_lab
 from piopiy_lab import (
     Caller,
     VoiceAgent,
@@ -217,7 +215,7 @@ def test_a_pages_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), f"{page}: {link}"
 
 
-#: Folders whose files a page may name, and how a file is named: from the root, or from the package.
+#: A file or folder of the project, from its root.
 NAMED = re.compile(r"`((?:piopiy_lab|tests|docs|notebooks|benchmarks|\.ci)/[\w./-]*)`")
 
 
@@ -228,17 +226,12 @@ def test_a_file_that_a_page_names_exists(page):
         return
     for name in NAMED.findall(text):
         assert (ROOT / name).exists(), f"{page} names {name}"
-    for name in re.findall(r"`(piopiy_lab(?:\.\w+)+)", text):
-        assert importable(name), f"{page} names {name}"
 
 
-def importable(name: str) -> bool:
-    """Whether a dotted name is a module, or something in one."""
-    found = piopiy_lab
-    for position, part in enumerate(name.split(".")[1:], start=2):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(".".join(name.split(".")[:position]))
-        if not hasattr(found, part):
-            return False
-        found = getattr(found, part)
-    return True
+def test_the_table_of_rooms_is_the_ladder():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (ladder,) = (c for c in project["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    floors = [set(layer.split(" | ")) for layer in ladder["layers"]]
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", text_of("CONTRIBUTING.md"), re.M)
+    assert [int(floor) for floor, _ in rows] == list(range(len(floors), 0, -1))
+    assert [set(re.findall(r"`(\w+)(?:/|\.py)`", rooms)) for _, rooms in rows] == floors
