@@ -20,18 +20,10 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
-from piopiy_lab.listening.turn_taking import check_realtime_interruption, check_turns
-from piopiy_lab.listening.vad import make_vad
-from piopiy_lab.pipeline.part_checks import (
-    check_loop,
-    check_services,
-    check_text,
-    check_vad,
-    put_in_place,
-)
-from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used, name_services
+from piopiy_lab.pipeline.part_checks import check_text
+from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
+from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
-from piopiy_lab.services.realtime import find_mode
 from piopiy_lab.session.session import Session, current_session
 from piopiy_lab.session.targets import check_target
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
@@ -162,56 +154,23 @@ class VoiceAgent:
             ServiceError: A service was used in an earlier call and can't be used again, or is
                 bound to another event loop; an MCP server can't be reached.
         """
-        mutes = check_turns(
-            allow_interruptions=allow_interruptions,
-            interruption_strategy=interruption_strategy,
-            turn_strategies=turn_strategies,
-            mute_strategies=mute_strategies,
-        )
         session = current_session()
-        chosen: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
-        given = {"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher}
-        switchers = {kind: switcher for kind, switcher in given.items() if switcher is not None}
-        replaced: tuple[tuple[Any, str], ...] = ()
-        if session is not None and session.replace:
-            check_services({**chosen, "llm": llm or session.replace.get("llm")}, switchers)
-            replaced = put_in_place(chosen, switchers, session.replace)
-        check_services(chosen, switchers)
-        parts: dict[str, Any] = {
-            kind: switchers.get(kind, service) for kind, service in chosen.items()
-        }
-        names = name_services(switchers)
-        members = {k: [*names[k].values()] if k in names else [s] for k, s in chosen.items()}
-        first = {kind: services[0] for kind, services in members.items()}
-        mode = find_mode(**first)
-        if mode != "cascaded":
-            check_realtime_interruption(interruption_strategy)
-        in_params = getattr(telecmi_params, "vad_analyzer", None)
-        analyzer = make_vad(in_params if in_params is not None and not vad else vad)
-        services = [(k, service) for k, of_kind in members.items() for service in of_kind]
-        check_vad((service for _, service in services), analyzer)
-        for name, part in (*services, *switchers.items(), ("vad", analyzer)):
-            check_unused(part)
-            check_loop(name, part)
-        await self._open_mcp(mcp_tools, session)
-        self._parts = Parts(
-            mode=mode,
-            **parts,
-            switchers=switchers,
-            names=names,
-            replaced=replaced,
-            vad=analyzer,
+        parts = read_parts(
+            chosen={"stt": stt, "llm": llm, "tts": tts},
+            switchers={"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher},
+            replace={} if session is None else session.replace,
+            vad=vad,
             enable_metrics=enable_metrics,
             enable_usage_metrics=enable_usage_metrics,
             allow_interruptions=allow_interruptions,
-            audio_in_sample_rate=getattr(telecmi_params, "audio_in_sample_rate", None) or 16000,
-            audio_out_sample_rate=getattr(telecmi_params, "audio_out_sample_rate", None) or 24000,
-            observers=tuple(observers or ()),
-            turn_strategies=turn_strategies,
             interruption_strategy=interruption_strategy,
-            mute_strategies=mutes,
             telecmi_params=telecmi_params,
+            turn_strategies=turn_strategies,
+            observers=observers,
+            mute_strategies=mute_strategies,
         )
+        await self._open_mcp(mcp_tools, session)
+        self._parts = parts
 
     async def configure(self, **parts: Any) -> None:
         """Do what :meth:`Action` does: its name in the SDK's coming version."""
@@ -381,11 +340,8 @@ class VoiceAgent:
             ServiceError: The agent isn't running, or the service can no longer do its job.
         """
         if self._run is None:
-            names = (
-                [name for of_kind in self._parts.names.values() for name in of_kind]
-                if (self._parts)
-                else []
-            )
+            switchers = {} if self._parts is None else self._parts.names
+            names = [name for of_kind in switchers.values() for name in of_kind]
             raise ServiceError(
                 "switch_service() changes a running call, and this VoiceAgent is in none; the "
                 "first service of a switcher begins"

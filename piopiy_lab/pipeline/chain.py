@@ -23,7 +23,6 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from piopiy_lab.listening import turn_taking
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.worker import CallWorker
 from piopiy_lab.session.session import Session
@@ -84,19 +83,6 @@ class Chain:
 
     processors: list[FrameProcessor]
     analyzer: VADAnalyzer | None
-
-
-def strategies_of(parts: Parts) -> Any:
-    """Return the turn strategies that the parts ask for."""
-    return turn_taking.make_strategies(
-        vad=parts.vad is not None,
-        recommended=turn_taking.recommended_by(parts.active.values()),
-        allow_interruptions=parts.allow_interruptions,
-        given=parts.turn_strategies,
-        interruption=parts.interruption_strategy,
-        turn_analyzer=getattr(parts.telecmi_params, "turn_analyzer", None),
-        realtime=parts.mode != "cascaded",
-    )
 
 
 def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -> Chain:

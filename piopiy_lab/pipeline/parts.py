@@ -8,15 +8,21 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ServiceError
+from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.turn_taking import make_strategies, recommended_by
 from piopiy_lab.services.realtime import Mode
 
 #: Services, analyzers and processors that a pipeline has used: pipecat's can't be used again.
@@ -24,31 +30,33 @@ _used: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What ``Action`` was given, checked."""
+class TurnRules:
+    """What says when the caller's turns start and end."""
+
+    vad: bool  # whether there is a detector
+    allow_interruptions: bool
+    given: UserTurnStrategies | None  # the user's own; they stand as they are
+    interruption: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None
+    turn_analyzer: BaseTurnAnalyzer | None  # in place of Smart Turn
+    realtime: bool  # whether a realtime model hears the caller
+
+    def strategies(self, services: Iterable[FrameProcessor]) -> UserTurnStrategies | None:
+        """Make the strategies of one run; None leaves them to a service that recommends some."""
+        return make_strategies(**vars(self), recommended=recommended_by(services))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceParts:
+    """The services of a pipeline."""
 
     mode: Mode
     stt: FrameProcessor | None  # the part in the pipeline: a service, or a switcher
-    llm: Any
+    llm: FrameProcessor
     tts: FrameProcessor | None
-    vad: VADAnalyzer | FrameProcessor | None
-    enable_metrics: bool
-    enable_usage_metrics: bool
-    allow_interruptions: bool
-    audio_in_sample_rate: int = 16000
-    audio_out_sample_rate: int = 24000
-    observers: tuple[Any, ...] = ()
-    turn_strategies: Any = None
-    interruption_strategy: Any = None
-    mute_strategies: tuple[BaseUserMuteStrategy, ...] = ()
-    telecmi_params: Any = None
-    ignored: tuple[str, ...] = field(default=())
-
-    switchers: Mapping[str, ServiceSwitcher[Any]] = field(default_factory=dict)
-    #: Of each switcher the services by name.
-    names: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    switchers: Mapping[str, ServiceSwitcher[Any]]
+    names: Mapping[str, Mapping[str, Any]]  # of each switcher the services by name
     #: Services (with their names) that a replacement stands in the place of.
-    replaced: tuple[tuple[Any, str], ...] = ()
+    replaced: tuple[tuple[Any, str], ...]
 
     @property
     def members(self) -> dict[str, list[Any]]:
@@ -75,6 +83,22 @@ class Parts:
         """The service at work by its part's name, and every service of a switcher by its own."""
         named = {name: s for names in self.names.values() for name, s in names.items()}
         return {**self.active, **named}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(ServiceParts):
+    """What ``Action`` was given, read: nothing here is still to be checked."""
+
+    vad: VADAnalyzer | FrameProcessor | None
+    turns: TurnRules
+    mute_strategies: tuple[BaseUserMuteStrategy, ...]
+    enable_metrics: bool
+    enable_usage_metrics: bool
+    audio_in_sample_rate: int  # Hz
+    audio_out_sample_rate: int  # Hz
+    room_params: Mapping[str, Any]  # what the user set of the room's parameters, by name
+    off_phone_notice: str | None  # what to say of them where there is no room
+    observers: tuple[BaseObserver, ...]
 
     @property
     def usable_once(self) -> tuple[Any, ...]:

@@ -43,7 +43,6 @@ from piopiy_lab.pipeline.chain import (
     RealtimeMessageFrame,
     build_chain,
     make_worker,
-    strategies_of,
 )
 from piopiy_lab.pipeline.failures import failure, not_ready
 from piopiy_lab.pipeline.hearing_out import HearingOut
@@ -65,7 +64,7 @@ from piopiy_lab.session.commands import (
     Tune,
     UserSays,
 )
-from piopiy_lab.session.session import Act, Session, TransportSettings, room_only
+from piopiy_lab.session.session import Act, Session, TransportSettings
 from piopiy_lab.tools import Tool, register_with
 
 
@@ -123,12 +122,12 @@ class AgentRun:
         settings = TransportSettings(
             audio_in_sample_rate=parts.audio_in_sample_rate,
             audio_out_sample_rate=parts.audio_out_sample_rate,
-            telecmi_params=parts.telecmi_params,
+            room_params=parts.room_params,
         )
-        if session.origin != "room" and (ignored := room_only(parts.telecmi_params)):
-            session.notice(f"telecmi_params: {', '.join(ignored)} act on the phone only")
+        if session.origin != "room" and parts.off_phone_notice:
+            session.notice(parts.off_phone_notice)
         self.transport = session.open_transport(session, settings)
-        self._turns = strategies_of(parts)
+        self._turns = parts.turns.strategies(parts.active.values())
         self._acting: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._untap: Callable[[], None] | None = None
         self._chain = self._build()

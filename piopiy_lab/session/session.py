@@ -67,24 +67,12 @@ class TransportSettings:
     Attributes:
         audio_in_sample_rate: Hz, mono int16 from the caller.
         audio_out_sample_rate: Hz, mono int16 to the caller.
-        telecmi_params: The user's room parameters; ignored off the phone.
+        room_params: What the user set of the room's parameters, by name; ignored off the phone.
     """
 
     audio_in_sample_rate: int = 16000
     audio_out_sample_rate: int = 24000
-    telecmi_params: Any = None
-
-
-#: The room parameters that act everywhere.
-_EVERYWHERE = frozenset(
-    "audio_in_enabled audio_in_sample_rate audio_out_enabled audio_out_sample_rate "
-    "vad_analyzer turn_analyzer".split()
-)
-
-
-def room_only(telecmi_params: Any) -> list[str]:
-    """Return the names of the set room parameters that mean nothing off the phone."""
-    return sorted(set(getattr(telecmi_params, "model_fields_set", ())) - _EVERYWHERE)
+    room_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass

@@ -138,11 +138,8 @@ class RoomOutput(LiveKitOutputTransport):
 
 def room_params(settings: TransportSettings) -> TelecmiParams:
     """Return the room's parameters: the user's own, at the pipeline's rates."""
-    given = settings.telecmi_params
-    values: dict[str, Any] = {}
-    if given is not None:
-        names = set(TelecmiParams.model_fields) & set(type(given).model_fields)
-        values = {name: getattr(given, name) for name in names if name in given.model_fields_set}
+    given = settings.room_params.items()
+    values = {name: value for name, value in given if name in TelecmiParams.model_fields}
     values.setdefault("audio_out_10ms_chunks", OUTPUT_10MS_CHUNKS)
     values.setdefault("audio_out_end_silence_secs", 0)  # the playout is waited for instead
     values.update(

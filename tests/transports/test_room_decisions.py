@@ -9,6 +9,7 @@ import pytest
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.pipeline.reading import RoomParams
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import room_client
@@ -67,10 +68,10 @@ async def test_while_a_link_is_mended_nobody_leaves_and_it_is_told(room):
 
 
 async def test_rates_and_the_users_own_parameters_reach_the_room():
-    given = TelecmiParams(audio_out_queue_size_ms=300, audio_in_user_tracks=False)
+    given = RoomParams.read(TelecmiParams(audio_out_queue_size_ms=300, audio_in_user_tracks=False))
     params = room_params(
         TransportSettings(
-            audio_in_sample_rate=8000, audio_out_sample_rate=16000, telecmi_params=given
+            audio_in_sample_rate=8000, audio_out_sample_rate=16000, room_params=given.chosen
         )
     )
     assert (params.audio_in_sample_rate, params.audio_out_sample_rate) == (8000, 16000)

@@ -1,0 +1,175 @@
+"""Reads what ``Action`` was given: checks it, once, and makes the :class:`Parts` of it.
+
+Behind this nobody asks what a value might be. Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipecat.observers.base_observer import BaseObserver
+from pipecat.turns.user_mute import BaseUserMuteStrategy
+
+from piopiy_lab.listening.turn_taking import check_realtime_interruption, check_turns
+from piopiy_lab.listening.vad import make_vad
+from piopiy_lab.pipeline.part_checks import (
+    check_loop,
+    check_services,
+    check_vad,
+    put_in_place,
+)
+from piopiy_lab.pipeline.parts import (
+    Parts,
+    ServiceParts,
+    TurnRules,
+    check_unused,
+    name_services,
+)
+from piopiy_lab.services.realtime import find_mode
+
+#: Hz of both sides, where the room's parameters say nothing else.
+AUDIO_IN_RATE = 16000
+AUDIO_OUT_RATE = 24000
+#: The room parameters that act everywhere.
+_EVERYWHERE = frozenset(
+    "audio_in_enabled audio_in_sample_rate audio_out_enabled audio_out_sample_rate "
+    "vad_analyzer turn_analyzer".split()
+)
+
+
+@dataclass(frozen=True)
+class RoomParams:
+    """``telecmi_params``, read: pydantic's, or any object with some of these attributes."""
+
+    audio_in_sample_rate: int
+    audio_out_sample_rate: int
+    vad_analyzer: Any
+    turn_analyzer: Any
+    chosen: Mapping[str, Any]  # the fields that the user set
+
+    @classmethod
+    def read(cls, params: Any) -> RoomParams:
+        """Read what ``Action`` was given; None sets nothing."""
+        return cls(
+            audio_in_sample_rate=getattr(params, "audio_in_sample_rate", None) or AUDIO_IN_RATE,
+            audio_out_sample_rate=getattr(params, "audio_out_sample_rate", None) or AUDIO_OUT_RATE,
+            vad_analyzer=getattr(params, "vad_analyzer", None),
+            turn_analyzer=getattr(params, "turn_analyzer", None),
+            chosen={
+                name: getattr(params, name) for name in getattr(params, "model_fields_set", ())
+            },
+        )
+
+    @property
+    def notice(self) -> str | None:
+        """What to say off the phone, where some of them mean nothing."""
+        ignored = sorted(set(self.chosen) - _EVERYWHERE)
+        return f"telecmi_params: {', '.join(ignored)} act on the phone only" if ignored else None
+
+
+def read_services(
+    chosen: Mapping[str, Any], switchers: Mapping[str, Any], replace: Mapping[str, Any]
+) -> ServiceParts:
+    """Check the services and name those of switchers.
+
+    Args:
+        chosen: What was given as "stt", "llm" and "tts".
+        switchers: What was given as "stt_switcher", ... by the same names.
+        replace: What stands in their place in this call.
+
+    Raises:
+        ArgumentTypeError: ``llm`` is missing, or something is no service.
+        ArgumentError: A part is missing, or there are two in one place.
+    """
+    chosen = dict(chosen)
+    switchers = {kind: switcher for kind, switcher in switchers.items() if switcher is not None}
+    replaced: tuple[tuple[Any, str], ...] = ()
+    if replace:
+        check_services({**chosen, "llm": chosen["llm"] or replace.get("llm")}, switchers)
+        replaced = put_in_place(chosen, switchers, replace)
+    check_services(chosen, switchers)
+    names = name_services(switchers)
+    first = {k: next(iter(names[k].values())) if k in names else s for k, s in chosen.items()}
+    return ServiceParts(
+        mode=find_mode(**first),
+        **{kind: switchers.get(kind, service) for kind, service in chosen.items()},
+        switchers=switchers,
+        names=names,
+        replaced=replaced,
+    )
+
+
+def read_parts(
+    *,
+    chosen: Mapping[str, Any],
+    switchers: Mapping[str, Any],
+    replace: Mapping[str, Any],
+    vad: Any,
+    enable_metrics: bool,
+    enable_usage_metrics: bool,
+    allow_interruptions: bool,
+    interruption_strategy: Any,
+    telecmi_params: Any,
+    turn_strategies: Any,
+    observers: Iterable[BaseObserver] | None,
+    mute_strategies: Iterable[BaseUserMuteStrategy] | None,
+) -> Parts:
+    """Check everything that ``Action`` was given; what is raised is in its docstring.
+
+    Args:
+        chosen: What was given as "stt", "llm" and "tts".
+        switchers: What was given as "stt_switcher", ... by the same names.
+        replace: What stands in their place in this call.
+        vad: As for ``Action``, and so are the rest.
+        enable_metrics: As there.
+        enable_usage_metrics: As there.
+        allow_interruptions: As there.
+        interruption_strategy: As there.
+        telecmi_params: As there.
+        turn_strategies: As there.
+        observers: As there.
+        mute_strategies: As there.
+    """
+    mutes = check_turns(
+        allow_interruptions=allow_interruptions,
+        interruption_strategy=interruption_strategy,
+        turn_strategies=turn_strategies,
+        mute_strategies=mute_strategies,
+    )
+    services = read_services(chosen, switchers, replace)
+    if services.mode != "cascaded":
+        check_realtime_interruption(interruption_strategy)
+    room = RoomParams.read(telecmi_params)
+    analyzer = make_vad(room.vad_analyzer if room.vad_analyzer is not None and not vad else vad)
+    _check_usable(services, analyzer)
+    return Parts(
+        **vars(services),
+        vad=analyzer,
+        turns=TurnRules(
+            vad=analyzer is not None,
+            allow_interruptions=allow_interruptions,
+            given=turn_strategies,
+            interruption=interruption_strategy,
+            turn_analyzer=room.turn_analyzer,
+            realtime=services.mode != "cascaded",
+        ),
+        mute_strategies=mutes,
+        enable_metrics=enable_metrics,
+        enable_usage_metrics=enable_usage_metrics,
+        audio_in_sample_rate=room.audio_in_sample_rate,
+        audio_out_sample_rate=room.audio_out_sample_rate,
+        room_params=room.chosen,
+        off_phone_notice=room.notice,
+        observers=tuple(observers or ()),
+    )
+
+
+def _check_usable(services: ServiceParts, analyzer: Any) -> None:
+    """Refuse what an earlier call or another loop has, and a service that lacks a detector."""
+    members = [(kind, one) for kind, of_kind in services.members.items() for one in of_kind]
+    check_vad((service for _, service in members), analyzer)
+    for name, part in (*members, *services.switchers.items(), ("vad", analyzer)):
+        check_unused(part)
+        check_loop(name, part)
