@@ -17,6 +17,7 @@ from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
 from piopiy_lab.call.transcript import Transcript, build_transcript
 from piopiy_lab.call.turns import Turns, build_turns
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import CallState, EndReason
 from piopiy_lab.sound.recording import Recording, SampleSource, recording_of
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class CallRecord:
         self._path = path
         self.meta = meta  # written by the runner
         self._cache: dict[str, tuple[int, Any]] = {}  # name -> (len(log), value); any thread
-        self._state = "starting"  # written by _on_event: the session's loop
+        self._state: CallState = "starting"  # written by _on_event: the session's loop
         self._ended_event: ev.CallEnded | None = None  # written once by _on_event
         self._over = Ending()  # happens in _on_event, after _ended_event is set
         log.subscribe(self._on_event)
@@ -91,14 +92,14 @@ class CallRecord:
     # --- how it stands ----------------------------------------------------------------------
 
     @property
-    def state(self) -> str:
+    def state(self) -> CallState:
         """One of "starting", "listening" and "ended"."""
         if self._over:
             return "ended"
         return "starting" if self._state == "starting" else "listening"
 
     @property
-    def end_reason(self) -> str | None:
+    def end_reason(self) -> EndReason | None:
         """Why it ended; None while it runs, and when a saved log breaks off.
 
         "caller_hung_up", "agent_ended", "hung_up", "idle_timeout", "error", "cancelled",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.events.values import ToolStatus
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ToolCall:
     number: int
     start: float
     end: float | None = None
-    status: str = "running"
+    status: ToolStatus = "running"
     result: Any = None
     error: str | None = None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from piopiy_lab import events as ev
+from piopiy_lab.events.values import Role
 
 #: A word may be announced this many seconds before the event that says the agent speaks.
 EARLY_WORD_SECS = 0.5
@@ -37,7 +38,7 @@ class Entry:
         source: "spoken", "typed" or "keypad".
     """
 
-    role: str
+    role: Role
     text: str
     start: float
     end: float

@@ -13,6 +13,7 @@ import numpy as np
 
 from piopiy_lab.cli.check import Check
 from piopiy_lab.errors import AudioDeviceError
+from piopiy_lab.events.values import Side
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices
@@ -59,7 +60,7 @@ def _listed(device: Device) -> Check:
     )
 
 
-def _opened(side: str) -> Check:
+def _opened(side: Side) -> Check:
     from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
 
     name = "microphone" if side == "input" else "speaker"

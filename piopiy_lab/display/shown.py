@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import CallState, EndReason, Role, ToolStatus
 
 
 class ShownEntry(Protocol):
     """One utterance of the transcript."""
 
     @property
-    def role(self) -> str:
+    def role(self) -> Role:
         """Either "user" or "assistant"."""
         ...
 
@@ -84,22 +85,22 @@ class ShownToolCall(Protocol):
         ...
 
     @property
-    def arguments(self) -> Mapping[str, Any]:
+    def arguments(self) -> Mapping[str, object]:
         """What it was called with."""
         ...
 
     @property
-    def result(self) -> Any:
+    def result(self) -> object:
         """What it gave."""
         ...
 
     @property
-    def error(self) -> Any:
+    def error(self) -> str | None:
         """Why it failed, or None."""
         ...
 
     @property
-    def status(self) -> str:
+    def status(self) -> ToolStatus:
         """Either "running", "returned", "failed" or "cancelled"."""
         ...
 
@@ -148,12 +149,12 @@ class ShownCall(Protocol):
         ...
 
     @property
-    def state(self) -> str:
+    def state(self) -> CallState:
         """Either "starting", "listening" or "ended"."""
         ...
 
     @property
-    def end_reason(self) -> str | None:
+    def end_reason(self) -> EndReason | None:
         """Why it ended; None while it runs."""
         ...
 

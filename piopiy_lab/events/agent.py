@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import InterruptionCause, SilenceCause
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSent(Event):
     """The LLM was given a context."""
 
-    messages: list[dict[str, Any]]  # as they stood then, role and content
+    messages: list[dict[str, object]]  # as they stood then, role and content
     tools: list[str]  # names
 
 
@@ -64,7 +64,7 @@ class AgentSpeechStarted(Event):
 class AgentSpeechStopped(Event):
     """The agent fell silent."""
 
-    cause: str  # "finished" or "interrupted"
+    cause: SilenceCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,5 +86,5 @@ class AgentTurnAdded(Event):
 class AgentInterrupted(Event):
     """The agent was stopped."""
 
-    cause: str  # "user", "typed", "keypad" or "command"
+    cause: InterruptionCause
     speaking: bool  # whether the agent was being heard at that moment

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import CallState, EndReason, Origin, TransferCause, TransferStatus
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallStarted(Event):
     """The call was created; nobody listens yet."""
 
-    origin: str  # "microphone", "browser", "file", "caller", "room" or "custom"
+    origin: Origin
     sample_rate: int  # Hz, of the recording
 
 
@@ -20,8 +21,8 @@ class CallStarted(Event):
 class CallStateChanged(Event):
     """The call moved on: "starting" -> "listening" -> "ended"."""
 
-    old: str
-    new: str
+    old: CallState
+    new: CallState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class TransferRequested(Event):
     to: str
     #: "tool", "code" (``voice_agent.transfer_call``), "command" (``call.transfer``), or "agent":
     #: as the caller sees it.
-    cause: str
+    cause: TransferCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class TransferFinished(Event):
     """The hand-over is done, or failed and the call goes on."""
 
     to: str
-    status: str  # "transferred", "failed", or "not_on_phone": nothing there to transfer
+    status: TransferStatus  # "not_on_phone": nothing there to transfer
     error: str | None = None
 
 
@@ -63,5 +64,5 @@ class TransferFinished(Event):
 class CallEnded(Event):
     """The last event of every call."""
 
-    reason: str  # one of Call.end_reason's values
+    reason: EndReason
     error: str | None = None  # the error's type and message

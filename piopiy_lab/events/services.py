@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import ServiceKind, SwitchCause
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSwitched(Event):
     """A switcher's active service changed."""
 
-    kind: str  # "stt", "llm" or "tts"
+    kind: ServiceKind
     old: str
     new: str
-    cause: str = "manual"  # or "failover"
+    cause: SwitchCause = "manual"
 
 
 @dataclass(frozen=True, kw_only=True)

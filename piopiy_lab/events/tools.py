@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import CancelCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class ToolCalled(Event):
     """The LLM called a tool."""
 
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     number: int  # counts the tool calls of this call of the agent, from 1
 
 
@@ -23,7 +23,7 @@ class ToolReturned(Event):
 
     name: str
     number: int
-    result: Any
+    result: object
     error: str | None = None
 
 
@@ -33,4 +33,4 @@ class ToolCancelled(Event):
 
     name: str
     number: int
-    cause: str  # "interrupted" or "timeout"
+    cause: CancelCause

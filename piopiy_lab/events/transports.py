@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import DropCause, Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,8 @@ class CallerSpoke(Event):
 class AudioDropped(Event):
     """Audio was lost or invented on the way."""
 
-    where: str  # "input" or "output"
-    cause: str  # "overflow", "underflow", "stale", "lost"
+    where: Side
+    cause: DropCause
     secs: float
     remedy: str
 
@@ -54,7 +55,7 @@ class AudioDropped(Event):
 class AudioDeviceOpened(Event):
     """A microphone or a speaker began to work."""
 
-    side: str  # "input" or "output"
+    side: Side
     device: str  # its name
     sample_rate: int  # Hz that it runs at
     latency_secs: float  # what it says of itself
@@ -64,7 +65,7 @@ class AudioDeviceOpened(Event):
 class AudioDeviceLost(Event):
     """A microphone or a speaker stopped working while the call ran."""
 
-    side: str  # "input" or "output"
+    side: Side
     device: str  # its name
     why: str
 

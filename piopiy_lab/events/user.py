@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from piopiy_lab.events.base import Event
+from piopiy_lab.events.values import SpeechCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class VADSampled(Event):
 class UserSpeechStarted(Event):
     """The detector is sure that the user speaks."""
 
-    cause: str  # "vad"
+    cause: SpeechCause
     start_secs: float  # seconds of speech it took to be sure: the onset was about at - start_secs
 
 
@@ -28,7 +29,7 @@ class UserSpeechStarted(Event):
 class UserSpeechStopped(Event):
     """The detector is sure that the user is silent."""
 
-    cause: str  # "vad"
+    cause: SpeechCause
     stop_secs: float  # seconds of silence it took to be sure
 
 

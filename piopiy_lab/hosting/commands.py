@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from piopiy_lab.errors import CallError
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.session.commands import Command, HangUp, Mute
 from piopiy_lab.session.session import Act, RunningAgent, Session
 
@@ -23,7 +24,7 @@ class CallCommands:
         self._call_on_loop = call_on_loop
         self.session: Session | None = None  # made on the session's loop, by the runner
         self._error: BaseException | None = None  # what ended the call badly; by the runner
-        self._pending_end: str | None = None  # a hang-up that came before there was a session
+        self._pending_end: EndReason | None = None  # a hang-up that came before there was a session
         self.pending_mute = False  # a mute that came before there was a session
         self._commands: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
 
@@ -50,7 +51,7 @@ class CallCommands:
             return {}
         return session.latest_agent.services
 
-    def end(self, reason: str, error: BaseException | None = None) -> None:
+    def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Ask for the end, for a reason; from any thread."""
 
         def end() -> None:

@@ -25,6 +25,7 @@ from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.hosting.commands import CallCommands
 from piopiy_lab.session import transferring
 from piopiy_lab.session.call_control import CallControl
@@ -67,7 +68,7 @@ class CallHost(CallCommands):
         create_session: SessionCallback,
         fields: CallFields,
         *,
-        origin: str,
+        origin: Origin,
         open_transport: Callable[..., Any],
         clock: Callable[[], float],
         call_on_loop: Callable[..., Any],
@@ -108,7 +109,7 @@ class CallHost(CallCommands):
         self._control = control
         self._create_session = create_session
         self._fields = fields
-        self._origin = origin
+        self._origin: Origin = origin
         self._open_transport = open_transport
         self._virtual = virtual
         self._replace = dict(replace or {})
@@ -217,7 +218,7 @@ class CallHost(CallCommands):
             self._error = session.error
         self.end_log(session.reason or "agent_ended")
 
-    def end_log(self, reason: str, error: BaseException | None = None) -> None:
+    def end_log(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Close the recording and write the end; once, on whichever thread comes first."""
         with self._ending:
             if self._over:

@@ -14,6 +14,7 @@ from livekit.protocol import models
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.loopback.room import Room
 
 #: Seconds until the other side has answered (or not), and then until the caller leaves the room.
@@ -25,11 +26,15 @@ class Transferable(Protocol):
     """The call whose caller is handed over."""
 
     call_id: str
-    status: str
     log: EventLog
     room: Room
 
-    def end(self, reason: str, error: BaseException | None = None) -> None:
+    @property
+    def status(self) -> str:
+        """Either "ringing", "answered" or "ended"."""
+        ...
+
+    def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """End the call."""
         ...
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from piopiy_lab import events
 from piopiy_lab._version import __version__
@@ -18,6 +18,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import LoopbackError, PiopiyLabError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import EventLog, clock_from_now
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.dispatch import Dispatcher
@@ -43,6 +44,9 @@ _TOOL_EVENTS = (
     events.LLMResponseStarted,
     events.LLMResponseStopped,
 )
+
+#: How far a phone call is.
+PhoneStatus = Literal["ringing", "answered", "ended"]
 
 
 class PhoneCall:
@@ -84,8 +88,8 @@ class PhoneCall:
         self.from_number, self.to_number = from_number, to_number
         self.metadata = metadata
         self.room = room
-        self.status: str = "ringing"  # "ringing", "answered" or "ended"
-        self.reason: str | None = None  # why it ends; written once, by end()
+        self.status: PhoneStatus = "ringing"
+        self.reason: EndReason | None = None  # why it ends; written once, by end()
         self.error: BaseException | None = None
         self.log: EventLog = EventLog(clock_from_now())
         self.recorder: Recorder = Recorder(RECORDING_RATE, keep=record)
@@ -249,13 +253,13 @@ class PhoneCall:
         self.log.append(events.CallEnded(at=end, reason=self.reason or "agent_ended", error=text))
         self.log.close()
 
-    def end(self, reason: str, error: BaseException | None = None) -> None:
+    def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Ask for the end; the first reason stands."""
         if self.reason is None:
             self.reason, self.error = reason, error
             self._ended.set()
 
-    def end_soon(self, reason: str) -> None:
+    def end_soon(self, reason: EndReason) -> None:
         """Ask for the end from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.end, reason)

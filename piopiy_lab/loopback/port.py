@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from piopiy_lab.errors import CallError
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.session.commands import Command, HangUp
 
 
@@ -14,7 +15,7 @@ class Ended(Protocol):
 
     error: BaseException | None
 
-    def end_soon(self, reason: str) -> None:
+    def end_soon(self, reason: EndReason) -> None:
         """End the call, from any thread."""
         ...
 

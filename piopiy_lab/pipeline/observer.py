@@ -26,6 +26,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import InterruptionCause
 from piopiy_lab.pipeline.frame_values import plain, readable_messages, tool_names, word_times
 from piopiy_lab.services import error_texts
 
@@ -55,7 +56,9 @@ class CallObserver(BaseObserver):
         super().__init__(observe_every_push=False)
         self._log = log
         self._deterministic = deterministic
-        self.next_cause: str | None = None  # why the next interruption comes; set by commands
+        self.next_cause: InterruptionCause | None = (
+            None  # why the next interruption comes; set by commands
+        )
         self.active_at = 0.0  # seconds: when either side was last known to speak
         self._user_speaking = False
         self._user_turn = False

@@ -35,6 +35,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events
 from piopiy_lab.errors import CallControlError
+from piopiy_lab.events.values import InterruptionCause, TransferCause
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
 from piopiy_lab.pipeline.chain import (
@@ -351,7 +352,7 @@ class AgentRun:
         await self.heard_out()
         self._session.end("agent_ended")
 
-    async def transfer(self, to: str, cause: str) -> None:
+    async def transfer(self, to: str, cause: TransferCause) -> None:
         """Hand the caller over once the agent has been heard out.
 
         Raises:
@@ -376,7 +377,7 @@ class AgentRun:
             "replacement stands in its switcher's place, so nothing was switched"
         )
 
-    async def _interrupt(self, cause: str) -> None:
+    async def _interrupt(self, cause: InterruptionCause) -> None:
         self._observer.next_cause = cause
         await self._worker.queue_frame(InterruptionFrame())
 

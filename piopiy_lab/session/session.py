@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
 from piopiy_lab.session.commands import AgentCommand
@@ -105,7 +106,7 @@ class Session:
 
     log: EventLog
     recorder: Recorder
-    origin: str
+    origin: Origin
     open_transport: Callable[[Session, TransportSettings], Any]
     replace: Mapping[str, Any] = field(default_factory=dict)
     observers: tuple[Any, ...] = ()
@@ -117,7 +118,7 @@ class Session:
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     control: CallControl | None = None
     handed_over: bool = False
-    reason: str | None = None
+    reason: EndReason | None = None
     error: BaseException | None = None
     latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     script: Script = field(default_factory=Script)
@@ -129,7 +130,7 @@ class Session:
         """Return the call's seconds."""
         return self.log.now()
 
-    def end(self, reason: str, error: BaseException | None = None) -> None:
+    def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Ask the call to end. The first reason stands; only on the session's loop."""
         if self.reason is not None:
             if error is not None and self.error is None and reason == self.reason == "error":

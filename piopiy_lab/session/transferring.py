@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from piopiy_lab import events
 from piopiy_lab.errors import CallControlError
+from piopiy_lab.events.values import TransferCause
 
 if TYPE_CHECKING:
     from piopiy_lab.session.session import Session
@@ -22,7 +23,7 @@ ACTION_SECS = 20.0
 HANG_UP_SECS = 3.0
 
 
-async def transfer(session: Session, to: str, cause: str) -> None:
+async def transfer(session: Session, to: str, cause: TransferCause) -> None:
     """Transfer a session's caller; the call ends when that is done.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.errors import CallError
+from piopiy_lab.events.values import TransferCause
 from piopiy_lab.session.targets import check_target
 
 
@@ -27,7 +28,7 @@ class ToolHost(Protocol):
         """End the call once the agent has been heard out."""
         ...
 
-    async def transfer(self, to: str, cause: str) -> None:
+    async def transfer(self, to: str, cause: TransferCause) -> None:
         """Hand the caller over once the agent has been heard out."""
         ...
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, Literal
 
 from piopiy_lab import events
 from piopiy_lab.display import BrowserChannel
@@ -55,6 +55,9 @@ LOST_REMEDY = (
     "server, or fewer busy tabs"
 )
 
+#: How far the page's microphone is, as the page is told.
+Phase = Literal["waiting", "live", "ended", "failed"]
+
 
 class BrowserTransport(LiveTransport):
     """A live transport whose device is in a browser."""
@@ -84,7 +87,7 @@ class BrowserTransport(LiveTransport):
         self._told_bad = False
         self._answered = asyncio.Event()  # a page is there
         self._started: asyncio.Future[None] = self._session_loop.create_future()
-        self._phase = "waiting"  # "waiting", "live", "ended", "failed"; goes to the page
+        self._phase: Phase = "waiting"  # goes to the page
         self._owner: str | None = None  # the nonce of the page that has the call
         self._clock = wire.PageClock()
         self._numbering = wire.Numbering()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from piopiy_lab.errors import AudioDeviceError
+from piopiy_lab.events.values import Side
 
 #: Held for every call of PortAudio's but those of a running stream.
 lock = threading.RLock()
@@ -53,7 +54,7 @@ class Device:
 
     index: int
     name: str
-    side: str
+    side: Side
     channels: int
     default_rate: float
     host: str
@@ -133,7 +134,7 @@ def devices() -> list[Device]:
     ]
 
 
-def find(side: str, wanted: int | str | None) -> Device:
+def find(side: Side, wanted: int | str | None) -> Device:
     """Return the device that is meant.
 
     Args:

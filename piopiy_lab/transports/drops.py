@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import DropCause, Side
 
 #: Seconds between two events of one kind; what happens in between is summed up.
 EVERY_SECS = 1.0
@@ -24,14 +25,14 @@ class Drops:
     def __init__(self, log: EventLog) -> None:
         """Write to a log."""
         self._log = log
-        self._sums: dict[tuple[str, str], _Sum] = {}
+        self._sums: dict[tuple[Side, DropCause], _Sum] = {}
 
-    def add(self, where: str, cause: str, secs: float, remedy: str) -> None:
+    def add(self, where: Side, cause: DropCause, secs: float, remedy: str) -> None:
         """Count some audio.
 
         Args:
-            where: "input" or "output".
-            cause: "overflow", "underflow" or "stale".
+            where: Which way it went.
+            cause: How it was lost or invented.
             secs: How much.
             remedy: What to do about it.
         """
@@ -47,7 +48,7 @@ class Drops:
             if total.secs:
                 self._tell(where, cause, total)
 
-    def _tell(self, where: str, cause: str, total: _Sum) -> None:
+    def _tell(self, where: Side, cause: DropCause, total: _Sum) -> None:
         now = self._log.now()
         secs, total.secs, total.told_at = total.secs, 0.0, now
         self._log.append(

@@ -133,11 +133,11 @@ class MicrophoneTransport(LiveTransport):
         )
         self._told = {"input": 0.0, "output": 0.0}
         await self._wait_for_first()
-        for side, stream in (("input", capture), ("output", play)):
+        for stream in (capture, play):
             self.session.log.append(
                 events.AudioDeviceOpened(
                     at=self.session.now(),
-                    side=side,
+                    side=stream.device.side,
                     device=stream.device.name,
                     sample_rate=stream.rate,
                     latency_secs=round(stream.latency_secs, 4),

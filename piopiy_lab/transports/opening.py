@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from piopiy_lab.errors import ArgumentTypeError
+from piopiy_lab.events.values import Origin
 from piopiy_lab.screenplay.caller import AudioFile, Caller, as_caller
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
@@ -13,7 +14,7 @@ from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
 OpenTransport = Callable[[Session, TransportSettings], Any]
 
 
-def opener(on: Any) -> tuple[str, OpenTransport]:
+def opener(on: Any) -> tuple[Origin, OpenTransport]:
     """Return a call's origin and the factory of its transport.
 
     Args:

@@ -1,0 +1,49 @@
+"""The closed sets of words that events and calls speak in.
+
+A checker refuses any other word where one is written; a saved call of another version may have
+others, and is read as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+#: What a call is on. "phone" is the loopback platform's side of one.
+Origin = Literal["microphone", "browser", "file", "caller", "room", "custom", "phone"]
+#: How far a call is.
+CallState = Literal["starting", "listening", "ended"]
+#: Why a call ended.
+EndReason = Literal[
+    "caller_hung_up",
+    "agent_ended",
+    "hung_up",
+    "idle_timeout",
+    "error",
+    "cancelled",
+    "audio_device_lost",
+    "unresponsive",
+]
+#: Who said something.
+Role = Literal["user", "assistant"]
+#: A part that a switcher can switch.
+ServiceKind = Literal["stt", "llm", "tts"]
+#: Why a switcher switched.
+SwitchCause = Literal["manual", "failover"]
+#: Who judged the user's speech: the detector, or the scripted caller who knows.
+SpeechCause = Literal["vad", "caller"]
+#: Why the agent fell silent.
+SilenceCause = Literal["finished", "interrupted"]
+#: Who stopped the agent.
+InterruptionCause = Literal["user", "typed", "keypad", "command"]
+#: Why a tool was cancelled.
+CancelCause = Literal["interrupted", "timeout"]
+#: Who asked for a hand-over; "agent" is how the caller's side sees any of them.
+TransferCause = Literal["tool", "code", "command", "agent"]
+#: How a hand-over came out; "not_on_phone": there was nothing to transfer.
+TransferStatus = Literal["transferred", "failed", "not_on_phone"]
+#: How far a tool call is.
+ToolStatus = Literal["running", "returned", "failed", "cancelled"]
+#: Which way audio goes, as the agent sees it.
+Side = Literal["input", "output"]
+#: How audio was lost or invented.
+DropCause = Literal["overflow", "underflow", "stale", "lost"]
