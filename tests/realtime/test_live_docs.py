@@ -152,7 +152,6 @@ def telephony(phone, monkeypatch, runner):
 # --- the code --------------------------------------------------------------------------------
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("page", LIVE)
 def test_a_live_pages_code_runs(page, request, runner, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
