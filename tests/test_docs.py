@@ -123,12 +123,22 @@ def test_a_pages_code_runs(page, request, runner, tmp_path, monkeypatch):
     run_cells(python_of(page), names, runner)
 
 
-@pytest.mark.parametrize("page", OF_FILES)
-def test_a_pages_test_files_pass(page, tmp_path):
-    golden = run_files(python_of(page), tmp_path)
-    if page == "docs/testing.md":  # it shows what one of them writes
-        shown = [b.code for b in BLOCKS if b.page == page and b.code.startswith("assistant:")]
-        assert shown == [golden["test_asks_for_a_name.txt"]]
+def test_the_files_of_the_page_about_providers_pass(tmp_path):
+    run_files(python_of("docs/fake_providers.md"), tmp_path)
+
+
+def test_the_files_of_the_page_about_testing_pass_and_print_what_it_shows(tmp_path):
+    page = "docs/testing.md"
+    (desk,) = (b.code for b in python_of(page) if b.file_name == "test_desk.py")
+    expects = re.search(r"\.expects_tool\(.+\)", desk)[0]
+    wrong = desk.replace(expects, '.hears("three people", within=3.0)')
+    written = run_files(python_of(page), tmp_path, test_wrong=wrong)
+    printed = written[""].replace("test_wrong", "test_desk")
+    report, _, golden = (b.code for b in BLOCKS if b.page == page and b.language == "text")
+    assert golden == written["test_asks_for_a_name.txt"]
+    for line in report.splitlines():
+        for part in line.rstrip("}").split("..."):
+            assert part in printed, f"{page} shows {line!r}, and pytest printed\n{printed}"
 
 
 def test_a_block_with_an_undefined_name_fails(runner):

@@ -21,7 +21,7 @@ class ServiceSwitcher(_PipecatServiceSwitcher[Any]):
     The first one begins. Give it to ``VoiceAgent.Action(tts_switcher=...)``, ``stt_switcher`` or
     ``llm_switcher``; then ``await voice_agent.switch_service(service)`` or
     ``call.switch_service(name)`` changes it. pipecat's own ``ServiceSwitcher`` and ``LLMSwitcher``
-    do as well.
+    work too.
     """
 
     def __init__(

@@ -144,8 +144,13 @@ def run_cells(blocks: list[Block], names: dict[str, Any], runner: asyncio.Runner
             runner.run(made)
 
 
-def run_files(blocks: list[Block], folder: Path) -> dict[str, str]:
+def run_files(blocks: list[Block], folder: Path, **more: str) -> dict[str, str]:
     """Run a page of test files with pytest in a folder; other blocks are tests of their own.
+
+    Args:
+        blocks: The page's blocks.
+        folder: Where they are written.
+        more: Further files by their name without ".py", of tests that must fail.
 
     Returns:
         What pytest printed, under "", and the golden conversations by their file's name.
@@ -153,15 +158,16 @@ def run_files(blocks: list[Block], folder: Path) -> dict[str, str]:
     Raises:
         AssertionError: A test failed, or a name is undefined.
     """
+    files = {f"{name}.py": code for name, code in more.items()}
     for block in blocks:
         _check_names(block)
-        if block.file_name:
-            (folder / block.file_name).write_text(block.code)
-            continue
-        (folder / f"cell_{block.line}.py").write_text(block.code)
-        (folder / f"test_cell_{block.line}.py").write_text(
-            f"import runpy\n\n\ndef test_cell():\n    runpy.run_path('cell_{block.line}.py')\n"
-        )
+        name = block.file_name or f"cell_{block.line}.py"
+        files[name] = block.code
+        if not block.file_name:
+            run = f"import runpy\n\n\ndef test_cell():\n    runpy.run_path({name!r})\n"
+            files[f"test_{name}"] = run
+    for name, code in files.items():
+        (folder / name).write_text(code)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
         + ["--voice-update", "--rootdir", str(folder), str(folder)],
@@ -170,7 +176,9 @@ def run_files(blocks: list[Block], folder: Path) -> dict[str, str]:
         cwd=folder,
         timeout=110,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    failed = set(re.findall(r"^FAILED (\w+)", done.stdout, re.M))
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert failed == set(more), done.stdout + done.stderr
     golden = {path.name: path.read_text() for path in folder.rglob("golden/**/*.txt")}
     return {"": done.stdout, **golden}
 
