@@ -45,8 +45,6 @@ from piopiy_lab.errors import PiopiyLabError
 
 #: How many blocks of a page can't be run; the page says why, above each.
 EXCUSED: dict[str, int] = {}
-#: What stands in the other fences: output, files of settings, no language at all is refused.
-SHOWN = {"text"}
 
 
 @pytest.fixture
@@ -162,7 +160,7 @@ def test_a_block_that_is_not_run_says_why():
 
 def test_every_fence_says_what_it_holds():
     for block in BLOCKS:
-        assert block.language in {"python", "console", "yaml", *SHOWN}, str(block)
+        assert block.language in {"python", "console", "yaml", "text"}, str(block)
     fences = sum(len(re.findall(r"^ *```", text_of(page), re.M)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)  # no block is missed, for standing in a list, say
 
@@ -236,6 +234,11 @@ def test_a_file_that_a_page_names_exists(page):
         return
     for name in NAMED.findall(text):
         assert (ROOT / name).exists(), f"{page} names {name}"
+
+
+def test_the_page_about_benchmarks_has_them_all():
+    named = set(re.findall(r"python benchmarks/(\w+)\.py", text_of("benchmarks/README.md")))
+    assert named == {path.stem for path in ROOT.glob("benchmarks/*.py")} - {"common"}
 
 
 def test_the_table_of_rooms_is_the_ladder():

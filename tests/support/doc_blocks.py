@@ -109,7 +109,7 @@ def python_of(page: str) -> list[Block]:
 
 def undefined_names(code: types.CodeType, known: Iterable[str] = ()) -> set[str]:
     """Return what the code reads and nobody defines, in functions that nobody calls, too."""
-    bound = {*known, *vars(builtins), "__name__"}
+    bound = {*known, *vars(builtins), "__name__", "__annotations__"}
     read: set[str] = set()
     for part in _nested(code):
         steps = list(dis.get_instructions(part))
