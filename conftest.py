@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ HERE = Path(__file__).parent
 # OpenBLAS' second thread spins and wins nothing here: it cost up to a quarter of the CPU time.
 # Set before numpy is imported, and for every process that the tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a shell starts in the background ignores SIGINT, and so would the programs that tests start
+# and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

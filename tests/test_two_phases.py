@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,14 @@ def test_a_file_that_is_named_runs_in_one_process(suite, pytester):
     assert "workers" not in result.stdout.str()
     result = pytester.runpytest_subprocess("tests")
     assert "workers" in result.stdout.str() or "worker " in result.stdout.str()
+
+
+def test_a_run_in_the_background_hears_an_interrupt(pytester, suite):
+    """A shell's background jobs inherit that SIGINT is ignored; so would what tests start."""
+    write, _ = suite
+    write("test_a", count=1, during="import signal; signal.raise_signal(signal.SIGINT)")
+    command = [sys.executable, "-m", "pytest", "tests/test_a.py"]
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    ignoring += "os.execv(sys.argv[1], sys.argv[1:])"
+    result = pytester.run(sys.executable, "-c", ignoring, *command)
+    assert result.ret == pytest.ExitCode.INTERRUPTED

@@ -68,7 +68,6 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             text=True,
             encoding="utf-8",
             env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            preexec_fn=_hear_ctrl_c if sys.platform != "win32" else None,
         )
         started.append(process)
         return process
@@ -77,10 +76,3 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def _hear_ctrl_c() -> None:
-    """Undo a shell's "ignore SIGINT", which background jobs inherit."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

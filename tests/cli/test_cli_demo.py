@@ -167,7 +167,6 @@ def test_its_own_earlier_call_is_ours_to_overwrite(demo_run):
 
 
 @posix
-@pytest.mark.realtime
 @pytest.mark.usefixtures("offline")
 def test_ctrl_c_in_real_time_hangs_up_saves_and_exits_with_130(start: Start, tmp_path: Path):
     folder = tmp_path / "call"

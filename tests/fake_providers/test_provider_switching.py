@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from cloud_desk import BOOKS, GREETING, SAYS, Desk, errors_of, said
 
-from piopiy_lab import Caller, events, start_call
+from piopiy_lab import events
 from piopiy_lab.fake_providers import FakeCartesia, FakeDeepgram, FakeOpenAI
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.pipeline.service_switcher import (
@@ -101,15 +101,3 @@ def test_a_provider_that_refuses_the_key_gives_way_to_the_other(kind):
     assert said(call, "assistant")[-1].startswith("Your table is booked.")
     assert all("refuses the key" in error.remedy for error in errors_of(call))
     assert errors_of(call)
-
-
-@pytest.mark.realtime
-def test_a_call_in_real_time_twice_in_a_row():
-    caller = Caller().hears_greeting().says(SAYS[0]).hears("what name", within=5).hangs_up()
-    for _ in range(2):
-        desk = Desk()
-        call = start_call(desk.create_session, caller).join(30)
-        call.raise_for_error()
-        assert said(call, "user") == [SAYS[0]]
-        assert not errors_of(call)
-        assert call.turns[0].total < 3.0  # in real time Smart Turn may wait its 1.5 s

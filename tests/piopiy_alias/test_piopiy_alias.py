@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 import os
-import re
 import subprocess
 import sys
 
 import pytest
-from example_matrix import EXAMPLES, METADATA, NAMES, example, offline, piopiy_names, two_of_each
-from telephony_servers import until
+from example_matrix import (
+    EXAMPLES,
+    METADATA,
+    NAMES,
+    caller_of,
+    check,
+    example,
+    offline,
+    piopiy_names,
+    two_of_each,
+)
 
 from piopiy_lab import Agent, Caller, events, piopiy_alias, simulate
-from piopiy_lab.loopback import LoopbackPlatform
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +29,6 @@ def alias(monkeypatch):
     with piopiy_names(monkeypatch):
         yield
 
-
-CALLER = (
-    Caller()
-    .hears_greeting()
-    .says("a table for two tomorrow at seven")
-    .hears(re.compile("two", re.I))
-    .hangs_up()
-)
 
 BOOKS = (
     Caller()
@@ -44,34 +42,6 @@ BOOKS = (
     .hears_reply()
     .hangs_up()
 )
-WEATHER = Caller().hears_greeting().says("what is the weather").hears("sunny").hangs_up()
-SPEECH = (
-    Caller().hears_greeting().says("a table for two tomorrow at seven").hears("for two").hangs_up()
-)
-
-
-def caller_of(name):
-    return {"mcp": WEATHER, "speech_agent": SPEECH}.get(name, CALLER)
-
-
-def check(name, module, call):
-    assert call.end_reason == "caller_hung_up", call.error
-    assert call.transcript[0].role == "assistant"
-    assert call.turns
-    started = call.events.of(events.PipelineStarted)[0]
-    if name == "metadata_and_vad":
-        assert module.seen[-1][1] == METADATA
-        assert "agent_id" in module.seen[-1][3]
-        assert call.transcript[0].text == "Hello Asha!"
-        assert started.vad_params["stop_secs"] == 0.3
-    if name == "telecmi_params":
-        assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (8000, 16000)
-        assert started.vad_params["stop_secs"] == 0.25
-    if name == "speech_agent":  # its late transcript starts no second turn that cuts the answer
-        assert len(call.events.of(events.UserTurnStarted)) == 1
-        assert not call.events.of(events.AgentInterrupted)
-    if name == "mcp":
-        assert [tool.name for tool in call.tool_calls] == ["weather"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,34 +70,6 @@ async def test_the_switching_example_switches_both_by_hand_and_goes_on():
     call = await simulate(module.create_session, BOOKS, replace=two_of_each(module))
     call.raise_for_error()
     assert len(call.events.of(events.ServiceSwitched)) == 2
-
-
-@pytest.mark.realtime
-async def test_examples_through_the_loopback_platform(running_agent):
-    modules = {name: example(name) for name in NAMES}
-
-    async with LoopbackPlatform() as platform:
-
-        async def answer(name):
-            """One agent of its own for each example, all at once."""
-            agent = Agent(
-                name,
-                platform.agent_token(name),
-                modules[name].create_session,
-                platform.signaling_url,
-                replace=offline(name),
-            )
-            async with running_agent(agent):
-                call = await platform.place_call(name, caller_of(name), metadata=METADATA)
-                call.raise_for_error()
-                await until(lambda: not agent.sessions.running)
-            return agent.calls[0]
-
-        for names in zip(NAMES[::2], NAMES[1::2], strict=True):  # two at once
-            calls = await asyncio.gather(*(answer(name) for name in names))
-            for name, call in zip(names, calls, strict=True):
-                check(name, modules[name], call)
-    assert modules["metadata_and_vad"].seen[-1][2]  # ROOM_CTX
 
 
 # --- the hook --------------------------------------------------------------------------------

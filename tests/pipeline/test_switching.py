@@ -575,7 +575,6 @@ def test_a_switch_without_a_switcher_before_start_and_to_an_unusable_one_is_refu
     run(session(two_voices(), unusable), Caller().waits(1)).raise_for_error()
 
 
-@pytest.mark.realtime
 def test_a_running_call_switches_from_another_thread_and_refuses_at_once():
     call = start_call(session(two_voices()), Caller().hears_greeting().waits(20))
     until(lambda: call.state == "listening" and call.switchers)

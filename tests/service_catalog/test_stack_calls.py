@@ -238,7 +238,6 @@ def test_an_http_session_is_opened_late_and_closed_with_its_service(three_keys):
     assert asyncio.run(use()).closed
 
 
-@pytest.mark.realtime
 def test_auto_in_a_live_call():
     call = start_call(session("auto"), GREETED)
     call.join(20)

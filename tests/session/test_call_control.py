@@ -134,7 +134,6 @@ def test_a_caller_who_hung_up_is_not_hung_up_again():
     assert platform.asked == []
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("fail", [None, CallControlError("403: not allowed")])
 def test_call_transfer_from_another_thread(no_leftovers, fail):
     platform = Platform(fail)

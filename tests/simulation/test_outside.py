@@ -148,18 +148,29 @@ class TestJobs:
             await asyncio.to_thread(time.sleep, REAL_SECS)
             return elapsed()
 
+        began = time.monotonic()
         took = run(with_ticks(main), outside="charge")
-        assert REAL_SECS <= took < REAL_SECS + 0.1
+        assert REAL_SECS <= took < time.monotonic() - began
 
     def test_a_charged_job_ends_where_its_thread_ended(self):
-        async def main():
-            job = asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.01))
-            await asyncio.sleep(0)
-            time.sleep(REAL_SECS)  # noqa: ASYNC251 - callbacks take no virtual time
-            await job
-            return elapsed()
+        ended = threading.Event()
 
-        assert 0.01 <= run(with_ticks(main), outside="charge") < REAL_SECS
+        def work():
+            time.sleep(0.01)
+            ended.set()
+
+        async def main():
+            began = time.monotonic()
+            job = asyncio.ensure_future(asyncio.to_thread(work))
+            await asyncio.sleep(0)
+            ended.wait()  # callbacks take no virtual time
+            worked = time.monotonic() - began
+            time.sleep(5 * REAL_SECS)  # noqa: ASYNC251
+            await job
+            return elapsed(), worked
+
+        took, worked = run(with_ticks(main), outside="charge")
+        assert 0.01 <= took < worked + 4 * REAL_SECS
 
     def test_results_come_in_the_order_of_submission(self):
         async def main():
@@ -365,21 +376,22 @@ class TestSockets:
 
         async def main(port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            opened = elapsed()
+            opened, began = elapsed(), time.monotonic()
             writer.write(b"hello\n")
             await reader.readline()
-            took = elapsed() - opened
+            took, real = elapsed() - opened, time.monotonic() - began
             writer.close()
             await writer.wait_closed()
             began = time.monotonic()
             await asyncio.sleep(60)
-            return opened, took, time.monotonic() - began
+            return opened, took, real, time.monotonic() - began
 
         with server_in_a_thread(echo) as port:
-            opened, took, after = run(with_ticks(lambda: main(port)))
+            opened, took, real, after = run(with_ticks(lambda: main(port)))
         assert opened == 0.0
-        assert REAL_SECS * 0.9 <= took < REAL_SECS + 0.1
-        assert after < 5.0
+        # Callbacks take no virtual time, nor what a busy machine makes of them; nothing jumps.
+        assert REAL_SECS / 2 <= took <= real
+        assert after < 30.0
 
     def test_a_grace_waits_before_each_jump(self):
         async def echo(reader, writer):
@@ -417,7 +429,7 @@ class TestSockets:
         with server_in_a_thread(echo) as port:
             virtual, real = run(main(port))
         assert virtual == 60.0
-        assert real < 5.0
+        assert real < 30.0
 
 
 async def with_httpx(url):
@@ -505,7 +517,7 @@ class TestHttpClients:
         with server_in_a_thread(answer_in_parts) as port:
             virtual, real = run(with_ticks(lambda: main(port)))
         assert virtual == 4.0
-        assert real < 2.0
+        assert real < 3.0
 
     def test_the_reader_of_a_stream_can_sleep(self):
         import httpx

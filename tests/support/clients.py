@@ -7,6 +7,7 @@ another one each time the caller has been heard and is silent again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import numpy as np
 import socketio
@@ -139,3 +140,15 @@ class HandMadeAgent:
             await room.disconnect()
             if self.source is not None:
                 await self.source.aclose()
+
+
+@contextlib.asynccontextmanager
+async def joined(ticket, **handlers):
+    room = rtc.Room()
+    for event, handler in handlers.items():
+        room.on(event, handler)
+    await room.connect(ticket.url, ticket.token)
+    try:
+        yield room
+    finally:
+        await room.disconnect()

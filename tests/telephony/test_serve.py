@@ -69,7 +69,6 @@ async def test_sigterm_drains_and_takes_no_new_call():
     assert "room-token" not in told + err.decode()
 
 
-@pytest.mark.realtime
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
 async def test_a_caller_who_is_on_the_line_at_sigterm_is_served_to_the_end():
     """A real call: what is said after the signal is still heard and answered."""

@@ -103,7 +103,6 @@ async def test_a_room_that_cannot_be_left_again_leaves_nothing_waiting(monkeypat
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.realtime
 async def test_a_join_that_times_out_ends_the_session_and_the_agent_waits_for_livekit(
     make_agent, monkeypatch
 ):
@@ -167,7 +166,6 @@ async def test_an_agent_that_shuts_down_waits_for_the_joins_of_its_sessions(make
     assert agent.state == "stopped"
 
 
-@pytest.mark.realtime
 async def test_cancelled_hung_up_and_timed_out_joins_leave_the_process_alive():
     child = await asyncio.create_subprocess_exec(
         sys.executable,

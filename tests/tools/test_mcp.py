@@ -295,7 +295,6 @@ def test_a_server_that_is_not_there_is_named_at_action(doors, run, client, words
     assert "abc123secret" not in str(error.value)
 
 
-@pytest.mark.realtime
 def test_a_server_that_never_answers_is_given_up(doors, monkeypatch, no_leftovers):
     monkeypatch.setattr(mcp, "CONNECT_SECS", 1.0)
 
@@ -367,7 +366,6 @@ def test_a_schema_without_handlers(doors, run):
 # --- in real time --------------------------------------------------------------------------------
 
 
-@pytest.mark.realtime
 def test_one_client_serves_two_calls_at_once(doors, no_leftovers):
     shared = []
 

@@ -408,7 +408,6 @@ def test_the_notebooks_channel_is_asked_for():
     assert origin == "browser"
 
 
-@pytest.mark.realtime
 def test_headless_the_notebook_stays_silent_and_the_call_has_its_error():
     cells = [
         "from piopiy_lab import BrowserMicrophone, VoiceAgent, offline_stack, start_call",

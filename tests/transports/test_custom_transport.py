@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-import pytest
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
@@ -58,7 +57,6 @@ class Transport(BaseTransport):
         return self._out
 
 
-@pytest.mark.realtime
 def test_a_call_on_a_pipecat_transport_is_heard_said_and_recorded(no_leftovers, booking):
     call = start_call(booking(), Transport())
     ended = asyncio.Event()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 SESSION = """
 from piopiy_lab import Caller, VoiceAgent, offline_stack, start_call
 
@@ -28,7 +26,6 @@ def wide(notebook) -> None:
     notebook.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
 
 
-@pytest.mark.realtime
 def test_the_panel_shows_and_changes_a_running_call(open_notebook, screenshots):
     notebook = open_notebook(SESSION, "call = start_call(create_session, caller)")
     wide(notebook)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import pytest
 from test_panel import complaints, wide
 
 SESSION = """
@@ -166,7 +165,6 @@ def switch_by_a_click(notebook, panel) -> None:
     panel.locator(".pl-row.pl-switch", has_text="low → high").wait_for()
 
 
-@pytest.mark.realtime
 def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path):
     requests: list[str] = []
     notebook = open_notebook(

@@ -7,14 +7,7 @@ import subprocess
 import sys
 import threading
 
-import pytest
 
-
-def hear_ctrl_c():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.mark.realtime
 def test_talk_shows_the_call_takes_typed_turns_and_hangs_up_at_ctrl_c(card):
     process = subprocess.Popen(
         [sys.executable, "-m", "piopiy_lab.cli", "talk"],
@@ -23,7 +16,6 @@ def test_talk_shows_the_call_takes_typed_turns_and_hangs_up_at_ctrl_c(card):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=hear_ctrl_c,
     )
     stop = threading.Timer(60, process.kill)
     stop.start()

@@ -39,7 +39,6 @@ def hang_up(program):
     program.until(lambda: "my_agent:create_session" in program.text.replace("\n", ""))
 
 
-@pytest.mark.realtime
 def test_levels_are_drawn_a_turn_is_typed_tab_mutes_and_ctrl_c_leaves_all_as_it_was(talk, card):
     talk.until(lambda: "Tab mutes" in talk.text)
     talk.until(lambda: f'Try saying: "{LINE}"' in talk.text.replace("\n", ""))
@@ -77,7 +76,6 @@ def test_levels_are_drawn_a_turn_is_typed_tab_mutes_and_ctrl_c_leaves_all_as_it_
     assert "Traceback" not in talk.text
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("talk", [(40, {"NO_COLOR": "1"})], indirect=True)
 def test_a_narrow_terminal_without_colors_shows_what_is_typed_on_one_line(talk):
     talk.until(lambda: agent_talks(talk))

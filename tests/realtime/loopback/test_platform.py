@@ -11,8 +11,6 @@ from piopiy_lab import Caller
 from piopiy_lab.errors import LoopbackError, ScreenplayError
 from piopiy_lab.loopback import LoopbackPlatform
 
-pytestmark = pytest.mark.realtime
-
 
 def test_a_call_is_answered_heard_spoken_and_hung_up():
     async def main():

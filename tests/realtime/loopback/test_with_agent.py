@@ -12,8 +12,6 @@ from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import CallError, LoopbackError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform, phone_call
 
-pytestmark = pytest.mark.realtime
-
 
 async def create_session(call_id):
     agent = VoiceAgent(instructions="You take bookings.", greeting="Hello there.")

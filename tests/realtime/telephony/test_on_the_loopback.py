@@ -14,8 +14,6 @@ from piopiy_lab.errors import RoomError
 from piopiy_lab.loopback import LoopbackPlatform, offers
 from piopiy_lab.offline import booking_desk
 
-pytestmark = pytest.mark.realtime
-
 LINE = "a table for two tomorrow at seven"
 
 

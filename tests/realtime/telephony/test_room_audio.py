@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-import pytest
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.observers.base_observer import BaseObserver
@@ -15,8 +14,6 @@ from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.loopback import LoopbackPlatform
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.transports.telecmi import TelecmiParams
-
-pytestmark = pytest.mark.realtime
 
 LINE = "a table for two tomorrow at seven"
 ORDERS = Caller().hears_greeting().says(LINE).hears_reply().hangs_up()

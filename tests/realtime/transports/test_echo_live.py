@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from live_calls import LINE, count, desk, greeted, on, until
 from virtual_card import need_livekit
 
 from piopiy_lab import Microphone, events
-
-pytestmark = pytest.mark.realtime
 
 
 def test_with_echo_cancellation_the_agent_is_not_interrupted_by_itself_but_by_the_caller(card):

@@ -17,8 +17,6 @@ from piopiy_lab import Microphone, events
 from piopiy_lab.session.session import current_session
 from piopiy_lab.sound import speech
 
-pytestmark = pytest.mark.realtime
-
 TABLE, ASKED = "A table for two tomorrow at seven.", "What name is it under?"
 #: How well a sentence that was played is found, at the least, and one that was not, at the most:
 #: 0.99 and 0.38 were measured.

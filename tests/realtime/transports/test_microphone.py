@@ -16,8 +16,6 @@ from piopiy_lab import Microphone, VoiceAgent, events, offline_stack
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.sound import speech
 
-pytestmark = pytest.mark.realtime
-
 
 class Heard(BaseObserver):
     """Keeps what the microphone gave to the pipeline."""

@@ -9,7 +9,6 @@ import threading
 import time
 
 import numpy as np
-import pytest
 from jupyter_client.manager import start_new_kernel
 
 from piopiy_lab.cli.audio_checks import audio_checks
@@ -45,17 +44,11 @@ def wait(met, secs=20.0):
         time.sleep(0.05)
 
 
-def hear_ctrl_c():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.mark.realtime
 def test_ctrl_c_in_a_script_hangs_up(card):
     process = subprocess.Popen(
         [sys.executable, "-c", SESSION + "\nimport asyncio\ntry:\n    asyncio.run(create_session())"
          "\nexcept KeyboardInterrupt:\n    pass\n" + LEFT],
         env=card.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     stop = threading.Timer(40, process.kill)
     stop.start()
@@ -74,7 +67,6 @@ def test_ctrl_c_in_a_script_hangs_up(card):
     assert not playing(card)
 
 
-@pytest.mark.realtime
 def test_an_interrupted_cell_hangs_up_and_the_next_one_works(card):
     manager, client = start_new_kernel(kernel_name="python3", env=card.env)
     try:
@@ -103,7 +95,6 @@ def test_an_interrupted_cell_hangs_up_and_the_next_one_works(card):
         manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.realtime
 def test_doctor_opens_each_default_for_a_second_and_says_what_it_heard(card):
     wave = (np.sin(np.arange(16000 * 6) / 5) * 3000).astype("i2")
     player = card.speak(wave)
