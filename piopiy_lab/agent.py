@@ -6,12 +6,9 @@ Also Piopiy's import path for the session's context variables.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import importlib
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +16,20 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
-    CallError,
-    SavedCallError,
     SignalingError,
 )
-from piopiy_lab.events import room_logs
-from piopiy_lab.events.log import clock_from_now
-from piopiy_lab.hosting.host import CallFields, CallHost, check_record
+from piopiy_lab.hosting.host import check_record
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.session.callback import SessionCallback, check_callback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
-from piopiy_lab.telephony.log_lines import report_failure, set_debug
-from piopiy_lab.telephony.rest import REST_URL, RestApi, RestCallControl
+from piopiy_lab.telephony.call_maker import CallMaker, OnSessionError
+from piopiy_lab.telephony.log_lines import set_debug
+from piopiy_lab.telephony.rest import REST_URL, RestApi
 from piopiy_lab.telephony.sessions import RoomSessions
 from piopiy_lab.telephony.signalling.dialects import open_link
-from piopiy_lab.telephony.signalling.invites import Invite, read_invite, read_room_name
+from piopiy_lab.telephony.signalling.invites import read_invite, read_room_name
 from piopiy_lab.telephony.signalling.links import Credentials, check_url
 from piopiy_lab.telephony.signalling.staying import stay_connected
-from piopiy_lab.transports.opening import in_room
 from piopiy_lab.transports.room_joining import wait_for_unfinished
 
 if TYPE_CHECKING:
@@ -46,8 +39,6 @@ __all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
 
 #: Piopiy's own signalling server.
 SIGNALING_URL = "https://signaling.piopiy.com"
-
-OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
 
 log = logging.getLogger("piopiy_lab.agent")
 
@@ -126,22 +117,19 @@ class Agent:
         self._credentials = Credentials(self.agent_id, agent_token.strip())
         if rest_url is None and self.signaling_url == SIGNALING_URL:
             rest_url = REST_URL
-        self._rest = None if rest_url is None else RestApi(rest_url, rest_token or agent_token)
-        self._create_session = _contained(create_session)
-        self._on_session_error = on_session_error
-        self._record = record
-        self._replace = dict(replace or {})
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that connect() runs on
         self._stop: asyncio.Event | None = None  # while connect() runs: set to end it
         self._done: asyncio.Event | None = None  # set when connect() has returned
         self._grace = 0.0  # seconds that calls get to drain; written by shutdown()
-        self._reporting: set[asyncio.Task[None]] = set()  # running on_session_error callbacks
-        self._sessions = RoomSessions(
-            self._make_host,
-            self._session_failed,
-            max_sessions=max_sessions,
-            keep_calls=keep_calls,
+        self._calls = CallMaker(
+            create_session,
+            agent_id=self.agent_id,
+            rest=None if rest_url is None else RestApi(rest_url, rest_token or agent_token),
+            record=record,
+            replace=replace or {},
+            on_session_error=on_session_error,
         )
+        self._sessions = RoomSessions(self._calls, max_sessions=max_sessions, keep_calls=keep_calls)
         self._max_sessions, self._keep_calls = max_sessions, keep_calls
         set_debug(debug)
 
@@ -181,8 +169,7 @@ class Agent:
             try:
                 await self._sessions.end(self._grace)
                 await wait_for_unfinished()
-                if self._rest is not None:
-                    await self._rest.close()
+                await self._calls.close()
             finally:
                 self.state, stopped = "stopped", self._done
                 self._stop = self._done = self._loop = None
@@ -268,101 +255,6 @@ class Agent:
             log.warning("ignored: %s", error)
         except Exception:
             log.exception("a %s message could not be handled", ascii(str(event)[:40]))
-
-    def _make_host(self, invite: Invite) -> CallHost:
-        loop = asyncio.get_running_loop()
-
-        def call_on_loop(function: Callable[..., Any], *args: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed: the call is over
-                loop.call_soon_threadsafe(function, *args)
-
-        def make(record: bool | str | Path) -> CallHost:
-            return CallHost(
-                self._create_session,
-                CallFields(
-                    agent_id=invite.agent_id or self.agent_id,
-                    call_id=invite.call_id or invite.room_name,
-                    from_number=invite.from_number,
-                    to_number=invite.to_number,
-                    metadata=invite.metadata,
-                ),
-                origin="room",
-                open_transport=in_room(invite.url, invite.token, invite.room_name),
-                clock=clock_from_now(),
-                call_on_loop=call_on_loop,
-                record=record,
-                variables={
-                    URL_CTX: invite.url,
-                    TOKEN_CTX: invite.token,
-                    ROOM_CTX: invite.room_name,
-                },
-                needs_agent=False,
-                replace=self._replace,
-                control=self._control(invite),
-            )
-
-        try:
-            host = make(_folder_in(self._record, invite))
-        except SavedCallError as error:
-            log.error("room %r is not recorded: %s", invite.room_name, error)
-            host = make(False)
-        host.meta["room"] = invite.room_name
-        room_logs.publish(invite.room_name, host.log)
-        return host
-
-    def _control(self, invite: Invite) -> RestCallControl | None:
-        if self._rest is None or invite.call_id is None:
-            return None
-        return RestCallControl(self._rest, invite.call_id)
-
-    def _session_failed(self, room: str, error: BaseException, host: CallHost) -> None:
-        report_failure(room, error)
-        if self._on_session_error is None:
-            return
-
-        async def tell(callback: OnSessionError) -> None:
-            try:
-                told = callback(room, error)
-                if inspect.isawaitable(told):
-                    await told
-            except Exception as second:
-                report_failure(room, second, what="on_session_error")
-
-        task = asyncio.create_task(tell(self._on_session_error))
-        self._reporting.add(task)
-        task.add_done_callback(self._reporting.discard)
-
-
-def _contained(create_session: SessionCallback) -> SessionCallback:
-    """Keep a ``sys.exit()`` in a session from ending the process and everybody's calls."""
-
-    @functools.wraps(create_session)
-    async def session(**fields: Any) -> None:
-        try:
-            await create_session(**fields)
-        except SystemExit as error:
-            raise CallError(
-                f"create_session called sys.exit({error.code!r}): return instead; only this call "
-                "was ended"
-            ) from error
-
-    return session
-
-
-def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:
-    """Return the folder for a call: named after it, and never one that is there already."""
-    if isinstance(record, bool):
-        return record
-    name = invite.call_id or invite.room_name
-    plain = (
-        "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
-    )
-    folder = Path(record) / plain
-    number = 2
-    while folder.exists():
-        folder = Path(record) / f"{plain}-{number}"
-        number += 1
-    return folder
 
 
 def _check_count(name: str, value: Any, *, least: int, optional: bool = False) -> None:

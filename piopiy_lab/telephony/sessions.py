@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 
 from piopiy_lab.call.call import Call
-from piopiy_lab.events import room_logs
 from piopiy_lab.hosting.host import CallHost
+from piopiy_lab.telephony.call_maker import CallMaker
 from piopiy_lab.telephony.signalling.invites import Invite
 
 log = logging.getLogger("piopiy_lab.agent")
@@ -35,8 +34,7 @@ class RoomSessions:
 
     def __init__(
         self,
-        make_host: Callable[[Invite], CallHost],
-        on_error: Callable[[str, BaseException, CallHost], None],
+        calls: CallMaker,
         *,
         max_sessions: int | None,
         keep_calls: int,
@@ -44,13 +42,11 @@ class RoomSessions:
         """Make an empty collection.
 
         Args:
-            make_host: Makes the call of an invite.
-            on_error: Told of each session that failed; must not raise.
+            calls: Makes the call of an invite, and is told of each session that failed.
             max_sessions: How many may run at once; None for any number.
             keep_calls: How many ended calls are kept to look at.
         """
-        self._make_host = make_host
-        self._on_error = on_error
+        self._calls = calls
         self._max = max_sessions
         self._rooms: dict[str, RoomSession] = {}
         self._ended: deque[Call] = deque(maxlen=keep_calls)
@@ -89,7 +85,10 @@ class RoomSessions:
         elif self._max is not None and len(self._rooms) >= self._max:
             self.refused += 1
             log.warning(
-                "room %r is refused: %d sessions run, and max_sessions=%d", room, *[self._max] * 2
+                "room %r is refused: %d sessions run, and max_sessions=%d",
+                room,
+                len(self._rooms),
+                self._max,
             )
         else:
             self._start(invite)
@@ -110,8 +109,7 @@ class RoomSessions:
             session.host.end("cancelled")
 
     def _start(self, invite: Invite) -> None:
-        session = RoomSession(invite, self._make_host(invite))
-        room_logs.publish(invite.room_name, session.host.log)
+        session = RoomSession(invite, self._calls.make(invite))
         self._rooms[invite.room_name] = session
         self.started += 1
         log.info("room %r: session started (%d running)", invite.room_name, len(self._rooms))
@@ -133,7 +131,7 @@ class RoomSessions:
         log.info("room %r: session ended (%s)", room, host.call.end_reason)
         if host.error is not None:
             self.failed += 1
-            self._on_error(room, host.error, host)
+            self._calls.report(room, host.error)
         if session.next is not None and not self._closing:
             self.invite(session.next)
 

@@ -1,0 +1,159 @@
+"""Makes the call of an invite, and says what went wrong with it.
+
+Runs on the agent's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from piopiy_lab.errors import CallError, SavedCallError
+from piopiy_lab.events import room_logs
+from piopiy_lab.events.log import clock_from_now
+from piopiy_lab.hosting.host import CallFields, CallHost
+from piopiy_lab.session.callback import SessionCallback
+from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX
+from piopiy_lab.telephony.log_lines import report_failure
+from piopiy_lab.telephony.rest import RestApi, RestCallControl
+from piopiy_lab.telephony.signalling.invites import Invite
+from piopiy_lab.transports.opening import in_room
+
+OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
+
+log = logging.getLogger("piopiy_lab.agent")
+
+
+class CallMaker:
+    """Knows all that an agent's calls have in common; an invite brings the rest."""
+
+    def __init__(
+        self,
+        create_session: SessionCallback,
+        *,
+        agent_id: str,
+        rest: RestApi | None,
+        record: bool | str | Path,
+        replace: Mapping[str, Any],
+        on_session_error: OnSessionError | None,
+    ) -> None:
+        """Take what the ``Agent`` was given, checked.
+
+        Args:
+            create_session: The session callback.
+            agent_id: For invites that name no agent.
+            rest: The platform's call control; None where there is none.
+            record: True keeps each call's audio in memory, a path each call as a folder in there.
+            replace: Services to put in place of "stt", "llm" and "tts".
+            on_session_error: Told of each session that failed.
+        """
+        self._create_session = _contained(create_session)
+        self._agent_id = agent_id
+        self._rest = rest
+        self._record = record
+        self._replace = dict(replace)
+        self._on_session_error = on_session_error
+        self._reporting: set[asyncio.Task[None]] = set()  # running on_session_error callbacks
+
+    def make(self, invite: Invite) -> CallHost:
+        """Make the call of an invite; it doesn't run yet."""
+        try:
+            host = self._make(invite, _folder_in(self._record, invite))
+        except SavedCallError as error:
+            log.error("room %r is not recorded: %s", invite.room_name, error)
+            host = self._make(invite, False)
+        host.meta["room"] = invite.room_name
+        room_logs.publish(invite.room_name, host.log)
+        return host
+
+    def _make(self, invite: Invite, record: bool | Path) -> CallHost:
+        loop = asyncio.get_running_loop()
+
+        def call_on_loop(function: Callable[..., object], *args: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the call is over
+                loop.call_soon_threadsafe(function, *args)
+
+        return CallHost(
+            self._create_session,
+            CallFields(
+                agent_id=invite.agent_id or self._agent_id,
+                call_id=invite.call_id or invite.room_name,
+                from_number=invite.from_number,
+                to_number=invite.to_number,
+                metadata=invite.metadata,
+            ),
+            origin="room",
+            open_transport=in_room(invite.url, invite.token, invite.room_name),
+            clock=clock_from_now(),
+            call_on_loop=call_on_loop,
+            record=record,
+            variables={URL_CTX: invite.url, TOKEN_CTX: invite.token, ROOM_CTX: invite.room_name},
+            needs_agent=False,
+            replace=self._replace,
+            control=self._control(invite),
+        )
+
+    def _control(self, invite: Invite) -> RestCallControl | None:
+        if self._rest is None or invite.call_id is None:
+            return None
+        return RestCallControl(self._rest, invite.call_id)
+
+    def report(self, room: str, error: BaseException) -> None:
+        """Log that the session of a room failed, and tell the user's function. Never raises."""
+        report_failure(room, error)
+        if self._on_session_error is not None:
+            task = asyncio.create_task(_tell(self._on_session_error, room, error))
+            self._reporting.add(task)
+            task.add_done_callback(self._reporting.discard)
+
+    async def close(self) -> None:
+        """Close the connections to the platform's API."""
+        if self._rest is not None:
+            await self._rest.close()
+
+
+async def _tell(callback: OnSessionError, room: str, error: BaseException) -> None:
+    try:
+        told = callback(room, error)
+        if inspect.isawaitable(told):
+            await told
+    except Exception as second:
+        report_failure(room, second, what="on_session_error")
+
+
+def _contained(create_session: SessionCallback) -> SessionCallback:
+    """Keep a ``sys.exit()`` in a session from ending the process and everybody's calls."""
+
+    @functools.wraps(create_session)
+    async def session(**fields: Any) -> None:
+        try:
+            await create_session(**fields)
+        except SystemExit as error:
+            raise CallError(
+                f"create_session called sys.exit({error.code!r}): return instead; only this call "
+                "was ended"
+            ) from error
+
+    return session
+
+
+def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:
+    """Return the folder for a call: named after it, and never one that is there already."""
+    if isinstance(record, bool):
+        return record
+    name = invite.call_id or invite.room_name
+    plain = (
+        "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
+    )
+    folder = Path(record) / plain
+    number = 2
+    while folder.exists():
+        folder = Path(record) / f"{plain}-{number}"
+        number += 1
+    return folder
