@@ -86,10 +86,8 @@ def people(monkeypatch):
 def phone(monkeypatch):
     calls = []
 
-    def agent(*given, signaling_url=None):
-        if signaling_url or len(given) > 3:  # the page has a platform of its own
-            return Agent(*given, **({"signaling_url": signaling_url} if signaling_url else {}))
-        return CalledOnce(calls, *given)
+    def agent(*given):  # with an address the page has a platform of its own
+        return Agent(*given) if len(given) > 3 else CalledOnce(calls, *given)
 
     monkeypatch.setattr(piopiy_lab, "Agent", agent)
     yield calls
