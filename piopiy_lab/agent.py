@@ -10,7 +10,7 @@ import importlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import (
@@ -69,7 +69,7 @@ class Agent:
         keep_calls: int = 20,
         rest_url: str | None = None,
         rest_token: str | None = None,
-        replace: Mapping[str, Any] | None = None,
+        replace: Mapping[str, object] | None = None,
     ) -> None:
         """Take what the API reference's constructor takes, and a few things more.
 
@@ -242,7 +242,7 @@ class Agent:
                 self._sessions.running,
             )
 
-    def _message(self, event: str, data: Any) -> None:
+    def _message(self, event: str, data: object) -> None:
         """Take one message of the server's; nothing in it may do harm."""
         try:
             if event == "join_room":
@@ -257,7 +257,7 @@ class Agent:
             log.exception("a %s message could not be handled", ascii(str(event)[:40]))
 
 
-def _check_count(name: str, value: Any, *, least: int, optional: bool = False) -> None:
+def _check_count(name: str, value: object, *, least: int, optional: bool = False) -> None:
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, int):

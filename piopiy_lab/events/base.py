@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from piopiy_lab.errors import SavedCallError
 
@@ -37,7 +37,7 @@ class Event:
         ``at`` is written with microseconds. A value that JSON can't hold (a tool's result of a
         type of its own, say) is written as its ``repr``.
         """
-        record: dict[str, Any] = {"type": type(self).__name__, "at": self.at}
+        record: dict[str, object] = {"type": type(self).__name__, "at": self.at}
         record.update(
             {f.name: getattr(self, f.name) for f in fields(self) if f.name != "at"},
         )
@@ -49,7 +49,7 @@ class UnknownEvent(Event):
     """An event of a newer version, read from a saved call."""
 
     name: str
-    record: dict[str, Any] = field(default_factory=dict[str, Any])
+    record: dict[str, object] = field(default_factory=dict[str, object])
 
 
 def from_json(line: str) -> Event:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from piopiy_lab.errors import CallError
 from piopiy_lab.events.values import EndReason
@@ -16,10 +16,18 @@ from piopiy_lab.session.commands import Command, HangUp, Mute
 from piopiy_lab.session.session import Act, RunningAgent, Session
 
 
+class CallOnLoop(Protocol):
+    """Calls a function on the session's loop, soon; from any thread."""
+
+    def __call__(self, function: Callable[..., object], /, *args: object) -> object:
+        """Have it called."""
+        ...
+
+
 class CallCommands:
     """The ``CommandPort`` of one running call; ``host.CallHost`` is one."""
 
-    def __init__(self, call_on_loop: Callable[..., Any]) -> None:
+    def __init__(self, call_on_loop: CallOnLoop) -> None:
         """Take the way to the session's loop: a function that calls another one there soon."""
         self._call_on_loop = call_on_loop
         self.session: Session | None = None  # made on the session's loop, by the runner
@@ -44,7 +52,7 @@ class CallCommands:
         )
 
     @property
-    def services(self) -> Mapping[str, Any]:
+    def services(self) -> Mapping[str, object]:
         """The services by name: "stt", "llm", "tts"."""
         session = self.session
         if session is None or session.latest_agent is None:

@@ -20,13 +20,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipecat.transports.base_transport import BaseTransport
+
 from piopiy_lab import events
 from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
-from piopiy_lab.hosting.commands import CallCommands
+from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
 from piopiy_lab.session import transferring
 from piopiy_lab.session.call_control import CallControl
 from piopiy_lab.session.callback import SessionCallback, supported_fields
@@ -53,7 +55,7 @@ class CallFields:
     call_id: str
     from_number: str | None = None
     to_number: str | None = None
-    metadata: Any = None
+    metadata: object = None
 
 
 class CallHost(CallCommands):
@@ -69,17 +71,17 @@ class CallHost(CallCommands):
         fields: CallFields,
         *,
         origin: Origin,
-        open_transport: Callable[..., Any],
+        open_transport: Callable[..., BaseTransport],
         clock: Callable[[], float],
-        call_on_loop: Callable[..., Any],
+        call_on_loop: CallOnLoop,
         record: bool | str | Path = True,
         virtual: bool = False,
-        replace: Mapping[str, Any] | None = None,
+        replace: Mapping[str, object] | None = None,
         silence_secs: float = 0.02,
         latency: Mapping[str, tuple[float, ...]] | None = None,
         loop_thread_ident: int | None = None,
         hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
-        variables: Mapping[contextvars.ContextVar[Any], Any] | None = None,
+        variables: Mapping[contextvars.ContextVar[str | None], str | None] | None = None,
         needs_agent: bool = True,
         control: CallControl | None = None,
     ) -> None:
@@ -294,7 +296,7 @@ def _folder(path: str | Path) -> CallFolder:
     return CallFolder(path)
 
 
-def check_record(record: Any) -> None:
+def check_record(record: object) -> None:
     """Check the ``record=`` argument."""
     if not isinstance(record, bool | str | Path):
         raise ArgumentTypeError(f"record={record!r}: give True, False, or a folder's path")
@@ -304,7 +306,7 @@ def _wall_time() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _model_of(service: Any) -> dict[str, str]:
+def _model_of(service: object) -> dict[str, str]:
     """Return a service's model and voice, where it tells them."""
     settings = getattr(service, "settings", None)
     told = {name: getattr(settings, name, None) for name in ("model", "voice")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextvars
 import uuid
 from pathlib import Path
-from typing import Any
 
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
@@ -32,13 +31,13 @@ _running: Started[CallHost] = Started(
 
 def start_call(
     create_session: SessionCallback,
-    on: Any = None,
+    on: object = None,
     *,
     call_id: str | None = None,
     agent_id: str = "local",
     from_number: str | None = None,
     to_number: str | None = None,
-    metadata: Any = None,
+    metadata: object = None,
     record: bool | str | Path = True,
 ) -> Call:
     """Start a call and return it at once; in a notebook it shows itself.
@@ -107,7 +106,7 @@ def _begin(host: CallHost, thread: LoopThread) -> None:
         )
         host.end("unresponsive")  # for when the loop answers again: its pipeline must go
 
-    def on_done(_: Any) -> None:
+    def on_done(_: object) -> None:
         thread.unwatch(host)
         _running.discard(host)
         if thread.blocked and not any(other.thread is thread for other in _running):

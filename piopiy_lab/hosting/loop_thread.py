@@ -19,13 +19,16 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any
+from typing import TypeVar
 
 #: Seconds between two looks at a loop that has work. A pulse is one no-op callback.
 PULSE_SECS = 0.5
 #: Seconds without an answer after which a loop counts as blocked: well past a slow model's start,
 #: and short enough that a blocked call has ended within 5 s.
 BLOCKED_SECS = 3.0
+
+
+T = TypeVar("T")
 
 
 class LoopThread:
@@ -68,19 +71,19 @@ class LoopThread:
         return self._thread.ident
 
     def submit(
-        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
-    ) -> Future[Any]:
+        self, coroutine: Coroutine[object, object, T], context: contextvars.Context
+    ) -> Future[T]:
         """Run a coroutine on the loop in ``context``; call from any thread.
 
         Returns:
             A future of the calling side; cancelling it cancels the task.
         """
-        done: Future[Any] = Future()
+        done: Future[T] = Future()
 
         def start() -> None:
             task = self.loop.create_task(coroutine, context=context)
 
-            def copy_result(task: asyncio.Task[Any]) -> None:
+            def copy_result(task: asyncio.Task[T]) -> None:
                 if done.cancelled():
                     return
                 if task.cancelled():
@@ -98,7 +101,7 @@ class LoopThread:
         self.call(start)
         return done
 
-    def call(self, function: Callable[..., Any], *args: Any) -> None:
+    def call(self, function: Callable[..., object], *args: object) -> None:
         """Call a function on the loop soon; from any thread. A closed loop ignores it."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(function, *args)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from piopiy_lab import display
 from piopiy_lab.errors import CallError, SignalingError
@@ -20,7 +20,7 @@ class Started(Generic[T]):
     """The things of one kind that run in the background. Safe from any thread."""
 
     def __init__(
-        self, end: Callable[[T], None], join: Callable[[T, float], Any], exit_secs: float
+        self, end: Callable[[T], None], join: Callable[[T, float], object], exit_secs: float
     ) -> None:
         """Know of nothing yet.
 

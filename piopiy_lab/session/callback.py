@@ -15,7 +15,7 @@ FIELDS = ("agent_id", "call_id", "from_number", "to_number", "metadata")
 SessionCallback = Callable[..., Awaitable[Any]]
 
 
-def check_callback(create_session: Any) -> None:
+def check_callback(create_session: object) -> None:
     """Check that this is an async callback whose parameters can be filled.
 
     Raises:
@@ -46,7 +46,9 @@ def check_callback(create_session: Any) -> None:
             )
 
 
-def supported_fields(create_session: SessionCallback, fields: Mapping[str, Any]) -> dict[str, Any]:
+def supported_fields(
+    create_session: SessionCallback, fields: Mapping[str, object]
+) -> dict[str, object]:
     """Return those of ``fields`` that the callback's signature has.
 
     A callback with ``**kwargs`` gets every field. (The reference SDK passes it none.) A field that
@@ -68,7 +70,7 @@ def supported_fields(create_session: SessionCallback, fields: Mapping[str, Any])
     return {name: value for name, value in given.items() if name in named}
 
 
-def parse_metadata(metadata: Any) -> Any:
+def parse_metadata(metadata: object) -> object:
     r"""Turn metadata into a JSON value when it is one.
 
     Seen on the platform: a JSON string, a JSON string of a JSON string, one whose braces are
@@ -109,12 +111,12 @@ def _unescape_braces(text: str) -> str:
     return "".join(out)
 
 
-def _parameters(function: Any) -> list[inspect.Parameter]:
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return []
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__name__", type(function).__name__)

@@ -34,7 +34,7 @@ _current: ContextVar[Session | None] = ContextVar("piopiy_lab_session", default=
 
 
 #: Does what a command asks for, on the session's loop; made by :meth:`RunningAgent.prepare`.
-Act = Callable[[], Coroutine[Any, Any, None]]
+Act = Callable[[], Coroutine[object, object, None]]
 
 
 class RunningAgent(Protocol):
@@ -43,7 +43,7 @@ class RunningAgent(Protocol):
     agent: Any
 
     @property
-    def services(self) -> Mapping[str, Any]:
+    def services(self) -> Mapping[str, object]:
         """Names to services."""
         ...
 
@@ -108,7 +108,7 @@ class Session:
     recorder: Recorder
     origin: Origin
     open_transport: Callable[[Session, TransportSettings], Any]
-    replace: Mapping[str, Any] = field(default_factory=dict)
+    replace: Mapping[str, object] = field(default_factory=dict)
     observers: tuple[Any, ...] = ()
     virtual: bool = False
     silence_secs: float = 0.02

@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Protocol
+from typing import Protocol
 
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
@@ -171,7 +171,7 @@ class BackgroundAgent:
             SignalingError: It stopped because signalling failed.
         """
         if self._future is not None:
-            waiter: Future[Any] = Future()
+            waiter: Future[object] = Future()
             self._future.add_done_callback(lambda _: waiter.done() or waiter.set_result(None))
             await asyncio.wrap_future(waiter)
         if self.error is not None:

@@ -10,7 +10,7 @@ Runs on the agent's loop.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, MissingExtraError
@@ -48,7 +48,7 @@ class RestApi:
         self._headers = {"Authorization": f"Bearer {token.strip()}"}
         self._session: aiohttp.ClientSession | None = None  # made by the first request
 
-    async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    async def request(self, method: str, path: str, body: object = None) -> tuple[int, object]:
         """Send a request.
 
         Returns:
@@ -139,7 +139,7 @@ class RestCallControl:
         self._outcome.set_result(error)
         return True
 
-    async def state(self) -> dict[str, Any]:
+    async def state(self) -> dict[str, object]:
         """Return what the platform knows of the call.
 
         Raises:
@@ -151,7 +151,7 @@ class RestCallControl:
         return told
 
 
-def _words(status: int, told: Any) -> str:
+def _words(status: int, told: object) -> str:
     """Return an answer's own words, or its status."""
     if isinstance(told, dict):
         if isinstance(told.get("error"), dict):  # {"error": {"code": ..., "message": ...}}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -119,7 +118,7 @@ class HangUp(Message):
     """The hang-up button."""
 
 
-def parse(content: Any, buffers: Any) -> Message:
+def parse(content: object, buffers: object) -> Message:
     """Check a message and copy it.
 
     Args:
@@ -144,7 +143,7 @@ def parse(content: Any, buffers: Any) -> Message:
     return reader(nonce, content, data)
 
 
-def _bytes(buffers: Any) -> bytes | None:
+def _bytes(buffers: object) -> bytes | None:
     if buffers is None or (isinstance(buffers, Sequence) and len(buffers) == 0):
         return None
     if not isinstance(buffers, Sequence) or len(buffers) != 1:
@@ -158,7 +157,7 @@ def _bytes(buffers: Any) -> bytes | None:
     return view.tobytes()
 
 
-def _number(content: Mapping[str, Any], name: str, most: float = 1e8) -> float:
+def _number(content: Mapping[str, object], name: str, most: float = 1e8) -> float:
     value = content.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadMessageError(f"{name} is no number")
@@ -167,40 +166,40 @@ def _number(content: Mapping[str, Any], name: str, most: float = 1e8) -> float:
     return float(value)
 
 
-def _whole(content: Mapping[str, Any], name: str) -> int:
+def _whole(content: Mapping[str, object], name: str) -> int:
     value = _number(content, name, 1e12)
     if value != int(value):
         raise BadMessageError(f"{name} is {value!r}, no whole number")
     return int(value)
 
 
-def _flag(content: Mapping[str, Any], name: str) -> bool:
+def _flag(content: Mapping[str, object], name: str) -> bool:
     value = content.get(name)
     if not isinstance(value, bool):
         raise BadMessageError(f"{name} is neither true nor false")
     return value
 
 
-def _text(content: Mapping[str, Any], name: str) -> str:
+def _text(content: Mapping[str, object], name: str) -> str:
     value = content.get(name)
     if not isinstance(value, str):
         raise BadMessageError(f"{name} is no text")
     return "".join(c for c in value[:MAX_TEXT] if c.isprintable())
 
 
-def _audio(nonce: str, c: Mapping[str, Any], data: bytes | None) -> Message:
+def _audio(nonce: str, c: Mapping[str, object], data: bytes | None) -> Message:
     samples = np.frombuffer(data or b"", "<i2").astype(np.int16, copy=False)
     return Audio(nonce, _whole(c, "seq"), _number(c, "at"), samples)
 
 
-def _started(nonce: str, c: Mapping[str, Any], _: bytes | None) -> Message:
+def _started(nonce: str, c: Mapping[str, object], _: bytes | None) -> Message:
     rate = _whole(c, "sample_rate")
     if not 3000 <= rate <= 768000:  # what an AudioContext may have
         raise BadMessageError(f"a sample rate of {rate} Hz")
     return Started(nonce, _text(c, "device"), rate, _number(c, "latency", 10.0))
 
 
-_READERS: dict[str, Callable[[str, Mapping[str, Any], bytes | None], Message]] = {
+_READERS: dict[str, Callable[[str, Mapping[str, object], bytes | None], Message]] = {
     "audio": _audio,
     "start": _started,
     "hello": lambda nonce, c, _: Hello(nonce, _flag(c, "secure")),

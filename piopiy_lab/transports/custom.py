@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
 
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 
 
-def record_custom(transport: Any, session: Session, settings: TransportSettings) -> Any:
+def record_custom(
+    transport: BaseTransport, session: Session, settings: TransportSettings
+) -> BaseTransport:
     """Record what passes a pipecat transport; returns it unchanged.
 
     A chunk's time is when it was pushed, less its length: the best that can be known of a
@@ -40,7 +42,7 @@ def record_custom(transport: Any, session: Session, settings: TransportSettings)
     return transport
 
 
-def _mono(frame: Any) -> np.ndarray[Any, Any]:
+def _mono(frame: InputAudioRawFrame | OutputAudioRawFrame) -> Int16:
     samples = np.frombuffer(frame.audio, np.int16)
     if frame.num_channels > 1:
         samples = pcm.to_int16(samples.reshape(-1, frame.num_channels).mean(axis=1) / 32768)

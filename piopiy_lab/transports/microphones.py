@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from piopiy_lab import display
 from piopiy_lab.display import BrowserChannel
@@ -86,7 +85,7 @@ class Microphone:
             _check_number("latency", self.latency, 0.01, 1)
 
 
-def _check_device(name: str, device: Any) -> None:
+def _check_device(name: str, device: object) -> None:
     if device is None or (isinstance(device, str) and device.strip()):
         return
     if isinstance(device, int) and not isinstance(device, bool):
@@ -103,7 +102,7 @@ def _check_device(name: str, device: Any) -> None:
     )
 
 
-def _check_number(name: str, value: Any, least: float, most: float) -> None:
+def _check_number(name: str, value: object, least: float, most: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArgumentTypeError(f"Microphone({name}={value!r}): give a number")
     if not least <= value <= most:
@@ -170,7 +169,7 @@ class BrowserMicrophone:
         return channel
 
 
-def _check_secs(name: str, value: Any) -> None:
+def _check_secs(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArgumentTypeError(f"BrowserMicrophone({name}={value!r}): give seconds")
     if not (math.isfinite(value) and value > 0):

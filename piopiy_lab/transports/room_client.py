@@ -97,7 +97,9 @@ class RoomClient(LiveKitTransportClient):
         self._failure: RoomError | None = None  # why joining failed; once is enough
         self._joining = asyncio.Lock()  # so that the second who asks does not try a second time
         self._leaving = False  # we have asked for the end
-        self._waiting_tracks: dict[str, tuple[Any, Any, Any]] = {}  # not heard yet, by identity
+        self._waiting_tracks: dict[
+            str, tuple[rtc.Track, rtc.RemoteTrackPublication, rtc.RemoteParticipant]
+        ] = {}  # not heard yet, by identity
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Make the room object."""
@@ -170,7 +172,10 @@ class RoomClient(LiveKitTransportClient):
     # --- who is heard -------------------------------------------------------------------------
 
     async def _async_on_track_subscribed(
-        self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant
+        self,
+        track: rtc.Track,
+        publication: rtc.RemoteTrackPublication,
+        participant: rtc.RemoteParticipant,
     ) -> None:
         if track.kind != rtc.TrackKind.KIND_AUDIO:
             await super()._async_on_track_subscribed(track, publication, participant)
@@ -182,7 +187,10 @@ class RoomClient(LiveKitTransportClient):
         await self._hear(track, identity)
 
     async def _async_on_track_unsubscribed(
-        self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant
+        self,
+        track: rtc.Track,
+        publication: rtc.RemoteTrackPublication,
+        participant: rtc.RemoteParticipant,
     ) -> None:
         self._waiting_tracks.pop(participant.identity, None)
         await super()._async_on_track_unsubscribed(track, publication, participant)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 log = logging.getLogger("piopiy_lab.agent")
 
@@ -35,7 +35,7 @@ _unfinished: set[asyncio.Task[None]] = set()  # joins in the background; each re
 
 
 async def connect_whole(
-    room: Room, connect: Callable[..., Awaitable[None]], *arguments: Any, **options: Any
+    room: Room, connect: Callable[..., Awaitable[None]], *arguments: object, **options: object
 ) -> None:
     """Join a room; when this is cancelled the joining is brought to its end, and the room left.
 

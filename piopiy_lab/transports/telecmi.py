@@ -48,8 +48,8 @@ class TelecmiParams(LiveKitParams):
     audio_in_sample_rate: int | None = 16000
     audio_out_enabled: bool = True
     audio_out_sample_rate: int | None = 24000
-    vad_analyzer: Any = None
-    turn_analyzer: Any = None
+    vad_analyzer: object = None
+    turn_analyzer: object = None
 
 
 class TelecmiTransport(LiveKitTransport):
@@ -115,7 +115,7 @@ class TelecmiTransport(LiveKitTransport):
 
     async def wait_until_answered(self) -> None:
         """Wait until the caller is in the room, or the call has ended before that."""
-        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._caller_there.wait())]
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._caller_there.wait())]
         if self.session is not None:
             waits.append(asyncio.create_task(self.session.wait_for_end()))
         try:

@@ -7,7 +7,7 @@ The platform answers a transfer request at once and tells the outcome later, as 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from piopiy_lab import events
 from piopiy_lab.redaction import redact_text
@@ -39,13 +39,13 @@ class AwaitsTransfer(Protocol):
         ...
 
 
-def outcome_of(status: Any) -> bool | None:
+def outcome_of(status: object) -> bool | None:
     """Return whether a status means done (True), failed (False), or neither (None)."""
     word = str(status).strip().lower().replace("-", "_").replace(" ", "_")
     return True if word in _DONE else False if word in _FAILED else None
 
 
-def read_transfer_status(text: str) -> dict[str, Any] | None:
+def read_transfer_status(text: str) -> dict[str, object] | None:
     """Return a ``transfer_status`` message; None if the text is none."""
     try:
         record = json.loads(text)
@@ -89,6 +89,6 @@ def caller_left_in_transfer(session: Session) -> bool:
     return isinstance(control, AwaitsTransfer) and control.transfer_ended(None)
 
 
-def _why(record: dict[str, Any]) -> str:
+def _why(record: dict[str, object]) -> str:
     told = next((record[n] for n in ("reason", "error", "message") if record.get(n)), None)
     return redact_text(str(told if told is not None else record.get("status")))[:300]

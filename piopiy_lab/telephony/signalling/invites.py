@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.session.callback import parse_metadata
@@ -31,10 +30,10 @@ class Invite:
     agent_id: str | None
     from_number: str | None
     to_number: str | None
-    metadata: Any
+    metadata: object
 
 
-def read_invite(payload: Any) -> Invite:
+def read_invite(payload: object) -> Invite:
     """Read a ``join_room`` message.
 
     Raises:
@@ -57,7 +56,7 @@ def read_invite(payload: Any) -> Invite:
         )
     metadata = payload.get("metadata")
     if isinstance(metadata, str) and len(metadata) > MAX_METADATA:
-        parsed: Any = metadata
+        parsed: object = metadata
     else:
         try:
             parsed = parse_metadata(metadata)
@@ -75,7 +74,7 @@ def read_invite(payload: Any) -> Invite:
     )
 
 
-def read_room_name(payload: Any, event: str = "cancel_room") -> str:
+def read_room_name(payload: object, event: str = "cancel_room") -> str:
     """Read the room's name of a message.
 
     Raises:
@@ -90,7 +89,7 @@ def read_room_name(payload: Any, event: str = "cancel_room") -> str:
     return name
 
 
-def _name(value: Any) -> str | None:
+def _name(value: object) -> str | None:
     """Return an optional name or number as a text; None for nonsense."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
@@ -109,12 +108,12 @@ def _bad(text: str) -> bool:
     return False
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """Return what a value is, and nothing of what it holds: it may hold a token."""
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     """Return the beginning of a text, and the kind of anything else."""
     if isinstance(value, str):
         return f"{ascii(value[:40])}{'…' if len(value) > 40 else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
@@ -16,7 +16,7 @@ ACCEPT_SECS = 15
 
 #: Told of each message: the event's name and what came with it, whatever that is. Called on the
 #: link's loop, in the order of arrival; must not block.
-OnMessage = Callable[[str, Any], None]
+OnMessage = Callable[[str, object], None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Link(Protocol):
         ...
 
 
-def check_url(url: Any) -> str:
+def check_url(url: object) -> str:
     """Check a signalling address.
 
     Raises:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
 from piopiy_lab.redaction import redact_text, shown_url
@@ -34,7 +33,7 @@ class SocketIOLink:
         self._url = url
         self._credentials = credentials
         self._on_message = on_message
-        self._refusal: Any = None  # what came with the server's refusal; written by its event
+        self._refusal: object = None  # what came with the server's refusal; written by its event
         self._closed = asyncio.Event()
         self._why = "closed"  # written by the disconnect event
         self._client = socketio.AsyncClient(
@@ -82,14 +81,14 @@ class SocketIOLink:
             "network"
         )
 
-    def _refused(self, data: Any = None, *_: Any) -> None:
+    def _refused(self, data: object = None, *_: object) -> None:
         self._refusal = "no reason was given" if data is None else data
 
-    def _disconnected(self, reason: Any = None, *_: Any) -> None:
+    def _disconnected(self, reason: object = None, *_: object) -> None:
         self._why = str(reason) if reason else "the server closed the connection"
         self._closed.set()
 
-    def _message(self, event: str, *data: Any) -> None:
+    def _message(self, event: str, *data: object) -> None:
         self._on_message(event, data[0] if data else None)
 
     async def wait_closed(self) -> str:
@@ -110,7 +109,7 @@ class SocketIOLink:
             await http.close()
 
 
-def reason_of(refusal: Any) -> str:
+def reason_of(refusal: object) -> str:
     """Return a refusal's text: Socket.IO servers send a text or ``{"message": ..., ...}``."""
     if isinstance(refusal, dict):
         for name in ("message", "reason", "error"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from typing import Any
 
 from piopiy_lab.errors import SignalingError
 from piopiy_lab.telephony.signalling.links import Link
@@ -78,7 +77,7 @@ async def stay_connected(
             return
 
 
-async def _unless(stop: asyncio.Event, coroutine: Coroutine[Any, Any, Any]) -> bool:
+async def _unless(stop: asyncio.Event, coroutine: Coroutine[object, object, object]) -> bool:
     """Await a coroutine until ``stop`` is set; return whether it was, and the work dropped."""
     work = asyncio.create_task(coroutine)
     stopped = asyncio.create_task(stop.wait())

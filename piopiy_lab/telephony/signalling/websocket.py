@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
 from piopiy_lab.redaction import redact_text, shown_url
@@ -83,11 +82,11 @@ class WebSocketLink:
             )
         self._reader = asyncio.create_task(self._read(), name="piopiy_lab.signalling.read")
 
-    async def _send(self, event: str, data: Any) -> None:
+    async def _send(self, event: str, data: object) -> None:
         if self._socket is not None:
             await self._socket.send(json.dumps({"event": event, "data": data}))
 
-    async def _answer(self) -> tuple[str, Any]:
+    async def _answer(self) -> tuple[str, object]:
         assert self._socket is not None
         return parse(await self._socket.recv()) or ("", None)
 
@@ -122,7 +121,7 @@ class WebSocketLink:
         self._closed.set()
 
 
-def parse(message: str | bytes) -> tuple[str, Any] | None:
+def parse(message: str | bytes) -> tuple[str, object] | None:
     """Read one message: ``(event, data)``, or None if it is no object with an event's name."""
     try:
         record = json.loads(message)
