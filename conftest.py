@@ -25,16 +25,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Let the whole suite have every core; a file or a test that is named runs in this process."""
+    """Let the whole suite have every core; a file or a test that is named runs in this process.
+
+    One worker more than cores: the first one has tests that mostly wait, see ``three_lanes``.
+    """
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     if named and not {HERE, HERE / "tests"} & {Path(arg).absolute() for arg in config.args}:
         return 0
-    return os.cpu_count() or 1
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Run what paces on the wall clock alone, after the rest."""
-    from two_phases import TwoPhases
+    """Run what paces on the wall clock one at a time."""
+    from three_lanes import ThreeLanes
 
-    return TwoPhases(config, log)
+    return ThreeLanes(config, log)

@@ -1,4 +1,4 @@
-"""The suite on several processes: the plain tests share them, what is in realtime runs alone."""
+"""The suite on several processes: plain tests share them, realtime ones run one at a time."""
 
 from __future__ import annotations
 
@@ -48,24 +48,33 @@ def suite(pytester, monkeypatch):
     return write, run
 
 
-def test_what_is_realtime_runs_alone_after_the_rest(suite):
+def in_order(notes):
+    return all(a["ended"] <= b["began"] for a, b in zip(notes, notes[1:], strict=False))
+
+
+def test_realtime_tests_run_one_at_a_time_and_those_that_measure_alone_after_the_rest(suite):
     write, run = suite
-    for name in "abc":
-        write(f"room/test_{name}")
-    for name in "de":
-        write(f"realtime/room/test_{name}")
-    notes = run("-n", "2", passed=15)
-    alone = [notes[f"test_{name}-{n}"] for name in "de" for n in range(3)]
-    shared = [note for name, note in notes.items() if name[5] in "abc"]
-    assert len({note["who"] for note in shared}) == 2
-    assert len({note["who"] for note in alone}) == 1
-    assert max(note["ended"] for note in shared) <= alone[0]["began"]
-    for before, after in zip(alone, alone[1:], strict=False):  # in order, one at a time
-        assert before["ended"] <= after["began"]
+    for name in "abcd":
+        write(f"room/test_{name}", during="time.sleep(0.2)")
+    for name in "ef":
+        write(f"realtime/simulation/test_{name}")
+    for name in "gh":
+        write(f"realtime/transports/test_{name}")
+    notes = run("-n", "3", passed=24)
+    beside, alone = (
+        [notes[f"test_{name}-{n}"] for name in names for n in range(3)] for names in ("ef", "gh")
+    )
+    shared = [note for name, note in notes.items() if name[5] in "abcd"]
+    assert len({note["who"] for note in shared}) >= 2
+    assert len({note["who"] for note in beside + alone}) == 1
+    assert in_order(beside)
+    assert in_order(alone)
+    assert beside[0]["began"] < max(note["ended"] for note in shared)
+    assert max(note["ended"] for note in shared + beside) <= alone[0]["began"]
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])
-def test_there_may_be_nothing_for_one_of_the_phases(suite, workers):
+def test_there_may_be_nothing_for_one_of_the_lanes(suite, workers):
     write, run = suite
     write("realtime/test_d", count=2)
     assert len(run("-n", workers, passed=2)) == 2
