@@ -18,11 +18,14 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
     LLMContextAggregatorPair,
+    LLMUserAggregator,
     LLMUserAggregatorParams,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.worker import CallWorker
 from piopiy_lab.session.session import Session
@@ -72,6 +75,21 @@ class RealtimeMessages(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
+class LastListener(LLMUserAggregator):
+    """The user's side of a cascaded pipeline's context, where the caller's audio ends.
+
+    Nothing behind it listens: the audio would travel through four more processors to be dropped at
+    the end, and that is a third of a quiet call's CPU time.
+    """
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame on, but for the caller's audio."""
+        if not isinstance(frame, InputAudioRawFrame):
+            await super().push_frame(frame, direction)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """The processors of a call, in order.
@@ -95,25 +113,25 @@ def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -
         turns: pipecat's ``UserTurnStrategies``; None takes what a service recommends.
     """
     analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
-    user, assistant = LLMContextAggregatorPair(
-        context,
-        user_params=LLMUserAggregatorParams(
-            vad_analyzer=analyzer,
-            user_turn_strategies=turns,
-            user_mute_strategies=list(parts.mute_strategies),
-        ),
+    params = LLMUserAggregatorParams(
+        vad_analyzer=analyzer,
+        user_turn_strategies=turns,
+        user_mute_strategies=list(parts.mute_strategies),
     )
+    if parts.mode == "cascaded":
+        user, assistant = LastListener(context, params=params), LLMAssistantAggregator(context)
+    else:
+        user, assistant = LLMContextAggregatorPair(context, user_params=params)
     chain: list[FrameProcessor | None] = [transport.input()]
     if isinstance(parts.vad, FrameProcessor):
         chain.append(parts.vad)
-    if parts.mode == "cascaded":
-        _end_audio_at(user)
+        analyzer = seams.analyzer_in(parts.vad)
     messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
     chain += [parts.stt, DTMFAggregator(), user, messages, parts.llm, parts.tts]
     chain += [transport.output(), assistant]
     return Chain(
         processors=[processor for processor in chain if processor is not None],
-        analyzer=analyzer or _analyzer_in(parts.vad),
+        analyzer=analyzer,
     )
 
 
@@ -137,27 +155,3 @@ def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObse
         setup_timeout_secs=READY_SECS,
         start_timeout_secs=READY_SECS,
     )
-
-
-def _end_audio_at(user: FrameProcessor) -> None:
-    """Let the caller's audio end at the user aggregator: nothing behind it listens.
-
-    In a cascaded pipeline the audio would travel through four more processors to be dropped at
-    the end; that is a third of a quiet call's CPU time.
-    """
-    push = user.push_frame
-
-    async def push_frame(
-        frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        if not isinstance(frame, InputAudioRawFrame):
-            await push(frame, direction)
-
-    user.push_frame = push_frame  # type: ignore[method-assign]
-
-
-def _analyzer_in(processor: Any) -> VADAnalyzer | None:
-    """Return the analyzer inside of pipecat's VADProcessor, if it shows one."""
-    controller = getattr(processor, "_vad_controller", None)
-    analyzer = getattr(controller, "_vad_analyzer", None)
-    return analyzer if isinstance(analyzer, VADAnalyzer) else None

@@ -11,12 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer
+from pipecat.audio.vad.vad_controller import VADController
 from pipecat.frames.frames import ErrorFrame, Frame
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.service_switcher import ServiceSwitcher
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.pipeline.worker_observer import WorkerObserver
+from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.filters.function_filter import FunctionFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from piopiy_lab.services.fitting import expect_attributes, expect_method, expect_text, refuse
+from piopiy_lab.services.fitting import attributes, expect, expect_text, method, refuse
 
 
 class TakesFrame(Protocol):
@@ -39,6 +45,8 @@ class PushesFrame(Protocol):
 
 _SWITCHING = "switching between services"
 _ENDING = "the end of a call whose service raised"
+_OBSERVING = "the log of a call"
+_DETECTOR = "the log of a detector in a VADProcessor"
 
 #: What pipecat calls an exception that a processor let out of its hands, and where it says so.
 _UNCAUGHT = {
@@ -51,17 +59,33 @@ _UNCAUGHT = {
 _MOST_SEEN = 4096
 
 
-def _check() -> None:
-    for method in ("process_frame", "push_frame"):
-        expect_method(ServiceSwitcher, method, "frame", "direction", needed_by=_SWITCHING)
-    expect_attributes(ServiceSwitcher, "_seen_ids", needed_by=_SWITCHING)
-    expect_method(FunctionFilter, "process_frame", "frame", "direction", needed_by=_SWITCHING)
-    expect_attributes(FrameProcessor, *_UNCAUGHT, needed_by=_ENDING)
-    for method, text in _UNCAUGHT.items():
-        expect_text(getattr(FrameProcessor, method), text, needed_by=_ENDING)
+RELIED_ON = (
+    method(ServiceSwitcher, "process_frame", "frame", "direction", needed_by=_SWITCHING),
+    method(ServiceSwitcher, "push_frame", "frame", "direction", needed_by=_SWITCHING),
+    *attributes(ServiceSwitcher, "_seen_ids", needed_by=_SWITCHING),
+    method(FunctionFilter, "process_frame", "frame", "direction", needed_by=_SWITCHING),
+    *attributes(FrameProcessor, *_UNCAUGHT, needed_by=_ENDING),
+    *attributes(PipelineWorker, "_observer", needed_by=_OBSERVING),
+    *attributes(WorkerObserver, "_observers", needed_by=_OBSERVING),
+    *attributes(VADProcessor, "_vad_controller", needed_by=_DETECTOR),
+    *attributes(VADController, "_vad_analyzer", needed_by=_DETECTOR),
+)
 
 
-_check()
+def check_messages() -> None:
+    """Check that an exception which a processor let out of its hands can be told from others.
+
+    Raises:
+        IncompatibleVersionError: pipecat calls it otherwise.
+    """
+    for name, text in _UNCAUGHT.items():
+        expect_text(getattr(FrameProcessor, name), text, needed_by=_ENDING)
+
+
+expect(RELIED_ON)
+check_messages()
+
+# --- switching ------------------------------------------------------------------------------
 
 
 def check_switcher(switcher: ServiceSwitcher[Any]) -> None:
@@ -134,6 +158,9 @@ def forget_seen(switcher: ServiceSwitcher[Any]) -> None:
         switcher._seen_ids.clear()
 
 
+# --- errors ---------------------------------------------------------------------------------
+
+
 def is_uncaught(error: ErrorFrame) -> bool:
     """Whether an error is an exception that a processor let out of its hands.
 
@@ -141,3 +168,28 @@ def is_uncaught(error: ErrorFrame) -> bool:
     """
     uncaught = ("Error processing frame", "Uncaught exception")
     return error.exception is not None and str(error.error).startswith(uncaught)
+
+
+# --- observing ------------------------------------------------------------------------------
+
+
+def replace_observer(
+    worker: PipelineWorker, make: Callable[[list[BaseObserver]], WorkerObserver]
+) -> None:
+    """Replace the one observer that a worker's processors tell of each frame.
+
+    pipecat gives each observer of a worker's a queue and a task; there is no way to have one
+    called where the frame is pushed.
+
+    Args:
+        worker: The worker, not set up yet.
+        make: Makes the other one, of the observers that the worker was given.
+    """
+    worker._observer = make(worker._observer._observers)
+
+
+def analyzer_in(processor: FrameProcessor) -> VADAnalyzer | None:
+    """Return the analyzer of a ``VADProcessor``, which shows it to nobody; None of others."""
+    if not isinstance(processor, VADProcessor):
+        return None
+    return processor._vad_controller._vad_analyzer

@@ -8,15 +8,14 @@ is pushed; users' own observers keep pipecat's queues.
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
-from pipecat.observers.base_observer import (
-    BaseObserver,
-    FrameProcessed,
-    FramePushed,
-    ProcessorSetUp,
-)
+from pipecat.frames.frames import Frame
+from pipecat.observers.base_observer import BaseObserver, FramePushed, ProcessorSetUp
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.pipeline.worker_observer import WorkerObserver
+
+from piopiy_lab.pipeline import seams
 
 
 class CallWorker(PipelineWorker):
@@ -31,30 +30,25 @@ class CallWorker(PipelineWorker):
             **kwargs: As for ``PipelineWorker``; its ``observers`` are told as pipecat does.
         """
         super().__init__(*args, **kwargs)
-        self._observer = _InlineObserver(observer, self._observer._observers)
+        seams.replace_observer(self, lambda others: _InlineObserver(observer, others))
 
 
 class _InlineObserver(WorkerObserver):
     def __init__(self, inline: BaseObserver, others: list[BaseObserver]) -> None:
         super().__init__(observers=others)
         self._inline = inline
+        # the frames in flight, by id: an entry goes away with its frame
+        self._in_flight: WeakValueDictionary[int, Frame] = WeakValueDictionary()
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        if self._observers:
-            await super().on_push_frame(data)  # sets first_push too
-        else:
-            frame = data.frame
-            data.first_push = frame.id not in self._frames_pushed
-            if data.first_push:
-                self._frames_pushed[frame.id] = frame
+        frame = data.frame
+        data.first_push = frame.id not in self._in_flight
+        if data.first_push:
+            self._in_flight[frame.id] = frame
+        await super().on_push_frame(data)
         if data.first_push:
             await self._inline.on_push_frame(data)
 
-    async def on_process_frame(self, data: FrameProcessed) -> None:
-        if self._observers:
-            await super().on_process_frame(data)
-
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
         await self._inline.on_processor_setup(data)
-        if self._observers:
-            await super().on_processor_setup(data)
+        await super().on_processor_setup(data)
