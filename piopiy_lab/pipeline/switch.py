@@ -24,13 +24,13 @@ from pipecat.frames import frames as f
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from piopiy_lab.events.values import SwitchCause
 from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.switch_kinds import STATES
 from piopiy_lab.pipeline.switch_state import (
     DOWN,
     Activate,
     Append,
-    Cause,
     Give,
     Instructions,
     Notice,
@@ -71,7 +71,7 @@ class Switch:
         self._name_of = {id(service): name for name, service in names.items()}
         self._session = session
         self._state = STATES[kind](self.name_of(self.active))
-        self._cause: Cause = "manual"  # why a switch would happen now
+        self._cause: SwitchCause = "manual"  # why a switch would happen now
         self._watch: asyncio.Task[None] | None = None  # the loop holds its tasks only weakly
         self._take, self._push = seams.take_over(switcher, self._came_in, self._came_out)
         for service in names.values():

@@ -13,18 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pipecat.frames import frames as f
 from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab import events
+from piopiy_lab.events.values import ServiceKind, SwitchCause
 
 DOWN, UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
-
-Kind = Literal["stt", "llm", "tts"]
-#: Why a service was switched: somebody asked, or the one at work failed.
-Cause = Literal["manual", "failover"]
 
 #: Seconds without any sign of the old service after which a switch waits for it no longer.
 STALL_SECS = 10.0
@@ -35,7 +32,7 @@ class SwitchMark(f.ControlFrame):
     """Travels behind all that the old service was given; ``kind`` says through which switcher."""
 
     interruptible: bool = field(default=False, init=False)
-    kind: Kind = "tts"
+    kind: ServiceKind = "tts"
 
 
 # --- instructions ---------------------------------------------------------------------------
@@ -107,7 +104,7 @@ class SwitchState:
         held: The frames that wait with it; None while frames go to the service.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[ServiceKind]
     #: What only a service itself gives: from one that is not active it comes late.
     output: ClassVar[tuple[type[f.Frame], ...]]
 
@@ -172,7 +169,7 @@ class SwitchState:
         )
         yield from self._switch()
 
-    def is_active(self, service: str, cause: Cause, now: float) -> Instructions:
+    def is_active(self, service: str, cause: SwitchCause, now: float) -> Instructions:
         """``service`` is at work; nothing is new if it was before."""
         if service == self.active:
             return
