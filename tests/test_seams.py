@@ -7,6 +7,7 @@ it the seam's check raises an error that names it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import re
 from collections.abc import Iterator
@@ -43,7 +44,11 @@ def _relied_on() -> Iterator[Any]:
             reason = pytest.mark.skip(reason=str(error))
             yield pytest.param(None, id=f"{room}: not installed", marks=reason)
             continue
-        for reliance in getattr(seams, "RELIED_ON", ()):
+        relied_on = [*getattr(seams, "RELIED_ON", ())]
+        for module, relied_on_of in getattr(seams, "LATE", {}).items():
+            with contextlib.suppress(ImportError):  # an extra is missing: nothing relies on it
+                relied_on += relied_on_of(importlib.import_module(module))
+        for reliance in relied_on:
             yield pytest.param(reliance, id=f"{room}: {reliance}")
 
 
@@ -106,7 +111,7 @@ def test_every_known_reader_is_tested():
 def test_the_tested_versions_are_those_of_the_project():
     text = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
     for project, below in TESTED_BELOW.values():
-        bounds = re.findall(rf'"{project}(?:\[[^\]]*\])?([^";]*)', text)
+        bounds = re.findall(rf'"{project}(?:\[[^\]]*\])?([<>=~][^";]*)', text)
         assert bounds
         for bound in bounds:
             assert f"<{below}" in bound.split(","), f"{project}{bound}"

@@ -22,6 +22,7 @@ from piopiy_lab.errors import IncompatibleVersionError
 #: The bounds in pyproject.toml are the same (a test compares them).
 TESTED_BELOW = {
     "pipecat": ("pipecat-ai", "1.15"),
+    "livekit": ("livekit", "1.3"),
 }
 
 
@@ -198,6 +199,8 @@ def _texts(code: types.CodeType) -> Iterator[str]:
 def _label(owner: object) -> str:
     if isinstance(owner, types.ModuleType):
         return owner.__name__
+    if isinstance(owner, types.FunctionType):
+        return owner.__qualname__
     return (owner if isinstance(owner, type) else type(owner)).__name__
 
 

@@ -18,6 +18,7 @@ from pipecat.utils.errors import ErrorCategory
 
 from piopiy_lab.errors import ToolError
 from piopiy_lab.redaction import redact_text
+from piopiy_lab.tools import seams
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.options import DEFAULT_FILLER_AFTER_SECS, DEFAULT_TIMEOUT_SECS, ToolOptions
 from piopiy_lab.tools.params import ToolCallParams, ToolHost
@@ -103,7 +104,7 @@ def time_limit(options: ToolOptions, llm: object) -> float | None:
     """
     if options.timeout_secs is not None:
         return options.timeout_secs
-    if getattr(llm, "_function_call_timeout_secs", None) or options.background:
+    if seams.service_time_limit(llm) or options.background:
         return None  # pipecat keeps the service's own limit
     return DEFAULT_TIMEOUT_SECS
 

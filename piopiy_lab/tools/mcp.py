@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
 from piopiy_lab.redaction import redact_text
-from piopiy_lab.tools import mcp_stderr
+from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
@@ -111,7 +110,7 @@ class MCPConnections:
     async def _list(self, client: Any) -> ToolsSchema:
         what = describe(client)
         _check_loop(client, what)
-        own = not getattr(client, "_session_requested", False)  # else somebody else closes it
+        own = not seams.is_opened_by_another(client)  # else somebody else closes it
         if own or client in _users:
             self._use(client)
         with self._hold(f"the tools of {what}"), self._keeping_stderr(client):
@@ -132,7 +131,7 @@ class MCPConnections:
             ) from error
         finally:
             if not listing.done():
-                server = client._session_task
+                server = seams.session_task_of(client)
                 listing.cancel()
                 if server is not None:  # pipecat forgets it here, and its process would stay
                     await _wait_in_real_time(server, CLOSE_SECS, self._virtual)
@@ -158,7 +157,7 @@ class MCPConnections:
     def _use_clients_of(self, schemas: ToolsSchema) -> None:
         """Close a schema's clients with the call, as pipecat does."""
         for schema in schemas.standard_tools:
-            client = _client_of(schema.handler)
+            client = seams.client_of(schema.handler)
             if client is not None and client not in self._clients:
                 _check_loop(client, describe(client))
                 self._use(client)
@@ -173,7 +172,7 @@ class MCPConnections:
             raise ArgumentError(
                 f"Action(mcp_tools=...): the tool {schema.name!r} has no handler; {_FORMS}"
             )
-        client = _client_of(handler)
+        client = seams.client_of(handler)
         call = handler if client is None else self._caller(client, schema.name)
         return Tool(plain(schema), Signature(schema.name, call, True, (), False))
 
@@ -202,8 +201,8 @@ class MCPConnections:
             TimeoutError: The server was started again and says nothing.
         """
         with self._hold(what), self._keeping_stderr(client):
-            opening = asyncio.create_task(client._open_session(as_owner=False))
-        if client._active_session is None and not await self._connected(opening, what):
+            opening = asyncio.create_task(seams.open_session(client))
+        if not seams.is_connected(client) and not await self._connected(opening, what):
             await _wait_in_real_time(opening, 0.0, self._virtual)
             raise TimeoutError(f"it did not answer within {CONNECT_SECS:g} s")
         return await opening
@@ -223,24 +222,24 @@ class MCPConnections:
             session = await self._session_of(client, f"the answer of {what} to {name}")
             with self._hold(f"the answer of {what} to {name}"):
                 answer = await session.call_tool(
-                    name, arguments={**arguments, **(client._tools_arguments.get(name) or {})}
+                    name, arguments={**arguments, **seams.fixed_arguments(client, name)}
                 )
         except Exception as error:
             if session is not None and _is_lost(error):
-                dropping = asyncio.create_task(client._drop_session(session))
+                dropping = asyncio.create_task(seams.drop_session(client, session))
                 await _wait_in_real_time(dropping, CLOSE_SECS, self._virtual)
                 raise ToolError(f"{what} is gone: {_detail(error)}") from error
             raise ToolError(f"{what} did not run {name}: {_detail(error)}") from error
         result = _content(answer)
         if getattr(answer, "is_error", False):
             raise ToolError(str(result) if result else f"{what} says that {name} failed")
-        change = client._tools_output_filters.get(name)
+        change = seams.output_filter(client, name)
         return result if change is None else change(result)
 
 
 def describe(client: object) -> str:
     """Return a server's command or URL in words, without what could be a secret."""
-    server = getattr(client, "_server_params", None)
+    server = seams.server_of(client)
     if (url := getattr(server, "url", None)) is not None:
         return f"the MCP server at {redact_text(str(url).split('?')[0])}"
     command = " ".join(
@@ -251,7 +250,7 @@ def describe(client: object) -> str:
 
 def brief(client: object) -> str:
     """Return a server's name for the language model: its host, or its program."""
-    server = getattr(client, "_server_params", None)
+    server = seams.server_of(client)
     if (url := getattr(server, "url", None)) is not None:
         return f"the MCP server at {urlsplit(str(url)).hostname}"
     words = [str(getattr(server, "command", "?")), *map(str, getattr(server, "args", None) or ())]
@@ -264,25 +263,14 @@ def _sources(given: object) -> list[Any]:
         return []
     sources = list(given) if isinstance(given, list | tuple) else [given]
     for source in sources:
-        if isinstance(source, ToolsSchema) or _is_client(source):
+        if isinstance(source, ToolsSchema) or seams.is_client(source):
             continue
         raise ArgumentTypeError(f"Action(mcp_tools={source!r}): {_FORMS}")
     return sources
 
 
-def _is_client(source: object) -> bool:
-    module = sys.modules.get("pipecat.services.mcp_service")  # loaded if there is a client
-    return module is not None and isinstance(source, module.MCPClient)
-
-
-def _client_of(handler: object) -> Any:
-    """Return the MCPClient whose tool a handler calls; None if it is another's."""
-    client = getattr(getattr(handler, "_pipecat_cleanup", None), "__self__", None)
-    return client if _is_client(client) else None
-
-
 def _check_loop(client: object, what: str) -> None:
-    task = getattr(client, "_session_task", None)
+    task = seams.session_task_of(client)
     if task is not None and task.get_loop() is not asyncio.get_running_loop():
         raise ServiceError(
             f"Action(mcp_tools=...): {what} is connected on another event loop: make its client "
@@ -347,9 +335,18 @@ async def _wait_in_real_time(task: asyncio.Task[object], secs: float, virtual: b
 
 
 def _is_lost(error: BaseException) -> bool:
-    from pipecat.services.mcp_service import _is_connection_lost
+    """Whether an error of a call says that the connection is gone."""
+    import anyio
+    from mcp.shared.exceptions import MCPError
+    from mcp.types import CONNECTION_CLOSED
 
-    return _is_connection_lost(error)
+    if isinstance(error, BaseExceptionGroup):  # of a transport's own tasks
+        return any(map(_is_lost, error.exceptions))
+    if isinstance(error, MCPError):
+        return error.error.code == CONNECTION_CLOSED
+    return isinstance(
+        error, anyio.ClosedResourceError | anyio.BrokenResourceError | anyio.EndOfStream
+    )
 
 
 def _detail(error: BaseException) -> str:

@@ -12,9 +12,10 @@ import sys
 import tempfile
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, TextIO
+from typing import TextIO
 
 from piopiy_lab.redaction import redact_text
+from piopiy_lab.tools import seams
 
 #: The file for the server that is started in this context.
 STDERR: ContextVar[TextIO | None] = ContextVar("piopiy_lab_mcp_stderr", default=None)
@@ -24,17 +25,12 @@ _LAST_WORDS = 300
 
 
 def redirect_stderr() -> None:
-    """Patch pipecat's MCP module, if it is loaded, so that servers start in a notebook too."""
-    module: Any = sys.modules.get("pipecat.services.mcp_service")
-    if module is None or getattr(module.stdio_client, "_piopiy_lab", False):
-        return
-    original = module.stdio_client
+    """Patch pipecat's MCP module, if it is loaded, so that servers start in a notebook too.
 
-    def stdio_client(server: object, errlog: TextIO | None = None) -> Any:
-        return original(server, errlog=errlog or STDERR.get() or _default())
-
-    stdio_client._piopiy_lab = True  # type: ignore[attr-defined]
-    module.stdio_client = stdio_client
+    Raises:
+        IncompatibleVersionError: The module is not as MCP tools need it.
+    """
+    seams.wrap_stdio_client(lambda: STDERR.get() or _default())
 
 
 def _default() -> TextIO:

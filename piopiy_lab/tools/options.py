@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.tools import seams
 
 #: Seconds that a tool may take when nothing else was said: a caller who hears nothing for half a
 #: minute hangs up. It doesn't hold for tools that go on in the background
@@ -108,7 +109,7 @@ def options_of(handler: object) -> ToolOptions:
     """Return what a function was marked with, by our ``tool_options`` or by pipecat's."""
     ours = getattr(handler, "_piopiy_lab_options", None) or ToolOptions()
     theirs = ToolOptions(
-        timeout_secs=getattr(handler, "_pipecat_timeout_secs", None),
-        cancel_on_interruption=getattr(handler, "_pipecat_cancel_on_interruption", None),
+        timeout_secs=seams.timeout_mark(handler),
+        cancel_on_interruption=seams.cancel_mark(handler),
     )
     return ours.over(theirs)

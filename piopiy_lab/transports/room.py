@@ -26,7 +26,7 @@ from pipecat.transports.livekit.transport import LiveKitOutputTransport
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.playout import Playout
-from piopiy_lab.transports.room_client import rtc
+from piopiy_lab.transports.room_client import RoomClient, rtc
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
 
 #: How far ahead of the caller's ear the output runs, in seconds: what a busy loop may be late.
@@ -56,7 +56,8 @@ class RoomTransport(TelecmiTransport):
             token: The room's token.
             room_name: The room's name.
         """
-        super().__init__(url, token, room_name, room_params(settings))
+        self._rooms_params = room_params(settings)
+        super().__init__(url, token, room_name, self._rooms_params)
         self.session = session
         self.settings = settings
         self.playout = Playout(settings.audio_out_sample_rate)
@@ -65,7 +66,7 @@ class RoomTransport(TelecmiTransport):
     def output(self) -> RoomOutput:
         """Return the processor that speaks into the room."""
         if not isinstance(self._output, RoomOutput):
-            self._output = RoomOutput(self, self._client, self._params, name=self._output_name)
+            self._output = RoomOutput(self, self._client, self._rooms_params)
         return self._output
 
     def audio_received(self, frame: rtc.AudioFrame) -> None:
@@ -94,11 +95,14 @@ class RoomTransport(TelecmiTransport):
 class RoomOutput(LiveKitOutputTransport):
     """The agent's side: hands audio to the room at the pace at which it is heard."""
 
-    _transport: RoomTransport
+    def __init__(self, transport: RoomTransport, client: RoomClient, params: TelecmiParams) -> None:
+        """Make the output of ``transport``."""
+        super().__init__(transport, client, params)
+        self._room, self._link = transport, client
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand over a piece of the agent's audio; returns shortly before it has been heard."""
-        transport = self._transport
+        transport = self._room
         session, playout = transport.session, transport.playout
         assert session is not None
         taken = await super().write_audio_frame(frame)
@@ -119,8 +123,8 @@ class RoomOutput(LiveKitOutputTransport):
     ) -> None:
         """Push a frame; the one that says the agent stopped waits for the last sample heard."""
         if isinstance(frame, BotStoppedSpeakingFrame):
-            assert self._transport.session is not None
-            wait = self._transport.playout.ends_at - self._transport.session.now()
+            assert self._room.session is not None
+            wait = self._room.playout.ends_at - self._room.session.now()
             if wait > 0:
                 await asyncio.sleep(wait)
         await super().push_frame(frame, direction)
@@ -128,11 +132,10 @@ class RoomOutput(LiveKitOutputTransport):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""
         if isinstance(frame, InterruptionFrame | CancelFrame):
-            assert self._transport.session is not None
-            if self._client._audio_source is not None:
-                self._client._audio_source.clear_queue()
-            played, _ = self._transport.playout.clear(self._transport.session.now())
-            self._transport.record(played)
+            assert self._room.session is not None
+            self._link.stop_speaking()
+            played, _ = self._room.playout.clear(self._room.session.now())
+            self._room.record(played)
         await super().process_frame(frame, direction)
 
 

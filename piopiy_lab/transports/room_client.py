@@ -17,24 +17,21 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-import functools
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
+from livekit import rtc
 from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.transports.livekit.transport import (
     LiveKitCallbacks,
     LiveKitParams,
     LiveKitTransportClient,
 )
+from pipecat.utils.asyncio.task_manager import BaseTaskManager
 
-from piopiy_lab.errors import MissingExtraError, RoomError
+from piopiy_lab.errors import RoomError
 from piopiy_lab.redaction import redact_text, shown_url
-from piopiy_lab.transports.room_joining import connect_whole, stop_listening
-
-try:
-    from livekit import rtc
-except ImportError as error:
-    raise MissingExtraError("a call in a room", "telephony", detail=str(error)) from error
+from piopiy_lab.transports.seams import join_once, never_half_joined, stop_listening
 
 #: Milliseconds of the caller's audio in one frame.
 FRAME_MS = 20
@@ -93,6 +90,10 @@ class RoomClient(LiveKitTransportClient):
         """Make the client; nothing is sent yet."""
         super().__init__(url, token, room_name, params, callbacks, transport_name)
         self._watcher = watcher
+        self._where = (url, token, room_name)
+        self._rooms_params, self._tell = params, callbacks
+        self._tasks: BaseTaskManager | None = None  # the pipeline's; written by setup()
+        self._heard: asyncio.Queue[tuple[rtc.AudioFrameEvent, str]] = asyncio.Queue()
         self._in_sample_rate = 0  # Hz; written by setup()
         self._failure: RoomError | None = None  # why joining failed; once is enough
         self._joining = asyncio.Lock()  # so that the second who asks does not try a second time
@@ -103,15 +104,16 @@ class RoomClient(LiveKitTransportClient):
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Make the room object."""
-        if self._task_manager:
+        if self._tasks is not None:
             return
-        self._in_sample_rate = self._params.audio_in_sample_rate or setup.audio_in_sample_rate
+        self._tasks = setup.task_manager
+        self._in_sample_rate = self._rooms_params.audio_in_sample_rate or setup.audio_in_sample_rate
         await super().setup(setup)
-        # pipecat makes the room itself, and calls a connect() that must not be cancelled
-        self.room.connect = functools.partial(connect_whole, self.room, self.room.connect)
+        never_half_joined(self.room)
         self.room.on("reconnecting")(self._watcher.link_lost)
         self.room.on("reconnected")(self._watcher.link_restored)
         self.room.on("disconnected")(self._lost)
+        self.room.on("data_received")(self._watcher.packet_received)
 
     async def connect(self) -> None:
         """Join the room; input and output both ask, and the first one does it.
@@ -119,14 +121,12 @@ class RoomClient(LiveKitTransportClient):
         Raises:
             RoomError: It can't be joined.
         """
-        # the undecorated method: without three tries and their pauses
-        join = LiveKitTransportClient.connect.__wrapped__  # type: ignore[attr-defined]
         async with self._joining:
             if self._failure is not None:
                 raise self._failure
             try:
                 async with asyncio.timeout(JOIN_SECS):
-                    await join(self)
+                    await join_once(self)
             except Exception as error:
                 self._failure = self._explain(error)
                 self._watcher.join_failed(self._failure)
@@ -137,10 +137,9 @@ class RoomClient(LiveKitTransportClient):
             why = f"no answer within {JOIN_SECS:g} s"
         else:
             why = str(getattr(error, "message", "") or error) or type(error).__name__
-        why = redact_text(why.replace(self._token, "[token]")) if self._token else redact_text(why)
-        return RoomError(
-            f"the room {self._room_name!r} at {shown_url(self._url)} can't be joined: {why}"
-        )
+        url, token, name = self._where
+        why = redact_text(why.replace(token, "[token]")) if token else redact_text(why)
+        return RoomError(f"the room {name!r} at {shown_url(url)} can't be joined: {why}")
 
     async def disconnect(self) -> None:
         """Leave the room; a dead link is dropped after a second."""
@@ -164,10 +163,6 @@ class RoomClient(LiveKitTransportClient):
     async def _async_on_participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         self._watcher.participant_gone(participant.identity, participant.kind)
         await super()._async_on_participant_disconnected(participant)
-
-    async def _async_on_data_received(self, data: rtc.DataPacket) -> None:
-        self._watcher.packet_received(data)
-        await super()._async_on_data_received(data)
 
     # --- who is heard -------------------------------------------------------------------------
 
@@ -206,23 +201,20 @@ class RoomClient(LiveKitTransportClient):
                 await self._close_audio_stream(identity)
 
     async def _hear(self, track: rtc.Track, identity: str) -> None:
-        assert self._task_manager is not None
+        assert self._tasks is not None
         await self._close_audio_stream(identity)
-        self._audio_tracks[identity] = track
         stream = rtc.AudioStream(
             track,
             sample_rate=self._in_sample_rate,
             num_channels=1,
             frame_size_ms=FRAME_MS,
         )
-        task = self._task_manager.create_task(
-            self._process_audio_stream(stream, identity), f"{self}::_process_audio_stream"
-        )
+        task = self._tasks.create_task(self._take_audio(stream, identity), f"{self}::_take_audio")
         self._audio_streams[identity] = (stream, task)
-        await self._callbacks.on_audio_track_subscribed(identity)
+        await self._tell.on_audio_track_subscribed(identity)
 
-    async def _process_audio_stream(self, audio_stream: rtc.AudioStream, participant_id: str):
-        async for event in audio_stream:
+    async def _take_audio(self, stream: rtc.AudioStream, identity: str):
+        async for event in stream:
             if self._watcher.is_muted():
                 of = event.frame
                 silent = rtc.AudioFrame.create(
@@ -230,4 +222,14 @@ class RoomClient(LiveKitTransportClient):
                 )
                 event = rtc.AudioFrameEvent(silent)
             self._watcher.audio_received(event.frame)
-            await self._audio_queue.put((event, participant_id))
+            await self._heard.put((event, identity))
+
+    async def get_next_audio_frame(self) -> AsyncGenerator[tuple[rtc.AudioFrameEvent, str], None]:
+        """Give what is heard, and of whom, as it comes; pipecat's input asks for it."""
+        while True:
+            yield await self._heard.get()
+
+    def stop_speaking(self) -> None:
+        """Drop what was handed over and has not been played yet."""
+        if self._audio_source is not None:
+            self._audio_source.clear_queue()

@@ -35,7 +35,11 @@ _unfinished: set[asyncio.Task[None]] = set()  # joins in the background; each re
 
 
 async def connect_whole(
-    room: Room, connect: Callable[..., Awaitable[None]], *arguments: object, **options: object
+    room: Room,
+    connect: Callable[..., Awaitable[None]],
+    *arguments: object,
+    give_up: Callable[[], None] | None = None,
+    **options: object,
 ) -> None:
     """Join a room; when this is cancelled the joining is brought to its end, and the room left.
 
@@ -43,13 +47,15 @@ async def connect_whole(
         room: LiveKit's room.
         connect: Its ``connect()``.
         *arguments: What that takes: the server's address and the token, which is never shown.
+        give_up: Called when it can't be left again in time.
         **options: And LiveKit's ``options``.
     """
     connecting = asyncio.ensure_future(connect(*arguments, **options))
     try:
         await asyncio.shield(connecting)
     except asyncio.CancelledError:
-        task = asyncio.create_task(_leave_again(room, connecting), name="piopiy_lab.room.leave")
+        leaving = _leave_again(room, connecting, give_up)
+        task = asyncio.create_task(leaving, name="piopiy_lab.room.leave")
         _unfinished.add(task)
         task.add_done_callback(_unfinished.discard)
         raise
@@ -63,7 +69,9 @@ async def wait_for_unfinished() -> None:
         await asyncio.wait(tasks, timeout=UNFINISHED_SECS)
 
 
-async def _leave_again(room: Room, connecting: asyncio.Future[None]) -> None:
+async def _leave_again(
+    room: Room, connecting: asyncio.Future[None], give_up: Callable[[], None] | None
+) -> None:
     try:
         await connecting
     except Exception as error:  # LiveKit's; there is nothing to leave then
@@ -74,15 +82,5 @@ async def _leave_again(room: Room, connecting: asyncio.Future[None]) -> None:
             await room.disconnect()
     except TimeoutError:
         log.warning("a room that was joined too late could not be left in %g s", _LEAVE_SECS)
-        stop_listening(room)
-
-
-def stop_listening(room: Room) -> None:
-    """Let nothing of a room wait for the library, when leaving it took too long.
-
-    Usually the library says soon afterwards that the room is gone, and the room's own task ends by
-    itself; this is for the time when it doesn't.
-    """
-    listening: asyncio.Task[None] | None = getattr(room, "_task", None)  # there once it was joined
-    if listening is not None:
-        listening.cancel()
+        if give_up is not None:
+            give_up()

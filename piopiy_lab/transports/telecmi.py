@@ -16,6 +16,7 @@ from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, Session, current_session
 from piopiy_lab.transports.room_client import RoomClient, rtc
+from piopiy_lab.transports.seams import callbacks_of
 from piopiy_lab.transports.transfer_status import (
     TRANSFER_TOPIC,
     caller_left_in_transfer,
@@ -108,7 +109,7 @@ class TelecmiTransport(LiveKitTransport):
             where["token"] or "",
             self.room_name,
             params,
-            self._client._callbacks,
+            callbacks_of(self._client),
             self.name,
             self,
         )

@@ -11,7 +11,7 @@ import pytest
 from telephony_servers import SignallingServer, invite, until
 
 from piopiy_lab import VoiceAgent, offline_stack
-from piopiy_lab.transports import room_client, room_joining
+from piopiy_lab.transports import room_client, room_joining, seams
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -90,7 +90,14 @@ async def test_a_room_that_cannot_be_left_again_leaves_nothing_waiting(monkeypat
     room._task = asyncio.create_task(asyncio.Event().wait())  # LiveKit's: listens to the library
     room.disconnect = asyncio.Event().wait  # what the library never answers
     joining = asyncio.create_task(
-        room_joining.connect_whole(room, room.connect, "ws://room", "token", options=None)
+        room_joining.connect_whole(
+            room,
+            room.connect,
+            "ws://room",
+            "token",
+            give_up=lambda: seams.stop_listening(room),
+            options=None,
+        )
     )
     await until(lambda: room.did)
     joining.cancel()

@@ -1,0 +1,166 @@
+"""What tools need of the insides of pipecat's MCP client and of its marks on functions.
+
+What stands in ``pipecat.services.mcp_service`` is checked when the first client is opened: without
+the ``mcp`` extra there is no such module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, TextIO
+
+from pipecat.adapters.llm.schemas.direct_function import tool_options
+from pipecat.services.llm_service import LLMService
+
+from piopiy_lab.services.fitting import Reliance, attributes, expect, method
+
+#: The module of pipecat's MCP client; loaded if there is a client.
+MCP = "pipecat.services.mcp_service"
+
+
+@tool_options(timeout_secs=1.0)
+def _marked() -> None:
+    """A function with pipecat's marks, to see whether they are called what we read."""
+
+
+RELIED_ON = (
+    *attributes(
+        _marked,
+        "_pipecat_timeout_secs",
+        "_pipecat_cancel_on_interruption",
+        needed_by="a tool marked with pipecat's tool_options",
+    ),
+    *attributes(LLMService, "_function_call_timeout_secs", needed_by="the time limit of a tool"),
+)
+expect(RELIED_ON)
+
+
+def relied_on_of_mcp(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what MCP tools rely on in pipecat's module of them."""
+    what, client = "an MCP server's tools", module.MCPClient
+    return (
+        *attributes(client, "_server_params", "_session_requested", needed_by=what),
+        *attributes(client, "_session_task", "_active_session", needed_by=what),
+        *attributes(client, "_tools_arguments", "_tools_output_filters", needed_by=what),
+        method(client, "_open_session", "as_owner", needed_by=what),
+        method(client, "_drop_session", "session", needed_by=what),
+        *attributes(module, "_ToolWrapperWithCleanup", needed_by=what),
+        *attributes(module._ToolWrapperWithCleanup, "_pipecat_cleanup", needed_by=what),
+        method(module, "stdio_client", "server", "errlog", needed_by="an MCP server's last words"),
+    )
+
+
+#: What is checked only when its module is there.
+LATE = {MCP: relied_on_of_mcp}
+
+# --- marks on functions -----------------------------------------------------------------------
+
+
+def timeout_mark(handler: object) -> float | None:
+    """Return the time limit of pipecat's ``tool_options``. Missing: a reader of its marks."""
+    return getattr(handler, "_pipecat_timeout_secs", None)
+
+
+def cancel_mark(handler: object) -> bool | None:
+    """Return whether an interruption stops a function so marked."""
+    return getattr(handler, "_pipecat_cancel_on_interruption", None)
+
+
+def service_time_limit(llm: object) -> float | None:
+    """Return the limit that an LLM service was made with. Missing: a property."""
+    return getattr(llm, "_function_call_timeout_secs", None)
+
+
+# --- MCP clients ------------------------------------------------------------------------------
+
+
+def is_client(source: object) -> bool:
+    """Whether something is an ``MCPClient``."""
+    module = sys.modules.get(MCP)
+    return module is not None and isinstance(source, module.MCPClient)
+
+
+def client_of(handler: object) -> Any:
+    """Return the client whose tool a handler of ``client.tools()`` calls, None if it is another's.
+
+    Missing: the client as an attribute of the handler; its clean-up is the client's ``close``.
+    """
+    client = getattr(getattr(handler, "_pipecat_cleanup", None), "__self__", None)
+    return client if is_client(client) else None
+
+
+def server_of(client: Any) -> Any:
+    """Return the parameters of a client's server. Missing: a property."""
+    return client._server_params
+
+
+def is_opened_by_another(client: Any) -> bool:
+    """Whether somebody has started a client already. Missing: a property."""
+    return client._session_requested
+
+
+def session_task_of(client: Any) -> asyncio.Task[None] | None:
+    """Return the task that owns a client's connection, None without one.
+
+    Missing: on which loop a client is connected; and a way to end the process of a server that is
+    started and does not answer.
+    """
+    return client._session_task
+
+
+def is_connected(client: Any) -> bool:
+    """Whether a client has a session. Missing: a property."""
+    return client._active_session is not None
+
+
+async def open_session(client: Any) -> Any:
+    """Return the session of a client that somebody has started, connected again if it was lost.
+
+    Missing: ``call_tool()`` that raises. pipecat's tells the LLM of a failure, and nobody else.
+    """
+    return await client._open_session(as_owner=False)
+
+
+async def drop_session(client: Any, session: object) -> None:
+    """Let a client connect again at the next ``open_session``. Missing: its public form."""
+    await client._drop_session(session)
+
+
+def fixed_arguments(client: Any, name: str) -> Mapping[str, Any]:
+    """Return the arguments that a client adds to every call of a tool. Missing: a property."""
+    return client._tools_arguments.get(name) or {}
+
+
+def output_filter(client: Any, name: str) -> Callable[[Any], Any] | None:
+    """Return what a client puts a tool's result through. Missing: a property."""
+    return client._tools_output_filters.get(name)
+
+
+_wrapped: set[str] = set()  # MCP, once its stdio_client is ours
+
+
+def wrap_stdio_client(errlog: Callable[[], TextIO]) -> None:
+    """Let pipecat start MCP servers with a standard error of ours, once for the process.
+
+    Missing: ``errlog`` among the parameters of ``MCPClient``.
+
+    Args:
+        errlog: Returns the file for a server that is started now.
+
+    Raises:
+        IncompatibleVersionError: pipecat's module of MCP is not as its tools need it here.
+    """
+    module: Any = sys.modules.get(MCP)
+    if module is None or MCP in _wrapped:
+        return
+    expect(relied_on_of_mcp(module))
+    original: Callable[..., Any] = module.stdio_client
+
+    def stdio_client(server: object, given: TextIO | None = None) -> Any:
+        return original(server, errlog=given or errlog())
+
+    module.stdio_client = stdio_client
+    _wrapped.add(MCP)
