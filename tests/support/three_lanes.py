@@ -27,6 +27,7 @@ BESIDE = (
     "tests/realtime/telephony/test_examples_on_the_phone.py",
     "tests/realtime/telephony/test_notebook_in_mid_call.py",
     "tests/realtime/telephony/test_on_the_loopback.py",
+    "tests/realtime/test_live_docs.py",
 )
 #: Files that take long begin first, or one worker would be at the last of them by itself.
 LONG = ("notebooks/",)
