@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from doc_blocks import (
     BLOCKS,
-    GREETED,
     LIVE,
     OF_FILES,
     PAGES,
@@ -45,6 +44,8 @@ from piopiy_lab.errors import PiopiyLabError
 
 #: How many blocks of a page can't be run; the page says why, above each.
 EXCUSED: dict[str, int] = {}
+#: Somebody who calls, is greeted and hangs up.
+GREETED = Caller().hears_greeting().hangs_up()
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from doc_blocks import GREETED, LIVE, python_of, run_cells
+from doc_blocks import LIVE, python_of, run_cells
 
 import piopiy_lab
-from piopiy_lab import Agent, VoiceAgent, offline_stack, simulate
+from piopiy_lab import Agent, Caller, VoiceAgent, offline_stack, simulate
 from piopiy_lab.loopback import LoopbackPlatform
 from piopiy_lab.offline import EspeakTTSService
 from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
@@ -30,8 +30,14 @@ async def create_session():
     await agent.start()
 
 
+#: Callers whom a busy machine may keep waiting: one at a microphone or on the phone, who is greeted
+#: and hangs up, and one in the place of a page's own, who stays until the page hangs up.
+GREETED = Caller().hears_greeting(timeout=60).hangs_up()
+STAYS = Caller().waits(60)
+
+
 class People:
-    """Scripted callers at every microphone."""
+    """Scripted callers at every microphone, one call at a time."""
 
     def __init__(self):
         self.calls = []
@@ -41,6 +47,10 @@ class People:
     def start_call(self, session, on=None):
         if on is None or isinstance(on, piopiy_lab.Microphone | piopiy_lab.BrowserMicrophone):
             on = GREETED
+        elif isinstance(on, Caller):
+            on = STAYS
+        if self.calls:
+            self.calls[-1].hang_up()
         call = self._start_call(self.session or session, on)
         self.calls.append(call)
         while call.state == "starting":  # a reader is slower than that to the next cell

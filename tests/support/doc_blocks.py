@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from piopiy_lab import Caller
 from piopiy_lab.cli import _parser
 
 ROOT = Path(__file__).parents[2]
@@ -40,8 +39,6 @@ LIVE = (
     "docs/microphone.md",
     "docs/telephony.md",
 )
-#: Somebody who calls, is greeted and hangs up.
-GREETED = Caller().hears_greeting().hangs_up()
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 PLUGIN = (ROOT / "piopiy_lab" / "simulation" / "pytest_plugin.py").read_text()
 
