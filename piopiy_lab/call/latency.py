@@ -138,25 +138,27 @@ def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
     heard = False  # whether the user said or pressed something that nothing has answered for
     owed = False  # whether a UserTurnStopped, before or after, stands for the next UserTurnAdded
     for event in ordered:
-        if isinstance(event, ev.UserTextTyped):
-            found.append(_Trigger(event.at, typed=True))
-        elif isinstance(event, ev.UserTurnStarted):
-            owed = True
-        elif isinstance(event, ev.UserTurnStopped):
-            if not found or event.at - found[-1].at > SAME_MOMENT_SECS:
-                found.append(_Trigger(event.at))
-            heard, owed = False, True
-        elif isinstance(event, ev.DTMFReceived):
-            heard, owed = True, False
-        elif isinstance(event, ev.Transcribed):
-            heard = True
-        elif isinstance(event, ev.UserTurnAdded):
-            if event.text.strip() in typed:
+        match event:
+            case ev.UserTextTyped():
+                found.append(_Trigger(event.at, typed=True))
+            case ev.UserTurnStarted():
+                owed = True
+            case ev.UserTurnStopped():
+                if not found or event.at - found[-1].at > SAME_MOMENT_SECS:
+                    found.append(_Trigger(event.at))
+                heard, owed = False, True
+            case ev.DTMFReceived():
+                heard, owed = True, False
+            case ev.Transcribed():
+                heard = True
+            case ev.UserTurnAdded() if event.text.strip() in typed:
                 typed.remove(event.text.strip())
-                continue
-            if heard and not owed:  # added without the turn rules: keys, or custom parts
-                found.append(_Trigger(event.at))
-            heard = owed = False
+            case ev.UserTurnAdded():
+                if heard and not owed:  # added without the turn rules: keys, or custom parts
+                    found.append(_Trigger(event.at))
+                heard = owed = False
+            case _:
+                pass
     return found
 
 

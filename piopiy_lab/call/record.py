@@ -187,8 +187,11 @@ class CallRecord:
 
     def _on_event(self, event: ev.Event) -> None:
         """Follow the log; runs on the appending thread, and once more while we are made."""
-        if isinstance(event, ev.CallStateChanged):
-            self._state = event.new
-        elif isinstance(event, ev.CallEnded) and self._ended_event is None:
-            self._ended_event = event
-            self._over.happen()
+        match event:
+            case ev.CallStateChanged():
+                self._state = event.new
+            case ev.CallEnded() if self._ended_event is None:
+                self._ended_event = event
+                self._over.happen()
+            case _:
+                pass

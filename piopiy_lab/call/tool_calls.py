@@ -54,26 +54,28 @@ def build_tool_calls(events: Iterable[ev.Event]) -> list[ToolCall]:
     """
     calls: dict[int, ToolCall] = {}
     for event in events:
-        if isinstance(event, ev.ToolCalled):
-            calls[event.number] = ToolCall(event.name, event.arguments, event.number, event.at)
-        elif isinstance(event, ev.ToolReturned) and event.number in calls:
-            status = "returned" if event.error is None else "failed"
-            calls[event.number] = replace(
-                calls[event.number],
-                end=event.at,
-                status=status,
-                result=event.result,
-                error=event.error,
-            )
-        elif isinstance(event, ev.ToolCancelled) and event.number in calls:
-            if calls[event.number].status == "running":
+        match event:
+            case ev.ToolCalled():
+                calls[event.number] = ToolCall(event.name, event.arguments, event.number, event.at)
+            case ev.ToolReturned() if event.number in calls:
                 calls[event.number] = replace(
-                    calls[event.number], end=event.at, status="cancelled", error=event.cause
+                    calls[event.number],
+                    end=event.at,
+                    status="returned" if event.error is None else "failed",
+                    result=event.result,
+                    error=event.error,
                 )
-        elif isinstance(event, ev.CallEnded):
-            for number, call in calls.items():
-                if call.status == "running":
-                    calls[number] = replace(
-                        call, end=event.at, status="cancelled", error="the call ended"
-                    )
+            case ev.ToolCancelled() if event.number in calls:
+                _cancel(calls, event.number, event.at, event.cause)
+            case ev.CallEnded():
+                for number in calls:
+                    _cancel(calls, number, event.at, "the call ended")
+            case _:
+                pass
     return list(calls.values())
+
+
+def _cancel(calls: dict[int, ToolCall], number: int, at: float, why: str) -> None:
+    call = calls[number]
+    if call.status == "running":
+        calls[number] = replace(call, end=at, status="cancelled", error=why)

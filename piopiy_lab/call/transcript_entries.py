@@ -85,13 +85,15 @@ READ = (
 
 def order(event: ev.Event) -> tuple[float, int]:
     """Sort by time; at the same microsecond a speech ends, then one begins, then words come."""
-    rank = 1
-    if isinstance(event, ev.AgentSpeechStopped | ev.AgentInterrupted | ev.UserSpeechStopped):
-        rank = 0
-    elif isinstance(event, ev.WordSpoken | ev.Transcribed):
-        rank = 2
-    elif isinstance(event, ev.UserTurnAdded):
-        rank = 3
+    match event:
+        case ev.WordSpoken() | ev.Transcribed():
+            rank = 2
+        case ev.AgentSpeechStopped() | ev.AgentInterrupted() | ev.UserSpeechStopped():
+            rank = 0
+        case ev.UserTurnAdded():
+            rank = 3
+        case _:
+            rank = 1
     return round(event.at, 6), rank
 
 
@@ -124,20 +126,23 @@ def agent_entries(ordered: list[ev.Event], users: list[Entry], last: float) -> l
     loose: list[ev.WordSpoken] = []  # words that came while no speech was open
     for event in ordered:
         current = utterances[-1] if utterances and utterances[-1].end is None else None
-        if isinstance(event, ev.AgentSpeechStarted) and current is None:
-            early = [word for word in loose if event.at - word.at <= EARLY_WORD_SECS]
-            _keep_late(utterances, loose[: len(loose) - len(early)])
-            utterances.append(_Utterance(event.at, words=early))
-            loose = []
-        elif isinstance(event, ev.WordSpoken):
-            (loose if current is None else current.words).append(event)
-        elif isinstance(event, ev.AgentSpeechStopped):
-            if current is not None:
-                current.end = event.at
-            if utterances and event.cause == "interrupted":
-                utterances[-1].interrupted = True
-        elif isinstance(event, ev.AgentInterrupted) and event.speaking and current is not None:
-            current.end, current.interrupted = event.at, True
+        match event:
+            case ev.WordSpoken():
+                (loose if current is None else current.words).append(event)
+            case ev.AgentSpeechStarted() if current is None:
+                early = [word for word in loose if event.at - word.at <= EARLY_WORD_SECS]
+                _keep_late(utterances, loose[: len(loose) - len(early)])
+                utterances.append(_Utterance(event.at, words=early))
+                loose = []
+            case ev.AgentSpeechStopped():
+                if current is not None:
+                    current.end = event.at
+                if utterances and event.cause == "interrupted":
+                    utterances[-1].interrupted = True
+            case ev.AgentInterrupted(speaking=True) if current is not None:
+                current.end, current.interrupted = event.at, True
+            case _:
+                pass
     if not utterances and loose:
         utterances.append(_Utterance(loose[0].at))
     _keep_late(utterances, loose)
@@ -198,28 +203,27 @@ class _UserSide:
         self._keys_open = False  # whether the last entry is keys, and may grow or come back
 
     def take(self, event: ev.Event) -> None:
-        if isinstance(event, ev.UserSpeechStarted):
-            self._segments.append((event.at - event.start_secs, None))
-        elif isinstance(event, ev.UserSpeechStopped):
-            if self._segments and self._segments[-1][1] is None:
-                begin = self._segments[-1][0]
-                self._segments[-1] = (begin, max(begin, event.at - event.stop_secs))
-        elif isinstance(event, ev.UserTurnStarted):
-            self._turn_started(event.at)
-        elif isinstance(event, ev.Transcribed):
-            if event.text.strip() and not (
-                self._keys_open and event.text.startswith(KEYPAD_PREFIX)
-            ):
-                self._turn.finals.append(event)
+        match event:
+            case ev.UserSpeechStarted():
+                self._segments.append((event.at - event.start_secs, None))
+            case ev.UserSpeechStopped():
+                if self._segments and self._segments[-1][1] is None:
+                    begin = self._segments[-1][0]
+                    self._segments[-1] = (begin, max(begin, event.at - event.stop_secs))
+            case ev.UserTurnStarted():
+                self._turn_started(event.at)
+            case ev.Transcribed():
+                self._final(event)
+            case ev.UserTextTyped():
+                self.entries.append(_at_once(event.text, event.at, "typed"))
+                self._typed.append(event.text.strip())
                 self._keys_open = False
-        elif isinstance(event, ev.UserTextTyped):
-            self.entries.append(_at_once(event.text, event.at, "typed"))
-            self._typed.append(event.text.strip())
-            self._keys_open = False
-        elif isinstance(event, ev.DTMFReceived):
-            self._key(event)
-        elif isinstance(event, ev.UserTurnAdded):
-            self._turn_added(event.text.strip(), event.at)
+            case ev.DTMFReceived():
+                self._key(event)
+            case ev.UserTurnAdded():
+                self._turn_added(event.text.strip(), event.at)
+            case _:
+                pass
 
     def finish(self, at: float) -> None:
         """Keep what was recognised and never became a turn: the user said it all the same."""
@@ -233,6 +237,12 @@ class _UserSide:
             self._turn = _UserTurn()
         if not self._turn.finals or self._turn.started is None:
             self._turn.started = at
+
+    def _final(self, event: ev.Transcribed) -> None:
+        of_keys = self._keys_open and event.text.startswith(KEYPAD_PREFIX)
+        if event.text.strip() and not of_keys:
+            self._turn.finals.append(event)
+            self._keys_open = False
 
     def _key(self, event: ev.DTMFReceived) -> None:
         last = self.entries[-1] if self._keys_open else None

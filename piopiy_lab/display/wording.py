@@ -80,13 +80,16 @@ def _written_before(call: ShownCall, end: float) -> list[str]:
     for event in call.events:
         if event.at > end:
             break
-        if isinstance(event, ev.LLMResponseStarted):
-            texts.append("")
-        elif isinstance(event, ev.LLMTextGenerated):
-            texts = texts or [""]
-            texts[-1] += event.text
-        elif isinstance(event, ev.SpeechRequested):
-            texts.append(event.text)
+        match event:
+            case ev.LLMResponseStarted():
+                texts.append("")
+            case ev.LLMTextGenerated():
+                texts = texts or [""]
+                texts[-1] += event.text
+            case ev.SpeechRequested():
+                texts.append(event.text)
+            case _:
+                pass
     return texts[::-1]
 
 

@@ -305,10 +305,11 @@ class PhoneCall:
             return
 
         def take(event: events.Event) -> None:
-            if isinstance(event, events.WordSpoken):
-                self.caller.agent_said(event)
-            else:
-                self._performer.note(event)
+            match event:
+                case events.WordSpoken():
+                    self.caller.agent_said(event)
+                case _:
+                    self._performer.note(event)
 
         def listener(event: events.Event) -> None:  # on the agent's thread
             if isinstance(event, (events.WordSpoken, *_TOOL_EVENTS)):

@@ -5,9 +5,8 @@ Pure: it reads the call's log and computed views, and knows neither matplotlib n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownTurn
@@ -123,10 +122,13 @@ def _limits(events: Iterable[ev.Event], end: float) -> list[Limits]:
     """Return the thresholds over time, from the pipeline's start through each change."""
     found: list[tuple[float, dict[str, float]]] = []
     for e in events:
-        if isinstance(e, ev.PipelineStarted) and e.vad_params:
-            found.append((e.at, dict(e.vad_params)))
-        elif isinstance(e, ev.SettingsChanged) and any(name in e.new for name in VAD_LIMITS):
-            found.append((e.at, {**(found[-1][1] if found else {}), **e.new}))
+        match e:
+            case ev.PipelineStarted() if e.vad_params:
+                found.append((e.at, dict(e.vad_params)))
+            case ev.SettingsChanged() if any(name in e.new for name in VAD_LIMITS):
+                found.append((e.at, {**(found[-1][1] if found else {}), **e.new}))
+            case _:
+                pass
     ends = [*(at for at, _ in found[1:]), end][: len(found)]
     return [
         Limits(at, until, values.get("confidence"), values.get("min_volume"))
@@ -155,19 +157,40 @@ def _marks(events: Iterable[ev.Event]) -> list[Mark]:
     marks: list[Mark] = []
     keys: int | None = None  # the latest mark of keys, which may grow
     for e in events:
-        if isinstance(e, ev.DTMFReceived):
-            last = marks[keys] if keys is not None else None
-            if keys is not None and last and e.at - last.end <= KEYPAD_PAUSE_SECS:
-                marks[keys] = Mark(last.start, e.at, "key", last.label + e.digit)
-            else:
-                keys = len(marks)
-                marks.append(Mark(e.at, e.at, "key", f"keys {e.digit}"))
-            continue
-        known = _KINDS.get(type(e))
-        if known is not None:
-            kind, text = known
-            marks.append(Mark(e.at, e.at, kind, text(e), failed=kind == "error"))
+        match e:
+            case ev.DTMFReceived():
+                last = marks[keys] if keys is not None else None
+                if keys is not None and last and e.at - last.end <= KEYPAD_PAUSE_SECS:
+                    marks[keys] = Mark(last.start, e.at, "key", last.label + e.digit)
+                else:
+                    keys = len(marks)
+                    marks.append(Mark(e.at, e.at, "key", f"keys {e.digit}"))
+            case _:
+                if (labelled := _label(e)) is not None:
+                    kind, label = labelled
+                    marks.append(Mark(e.at, e.at, kind, label, failed=kind == "error"))
     return marks
+
+
+def _label(e: ev.Event) -> tuple[str, str] | None:
+    """Return the kind and the label of an event that is a mark by itself; None of others."""
+    match e:
+        case ev.AgentInterrupted():
+            return "cut", f"interrupted by {_WHO.get(e.cause, e.cause)}"
+        case ev.ErrorOccurred():
+            return "error", f"{e.source}: {e.message}"
+        case ev.CallerStepFailed():
+            return "error", f"step {e.number} {e.step}: {e.why}"
+        case ev.AudioDropped():
+            return "error", f"{e.where} {e.cause}, {e.secs * 1000:.0f} ms of audio"
+        case ev.ServiceSwitched():
+            return "switch", f"{e.kind}: {e.old} → {e.new} ({e.cause})"
+        case ev.SettingsChanged():
+            return "note", _changed(e)
+        case ev.InstructionsChanged():
+            return "note", "new instructions"
+        case _:
+            return None
 
 
 def _changed(e: ev.SettingsChanged) -> str:
@@ -180,14 +203,3 @@ def _changed(e: ev.SettingsChanged) -> str:
 
 
 _WHO = {"user": "the caller", "typed": "typed text", "keypad": "a key", "command": "interrupt()"}
-
-_KINDS: dict[type[ev.Event], tuple[str, Callable[[Any], str]]] = {
-    ev.AgentInterrupted: ("cut", lambda e: f"interrupted by {_WHO.get(e.cause, e.cause)}"),
-    ev.ErrorOccurred: ("error", lambda e: f"{e.source}: {e.message}"),
-    ev.CallerStepFailed: ("error", lambda e: f"step {e.number} {e.step}: {e.why}"),
-    ev.AudioDropped: ("error", lambda e: f"{e.where} {e.cause}, {e.secs * 1000:.0f} ms of audio"),
-    ev.ServiceSwitched: ("switch", lambda e: f"{e.kind}: {e.old} → {e.new} ({e.cause})"),
-    ev.SettingsChanged: ("note", _changed),
-    ev.InstructionsChanged: ("note", lambda e: "new instructions"),
-}
-"""Events that are a mark by themselves: the mark's kind, and how its label is made."""

@@ -103,16 +103,16 @@ class CallFeed:
     def _read(self) -> bool:
         found, self._cursor = self._call.events.since(self._cursor)
         for event in found:
-            if isinstance(event, ev.VADSampled):
-                volume = -1.0 if event.volume is None else event.volume
-                self._samples.extend((event.at, event.confidence, volume))
-                continue
-            if isinstance(event, ev.LevelMeasured):
-                self._levels = [event.user_dbfs, event.agent_dbfs]
-                continue
-            self._spans.add(event)
-            self._rows.add(event)
-            self._desk.add(event)
+            match event:
+                case ev.VADSampled():
+                    volume = -1.0 if event.volume is None else event.volume
+                    self._samples.extend((event.at, event.confidence, volume))
+                case ev.LevelMeasured():
+                    self._levels = [event.user_dbfs, event.agent_dbfs]
+                case _:
+                    self._spans.add(event)
+                    self._rows.add(event)
+                    self._desk.add(event)
         return bool(found)
 
     def _add_lists(self, content: dict[str, Any], over: bool) -> None:

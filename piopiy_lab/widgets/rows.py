@@ -242,10 +242,13 @@ def _note(event: ev.Event) -> Row | None:
 def _interim(events: list[ev.Event]) -> Row | None:
     """Return the recogniser's guess so far, while no final has replaced it."""
     for event in reversed(events):
-        if isinstance(event, ev.Transcribed | ev.UserTurnAdded | ev.CallEnded):
-            return None
-        if isinstance(event, ev.InterimTranscribed):
-            if not event.text.strip():
+        match event:
+            case ev.Transcribed() | ev.UserTurnAdded() | ev.CallEnded():
                 return None
-            return {"kind": "interim", "at": round(event.at, 3), "text": event.text}
+            case ev.InterimTranscribed():
+                if not event.text.strip():
+                    return None
+                return {"kind": "interim", "at": round(event.at, 3), "text": event.text}
+            case _:
+                pass
     return None
