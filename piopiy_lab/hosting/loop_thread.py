@@ -26,6 +26,9 @@ PULSE_SECS = 0.5
 #: Seconds without an answer after which a loop counts as blocked: well past a slow model's start,
 #: and short enough that a blocked call has ended within 5 s.
 BLOCKED_SECS = 3.0
+#: The same while it imports, which ends by itself: on a busy machine a first call's imports take
+#: longer than that.
+IMPORTING_SECS = 30.0
 
 
 T = TypeVar("T")
@@ -146,7 +149,10 @@ class LoopThread:
             asked = time.monotonic()
             self.call(answer)
             self._unwatched.wait(PULSE_SECS)
-            if self._answered >= asked or time.monotonic() - self._answered < BLOCKED_SECS:
+            silent = time.monotonic() - self._answered
+            if self._answered >= asked or silent < BLOCKED_SECS:
+                continue
+            if silent < IMPORTING_SECS and self._imports():
                 continue
             if time.monotonic() - asked > 2 * PULSE_SECS:
                 continue  # this thread slept too: the whole process or machine was suspended
@@ -158,6 +164,13 @@ class LoopThread:
             for on_blocked in users:
                 on_blocked(place)
             return
+
+    def _imports(self) -> bool:
+        """Whether the loop's thread is importing a module."""
+        frame = sys._current_frames().get(self._thread.ident or -1)
+        while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+            frame = frame.f_back
+        return frame is not None
 
     def where(self) -> str:
         """Say where the loop's thread is: the innermost frame outside of the standard library."""

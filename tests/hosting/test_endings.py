@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 import threading
@@ -222,6 +223,19 @@ def test_a_blocked_loop_is_noticed_named_and_left_behind(no_leftovers, booking):
     second = start_call(booking(), Caller().hears_greeting().hangs_up())  # on a fresh loop
     second.join(60)
     assert second.end_reason == "caller_hung_up"
+
+
+def test_a_loop_that_imports_for_long_is_not_blocked(booking, tmp_path, monkeypatch):
+    """The first call of a process imports half of pipecat on the loop, and a busy machine waits."""
+    (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(4.5)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load(session):
+        importlib.import_module("takes_long")
+
+    call = start_call(booking(at(0.5, load)), Caller().hears_greeting().hangs_up())
+    call.join(60)
+    assert call.end_reason == "caller_hung_up"
 
 
 def test_live_calls_leave_no_task_and_no_thread(no_leftovers, booking):

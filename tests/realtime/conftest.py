@@ -1,15 +1,33 @@
-"""The virtual sound card as a fixture."""
+"""What tests on the wall clock share: a warm process, and the virtual sound card."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from virtual_card import VirtualCard, need
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """Import what calls need and load the models, before the clock of any call runs."""
+    if find_spec("pocketsphinx") is None:
+        return
+    from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate
+
+    async def create_session() -> None:
+        agent = VoiceAgent(instructions="x", greeting="Hello.")
+        stt, llm, tts = offline_stack()
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        await agent.start()
+
+    asyncio.run(simulate(create_session, Caller().hears_greeting().says("yes").waits(1)))
 
 
 @pytest.fixture(scope="session")
