@@ -10,11 +10,31 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.ai_service import AIService
+from pipecat.services.llm_service import LLMService
+from pipecat.services.stt_service import STTService
+from pipecat.services.tts_service import TTSService
 
-from piopiy_lab.services.fitting import expect_attributes
+from piopiy_lab.services.fitting import attributes, expect, expect_attributes, method
 
 #: What every service takes along: who it is, who feeds it (linked before it is), who listens.
 _ALWAYS_KEPT = ("_id", "_name", "_prev", "_settings", "_event_handlers")
+
+_LLM, _STT, _TTS = "the offline llm", "the offline stt", "the offline tts"
+
+#: What the services use of the classes that they derive from, as pipecat's own services do; to a
+#: service it is an interface, though its names are private.
+RELIED_ON = (
+    *attributes(LLMService, "_functions", "_filter_incomplete_user_turns", needed_by=_LLM),
+    *attributes(LLMService, "_user_turn_completion_config", needed_by=_LLM),
+    method(LLMService, "_push_llm_text", "text", needed_by=_LLM),
+    method(LLMService, "_sync_registered_tool_handlers", "tools", needed_by=_LLM),
+    *attributes(STTService, "_user_id", needed_by=_STT),
+    method(TTSService, "_update_settings", "delta", needed_by=_TTS),
+    method(AIService, "_warn_unhandled_updated_settings", "unhandled", needed_by=_TTS),
+    *attributes(AIService, *_ALWAYS_KEPT, needed_by="a service's second call"),
+)
+expect(RELIED_ON)
 
 
 class ServesAgain(FrameProcessor):

@@ -24,6 +24,7 @@ from pipecat.utils.time import time_now_iso8601
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.screenplay.spoken_words import SpokenWord
 from piopiy_lab.session.session import Session, current_session
+from piopiy_lab.simulation.seams import user_of
 
 #: Seconds from the end of a sound to its transcript when there is no detector to say so.
 UNDETECTED_SECS = 0.3
@@ -119,7 +120,7 @@ class ScreenplaySTTService(STTService):
         await self.push_frame(
             TranscriptionFrame(
                 " ".join(word.text for word in heard),
-                self._user_id,
+                user_of(self),
                 time_now_iso8601(),
                 result={"words": [[word.text, word.start, word.end] for word in heard]},
             )
