@@ -7,6 +7,7 @@ what of a turn strategy can still be changed in a call are inside of it.
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -92,6 +93,7 @@ def wrap_judgement(
 
 # --- one model for all calls ------------------------------------------------------------------
 
+_loading = threading.Lock()  # guards both: calls begin on the threads of several loops
 _silero: SileroVADAnalyzer | None = None
 _smart_turn: LocalSmartTurnAnalyzerV3 | None = None
 
@@ -118,8 +120,9 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
             IncompatibleVersionError: pipecat's has other parts, which may not be for sharing.
         """
         global _silero
-        if _silero is None:
-            _silero = SileroVADAnalyzer()  # never used: its thread is never started
+        with _loading:
+            if _silero is None:
+                _silero = SileroVADAnalyzer()  # never used: its thread is never started
         VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
         parts = set(vars(_silero)) - set(vars(self))
         if parts != _SILERO:
@@ -182,8 +185,9 @@ def shared_smart_turn(params: Any) -> LocalSmartTurnAnalyzerV3:
         IncompatibleVersionError: It has parts that a copy shares and ``clear()`` leaves.
     """
     global _smart_turn
-    if _smart_turn is None:
-        _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
+    with _loading:
+        if _smart_turn is None:
+            _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
     analyzer = copy.copy(_smart_turn)  # never used itself, so it holds no audio and no thread
     analyzer.clear()
     for name, value in vars(_smart_turn).items():

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import onnxruntime
+import pytest
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
+from piopiy_lab.listening import seams
 from piopiy_lab.listening.turn_taking import make_strategies
 from piopiy_lab.listening.vad import make_vad
 
@@ -54,3 +59,34 @@ def test_two_calls_at_once_share_the_models_and_not_what_they_have_heard():
     turns[0].append_audio(bytes(640), True)
     assert turns[0]._audio_buffer
     assert not turns[1]._audio_buffer
+
+
+@pytest.mark.parametrize(
+    ("kept", "made_by", "make"),
+    [
+        ("_silero", "SileroVADAnalyzer", lambda: make_vad(True)),
+        (
+            "_smart_turn",
+            "LocalSmartTurnAnalyzerV3",
+            lambda: make_strategies(vad=True, allow_interruptions=True),
+        ),
+    ],
+)
+def test_calls_that_begin_at_once_on_two_threads_load_once(monkeypatch, kept, made_by, make):
+    load, loaded, both = getattr(seams, made_by), [], threading.Barrier(2)
+
+    def slow(*args, **kwargs):
+        loaded.append(args)
+        time.sleep(0.1)  # the other thread comes meanwhile
+        return load(*args, **kwargs)
+
+    def begin():
+        both.wait()
+        return make()
+
+    monkeypatch.setattr(seams, kept, None)
+    monkeypatch.setattr(seams, made_by, slow)
+    with ThreadPoolExecutor(2) as threads:
+        for made in [threads.submit(begin), threads.submit(begin)]:
+            made.result()
+    assert len(loaded) == 1
