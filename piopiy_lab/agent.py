@@ -130,7 +130,6 @@ class Agent:
             on_session_error=on_session_error,
         )
         self._sessions = RoomSessions(self._calls, max_sessions=max_sessions, keep_calls=keep_calls)
-        self._max_sessions, self._keep_calls = max_sessions, keep_calls
         set_debug(debug)
 
     # --- the API reference's methods ---------------------------------------------------------

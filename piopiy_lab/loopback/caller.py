@@ -49,7 +49,6 @@ class RoomCaller:
         self.identity = CALLER_IDENTITY
         self.room = room
         self.data: list[tuple[str, bytes]] = []  # topic and payload of what was received
-        self.skipped_secs: float = 0.0  # time in which a late loop spoke nothing
         self._log = log
         self._recorder = recorder
         self._attributes = attributes
@@ -85,7 +84,6 @@ class RoomCaller:
                 await asyncio.sleep(-late)
             elif late > LATE_SECS:
                 begin, begin_at = begin + late, begin_at + late
-                self.skipped_secs += late
             if ends is not None:
                 self._end_spoken(ends)
             start = begin_at + sent / ROOM_RATE

@@ -43,11 +43,6 @@ class LinkSettings:
             if not 0.0 <= getattr(self, name) <= 10.0:
                 raise ArgumentError(f"{name}={getattr(self, name)!r}: give 0 to 10 seconds")
 
-    @property
-    def is_perfect(self) -> bool:
-        """Whether packets pass untouched."""
-        return not (self.loss or self.delay_secs or self.jitter_secs)
-
 
 @dataclass
 class Traffic:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from piopiy_lab import voice_agent
-
-if TYPE_CHECKING:
-    pass
 
 
 class VoiceAgent(voice_agent.VoiceAgent):

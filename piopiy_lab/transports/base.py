@@ -10,7 +10,6 @@ Everything here runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import numpy as np
 from pipecat.frames.frames import (
@@ -29,6 +28,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds of audio in one input frame while somebody may be speaking.
@@ -88,7 +88,7 @@ class SessionTransport(BaseTransport):
     async def wait_until_open(self) -> None:
         """Wait until somebody can be at the other end; the agent greets only then."""
 
-    def play(self, samples: np.ndarray[Any, Any]) -> None:
+    def play(self, samples: Int16) -> None:
         """Hand a piece of the agent's audio to a device, if there is one behind this transport.
 
         Args:
@@ -107,7 +107,7 @@ class SessionTransport(BaseTransport):
     def heard_changed(self) -> None:
         """Called when what the listener hears has changed (audio added or cleared)."""
 
-    async def feed(self, start: float, samples: np.ndarray[Any, Any]) -> None:
+    async def feed(self, start: float, samples: Int16) -> None:
         """Give a piece of the caller's audio to the pipeline and the recorder.
 
         While the user's side is muted (``Call.mute``) both get silence in its place.
@@ -217,7 +217,7 @@ class SessionOutput(BaseOutputTransport):
         """Give the recorder what has been heard since the last time."""
         self._record(self._transport.playout.take_played(self._transport.session.now()))
 
-    def _record(self, pieces: list[tuple[float, np.ndarray[Any, Any]]]) -> None:
+    def _record(self, pieces: list[tuple[float, Int16]]) -> None:
         for start, samples in pieces:
             self._transport.session.recorder.write_agent(
                 start, samples, self._transport.settings.audio_out_sample_rate

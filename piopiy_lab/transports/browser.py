@@ -25,8 +25,9 @@ from piopiy_lab.errors import (
     NoMicrophoneError,
 )
 from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import browser_wire as wire
-from piopiy_lab.transports.live import LiveTransport, Samples
+from piopiy_lab.transports.live import LiveTransport
 from piopiy_lab.transports.microphones import BrowserMicrophone
 
 #: How far ahead of the listener audio is handed over, in seconds: 100 ms that wait in the page,
@@ -153,7 +154,7 @@ class BrowserTransport(LiveTransport):
         self._tell()
         self._report_bad()
 
-    def send(self, samples: Samples) -> None:
+    def send(self, samples: Int16) -> None:
         """Send a piece of the agent's audio to the page."""
         self._channel.send({"type": "play", "first": self._sent}, samples.tobytes())
         self._sent += len(samples)

@@ -12,13 +12,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from piopiy_lab.sound import pcm
-
-Samples = np.ndarray[Any, Any]
+from piopiy_lab.sound.pcm import Int16
 
 #: Seconds of captured audio that wait for the cleaning thread at most. Late words still make a
 #: turn; a longer stall than this is a gap.
@@ -32,11 +29,11 @@ FAR_BLOCKS = 1000
 class Canceller(Protocol):
     """What takes an echo out: :class:`~piopiy_lab.transports.echo.EchoCanceller`."""
 
-    def far(self, samples: Samples) -> None:
+    def far(self, samples: Int16) -> None:
         """Take what is about to be played, int16, (n,)."""
         ...
 
-    def near(self, samples: Samples) -> Samples:
+    def near(self, samples: Int16) -> Int16:
         """Take what was captured, int16, (n,); return what is ready of it without the echo."""
         ...
 
@@ -49,7 +46,7 @@ class CleaningThread:
         from_rate: int,
         to_rate: int,
         echo: Canceller | None,
-        hand_over: Callable[[float, Samples], None],
+        hand_over: Callable[[float, Int16], None],
         failed: Callable[[Exception], None],
     ) -> None:
         """Start the thread.
@@ -67,17 +64,17 @@ class CleaningThread:
         self._hand_over = hand_over
         self._failed = failed
         self._awake = threading.Condition()  # held for microseconds; guards what follows
-        self._blocks: deque[tuple[float, Samples]] = deque()  # put() to the thread
+        self._blocks: deque[tuple[float, Int16]] = deque()  # put() to the thread
         self._waiting = 0  # frames in _blocks
         self._dropped_secs = 0.0  # since take_dropped()
         self._skipped = False  # something was dropped before the first of _blocks
         self._stopped = False
-        self._far: deque[tuple[float, Samples]] = deque(maxlen=FAR_BLOCKS)  # put_far() to here
+        self._far: deque[tuple[float, Int16]] = deque(maxlen=FAR_BLOCKS)  # put_far() to here
         self._held_secs = 0.0  # what resampler and canceller hold back; this thread
         self._thread = threading.Thread(target=self._run, name="piopiy-lab-cleaning", daemon=True)
         self._thread.start()
 
-    def put(self, at: float, samples: Samples) -> None:
+    def put(self, at: float, samples: Int16) -> None:
         """Add a captured block; the audio thread, never blocks for long.
 
         Args:
@@ -94,7 +91,7 @@ class CleaningThread:
                 self._skipped = True
             self._awake.notify()
 
-    def put_far(self, at: float, samples: Samples) -> None:
+    def put_far(self, at: float, samples: Int16) -> None:
         """Add a block that is about to be played; the audio thread.
 
         Args:
@@ -148,7 +145,7 @@ class CleaningThread:
             if not self._stopped:
                 self._failed(error)
 
-    def _clean(self, at: float, samples: Samples) -> tuple[float, Samples]:
+    def _clean(self, at: float, samples: Int16) -> tuple[float, Int16]:
         secs = len(samples) / self._resampler.from_rate
         begins = at - self._held_secs  # what is held back is older than this block
         ready = self._resampler.process(pcm.mono(samples))

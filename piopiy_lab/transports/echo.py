@@ -13,8 +13,7 @@ import numpy as np
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError
 from piopiy_lab.sound import pcm
-
-Samples = np.ndarray[Any, Any]
+from piopiy_lab.sound.pcm import Int16
 
 #: What a side is resampled to whose rate has no whole number of samples in 10 ms, in Hz.
 OTHER_RATE = 48000
@@ -34,7 +33,7 @@ class Rechunker:
         self.size = sample_rate // 100
         self._rest = np.zeros(0, np.int16)
 
-    def push(self, samples: Samples) -> list[Samples]:
+    def push(self, samples: Int16) -> list[Int16]:
         """Take samples, (n,); return the frames that are full, each (size,) and read only."""
         joined = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(joined) - len(joined) % self.size
@@ -78,12 +77,12 @@ class EchoCanceller:
         self._far = _Side(far_rate, rtc.AudioFrame)
         self._out = pcm.StreamResampler(self._near.rate, near_rate)
 
-    def far(self, samples: Samples) -> None:
+    def far(self, samples: Int16) -> None:
         """Take what is about to be played: int16, (n,); never later than its echo."""
         for frame in self._far.push(samples):
             self._apm.process_reverse_stream(frame)
 
-    def near(self, samples: Samples) -> Samples:
+    def near(self, samples: Int16) -> Int16:
         """Take what was captured, int16, (n,); return it without the echo.
 
         Returns:
@@ -107,7 +106,7 @@ class _Side:
         size = self._chunks.size
         self._frame = frame(bytearray(2 * size), self.rate, 1, size)  # WebRTC's, used again
 
-    def push(self, samples: Samples) -> Iterator[Any]:
+    def push(self, samples: Int16) -> Iterator[Any]:
         """Take samples; give the frames that are full, each good until the next one."""
         for chunk in self._chunks.push(self._resampler.process(samples)):
             assert len(chunk) * 100 == self.rate, "any other length would abort the process"

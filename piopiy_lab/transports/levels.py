@@ -6,15 +6,13 @@ Runs on the session's loop.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.sound import pcm
-
-Samples = np.ndarray[Any, Any]
+from piopiy_lab.sound.pcm import Int16
 
 #: Seconds between two level events.
 LEVEL_SECS = 0.1
@@ -36,7 +34,7 @@ class LevelMeter:
         # the limit is for a call in which the user's side brings nothing.
         self._ahead: deque[tuple[float, float, float]] = deque(maxlen=64)
 
-    def agent(self, start: float, end: float, samples: Samples) -> None:
+    def agent(self, start: float, end: float, samples: Int16) -> None:
         """Note a piece of the agent's audio that is handed over.
 
         Args:
@@ -47,7 +45,7 @@ class LevelMeter:
         values = samples.astype(np.float32)
         self._ahead.append((start, end, float(np.dot(values, values)) / max(1, len(values))))
 
-    def user(self, now: float, samples: Samples, *, agent_heard_until: float) -> None:
+    def user(self, now: float, samples: Int16, *, agent_heard_until: float) -> None:
         """Take a piece of the user's audio; writes an event when it is time for one.
 
         Args:

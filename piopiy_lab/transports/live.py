@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from typing import Any
 
 import numpy as np
 from pipecat.frames.frames import Frame, OutputAudioRawFrame, TTSTextFrame
@@ -28,12 +27,11 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.base import SessionOutput, SessionTransport
 from piopiy_lab.transports.drops import Drops
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.live_playout import LivePlayout
-
-Samples = np.ndarray[Any, Any]
 
 #: Captured audio that has waited longer than this for the loop is dropped. Late words still make a
 #: turn; and a loop that answers nothing for 3 s ends its calls anyway.
@@ -98,7 +96,7 @@ class LiveTransport(SessionTransport):
         self._awake = asyncio.Event()  # set by capture(), cleared by run()
         self._lock = threading.Lock()
         # when it came, its first sample's time, samples; any thread, under _lock
-        self._captured: deque[tuple[float, float, Samples]] = deque()
+        self._captured: deque[tuple[float, float, Int16]] = deque()
         self._report: tuple[int, float] | None = None  # the last one; any thread, under _lock
         self._feed_at = 0.0  # the call's seconds before which the next block is not fed
         self._next_at: float | None = None  # seconds of the next captured sample
@@ -122,7 +120,7 @@ class LiveTransport(SessionTransport):
         """Close the device; also after an :meth:`open` that failed or was cancelled."""
         raise NotImplementedError
 
-    def send(self, samples: Samples) -> None:
+    def send(self, samples: Int16) -> None:
         """Give a piece of the agent's audio to the device; must not block.
 
         Args:
@@ -139,7 +137,7 @@ class LiveTransport(SessionTransport):
         """
         raise NotImplementedError
 
-    def capture(self, at: float, samples: Samples) -> None:
+    def capture(self, at: float, samples: Int16) -> None:
         """Hand over captured audio; from any thread, never blocks for long.
 
         Args:
@@ -208,7 +206,7 @@ class LiveTransport(SessionTransport):
                 await asyncio.sleep(early)
             await self._take(*block)
 
-    async def _take(self, came: float, at: float, ready: Samples) -> None:
+    async def _take(self, came: float, at: float, ready: Int16) -> None:
         secs = len(ready) / self.settings.audio_in_sample_rate
         if self.session.now() - came > STALE_SECS:
             self.drops.add("input", "stale", secs, BUSY_LOOP)
@@ -255,7 +253,7 @@ class LiveTransport(SessionTransport):
             return False
         return start < self.playout.audible_until + HALF_DUPLEX_TAIL_SECS
 
-    def play(self, samples: Samples) -> None:
+    def play(self, samples: Int16) -> None:
         """Send a piece to the device, and remember how loud it is for the level events."""
         end = self.playout.ends_at
         start = end - len(samples) / self.settings.audio_out_sample_rate

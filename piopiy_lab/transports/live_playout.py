@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from piopiy_lab.transports.playout import Playout, Samples
+from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.playout import Playout
 
 #: Seconds by which the schedule may be wrong before it is corrected: less than a listener notices,
 #: and more than a report's own jitter, so that the recording is not cut up.
@@ -31,7 +32,7 @@ class LivePlayout(Playout):
         self.lag_secs = latency_secs  # what the current stretch of audio waited for its start
         self._numbers: deque[int] = deque()  # each piece's first sample, beside _pieces
 
-    def write(self, now: float, samples: Samples) -> float:
+    def write(self, now: float, samples: Int16) -> float:
         """Hand over a piece; it is heard after what is scheduled, or after the latency."""
         idle = self.ends_at <= now
         start = super().write(max(now + self.latency_secs, self.ends_at), samples)
@@ -41,14 +42,14 @@ class LivePlayout(Playout):
         self.written += len(samples)
         return start
 
-    def take_played(self, now: float) -> list[tuple[float, Samples]]:
+    def take_played(self, now: float) -> list[tuple[float, Int16]]:
         """Return the pieces that have been heard to the end, each once: (start, samples)."""
         played = super().take_played(now)
         for _ in played:
             self._numbers.popleft()
         return played
 
-    def clear(self, now: float) -> tuple[list[tuple[float, Samples]], float]:
+    def clear(self, now: float) -> tuple[list[tuple[float, Int16]], float]:
         """Forget what is not heard by ``now``, which may lie a little ahead."""
         cleared = super().clear(now)
         self._numbers.clear()

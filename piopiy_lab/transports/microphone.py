@@ -13,22 +13,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any
-
-import numpy as np
 
 from piopiy_lab import events
 from piopiy_lab.errors import AudioDeviceError, MissingExtraError
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.cleaning import CleaningThread
 from piopiy_lab.transports.echo import EchoCanceller
 from piopiy_lab.transports.live import BUSY_LOOP, LiveTransport
 from piopiy_lab.transports.microphones import HALF_DUPLEX, Microphone
 from piopiy_lab.transports.sound_card import CaptureStream, PlayBuffer, PlayStream
-
-Samples = np.ndarray[Any, Any]
 
 #: Seconds without a callback after which a device counts as lost (a busy computer may be a second
 #: late), and within which a device must run after it was opened: some start two seconds late.
@@ -212,11 +208,11 @@ class MicrophoneTransport(LiveTransport):
 
     # --- the audio thread ---------------------------------------------------------------------
 
-    def _on_captured(self, age: float, samples: Samples) -> None:
+    def _on_captured(self, age: float, samples: Int16) -> None:
         if (cleaning := self._cleaning) is not None:
             cleaning.put(self.session.now() - age, samples)
 
-    def _on_played(self, number: int, count: int, wait: float, block: Samples) -> None:
+    def _on_played(self, number: int, count: int, wait: float, block: Int16) -> None:
         now = self.session.now()
         self._wait_secs = wait
         if (cleaning := self._cleaning) is not None:
@@ -227,7 +223,7 @@ class MicrophoneTransport(LiveTransport):
 
     # --- the session's loop -------------------------------------------------------------------
 
-    def send(self, samples: Samples) -> None:
+    def send(self, samples: Int16) -> None:
         """Queue a piece for the speaker."""
         if self._out is None:
             return

@@ -6,11 +6,10 @@ Pure: it knows no I/O, thread or clock; every method is told what time it is.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 
-Samples = np.ndarray[Any, Any]
+from piopiy_lab.sound.pcm import Int16
 
 #: int16 peak from which on a piece of audio counts as heard (about -56 dBFS): below it a service
 #: streams silence, not speech.
@@ -30,9 +29,9 @@ class Playout:
         self.ends_at = 0.0  # seconds: when the last sample handed over will have been heard
         self.audible_until = 0.0  # seconds: the same for the last audible sample
         self.speech_starts: list[float] = []  # when audible audio began after silence
-        self._pieces: deque[tuple[float, Samples]] = deque()
+        self._pieces: deque[tuple[float, Int16]] = deque()
 
-    def write(self, now: float, samples: Samples) -> float:
+    def write(self, now: float, samples: Int16) -> float:
         """Hand over a piece; it is heard after what is scheduled already.
 
         Args:
@@ -51,9 +50,9 @@ class Playout:
         self._pieces.append((start, samples))
         return start
 
-    def take_played(self, now: float) -> list[tuple[float, Samples]]:
+    def take_played(self, now: float) -> list[tuple[float, Int16]]:
         """Return the pieces that have been heard to the end, each once: (start, samples)."""
-        played: list[tuple[float, Samples]] = []
+        played: list[tuple[float, Int16]] = []
         while self._pieces:
             start, samples = self._pieces[0]
             if start + len(samples) / self.sample_rate > now + 1e-9:
@@ -61,7 +60,7 @@ class Playout:
             played.append(self._pieces.popleft())
         return played
 
-    def clear(self, now: float) -> tuple[list[tuple[float, Samples]], float]:
+    def clear(self, now: float) -> tuple[list[tuple[float, Int16]], float]:
         """Forget what was not heard yet.
 
         Returns:
@@ -81,7 +80,3 @@ class Playout:
         if self.speech_starts and self.speech_starts[-1] > now:
             self.speech_starts.pop()
         return played, dropped
-
-    def is_audible(self, now: float) -> bool:
-        """Say whether the listener hears speech at ``now``."""
-        return bool(self.speech_starts) and self.speech_starts[-1] <= now < self.audible_until

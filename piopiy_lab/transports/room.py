@@ -24,6 +24,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
 from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.playout import Playout
 from piopiy_lab.transports.room_client import RoomClient, rtc
@@ -85,7 +86,7 @@ class RoomTransport(TelecmiTransport):
         assert self.session is not None
         self.record(self.playout.take_played(self.session.now()))
 
-    def record(self, pieces: list[tuple[float, np.ndarray[Any, Any]]]) -> None:
+    def record(self, pieces: list[tuple[float, Int16]]) -> None:
         """Give the recorder pieces of the agent's audio."""
         assert self.session is not None
         for start, samples in pieces:

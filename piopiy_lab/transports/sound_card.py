@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from piopiy_lab.errors import AudioDeviceError
+from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.devices import Device
 from piopiy_lab.transports.lost_time import CaptureLoss, PlayLoss
-
-Samples = np.ndarray[Any, Any]
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
@@ -40,7 +39,7 @@ class PlayBuffer:
     def __init__(self) -> None:
         """Start empty."""
         self._lock = threading.Lock()  # held for microseconds
-        self._pieces: deque[Samples] = deque()
+        self._pieces: deque[Int16] = deque()
         self._queued = 0
         self._number = 0  # of the next sample, among all that were written; dropped ones count
         self._dry = 0  # samples of silence played since it ran out
@@ -50,14 +49,14 @@ class PlayBuffer:
         """How many samples wait."""
         return self._queued
 
-    def write(self, samples: Samples) -> None:
+    def write(self, samples: Int16) -> None:
         """Add int16 samples, (n,)."""
         if len(samples):
             with self._lock:
                 self._pieces.append(samples)
                 self._queued += len(samples)
 
-    def read(self, out: Samples) -> tuple[int, int]:
+    def read(self, out: Int16) -> tuple[int, int]:
         """Fill ``out``, (n,), with silence where there is nothing.
 
         Returns:
