@@ -137,9 +137,9 @@ class PathAlone:
             piece = samples[at : at + RATE // 10]
             transport.playout.write(transport.session.now(), piece)
             transport.play(piece)
-            wait = transport.playout.ends_at - transport.lead_secs - transport.session.now()
+            wait = transport.playout.ends_at - transport.audio.lead_secs - transport.session.now()
             await asyncio.sleep(max(0.0, wait))
-            transport.output().record_played()
+            transport.audio.record_played()
         if cut:
             transport.output().clear()
         return began, time.monotonic()

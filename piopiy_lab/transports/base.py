@@ -13,22 +13,18 @@ import asyncio
 
 import numpy as np
 from pipecat.frames.frames import (
-    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
-    Frame,
     InputAudioRawFrame,
-    InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_input import BaseInputTransport
-from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds of audio in one input frame while somebody may be speaking.
@@ -62,9 +58,9 @@ class SessionTransport(BaseTransport):
             audio_out_end_silence_secs=0,
         )
         self.playout = self.make_playout()
-        self.lead_secs = LEAD_SECS
+        self.audio = PacedAudio(session, self.playout, LEAD_SECS)
         self._input = SessionInput(self)
-        self._output = SessionOutput(self)
+        self._output = self.make_output()
 
     def input(self) -> SessionInput:
         """Return the processor that makes frames of the caller's audio."""
@@ -84,6 +80,10 @@ class SessionTransport(BaseTransport):
     def make_playout(self) -> Playout:
         """Make the account of what the listener hears."""
         return Playout(self.settings.audio_out_sample_rate)
+
+    def make_output(self) -> SessionOutput:
+        """Make the processor that plays the agent's audio."""
+        return SessionOutput(self)
 
     async def wait_until_open(self) -> None:
         """Wait until somebody can be at the other end; the agent greets only then."""
@@ -107,6 +107,13 @@ class SessionTransport(BaseTransport):
     def heard_changed(self) -> None:
         """Called when what the listener hears has changed (audio added or cleared)."""
 
+    def fed(self, samples: Int16) -> None:
+        """Called with each piece of the caller's audio that the pipeline is about to get.
+
+        Args:
+            samples: int16, shape (n,), at the input rate; silence while the side is muted.
+        """
+
     async def feed(self, start: float, samples: Int16) -> None:
         """Give a piece of the caller's audio to the pipeline and the recorder.
 
@@ -119,10 +126,8 @@ class SessionTransport(BaseTransport):
         rate = self.settings.audio_in_sample_rate
         if self.session.muted:
             samples = np.zeros(len(samples), np.int16)
-        recorder = self.session.recorder
-        recorder.write_caller(start, samples, rate)
-        self._output.record_played()
-        recorder.advance(self.session.now())
+        self.fed(samples)
+        self.audio.record_caller(start, samples, rate)
         await self._input.push_audio_frame(
             InputAudioRawFrame(audio=samples.tobytes(), sample_rate=rate, num_channels=1)
         )
@@ -165,13 +170,18 @@ class SessionInput(BaseInputTransport):
             await self.cancel_task(task)
 
 
-class SessionOutput(BaseOutputTransport):
+class SessionOutput(PacedOutput):
     """The agent's side: hands audio to the playout and keeps its pace."""
 
     def __init__(self, transport: SessionTransport) -> None:
         """Make the output of ``transport``."""
         super().__init__(transport.params)
         self._transport = transport
+
+    @property
+    def audio(self) -> PacedAudio:
+        """The call's audio."""
+        return self._transport.audio
 
     async def start(self, frame: StartFrame) -> None:
         """Get ready to play."""
@@ -180,45 +190,15 @@ class SessionOutput(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
-        session, playout = self._transport.session, self._transport.playout
         samples = np.frombuffer(frame.audio, np.int16)
-        playout.write(session.now(), samples)
+        self.audio.hand_over(samples)
         self._transport.play(samples)
         self._transport.heard_changed()
-        self.record_played()
-        wait = playout.ends_at - self._transport.lead_secs - session.now()
-        if wait > 0:
-            await asyncio.sleep(wait)
+        self.audio.record_played()
+        await self.audio.wait_until_due()
         return True
-
-    async def push_frame(
-        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        """Push a frame; the one that says the agent stopped waits for the last sample heard."""
-        if isinstance(frame, BotStoppedSpeakingFrame):
-            wait = self._transport.playout.ends_at - self._transport.session.now()
-            if wait > 0:
-                await asyncio.sleep(wait)
-        await super().push_frame(frame, direction)
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Clear the playout at once when the agent is interrupted or the call is cancelled."""
-        if isinstance(frame, InterruptionFrame | CancelFrame):
-            self.clear()
-        await super().process_frame(frame, direction)
 
     def clear(self) -> None:
         """Drop the audio that was not heard yet."""
-        played, _ = self._transport.playout.clear(self._transport.stop_playing())
-        self._record(played)
+        self.audio.clear(self._transport.stop_playing())
         self._transport.heard_changed()
-
-    def record_played(self) -> None:
-        """Give the recorder what has been heard since the last time."""
-        self._record(self._transport.playout.take_played(self._transport.session.now()))
-
-    def _record(self, pieces: list[tuple[float, Int16]]) -> None:
-        for start, samples in pieces:
-            self._transport.session.recorder.write_agent(
-                start, samples, self._transport.settings.audio_out_sample_rate
-            )

@@ -35,8 +35,9 @@ from piopiy_lab.transports.microphones import BrowserMicrophone
 LEAD_SECS = 0.25
 #: Seconds between two ``state`` messages. A page that gets none for 15 s closes its microphone.
 STATE_SECS = 1.0
-#: Audio that comes later than this is dropped: a conversation can't use it any more.
-STALE_SECS = 1.0
+#: Audio that comes later than this by the page's clock is dropped: it waited in the browser or on
+#: its way, and a conversation can't use it any more.
+TOO_LATE_SECS = 1.0
 #: Seconds without a sound from the page after which the log says so, and the call ends.
 QUIET_SECS = 5.0
 GONE_SECS = 120.0
@@ -81,13 +82,12 @@ class BrowserTransport(LiveTransport):
         super().__init__(session, settings, muted=microphone.muted, lead_secs=LEAD_SECS)
         self._microphone = microphone
         self._channel = channel
-        self._session_loop = asyncio.get_running_loop()
         self._waiting: list[tuple[float, wire.Message]] = []  # any thread, under _waiting_lock
         self._waiting_lock = threading.Lock()
         self._bad: str | None = None  # the first bad message; the comm thread, under _waiting_lock
         self._told_bad = False
         self._answered = asyncio.Event()  # a page is there
-        self._started: asyncio.Future[None] = self._session_loop.create_future()
+        self._started: asyncio.Future[None] = self._loop.create_future()
         self._phase: Phase = "waiting"  # goes to the page
         self._owner: str | None = None  # the nonce of the page that has the call
         self._clock = wire.PageClock()
@@ -234,8 +234,8 @@ class BrowserTransport(LiveTransport):
                 return
             first = not self._waiting
             self._waiting.append((self.session.now(), message))
-        if first and not self._session_loop.is_closed():
-            self._session_loop.call_soon_threadsafe(self._take_waiting)
+        if first and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_waiting)
 
     def _take_waiting(self) -> None:
         with self._waiting_lock:
@@ -347,7 +347,7 @@ class BrowserTransport(LiveTransport):
         self._heard_at, self._quiet = now, False
         if self.session.muted != self._told_muted:
             self._tell()
-        if late > STALE_SECS or not newest:
+        if late > TOO_LATE_SECS or not newest:
             self.drops.add("input", "stale", secs, BUSY_REMEDY)
             self._note_until = now + NOTE_SECS
             if not self._note:

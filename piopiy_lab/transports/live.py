@@ -86,8 +86,7 @@ class LiveTransport(SessionTransport):
                 nothing on an interruption, for the device drops it at once.
         """
         super().__init__(session, settings)
-        self._output = LiveOutput(self)
-        self.lead_secs = lead_secs
+        self.audio.lead_secs = lead_secs
         self.drops = Drops(session.log)
         self._half_duplex = half_duplex
         self._gain = np.float32(10 ** (input_gain_db / 20))
@@ -173,6 +172,10 @@ class LiveTransport(SessionTransport):
         """Make the account of what the listener hears."""
         return LivePlayout(self.settings.audio_out_sample_rate)
 
+    def make_output(self) -> LiveOutput:
+        """Make the processor that plays the agent's audio."""
+        return LiveOutput(self)
+
     async def wait_until_open(self) -> None:
         """Wait until the device works, or never will."""
         await self._open.wait()
@@ -218,9 +221,11 @@ class LiveTransport(SessionTransport):
             ready = pcm.to_int16(pcm.to_float32(ready) * self._gain)
         if self._half_duplex and self._agent_is_heard(start, secs):
             ready = np.zeros(len(ready), np.int16)
-        silent = np.zeros(len(ready), np.int16) if self.session.muted else ready
-        self._levels.user(self.session.now(), silent, agent_heard_until=self.playout.ends_at)
         await self.feed(start, ready)
+
+    def fed(self, samples: Int16) -> None:
+        """Measure how loud the user is."""
+        self._levels.user(self.session.now(), samples, agent_heard_until=self.playout.ends_at)
 
     def _keep_time(self, at: float) -> float:
         """Return when a block begins: by the count of samples, kept near the blocks' own times."""
@@ -239,7 +244,7 @@ class LiveTransport(SessionTransport):
     def woken(self) -> None:
         """Note that the output is about to hand over its next piece, if there is one."""
         now = self.session.now()
-        late = now - (self.playout.ends_at - self.lead_secs)
+        late = now - (self.playout.ends_at - self.audio.lead_secs)
         self._late_at = now if late > LATE_SECS else None
 
     @property

@@ -9,23 +9,15 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import numpy as np
 from pipecat.frames.frames import (
-    BotStoppedSpeakingFrame,
-    CancelFrame,
-    Frame,
-    InterruptionFrame,
     OutputAudioRawFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
 from piopiy_lab.session.session import Session, TransportSettings
-from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.levels import LevelMeter
+from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
 from piopiy_lab.transports.room_client import RoomClient, rtc
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
@@ -61,7 +53,7 @@ class RoomTransport(TelecmiTransport):
         super().__init__(url, token, room_name, self._rooms_params)
         self.session = session
         self.settings = settings
-        self.playout = Playout(settings.audio_out_sample_rate)
+        self.audio = PacedAudio(session, Playout(settings.audio_out_sample_rate), LEAD_SECS)
         self.levels = LevelMeter(session.log)
 
     def output(self) -> RoomOutput:
@@ -72,72 +64,43 @@ class RoomTransport(TelecmiTransport):
 
     def audio_received(self, frame: rtc.AudioFrame) -> None:
         """Record the caller as they arrive, and measure them."""
-        assert self.session is not None
-        now, recorder = self.session.now(), self.session.recorder
+        now = self.audio.session.now()
         samples = np.frombuffer(frame.data, np.int16)
         start = max(0.0, now - frame.samples_per_channel / frame.sample_rate)
-        recorder.write_caller(start, samples, frame.sample_rate)
-        self.levels.user(now, samples, agent_heard_until=self.playout.ends_at)
-        self.record_played()
-        recorder.advance(now)
-
-    def record_played(self) -> None:
-        """Give the recorder what has been heard of the agent since the last time."""
-        assert self.session is not None
-        self.record(self.playout.take_played(self.session.now()))
-
-    def record(self, pieces: list[tuple[float, Int16]]) -> None:
-        """Give the recorder pieces of the agent's audio."""
-        assert self.session is not None
-        for start, samples in pieces:
-            self.session.recorder.write_agent(start, samples, self.settings.audio_out_sample_rate)
+        self.levels.user(now, samples, agent_heard_until=self.audio.playout.ends_at)
+        self.audio.record_caller(start, samples, frame.sample_rate)
 
 
-class RoomOutput(LiveKitOutputTransport):
+class RoomOutput(PacedOutput, LiveKitOutputTransport):
     """The agent's side: hands audio to the room at the pace at which it is heard."""
 
     def __init__(self, transport: RoomTransport, client: RoomClient, params: TelecmiParams) -> None:
         """Make the output of ``transport``."""
-        super().__init__(transport, client, params)
+        LiveKitOutputTransport.__init__(self, transport, client, params)
         self._room, self._link = transport, client
+
+    @property
+    def audio(self) -> PacedAudio:
+        """The call's audio."""
+        return self._room.audio
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand over a piece of the agent's audio; returns shortly before it has been heard."""
-        transport = self._room
-        session, playout = transport.session, transport.playout
-        assert session is not None
         taken = await super().write_audio_frame(frame)
         if taken:
             samples = np.frombuffer(frame.audio, np.int16)
             if frame.num_channels > 1:
                 samples = samples[:: frame.num_channels]
-            start = playout.write(session.now(), samples)
-            transport.levels.agent(start, playout.ends_at, samples)
-            transport.record_played()
-            wait = playout.ends_at - LEAD_SECS - session.now()
-            if wait > 0:
-                await asyncio.sleep(wait)
+            start = self.audio.hand_over(samples)
+            self._room.levels.agent(start, self.audio.playout.ends_at, samples)
+            self.audio.record_played()
+            await self.audio.wait_until_due()
         return taken
 
-    async def push_frame(
-        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        """Push a frame; the one that says the agent stopped waits for the last sample heard."""
-        if isinstance(frame, BotStoppedSpeakingFrame):
-            assert self._room.session is not None
-            wait = self._room.playout.ends_at - self._room.session.now()
-            if wait > 0:
-                await asyncio.sleep(wait)
-        await super().push_frame(frame, direction)
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""
-        if isinstance(frame, InterruptionFrame | CancelFrame):
-            assert self._room.session is not None
-            self._link.stop_speaking()
-            played, _ = self._room.playout.clear(self._room.session.now())
-            self._room.record(played)
-        await super().process_frame(frame, direction)
+    def clear(self) -> None:
+        """Drop the audio that was not heard yet, here and in LiveKit's queue."""
+        self._link.stop_speaking()
+        self.audio.clear(self.audio.session.now())
 
 
 def room_params(settings: TransportSettings) -> TelecmiParams:

@@ -17,7 +17,7 @@ from piopiy_lab.session.session import Session, TransportSettings
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import browser_wire as wire
-from piopiy_lab.transports.browser import STALE_SECS, BrowserTransport
+from piopiy_lab.transports.browser import TOO_LATE_SECS, BrowserTransport
 from piopiy_lab.transports.opening import opener
 from piopiy_lab.widgets.browser_microphone import TEXT, BrowserMicrophoneWidget, check_kernel
 
@@ -122,7 +122,7 @@ def test_after_a_busy_cell_what_waited_is_late_and_what_comes_then_is_not():
         clock.arrived(k * 0.04, k * 0.04)
     burst = [clock.arrived(1 + k * 0.04, 6.0) for k in range(125)]  # a cell of five seconds
     assert burst[0] == pytest.approx(5.0, abs=0.01)
-    assert sum(late > STALE_SECS for late in burst) == pytest.approx(100, abs=1)
+    assert sum(late > TOO_LATE_SECS for late in burst) == pytest.approx(100, abs=1)
     assert clock.arrived(6.04, 6.05) < 0.02
 
 
