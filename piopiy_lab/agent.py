@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.arguments import check_count, is_number
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -107,8 +108,9 @@ class Agent:
                 raise ArgumentError(f"{name} is empty: take it from the dashboard")
         check_callback(create_session)
         check_record(record)
-        _check_count("max_sessions", max_sessions, least=1, optional=True)
-        _check_count("keep_calls", keep_calls, least=0)
+        if max_sessions is not None:
+            check_count("max_sessions", max_sessions, least=1)
+        check_count("keep_calls", keep_calls, least=0)
         if on_session_error is not None and not callable(on_session_error):
             raise ArgumentTypeError(f"on_session_error={on_session_error!r}: give a function")
         self.agent_id = agent_id.strip()
@@ -186,7 +188,7 @@ class Agent:
         Raises:
             ArgumentError: ``grace`` is negative or no number.
         """
-        if isinstance(grace, bool) or not isinstance(grace, int | float) or not grace >= 0:
+        if not is_number(grace) or not grace >= 0:
             raise ArgumentError(f"shutdown(grace={grace!r}): give seconds, 0 or more")
         if self._stop is None or self._done is None:
             return
@@ -254,12 +256,3 @@ class Agent:
             log.warning("ignored: %s", error)
         except Exception:
             log.exception("a %s message could not be handled", ascii(str(event)[:40]))
-
-
-def _check_count(name: str, value: object, *, least: int, optional: bool = False) -> None:
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentTypeError(f"{name}={value!r}: give a whole number")
-    if value < least:
-        raise ArgumentError(f"{name}={value!r}: give {least} or more")

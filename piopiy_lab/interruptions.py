@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pipecat.turns.user_start import BaseUserTurnStartStrategy, MinWordsUserTurnStartStrategy
 
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.checks.arguments import check_count
 
 
 class BaseInterruptionStrategy:
@@ -36,14 +36,7 @@ class MinWordsInterruptionStrategy(BaseInterruptionStrategy):
             ArgumentTypeError: It is no whole number.
             ArgumentError: It is less than 1.
         """
-        if isinstance(min_words, bool) or not isinstance(min_words, int):
-            raise ArgumentTypeError(
-                f"MinWordsInterruptionStrategy(min_words={min_words!r}): give a whole number"
-            )
-        if min_words < 1:
-            raise ArgumentError(
-                f"MinWordsInterruptionStrategy(min_words={min_words!r}): give 1 or more"
-            )
+        check_count("min_words", min_words, least=1, of="MinWordsInterruptionStrategy")
         self.min_words = min_words
 
     def start_strategies(self, *, enable_interruptions: bool) -> list[BaseUserTurnStartStrategy]:

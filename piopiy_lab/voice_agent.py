@@ -14,13 +14,12 @@ from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 
+from piopiy_lab.checks.arguments import check_secs, check_text
 from piopiy_lab.errors import (
     ArgumentError,
-    ArgumentTypeError,
     CallError,
     ServiceError,
 )
-from piopiy_lab.pipeline.part_checks import check_text
 from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
 from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
@@ -65,14 +64,13 @@ class VoiceAgent:
         check_text("instructions", instructions)
         if greeting is not None:
             check_text("greeting", greeting)
-        if isinstance(idle_timeout_secs, bool) or not isinstance(idle_timeout_secs, int | float):
-            raise ArgumentTypeError(
-                f"idle_timeout_secs={idle_timeout_secs!r}: give a number of seconds"
-            )
-        if idle_timeout_secs < 0:
-            raise ArgumentError(
-                f"idle_timeout_secs={idle_timeout_secs!r}: give seconds, or 0 for never"
-            )
+        check_secs(
+            "idle_timeout_secs",
+            idle_timeout_secs,
+            zero=True,
+            endless=True,
+            wanted="seconds, or 0 for never",
+        )
         self._instructions = instructions
         self.greeting = greeting
         self.idle_timeout_secs = idle_timeout_secs

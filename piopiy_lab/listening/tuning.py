@@ -22,6 +22,7 @@ from pipecat.frames.frames import (
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening import seams, vad
 
@@ -127,13 +128,12 @@ class Tuning:
                     f"tune({name}=...): this call's turn strategies have no such setting"
                 )
         wait = settings.get("incomplete_wait_secs", 1.0)
-        if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0.1 <= wait <= 30:
+        if not is_number(wait) or not 0.1 <= wait <= 30:
             raise ArgumentError(
                 f"tune(incomplete_wait_secs={wait!r}) is out of range: give seconds from 0.1 to 30"
             )
         words = settings.get("min_words", 0)
-        whole = isinstance(words, int | float) and not isinstance(words, bool)
-        if not whole or words != int(words) or not 0 <= words <= MOST_WORDS:
+        if not is_number(words) or words != int(words) or not 0 <= words <= MOST_WORDS:
             raise ArgumentError(
                 f"tune(min_words={words!r}) is out of range: give a whole number from 0 to "
                 f"{MOST_WORDS}"

@@ -13,6 +13,7 @@ from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab import events
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, wrap_judgement
@@ -42,8 +43,7 @@ def check_params(params: Mapping[str, Any], *, what: str = "vad") -> dict[str, f
         if key not in RANGES:
             raise ArgumentError(f"{what} has no key {key!r}: the keys are {', '.join(RANGES)}")
         low, high = RANGES[key]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
+        if not is_number(value) or not low <= value <= high:
             raise ArgumentError(
                 f"{what}: {key}={value!r} is out of range: give a number from {low:g} to {high:g}"
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.checks.arguments import check_number
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,9 @@ class LinkSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("loss", "delay_secs", "jitter_secs"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ArgumentTypeError(f"{name}={value!r}: give a number")
-        if not 0.0 <= self.loss <= 1.0:
-            raise ArgumentError(f"loss={self.loss!r}: give a probability from 0.0 to 1.0")
+        check_number("loss", self.loss, 0, 1)
         for name in ("delay_secs", "jitter_secs"):
-            if not 0.0 <= getattr(self, name) <= 10.0:
-                raise ArgumentError(f"{name}={getattr(self, name)!r}: give 0 to 10 seconds")
+            check_number(name, getattr(self, name), 0, 10)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
+from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline.history import history_of
 from piopiy_lab.offline.replies import Answer, Heard, Said
@@ -83,8 +84,7 @@ class RuleLLMService(ServesAgain, LLMService):
             ("first_token_delay", first_token_delay),
             ("token_delay", token_delay),
         ):
-            if not seconds >= 0:
-                raise ArgumentError(f"{name} is {seconds!r}: give seconds, zero or more")
+            check_secs(name, seconds, zero=True)
         for tool in tools:
             if tool.handler is None:
                 raise ArgumentError(

@@ -31,6 +31,7 @@ from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
@@ -100,8 +101,7 @@ class PhraseSTTService(ServesAgain, STTService):
             ArgumentError: A threshold that is no positive number, or a wrong pronunciation.
             MissingExtraError: The ``offline`` extra isn't installed.
         """
-        number = isinstance(rejection_threshold, int | float)
-        if not number or isinstance(rejection_threshold, bool) or not rejection_threshold > 0:
+        if not is_number(rejection_threshold) or not rejection_threshold > 0:
             raise ArgumentError(
                 f"rejection_threshold={rejection_threshold!r}: give a number above 0, about 0.002"
             )

@@ -51,14 +51,6 @@ def put_in_place(
     return tuple(gone)
 
 
-def check_text(name: str, text: Any) -> None:
-    """Refuse what is no text, or says nothing."""
-    if not isinstance(text, str):
-        raise ArgumentTypeError(f"{name}={text!r}: give a text")
-    if not text.strip():
-        raise ArgumentError(f"{name}={text!r} is empty: say something")
-
-
 #: What a part must not be: one of pipecat's services of another kind.
 _KINDS: dict[str, type[FrameProcessor]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from piopiy_lab.errors import ArgumentError
+from piopiy_lab.checks.arguments import check_secs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,5 +70,4 @@ def plot_latency(call: ShownCall, *, budget: float = BUDGET_SECS) -> Figure:
 
 
 def _check_budget(budget: float) -> None:
-    if not 0 < budget < float("inf"):
-        raise ArgumentError(f"budget={budget!r}: give seconds, more than 0; 0.8 is the default")
+    check_secs("budget", budget, zero=False, wanted="seconds, more than 0; 0.8 is the default")

@@ -15,7 +15,6 @@ Nothing here makes sound, knows a clock or a transport: ``piopiy_lab.transports.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from piopiy_lab.checks.arguments import check_secs, is_whole
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.sound.pcm import Int16
 
@@ -71,9 +71,7 @@ class AudioFile:
     then_listens: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.channel is not None and (
-            not isinstance(self.channel, int) or isinstance(self.channel, bool) or self.channel < 0
-        ):
+        if self.channel is not None and (not is_whole(self.channel) or self.channel < 0):
             raise ArgumentError(f"channel={self.channel!r}: give a whole number from 0, or None")
         _check_secs("then_listens", self.then_listens)
 
@@ -373,9 +371,6 @@ def _speakable(said: object) -> str | Audio | AudioFile:
     )
 
 
-def _check_secs(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentTypeError(f"{name}={value!r}: give a number of seconds")
-    if math.isnan(value) or value < 0:
-        raise ArgumentError(f"{name}={value!r}: give seconds from 0 on")
-    return float(value)
+def _check_secs(name: str, value: object) -> float:
+    """A step may take no time, or wait for ever: a simulation has an end all the same."""
+    return check_secs(name, value, zero=True, endless=True)

@@ -22,6 +22,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
 #: What can be given a latency: the three services, and the end-of-turn model.
@@ -50,7 +51,7 @@ def check_latency(latency: Mapping[str, Any] | None) -> dict[str, tuple[float, .
         if not values:
             raise ArgumentError(f"latency[{part!r}] is empty: give seconds, or measured ones")
         for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not is_number(value):
                 raise ArgumentTypeError(f"latency[{part!r}] has {value!r}: give seconds")
             if not 0 <= value <= MOST_SECS or math.isnan(value):
                 raise ArgumentError(

@@ -22,7 +22,6 @@ notebook: ``compare(call, "golden/booking.txt")``.
 from __future__ import annotations
 
 import json
-import math
 import re
 from difflib import SequenceMatcher
 from os import PathLike
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.transcript import Entry
-from piopiy_lab.errors import ArgumentError
+from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.redaction import redact, redact_text
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff, line_text
 
@@ -108,13 +107,14 @@ def compare(
         Whether the file was written.
 
     Raises:
-        ArgumentError: The tolerance is no number of seconds.
+        ArgumentError: The tolerance is negative or not finite.
+        ArgumentTypeError: It is no number.
         AssertionError: The conversation differs, with the difference; or there is no such file,
             with the remedy.
     """
     __tracebackhide__ = True  # pytest shows the test's line instead of these
-    if latency_tolerance is not None and not 0 <= latency_tolerance < math.inf:
-        raise ArgumentError(f"latency_tolerance={latency_tolerance!r}: give seconds, 0 or more")
+    if latency_tolerance is not None:
+        check_secs("latency_tolerance", latency_tolerance, zero=True)
     path, timed = Path(path), latency_tolerance is not None
     if not path.is_file():
         if update:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.checks.arguments import check_secs, check_text
+from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.tools import seams
 
 #: Seconds that a tool may take when nothing else was said: a caller who hears nothing for half a
@@ -41,18 +42,13 @@ class ToolOptions:
             secs = getattr(self, name)
             if secs is None:
                 continue
-            if isinstance(secs, bool) or not isinstance(secs, int | float):
-                raise ArgumentTypeError(f"{name}={secs!r}: give a number of seconds")
-            if not 0 < secs < float("inf"):
-                raise ArgumentError(f"{name}={secs!r}: give seconds, more than 0")
+            check_secs(name, secs, zero=False)
         if self.cancel_on_interruption not in (None, True, False):
             raise ArgumentTypeError(
                 f"cancel_on_interruption={self.cancel_on_interruption!r}: give True or False"
             )
-        if self.filler is not None and not isinstance(self.filler, str):
-            raise ArgumentTypeError(f"filler={self.filler!r}: give a text")
-        if self.filler is not None and not self.filler.strip():
-            raise ArgumentError(f"filler={self.filler!r} is empty: say something")
+        if self.filler is not None:
+            check_text("filler", self.filler)
 
     def over(self, other: ToolOptions) -> ToolOptions:
         """Return these options, with the other's where these say nothing."""

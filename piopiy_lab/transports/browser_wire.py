@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.sound import pcm
 
 #: The most bytes of audio that one message may have: 100 ms at 48 kHz. The page sends 40 ms.
@@ -159,7 +160,7 @@ def _bytes(buffers: object) -> bytes | None:
 
 def _number(content: Mapping[str, object], name: str, most: float = 1e8) -> float:
     value = content.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise BadMessageError(f"{name} is no number")
     if not 0 <= value <= most:  # not a number, infinity and huge integers fail it too
         raise BadMessageError(f"{name} is not 0 to {most:g}")

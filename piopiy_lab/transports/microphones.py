@@ -6,10 +6,10 @@ Only their descriptions: making one opens nothing and imports neither PortAudio 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from piopiy_lab import display
+from piopiy_lab.checks.arguments import check_flag, check_number, check_secs, is_whole
 from piopiy_lab.display import BrowserChannel
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, NoBrowserError
 
@@ -71,24 +71,21 @@ class Microphone:
                 "(with headphones)"
             )
         for name in ("noise_suppression", "gain_control", "push_to_talk"):
-            if not isinstance(getattr(self, name), bool):
-                raise ArgumentTypeError(
-                    f"Microphone({name}={getattr(self, name)!r}): give True or False"
-                )
+            check_flag(name, getattr(self, name), of="Microphone")
         if self.echo_cancellation is not True and (self.noise_suppression or self.gain_control):
             raise ArgumentError(
                 "Microphone(noise_suppression=..., gain_control=...) are parts of the echo "
                 "canceller: they need echo_cancellation=True"
             )
-        _check_number("input_gain_db", self.input_gain_db, -40, 40)
+        check_number("input_gain_db", self.input_gain_db, -40, 40, of="Microphone")
         if self.latency is not None:
-            _check_number("latency", self.latency, 0.01, 1)
+            check_number("latency", self.latency, 0.01, 1, of="Microphone")
 
 
 def _check_device(name: str, device: object) -> None:
     if device is None or (isinstance(device, str) and device.strip()):
         return
-    if isinstance(device, int) and not isinstance(device, bool):
+    if is_whole(device):
         if device < 0:
             raise ArgumentError(
                 f"Microphone({name}={device}): give a device's index from 0, a part of its name, "
@@ -100,15 +97,6 @@ def _check_device(name: str, device: object) -> None:
         f"Microphone({name}={device!r}): give a device's index, a part of its name, or None for "
         "the default; 'piopiy-lab talk --list-devices' lists them"
     )
-
-
-def _check_number(name: str, value: object, least: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentTypeError(f"Microphone({name}={value!r}): give a number")
-    if not least <= value <= most:
-        raise ArgumentError(
-            f"Microphone({name}={value!r}) is out of range: give {least:g} to {most:g}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +127,9 @@ class BrowserMicrophone:
 
     def __post_init__(self) -> None:
         for name in ("echo_cancellation", "noise_suppression", "auto_gain_control", "muted"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise ArgumentTypeError(f"BrowserMicrophone({name}={value!r}): give True or False")
+            check_flag(name, getattr(self, name), of="BrowserMicrophone")
         for name in ("timeout", "start_timeout"):
-            _check_secs(name, getattr(self, name))
+            check_secs(name, getattr(self, name), zero=False, of="BrowserMicrophone")
 
     @property
     def constraints(self) -> dict[str, bool]:
@@ -167,10 +154,3 @@ class BrowserMicrophone:
                 "notebook's kernel: run it in JupyterLab, or use Microphone()"
             )
         return channel
-
-
-def _check_secs(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentTypeError(f"BrowserMicrophone({name}={value!r}): give seconds")
-    if not (math.isfinite(value) and value > 0):
-        raise ArgumentError(f"BrowserMicrophone({name}={value!r}): give more than 0 seconds")

@@ -10,9 +10,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import numpy as np
-from pipecat.frames.frames import (
-    OutputAudioRawFrame,
-)
+from pipecat.frames.frames import OutputAudioRawFrame
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
 from piopiy_lab.session.session import Session, TransportSettings

@@ -10,6 +10,7 @@ import numpy as np
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
+from piopiy_lab.checks.arguments import is_whole
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError, MissingExtraError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
@@ -42,7 +43,7 @@ def caller_samples(recording: object) -> Int16:
         samples, rate = _read(Path(recording))
     elif isinstance(recording, tuple) and len(recording) == 2:
         samples, rate = np.asarray(recording[0]), recording[1]
-        if samples.ndim != 1 or isinstance(rate, bool) or not isinstance(rate, int) or rate <= 0:
+        if samples.ndim != 1 or not is_whole(rate) or rate <= 0:
             raise ArgumentTypeError(
                 f"a recording of shape {samples.shape} at {rate!r} Hz: give (samples, rate) with "
                 "mono samples and a whole number of Hz"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import PiopiyLabError
 
 #: The longest text that a page may send, in characters.
@@ -69,8 +70,7 @@ def _settings(message: Mapping[str, object]) -> dict[str, float]:
         raise _ShapeError("no usable settings")
     settings: dict[str, float] = {}
     for name, value in values.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not isinstance(name, str) or not number or not math.isfinite(value):
+        if not isinstance(name, str) or not is_number(value) or not math.isfinite(value):
             raise _ShapeError(f"no number as {name!r}")
         settings[name] = value
     return settings

@@ -1,0 +1,1 @@
+"""What every room may check: arguments, and the thread that code runs on."""
