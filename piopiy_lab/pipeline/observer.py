@@ -30,17 +30,6 @@ from piopiy_lab.events.values import InterruptionCause
 from piopiy_lab.pipeline.frame_values import plain, readable_messages, tool_names, word_times
 from piopiy_lab.services import error_texts
 
-#: The event that a metrics record becomes: its name and unit, and where the value is.
-_METRICS: dict[type[m.MetricsData], tuple[tuple[str, str, Callable[[Any], float | None]], ...]] = {
-    m.TTFBMetricsData: (("ttfb", "s", lambda d: d.value),),
-    m.ProcessingMetricsData: (("processing", "s", lambda d: d.value),),
-    m.TTSUsageMetricsData: (("characters", "characters", lambda d: float(d.value)),),
-    m.LLMUsageMetricsData: (
-        ("prompt_tokens", "tokens", lambda d: float(d.value.prompt_tokens)),
-        ("completion_tokens", "tokens", lambda d: float(d.value.completion_tokens)),
-    ),
-}
-
 
 class CallObserver(BaseObserver):
     """Writes a pipeline's frames into an event log."""
@@ -315,8 +304,7 @@ class CallObserver(BaseObserver):
                     probability=round(data.probability, 6),
                     inference_secs=secs,
                 )
-            for name, unit, value_of in _METRICS.get(type(data), ()):
-                value = value_of(data)
+            for name, unit, value in _measured(data):
                 if value is not None and (value or unit != "s"):
                     self._add(
                         events.MetricsReported,
@@ -364,6 +352,24 @@ _HANDLERS: dict[type, Any] = {
     f.MetricsFrame: CallObserver._metrics,
     f.ErrorFrame: CallObserver._error,
 }
+
+
+def _measured(data: m.MetricsData) -> list[tuple[str, str, float | None]]:
+    """Return the values of a metrics record that become events, each with its name and unit."""
+    match data:
+        case m.TTFBMetricsData():
+            return [("ttfb", "s", data.value)]
+        case m.ProcessingMetricsData():
+            return [("processing", "s", data.value)]
+        case m.TTSUsageMetricsData():
+            return [("characters", "characters", float(data.value))]
+        case m.LLMUsageMetricsData():
+            return [
+                ("prompt_tokens", "tokens", float(data.value.prompt_tokens)),
+                ("completion_tokens", "tokens", float(data.value.completion_tokens)),
+            ]
+        case _:
+            return []
 
 
 def _is_timed(frame: f.TTSTextFrame) -> bool:

@@ -9,13 +9,13 @@ Runs on the session's loop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.audio.vad.vad_controller import VADController
 from pipecat.frames.frames import ErrorFrame, Frame
 from pipecat.observers.base_observer import BaseObserver
-from pipecat.pipeline.service_switcher import ServiceSwitcher
+from pipecat.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategy
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.audio.vad_processor import VADProcessor
@@ -88,7 +88,7 @@ check_messages()
 # --- switching ------------------------------------------------------------------------------
 
 
-def check_switcher(switcher: ServiceSwitcher[Any]) -> None:
+def check_switcher(switcher: ServiceSwitcher[ServiceSwitcherStrategy]) -> None:
     """Check that a user's switcher has what a switch without a lost word needs.
 
     Raises:
@@ -104,7 +104,7 @@ def check_switcher(switcher: ServiceSwitcher[Any]) -> None:
 
 
 def take_over(
-    switcher: ServiceSwitcher[Any], process: TakesFrame, push: PushesFrame
+    switcher: ServiceSwitcher[ServiceSwitcherStrategy], process: TakesFrame, push: PushesFrame
 ) -> tuple[TakesFrame, PushesFrame]:
     """Stand between a user's switcher and the pipeline: its two methods are replaced.
 
@@ -152,7 +152,7 @@ def _drop_at(
     gate.process_frame = process_frame
 
 
-def forget_seen(switcher: ServiceSwitcher[Any]) -> None:
+def forget_seen(switcher: ServiceSwitcher[ServiceSwitcherStrategy]) -> None:
     """Let a switcher forget the ids of frames that have passed: it never does by itself."""
     if len(switcher._seen_ids) > _MOST_SEEN:
         switcher._seen_ids.clear()

@@ -18,10 +18,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipecat.frames import frames as f
-from pipecat.pipeline.service_switcher import ServiceSwitcher
+from pipecat.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from piopiy_lab.events.values import SwitchCause
@@ -54,7 +53,7 @@ class Switch:
     def __init__(
         self,
         kind: str,
-        switcher: ServiceSwitcher[Any],
+        switcher: ServiceSwitcher[ServiceSwitcherStrategy],
         names: Mapping[str, FrameProcessor],
         session: Session,
     ) -> None:
@@ -70,6 +69,7 @@ class Switch:
         self.names = names
         self._name_of = {id(service): name for name, service in names.items()}
         self._session = session
+        self._loop = asyncio.get_running_loop()  # the session's
         self._state = STATES[kind](self.name_of(self.active))
         self._cause: SwitchCause = "manual"  # why a switch would happen now
         self._watch: asyncio.Task[None] | None = None  # the loop holds its tasks only weakly
@@ -77,7 +77,7 @@ class Switch:
         for service in names.values():
             self._drop_late(service)
 
-        async def on_switched(_: Any, service: FrameProcessor) -> None:
+        async def on_switched(_: ServiceSwitcherStrategy, service: FrameProcessor) -> None:
             await self._note()  # a strategy that switches by itself
 
         switcher.strategy.add_event_handler("on_service_switched", on_switched)
@@ -130,6 +130,7 @@ class Switch:
     # --- what is to be done ------------------------------------------------------------------
 
     async def _do(self, instructions: Instructions) -> None:
+        assert asyncio.get_running_loop() is self._loop, "a switch is the session's loop's"
         for instruction in instructions:
             match instruction:
                 case Take(frame, direction):

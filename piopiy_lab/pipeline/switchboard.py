@@ -5,9 +5,8 @@ Runs on the session's loop; :meth:`Switchboard.find` may be called from any thre
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipecat.frames.frames import Frame
+from pipecat.pipeline.service_switcher import ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ArgumentError, ServiceError
@@ -48,12 +47,12 @@ class Switchboard:
         if self.switches:
             output.add_event_handler("on_before_push_frame", before_push)
 
-    def is_late(self, source: Any, frame: Frame) -> bool:
+    def is_late(self, source: object, frame: Frame) -> bool:
         """Whether a frame comes from a service that is not at work, and is dropped."""
         switch = self._switch_of.get(id(source))
         return switch is not None and switch.is_late(source, frame)
 
-    def find(self, wanted: Any) -> Any:
+    def find(self, wanted: object) -> FrameProcessor | None:
         """Return the service that is meant; None where a replacement stands in its place.
 
         Args:
@@ -65,7 +64,7 @@ class Switchboard:
         """
         return find_service(self._parts, wanted)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, dict[str, object]]:
         """Return the switchers as the log keeps them."""
         return {
             kind: {
@@ -77,21 +76,21 @@ class Switchboard:
         }
 
 
-def _strategy_name(strategy: Any) -> str:
+def _strategy_name(strategy: ServiceSwitcherStrategy) -> str:
     name = type(strategy).__name__
     short = name.removeprefix("ServiceSwitcherStrategy")
     return short.lower() if short in ("Manual", "Failover") else name
 
 
-def find_service(parts: Parts, wanted: Any) -> Any:
+def find_service(parts: Parts, wanted: object) -> FrameProcessor | None:
     """Return the service of a switcher that is meant; see :meth:`Switchboard.find`."""
-    known: dict[Any, Any] = {
+    known: dict[str, FrameProcessor] = {
         name: service for names in parts.names.values() for name, service in names.items()
     }
     shown = repr(wanted) if isinstance(wanted, str) else type(wanted).__name__
-    service: Any = known.get(wanted) if isinstance(wanted, str) else None
-    if service is None and any(wanted is one for one in known.values()):
-        service = wanted
+    service = known.get(wanted) if isinstance(wanted, str) else None
+    if service is None:
+        service = next((one for one in known.values() if one is wanted), None)
     if service is None:
         if any(wanted is one or wanted == name for one, name in parts.replaced):
             return None
