@@ -48,6 +48,9 @@ class CallObserver(BaseObserver):
         self.next_cause: InterruptionCause | None = (
             None  # why the next interruption comes; set by commands
         )
+        self.instructions: str | None = (
+            None  # what the LLM is told besides its context; by AgentRun
+        )
         self.active_at = 0.0  # seconds: when either side was last known to speak
         self._user_speaking = False
         self._user_turn = False
@@ -175,9 +178,16 @@ class CallObserver(BaseObserver):
             self._add(
                 events.ContextSent,
                 at,
-                messages=readable_messages(frame.context),
+                messages=[
+                    *self._instructing(),
+                    *readable_messages(frame.context),
+                ],
                 tools=tool_names(frame.context),
             )
+
+    def _instructing(self) -> list[dict[str, object]]:
+        told = self.instructions
+        return [] if told is None else [{"role": "system", "content": told}]
 
     def _response_started(self, _: f.Frame, __: FramePushed, at: float) -> None:
         self._responding = True

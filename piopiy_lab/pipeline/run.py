@@ -38,6 +38,7 @@ from piopiy_lab.errors import CallControlError
 from piopiy_lab.events.values import InterruptionCause, TransferCause
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
+from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.chain import (
     READY_SECS,
     Chain,
@@ -107,10 +108,10 @@ class AgentRun:
         self._thread = threading.get_ident()
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
         self._observer = RunObserver(session, self._set_up)
-        self._context = LLMContext(
-            messages=[{"role": "system", "content": agent.instructions}],
-            tools=offered,
-        )
+        self._observer.instructions = agent.instructions
+        for llm in parts.members["llm"]:
+            seams.instruct(llm, agent.instructions)
+        self._context = LLMContext(tools=offered)
         for tool in tools:
             self._register(tool)
         if parts.mode != "cascaded":
@@ -408,14 +409,16 @@ class AgentRun:
         """Give the LLM other instructions from its next turn on."""
 
         def replace() -> None:
-            for message in self._context.messages:
-                if isinstance(message, dict) and message.get("role") == "system":
-                    message["content"] = new
-                    break
+            self._observer.instructions = new
             session = self._session
             session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
-            if self._parts.mode != "cascaded":
-                delta = LLMSettings(system_instruction=new)
+            active = self._parts.active["llm"]
+            for llm in self._parts.members["llm"]:
+                if self._parts.mode == "cascaded" or llm is not active:
+                    seams.instruct(llm, new)
+            if self._parts.mode != "cascaded":  # it is told, for it reads none per turn
+                seams.keep_for_connecting(active, new)
+                delta = LLMSettings(system_instruction=seams.whole_instruction(active, new))
                 self._soon(self._worker.queue_frame(LLMUpdateSettingsFrame(delta=delta)))
 
         self._on_loop(replace)

@@ -8,8 +8,9 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.audio.vad.vad_controller import VADController
@@ -21,6 +22,7 @@ from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.filters.function_filter import FunctionFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import LLMService
 
 from piopiy_lab.services.fitting import attributes, expect, expect_text, method, refuse
 
@@ -47,6 +49,10 @@ _SWITCHING = "switching between services"
 _ENDING = "the end of a call whose service raised"
 _OBSERVING = "the log of a call"
 _DETECTOR = "the log of a detector in a VADProcessor"
+_INSTRUCTING = "telling a language model its instructions"
+
+#: What a service was told before we told it something: its maker's own system instruction.
+_own_instruction: weakref.WeakKeyDictionary[LLMService, str] = weakref.WeakKeyDictionary()
 
 #: What pipecat calls an exception that a processor let out of its hands, and where it says so.
 _UNCAUGHT = {
@@ -69,6 +75,8 @@ RELIED_ON = (
     *attributes(WorkerObserver, "_observers", needed_by=_OBSERVING),
     *attributes(VADProcessor, "_vad_controller", needed_by=_DETECTOR),
     *attributes(VADController, "_vad_analyzer", needed_by=_DETECTOR),
+    *attributes(LLMService, "_settings", "_base_system_instruction", needed_by=_INSTRUCTING),
+    method(LLMService, "_compose_system_instruction", needed_by=_INSTRUCTING),
 )
 
 
@@ -150,6 +158,32 @@ def _drop_at(
             await passing(frame, direction)
 
     gate.process_frame = process_frame
+
+
+def instruct(llm: LLMService, instructions: str) -> None:
+    """Give a service its system instruction; it acts from its next answer on.
+
+    Missing: a way to give it to a service that is made already. pipecat's frame for that
+    (``LLMUpdateSettingsFrame``) reaches a running service only, and of a switcher the one at work;
+    ``append_system_instruction`` can't be taken back, and instructions change.
+    """
+    llm._settings.system_instruction = llm._base_system_instruction = whole_instruction(
+        llm, instructions
+    )
+    llm._compose_system_instruction()
+    keep_for_connecting(llm, instructions)
+
+
+def whole_instruction(llm: LLMService, instructions: str) -> str:
+    """Return the instructions, behind what the service's maker has told it."""
+    own = _own_instruction.setdefault(llm, llm._base_system_instruction or "")
+    return f"{own}\n\n{instructions}" if own else instructions
+
+
+def keep_for_connecting(llm: Any, instructions: str) -> None:
+    """Let Gemini Live connect with these instructions: it keeps those of its constructor."""
+    if hasattr(llm, "_system_instruction_from_init"):
+        llm._system_instruction_from_init = whole_instruction(llm, instructions)
 
 
 def forget_seen(switcher: ServiceSwitcher[ServiceSwitcherStrategy]) -> None:
