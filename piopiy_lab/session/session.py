@@ -125,6 +125,12 @@ class Session:
     muted: bool = False
     _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The loop that the session was made on; None for one that was made outside of any.
+    _loop: asyncio.AbstractEventLoop | None = field(default_factory=lambda: _running_loop())
+
+    def on_loop(self) -> bool:
+        """Whether this code runs on the session's loop; to be asserted."""
+        return self._loop is None or _running_loop() is self._loop
 
     def now(self) -> float:
         """Return the call's seconds."""
@@ -132,6 +138,7 @@ class Session:
 
     def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Ask the call to end. The first reason stands; only on the session's loop."""
+        assert self.on_loop(), "Session.end() was called off the session's loop"
         if self.reason is not None:
             if error is not None and self.error is None and reason == self.reason == "error":
                 self.error = error
@@ -141,13 +148,18 @@ class Session:
         self._ended.set()
 
     def mute(self, muted: bool) -> None:
-        """Close or open the user's side: the transport gives silence in place of what it hears."""
+        """Close or open the user's side: the transport gives silence in place of what it hears.
+
+        Only on the session's loop.
+        """
+        assert self.on_loop(), "Session.mute() was called off the session's loop"
         if muted != self.muted:
             self.muted = muted
             self.log.append(events.UserMuted(at=self.now(), muted=muted))
 
     def listening(self) -> None:
-        """Say that somebody listens now: a pipeline runs."""
+        """Say that somebody listens now: a pipeline runs. Only on the session's loop."""
+        assert self.on_loop(), "Session.listening() was called off the session's loop"
         if not self._listening.is_set():
             self._listening.set()
             self.log.append(events.CallStateChanged(at=self.now(), old="starting", new="listening"))
@@ -164,6 +176,13 @@ class Session:
         """Write something worth knowing into the log, once."""
         if not any(event.message == message for event in self.log.of(events.NoticeGiven)):
             self.log.append(events.NoticeGiven(at=self.now(), message=message))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def current_session() -> Session | None:
