@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from piopiy_lab import events
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import DropCause, Side
 
@@ -24,6 +25,7 @@ class Drops:
 
     def __init__(self, log: EventLog) -> None:
         """Write to a log."""
+        self._here = SameThread()
         self._log = log
         self._sums: dict[tuple[Side, DropCause], _Sum] = {}
 
@@ -36,6 +38,7 @@ class Drops:
             secs: How much.
             remedy: What to do about it.
         """
+        assert self._here(), "only on the session's loop"
         total = self._sums.setdefault((where, cause), _Sum())
         total.secs += secs
         total.remedy = remedy
@@ -44,6 +47,7 @@ class Drops:
 
     def flush(self) -> None:
         """Write what was counted and not written yet."""
+        assert self._here(), "only on the session's loop"
         for (where, cause), total in self._sums.items():
             if total.secs:
                 self._tell(where, cause, total)

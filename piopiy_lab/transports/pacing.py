@@ -14,6 +14,7 @@ from pipecat.frames.frames import BotStoppedSpeakingFrame, CancelFrame, Frame, I
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.session.session import Session
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.playout import Playout
@@ -30,6 +31,7 @@ class PacedAudio:
             playout: The account of what the listener hears.
             lead_secs: How far ahead of the listener the agent's audio is handed over.
         """
+        self._here = SameThread()
         self.session = session
         self.playout = playout
         self.lead_secs = lead_secs  # written by whoever made it, before the first audio
@@ -42,20 +44,24 @@ class PacedAudio:
             samples: int16, shape (n,).
             sample_rate: Theirs, in Hz.
         """
+        assert self._here(), "only on the session's loop"
         self.session.recorder.write_caller(start, samples, sample_rate)
         self.record_played()
         self.session.recorder.advance(self.session.now())
 
     def hand_over(self, samples: Int16) -> float:
         """Schedule a piece of the agent's audio; returns when its first sample is heard."""
+        assert self._here(), "only on the session's loop"
         return self.playout.write(self.session.now(), samples)
 
     def record_played(self) -> None:
         """Give the recorder what has been heard of the agent since the last time."""
+        assert self._here(), "only on the session's loop"
         self._record(self.playout.take_played(self.session.now()))
 
     def clear(self, at: float) -> None:
         """Drop what is not heard by the call's second ``at``."""
+        assert self._here(), "only on the session's loop"
         played, _ = self.playout.clear(at)
         self._record(played)
 
