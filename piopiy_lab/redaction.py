@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+#: A JSON object of somebody else's, read field by field: its shape is known to its reader alone.
+JsonObject = Mapping[str, Any]
+
 REMOVED = "[removed]"
 
 # Matched against a name in lower case without separators, so "API-Key" is "apikey".
@@ -67,7 +70,7 @@ def redact(value: object) -> Any:
     return redact_text(value if isinstance(value, str) else _as_text(value))
 
 
-def _redact_named(name: str, value: object) -> Any:
+def _redact_named(name: str, value: object) -> object:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if _PLURAL_NAME.search(plain):
         return redact(value) if _is_count(value) else REMOVED

@@ -87,7 +87,7 @@ class Call(CallRecord):
         return None if self._port is None else self._port.agent
 
     @property
-    def services(self) -> Mapping[str, Any]:
+    def services(self) -> Mapping[str, object]:
         """Names to services; in a loaded call, to their class names."""
         if self._port is not None:
             return self._port.services
@@ -157,7 +157,7 @@ class Call(CallRecord):
         """
         self._send(commands.Tune(settings))
 
-    def switch_service(self, service: Any) -> None:
+    def switch_service(self, service: object) -> None:
         """Make another service of a switcher the active one. Returns at once.
 
         The change shows in :attr:`events` as ``ServiceSwitched`` once it has happened.
@@ -292,7 +292,9 @@ class Call(CallRecord):
             parts.append(self._ended_event.error)
         return "\n\n".join(part for part in parts if part)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         from piopiy_lab.display import call_mimebundle
 
         return call_mimebundle(self)

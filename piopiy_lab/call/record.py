@@ -142,7 +142,7 @@ class CallRecord:
         return read_switchers(self._log)
 
     @property
-    def context(self) -> list[list[dict[str, Any]]]:
+    def context(self) -> list[list[dict[str, object]]]:
         """What the LLM was given, turn by turn: the messages as they stood each time."""
         return [sent.messages for sent in self._log.of(ev.ContextSent)]
 

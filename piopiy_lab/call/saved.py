@@ -17,7 +17,6 @@ import threading
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
@@ -155,7 +154,7 @@ def save(call: CallRecord, path: str | PathLike[str], overwrite: bool = False) -
     return target
 
 
-def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, Any]]:
+def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, object]]:
     """Read a saved call; one whose process was killed, up to there. Changes nothing on disk.
 
     Returns:
@@ -235,7 +234,7 @@ def _read_events(path: Path) -> list[ev.Event]:
     return found
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def _read_meta(path: Path) -> dict[str, object]:
     """Read meta.json; a missing or broken one costs nothing but itself."""
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))

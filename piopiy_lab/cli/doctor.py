@@ -37,7 +37,7 @@ def doctor(terminal: Terminal, *, as_json: bool = False) -> int:
     return 0 if found["ok"] else 1
 
 
-def examine() -> dict[str, Any]:
+def examine() -> dict[str, object]:
     """Return everything that is printed, as values that JSON can hold."""
     checks = run_checks()
     missing = missing_from_base()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
@@ -35,7 +34,7 @@ class Item:
         aside: What a reader should know about it; printed once, after the text.
     """
 
-    key: tuple[Any, ...]
+    key: tuple[object, ...]
     at: float
     who: str
     text: str
@@ -48,8 +47,8 @@ class Follower:
     def __init__(self, terminal: Terminal) -> None:
         """Print to a terminal."""
         self._terminal = terminal
-        self._shown: dict[tuple[Any, ...], Item] = {}  # what was printed of each item
-        self._open: tuple[Any, ...] | None = None  # the item whose line has no end yet
+        self._shown: dict[tuple[object, ...], Item] = {}  # what was printed of each item
+        self._open: tuple[object, ...] | None = None  # the item whose line has no end yet
 
     def update(self, call: Call, *, over: bool = False) -> None:
         """Print what is new.

@@ -130,7 +130,7 @@ class Screen:
     def __init__(self, terminal: Terminal) -> None:
         """Print to a terminal; the changing line is there on a tty only."""
         self.terminal = terminal
-        self._printed: set[tuple[Any, ...]] = set()
+        self._printed: set[tuple[object, ...]] = set()
         self._status = ""  # what stands in the bottom line
         self._line = ""  # what is being typed
         self._muted = False
@@ -209,7 +209,7 @@ def bar(dbfs: float, width: int = 10) -> str:
     return "#" * full + "." * (width - full)
 
 
-def _command(command: Callable[[], Any]) -> None:
+def _command(command: Callable[[], object]) -> None:
     with contextlib.suppress(CallEndedError):  # it ended while somebody typed
         command()
 

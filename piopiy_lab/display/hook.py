@@ -32,7 +32,7 @@ class BrowserChannel(Protocol):
     The page may be in several tabs, or in none yet; all that are open get what is sent.
     """
 
-    def listen(self, receive: Callable[[Any, Any], None]) -> None:
+    def listen(self, receive: Callable[[object, object], None]) -> None:
         """Have every message from the page handed to ``receive(message, buffers)``.
 
         It is called on the comm thread, whichever that is; the buffers are the kernel's own, so
@@ -63,7 +63,7 @@ class Hook:
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
-    show: Callable[[Any], None]
+    show: Callable[[object], None]
     cell_key: Callable[[], str | None] = lambda: None
     progress: Callable[[], Progress] | None = None
     panel: Callable[[Any], Any] | None = None

@@ -9,7 +9,7 @@ real sockets, and they can be as slow, late, limited or broken as a real one on 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from piopiy_lab.fake_providers.scenario import Scenario
 
@@ -43,7 +43,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a provider when it is first asked for."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ from typing import Any
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.offline.replies import Answer, ToolCall
 from piopiy_lab.offline.rules import RuleBook
+from piopiy_lab.redaction import JsonObject
 from piopiy_lab.services.realtime import requested_line
 
 
@@ -57,7 +58,7 @@ class Answers:
         return self._rules.answer(list(history_of(LLMContext(plain))))  # type: ignore[arg-type]
 
 
-def typed(call: ToolCall, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def typed(call: ToolCall, tools: Sequence[JsonObject]) -> dict[str, Any]:
     """Return a call's arguments in the types that its schema wants.
 
     Args:

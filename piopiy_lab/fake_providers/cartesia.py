@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from aiohttp import web
@@ -21,6 +21,7 @@ from aiohttp import web
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import Connection, FakeProvider
+from piopiy_lab.redaction import JsonObject
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.speech import AGENT_VOICE, Voice, find_voice, synthesize
 
@@ -116,7 +117,7 @@ class FakeCartesia(FakeProvider):
                 context.finish()
                 del contexts[context_id]
 
-    def _voice_of(self, message: Mapping[str, Any]) -> Voice:
+    def _voice_of(self, message: JsonObject) -> Voice:
         try:
             return find_voice(str(message["voice"]["id"]))
         except ArgumentError:
@@ -129,7 +130,7 @@ def _refused(status: int, code: str, title: str, message: str) -> web.Response:
     return web.json_response({**body, "request_id": request_id}, status=status)
 
 
-def _wrong(context_id: str, why: str) -> dict[str, Any]:
+def _wrong(context_id: str, why: str) -> dict[str, object]:
     return {
         "type": "error",
         "done": True,
@@ -148,7 +149,7 @@ class _Context:
         self,
         connection: Connection,
         context_id: str,
-        first: Mapping[str, Any],
+        first: JsonObject,
         voice: Voice,
         speed: float | None,
     ) -> None:

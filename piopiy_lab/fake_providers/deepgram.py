@@ -13,7 +13,7 @@ one by default cuts a sentence at every breath; only channel 1 of linear16 is he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from aiohttp import web
@@ -22,6 +22,7 @@ from piopiy_lab.fake_providers.hearing import Ear, Utterance
 from piopiy_lab.fake_providers.recognition import Recogniser, Words, make_recogniser
 from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import Connection, FakeProvider
+from piopiy_lab.redaction import JsonObject
 
 #: The shortest pause that ends an utterance.
 PAUSE_SECS = 0.3
@@ -104,7 +105,7 @@ def _refused(status: int, code: str, message: str) -> web.Response:
 class _Stream:
     """One live transcription."""
 
-    def __init__(self, connection: Connection, recogniser: Recogniser, query: Mapping[str, Any]):
+    def __init__(self, connection: Connection, recogniser: Recogniser, query: JsonObject):
         self._connection = connection
         self._scenario = connection.scenario
         self._recogniser = recogniser
@@ -201,7 +202,7 @@ class _Stream:
         is_final: bool,
         speech_final: bool = False,
         from_finalize: bool = False,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         timed = [
             {"word": w.lower().strip(",.?!"), "start": a, "end": b, "confidence": 0.99}
             | ({"punctuated_word": w} if self._query.get("punctuate") == "true" else {})

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +25,7 @@ from piopiy_lab.fake_providers.certificate import loopback_contexts
 from piopiy_lab.fake_providers.server import Connection
 from piopiy_lab.fake_providers.speaking import Ear, FakeRealtime, Speaker
 from piopiy_lab.offline.replies import Answer
+from piopiy_lab.redaction import JsonObject
 
 _PATH = "/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
 _PAUSE_SECS = 0.5
@@ -42,7 +42,7 @@ class FakeGeminiLive(FakeRealtime):
         self.tls, self._trust = loopback_contexts()
 
     @property
-    def http_options(self) -> dict[str, Any]:
+    def http_options(self) -> dict[str, object]:
         """For ``GeminiLiveLLMService(http_options=)``: they lead google-genai here."""
         return {
             "base_url": f"https://{self.address}",
@@ -84,7 +84,7 @@ class _Session:
         self._provider = provider
         self._connection = connection
         self._speaker = Speaker(connection, provider)
-        self._setup: Mapping[str, Any] = {}
+        self._setup: JsonObject = {}
         self._ear: Ear | None = None
         self._messages: list[dict[str, Any]] = []  # the conversation, as chat messages
         self._calls = 0
@@ -121,7 +121,7 @@ class _Session:
         detection = (self._setup.get("realtimeInputConfig") or {}).get("automaticActivityDetection")
         return not (detection or {}).get("disabled")
 
-    def _hear(self, given: Mapping[str, Any]) -> None:
+    def _hear(self, given: JsonObject) -> None:
         chunks = given.get("mediaChunks") or [given.get("audio")]
         for blob in chunks:
             if blob:
@@ -135,7 +135,7 @@ class _Session:
                 self._messages.append({"role": "user", "content": text})
             self._answer()
 
-    def _hear_sound(self, blob: Mapping[str, Any]) -> None:
+    def _hear_sound(self, blob: JsonObject) -> None:
         rate = int(blob.get("mimeType", "").partition("rate=")[2] or 16000)
         if self._ear is None or self._ear.sample_rate != rate:
             self._ear = Ear(rate, _PAUSE_SECS)
@@ -161,7 +161,7 @@ class _Session:
         self._messages.append({"role": "user", "content": text})
         self._answer()
 
-    def _read(self, content: Mapping[str, Any]) -> None:
+    def _read(self, content: JsonObject) -> None:
         for turn in content.get("turns") or ():
             text = " ".join(p["text"] for p in turn.get("parts") or () if p.get("text"))
             role = "assistant" if turn.get("role") == "model" else "user"
@@ -173,7 +173,7 @@ class _Session:
         if content.get("turnComplete") and self._messages and not seeds:
             self._answer()
 
-    def _take_results(self, results: Mapping[str, Any]) -> None:
+    def _take_results(self, results: JsonObject) -> None:
         for result in results.get("functionResponses") or ():
             response = result.get("response") or {}
             value = response.get("result", response.get("output", response))

@@ -23,6 +23,7 @@ from piopiy_lab.fake_providers.scenario import Scenario
 from piopiy_lab.fake_providers.server import MALFORMED, FakeProvider
 from piopiy_lab.offline.replies import Answer, ToolCall, calls_tool
 from piopiy_lab.offline.rules import RuleBook
+from piopiy_lab.redaction import JsonObject
 
 __all__ = ["FakeOpenAI", "calls_tool"]
 
@@ -167,7 +168,7 @@ def _error(status: int, message: str, kind: str, code: str | None) -> web.Respon
     return web.json_response({"error": error}, status=status)
 
 
-def _base(body: Mapping[str, object], number: int, kind: str) -> dict[str, Any]:
+def _base(body: Mapping[str, object], number: int, kind: str) -> dict[str, object]:
     return {
         "id": f"chatcmpl-fake{number}",
         "object": kind,
@@ -176,14 +177,14 @@ def _base(body: Mapping[str, object], number: int, kind: str) -> dict[str, Any]:
     }
 
 
-def _usage(body: Mapping[str, object], answer: Answer) -> dict[str, Any]:
+def _usage(body: Mapping[str, object], answer: Answer) -> dict[str, object]:
     """Return the usage; a "token" is a word."""
     prompt = len(json.dumps(body["messages"]).split())
     said = len(answer.text.split()) + sum(1 + len(call.arguments) for call in answer.calls)
     return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
 
 
-def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tuple[bool, str]]:
+def _parts(body: JsonObject, number: int, answer: Answer) -> Iterator[tuple[bool, str]]:
     """Return each server-sent event: whether it is a token of text, and its data."""
     base = _base(body, number, "chat.completion.chunk")
 
@@ -207,7 +208,7 @@ def _parts(body: Mapping[str, Any], number: int, answer: Answer) -> Iterator[tup
     yield False, "[DONE]"
 
 
-def _whole(body: Mapping[str, Any], number: int, answer: Answer) -> dict[str, Any]:
+def _whole(body: JsonObject, number: int, answer: Answer) -> dict[str, object]:
     """Return an answer that isn't streamed."""
     calls = [
         {

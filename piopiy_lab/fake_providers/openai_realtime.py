@@ -23,6 +23,7 @@ from piopiy_lab.fake_providers.openai_chat import refused_key, refused_rate
 from piopiy_lab.fake_providers.server import Connection
 from piopiy_lab.fake_providers.speaking import RATE, Ear, FakeRealtime, Speaker, samples_of
 from piopiy_lab.offline.replies import Answer, ToolCall
+from piopiy_lab.redaction import JsonObject
 
 _SILENCE_MS = 500
 
@@ -113,7 +114,7 @@ class _Session:
 
     # --- the client's events -----------------------------------------------------------------
 
-    def _update(self, event: Mapping[str, Any]) -> None:
+    def _update(self, event: JsonObject) -> None:
         _merge(self._settings, event["session"])
         detection = self._detection
         if detection:
@@ -122,10 +123,10 @@ class _Session:
         self._send("session.updated", session=self._settings)
 
     @property
-    def _detection(self) -> Mapping[str, Any] | None:
+    def _detection(self) -> JsonObject | None:
         return ((self._settings.get("audio") or {}).get("input") or {}).get("turn_detection")
 
-    def _append(self, event: Mapping[str, Any]) -> None:
+    def _append(self, event: JsonObject) -> None:
         ended = self._ear.feed(samples_of(event["audio"]))
         if not self._detection:
             return  # the client decides: it commits
@@ -158,7 +159,7 @@ class _Session:
         self._ear.finish()
         self._send("input_audio_buffer.cleared")
 
-    def _create(self, event: Mapping[str, Any]) -> None:
+    def _create(self, event: JsonObject) -> None:
         item = event["item"]
         if item["type"] == "function_call_output":
             self._messages.append(
@@ -170,7 +171,7 @@ class _Session:
             self._messages.append({"role": item["role"], "content": text})
         self._added({**item, "object": "realtime.item", "status": "completed"})
 
-    def _truncate(self, event: Mapping[str, Any]) -> None:
+    def _truncate(self, event: JsonObject) -> None:
         values = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
         for message in reversed(self._messages):
             if message["role"] == "assistant" and message.get("item") == event["item_id"]:
@@ -185,7 +186,7 @@ class _Session:
             return
         self._stop("client_cancelled")
 
-    def _respond(self, event: Mapping[str, Any]) -> None:
+    def _respond(self, event: JsonObject) -> None:
         if self._response is not None and self._speaker.active:
             self._error(
                 "conversation_already_has_active_response",
@@ -306,7 +307,7 @@ class _Session:
         self._response = None
         self._send("response.done", response=cancelled)
 
-    def _added(self, item: Mapping[str, Any]) -> None:
+    def _added(self, item: JsonObject) -> None:
         previous, self._last_item = self._last_item, item["id"]
         self._send("conversation.item.added", previous_item_id=previous, item=item)
 
@@ -332,7 +333,7 @@ def _response(response_id: str, status: str, output: list[Mapping[str, object]])
     return {**made, "output_modalities": ["audio"]}
 
 
-def _merge(settings: dict[str, Any], changes: Mapping[str, Any]) -> None:
+def _merge(settings: dict[str, Any], changes: JsonObject) -> None:
     """Put changed values in place, deep inside of mappings too."""
     for name, value in changes.items():
         if isinstance(value, Mapping) and isinstance(settings.get(name), dict):

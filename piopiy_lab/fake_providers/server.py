@@ -199,9 +199,9 @@ class Connection:
         self._transport = request.transport
         self._loop = asyncio.get_running_loop()
         # (when, message), None at the end: written by `post`, read by the sending task.
-        self._outbox: asyncio.Queue[tuple[float, Mapping[str, Any]] | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[float, Mapping[str, object]] | None] = asyncio.Queue()
         # The message that waits for its time; written by the sending task and `take_back`.
-        self._next: Mapping[str, Any] | None = None
+        self._next: Mapping[str, object] | None = None
         self._sent = 0
         self._breaks = provider.breaks()
         self._timer: asyncio.TimerHandle | None = None
@@ -213,7 +213,7 @@ class Connection:
         """Send a message after what was posted before, and not before ``delay`` seconds."""
         self._outbox.put_nowait((self._loop.time() + delay, message))
 
-    def take_back(self, which: Callable[[Mapping[str, Any]], bool]) -> None:
+    def take_back(self, which: Callable[[Mapping[str, object]], bool]) -> None:
         """Take back messages that weren't sent yet."""
         if self._next is not None and which(self._next):
             self._next = None

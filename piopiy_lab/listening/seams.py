@@ -52,7 +52,7 @@ def wrap_judgement(
     analyzer: VADAnalyzer,
     *,
     voice_confidence: Callable[[bytes], Any],
-    analyze_audio: Callable[[bytes], Any],
+    analyze_audio: Callable[[bytes], object],
     heard_volume: Callable[[float], None],
 ) -> Callable[[], None]:
     """Put functions of ours in the place of an analyzer's, on this object alone.
@@ -173,7 +173,7 @@ class SilenceAwareVolumeTracker(AudioVolumeTracker):
         return super().volume
 
 
-def shared_smart_turn(params: Any) -> LocalSmartTurnAnalyzerV3:
+def shared_smart_turn(params: object) -> LocalSmartTurnAnalyzerV3:
     """Return a Smart Turn analyzer on the process's one ONNX session (43 ms to load).
 
     A copy, made new with its public ``clear()``. Missing: a way to give it a loaded session.
@@ -200,7 +200,7 @@ def shared_smart_turn(params: Any) -> LocalSmartTurnAnalyzerV3:
 # --- what of the turns can be changed in a call -----------------------------------------------
 
 
-def smart_turn_of(strategy: Any) -> BaseSmartTurn | None:
+def smart_turn_of(strategy: object) -> BaseSmartTurn | None:
     """Return the Smart Turn analyzer of a strategy for the turns' end, None if it has none.
 
     Missing: a property of ``TurnAnalyzerUserTurnStopStrategy``.

@@ -48,12 +48,12 @@ def make_strategies(
     *,
     vad: bool,
     allow_interruptions: bool,
-    given: Any = None,
+    given: UserTurnStrategies | None = None,
     interruption: Any = None,
     recommended: UserTurnStrategies | None = None,
     turn_analyzer: Any = None,
     realtime: bool = False,
-) -> Any:
+) -> UserTurnStrategies | None:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
     Args:

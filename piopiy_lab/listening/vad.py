@@ -98,7 +98,7 @@ def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
         if judged:
             judged[-1] = (judged[-1][0], volume)
 
-    async def analyze_audio(buffer: bytes) -> Any:
+    async def analyze_audio(buffer: bytes) -> object:
         came = log.now()
         state = await analyze(buffer)
         windows, judged[:] = list(judged), []

@@ -59,7 +59,7 @@ class RoomClient:
         self._reliable = self._subscriber.createDataChannel("_reliable", ordered=True)
         self._lossy = self._subscriber.createDataChannel("_lossy", ordered=False, maxRetransmits=0)
         self._heard: list[tuple[Fan, QueueTrack]] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._waiting_data: list[tuple[bool, bytes]] = []  # until the data channel is open

@@ -188,5 +188,5 @@ class _LinkedTransport:
         transport = self._transport
         self._link.send(lambda: None if transport.is_closing() else transport.sendto(data, addr))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)

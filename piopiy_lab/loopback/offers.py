@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from piopiy_lab.errors import LoopbackError
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
@@ -24,7 +23,7 @@ class Offers:
         dispatcher: Dispatcher,
         agent_id: str,
         room_name: str,
-        invite: Callable[[int], dict[str, Any]],
+        invite: Callable[[int], dict[str, object]],
     ) -> None:
         """Offer nothing yet.
 

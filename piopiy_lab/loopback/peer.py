@@ -62,7 +62,7 @@ def _bind_to_loopback(connection: Any) -> None:
 
     async def get_component_candidates(
         component: int, addresses: list[str], *rest: object, **options: object
-    ) -> Any:
+    ) -> object:
         return await gather(component, [HOST], *rest, **options)
 
     connection.get_component_candidates = get_component_candidates

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from piopiy_lab import events
 from piopiy_lab._version import __version__
@@ -63,7 +63,7 @@ class PhoneCall:
         caller: Caller,
         room: Room,
         dispatcher: Dispatcher,
-        invitation: Callable[[str], dict[str, Any]],
+        invitation: Callable[[str], dict[str, object]],
         on_answered: Callable[[], None],
         ring_secs: float,
         record: bool,
@@ -198,7 +198,7 @@ class PhoneCall:
                     f"the agent joined room {self.room.name!r}, but no media connection came up"
                 ) from None
 
-    def _invite(self, number: int) -> dict[str, Any]:
+    def _invite(self, number: int) -> dict[str, object]:
         """Return what ``join_room`` says, for the n-th offer."""
         metadata = self.metadata
         if metadata is not None and not isinstance(metadata, str):
@@ -324,7 +324,7 @@ class PhoneCall:
 
     # --- what REST tells ----------------------------------------------------------------------
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the call as REST shows it."""
         return {
             "call_id": self.call_id,

@@ -81,7 +81,7 @@ class LoopbackPlatform:
         self._calls: dict[str, PhoneCall] = {}  # ended ones too
         self._rest = RestServer(self._calls, self._tokens.get, self._start_transfer)
         self._answered = asyncio.Event()  # a call was answered since somebody looked
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
     # --- its life -----------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class LoopbackPlatform:
     def _start_transfer(self, call: PhoneCall, to: str) -> str | None:
         return call.hand_over.start(to, self.transfer_outcomes.get(to, "answered"))
 
-    def _invitation(self, room_name: str, identity: str) -> dict[str, Any]:
+    def _invitation(self, room_name: str, identity: str) -> dict[str, object]:
         return {
             "room_name": room_name,
             "token": self._mint.room_token(room_name, identity),

@@ -23,7 +23,7 @@ class Ended(Protocol):
 class CallerPort:
     """The ``CommandPort`` of the caller's end. Thread-safe; everything returns at once."""
 
-    agent: Any = None
+    agent: object = None
     services: Mapping[str, Any] = {}
     loop_thread_ident: int | None = None
 

@@ -67,7 +67,9 @@ class RestServer:
             web.post(f"{base}/actions/transfer", self._answering(self._transfer)),
         ]
 
-    def _answering(self, handle: Callable[[PhoneCall, Any], tuple[int, dict[str, Any]]]) -> Any:
+    def _answering(
+        self, handle: Callable[[PhoneCall, object], tuple[int, dict[str, object]]]
+    ) -> Any:
         async def answer(request: web.Request) -> web.Response:
             try:
                 call = self._call(request)
@@ -121,7 +123,7 @@ class RestServer:
         return 202, accepted
 
 
-async def _json_of(request: web.Request) -> Any:
+async def _json_of(request: web.Request) -> object:
     """Return a request's body; None when there is none."""
     data = await request.content.read(MAX_BODY + 1)
     if len(data) > MAX_BODY:

@@ -63,7 +63,7 @@ class SignallingServer:
         self._token_of = token_of
         self._web: WebServer | None = None
         self._server: socketio.AsyncServer | None = None
-        self._background: set[asyncio.Task[Any]] = set()  # python-engineio's own tasks
+        self._background: set[asyncio.Task[object]] = set()  # python-engineio's own tasks
         self.port: int = 0  # written by the first start()
 
     async def start(self) -> None:
@@ -157,15 +157,15 @@ class SignallingServer:
         return socket
 
 
-def _collect_background(server: socketio.AsyncServer) -> set[asyncio.Task[Any]]:
+def _collect_background(server: socketio.AsyncServer) -> set[asyncio.Task[object]]:
     """Return a set that holds the tasks which python-engineio starts, while they run.
 
     It keeps no hold of them itself: each connection's ping would sleep on after the server's end.
     """
-    tasks: set[asyncio.Task[Any]] = set()
+    tasks: set[asyncio.Task[object]] = set()
     start = server.eio.start_background_task
 
-    def start_background_task(*args: object, **options: object) -> asyncio.Task[Any]:
+    def start_background_task(*args: object, **options: object) -> asyncio.Task[object]:
         task = start(*args, **options)
         tasks.add(task)
         task.add_done_callback(tasks.discard)

@@ -33,7 +33,7 @@ def show_live(obj: Changing) -> None:
     """Show an object in the cell that runs now, and keep what is shown up to date."""
     from IPython.display import display
 
-    handle: Any = display(_bundle(obj), raw=True, display_id=True)
+    handle: object = display(_bundle(obj), raw=True, display_id=True)
     if handle is not None:
         threading.Thread(
             target=_follow, args=(obj, handle), name="piopiy-live-table", daemon=True
@@ -41,7 +41,7 @@ def show_live(obj: Changing) -> None:
 
 
 def _follow(obj: Changing, handle: Any) -> None:
-    shown: Any = None
+    shown: object = None
     while True:
         ended = obj.state in ("stopped", "failed")
         # a running call's seconds grow without a change: every tenth look shows them

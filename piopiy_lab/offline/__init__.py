@@ -64,7 +64,7 @@ _SERVICES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a service when it is first asked for."""
     if name not in _SERVICES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

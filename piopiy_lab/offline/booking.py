@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from piopiy_lab.offline import booking_dialogue as says
 from piopiy_lab.offline.booking_dialogue import GREETING, TIMES
@@ -116,7 +116,7 @@ TYPED: Mapping[str, Reply | Replier] = MappingProxyType(
 )
 
 
-def book(party_size: int, day: str, time: str, name: str) -> dict[str, Any]:
+def book(party_size: int, day: str, time: str, name: str) -> dict[str, object]:
     """Book a table in a book that is never full; the same values give the same reference.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pipecat.processors.aggregators import async_tool_messages
 from pipecat.processors.aggregators.async_tool_messages import AsyncToolMessagePayload
@@ -20,7 +19,7 @@ def history_of(context: LLMContext) -> Iterator[Heard | Said | ToolReturned]:
         What was said and what tools returned, oldest first. A tool that was registered as
         asynchronous appears once when it starts and again for each result it sends later.
     """
-    calls: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    calls: dict[str, tuple[str, Mapping[str, object]]] = {}
     for message in context.get_messages():
         if isinstance(message, LLMSpecificMessage):
             continue
@@ -64,7 +63,7 @@ def _returned(
     return ToolReturned(tool, arguments, status, _unwrapped(_from_json(outcome.result or "null")))
 
 
-def _unwrapped(result: object) -> Any:
+def _unwrapped(result: object) -> object:
     """Return the 0, False, "" or nothing that a tool returned as ``{"result": ...}``."""
     if isinstance(result, Mapping) and result.keys() == {"result"} and not result["result"]:
         return result["result"]
@@ -81,7 +80,7 @@ def _text_of(content: object) -> str:
     return ""
 
 
-def _from_json(text: str) -> Any:
+def _from_json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

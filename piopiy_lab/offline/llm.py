@@ -157,7 +157,7 @@ class RuleLLMService(ServesAgain, LLMService):
             await self._report_usage(history, said)
         await self._call_tools(context, answer)
 
-    async def _report_usage(self, history: Sequence[Any], completion: int) -> None:
+    async def _report_usage(self, history: Sequence[object], completion: int) -> None:
         prompt = sum(len(i.text.split()) for i in history if isinstance(i, (Heard, Said)))
         await self.start_llm_usage_metrics(
             LLMTokenUsage(
@@ -219,7 +219,7 @@ def typed_arguments(arguments: Mapping[str, Any], schema: FunctionSchema | None)
     return {name: _typed(v, properties.get(name) or {}) for name, v in arguments.items()}
 
 
-def _typed(value: Any, wanted: Mapping[str, Any]) -> Any:
+def _typed(value: object, wanted: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
     kind = wanted.get("type")

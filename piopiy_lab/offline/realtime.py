@@ -54,7 +54,7 @@ from piopiy_lab.services.realtime import requested_line
 from piopiy_lab.sound.speech import Voice
 
 _TOKEN = re.compile(r"\s*\S+")
-_Push = Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]
+_Push = Callable[[Frame, FrameDirection], Coroutine[object, object, None]]
 #: What leaves the recogniser and the voice; all else is the pipeline's own, and passes once.
 _HEARD = (TranscriptionFrame, InterimTranscriptionFrame, MetricsFrame, ErrorFrame)
 _SAID = (

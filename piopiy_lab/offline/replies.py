@@ -43,9 +43,9 @@ class ToolCall:
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    line: str | Callable[[Any, DialogueState], str] | None = None
+    line: str | Callable[[object, DialogueState], str] | None = None
 
-    def says(self, line: str | Callable[[Any, DialogueState], str]) -> ToolCall:
+    def says(self, line: str | Callable[[object, DialogueState], str]) -> ToolCall:
         """Return the same call with a line for its result.
 
         Args:

@@ -37,6 +37,7 @@ from piopiy_lab.offline import decoders, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.pcm import Int16
 
 #: Seconds of audio from before the detector was sure: it takes 0.2 to 0.4 s from the first sound,
 #: and up to 0.7 s when a sentence begins with a short word and a pause ("No, ...").
@@ -120,7 +121,7 @@ class PhraseSTTService(ServesAgain, STTService):
         self._forget()
 
     def _forget(self) -> None:
-        self._pre_roll: deque[np.ndarray[Any, Any]] = deque()  # int16 pieces at the input rate
+        self._pre_roll: deque[Int16] = deque()  # int16 pieces at the input rate
         self._pre_roll_n = 0
         self._resampler: pcm.StreamResampler | None = None  # of the open utterance
         self._began_at = 0.0  # the pipeline clock's seconds of the utterance's first sample
@@ -192,7 +193,7 @@ class PhraseSTTService(ServesAgain, STTService):
     def _now(self) -> float:
         return self.get_clock().get_time() / 1e9
 
-    def _keep(self, samples: np.ndarray[Any, Any]) -> None:
+    def _keep(self, samples: Int16) -> None:
         self._pre_roll.append(samples)
         self._pre_roll_n += len(samples)
         most = PRE_ROLL_SECS * self.sample_rate
@@ -219,7 +220,7 @@ class PhraseSTTService(ServesAgain, STTService):
         )
         self._unseen = 0
 
-    def _decode(self, samples: np.ndarray[Any, Any]) -> None:
+    def _decode(self, samples: Int16) -> None:
         assert self._resampler is not None
         assert self._borrowed is not None
         ready = self._resampler.process(samples)

@@ -18,7 +18,6 @@ import sys
 import types
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from typing import Any
 
 ROOT = "piopiy"
 _SCHEMAS = "pipecat.adapters.llm.schemas"
@@ -135,7 +134,7 @@ def _exists(name: str) -> bool:
 class _Alias(types.ModuleType):
     """A module of patched names over another module's."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         module = self.__dict__["__name__"]
         where, attribute = PATCHED.get(module, {}).get(name, (None, name))
         if where is None:

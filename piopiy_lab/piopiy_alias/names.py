@@ -15,7 +15,7 @@ class VoiceAgent(voice_agent.VoiceAgent):
         await self.Action(**parts)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name != "MCPClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pipecat.services import mcp_service

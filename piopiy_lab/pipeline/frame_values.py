@@ -12,10 +12,10 @@ from typing import Any
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 
-def readable_messages(context: LLMContext) -> list[dict[str, Any]]:
+def readable_messages(context: LLMContext) -> list[dict[str, object]]:
     """Return a context's messages as plain JSON values, without their random call ids."""
     numbers: dict[str, str] = {}
-    readable: list[dict[str, Any]] = []
+    readable: list[dict[str, object]] = []
     for message in context.messages:
         if not isinstance(message, Mapping):  # an LLM-specific message
             readable.append({"role": "specific", "content": repr(getattr(message, "message", ""))})
@@ -36,12 +36,12 @@ def tool_names(context: LLMContext) -> list[str]:
     return [str(getattr(tool, "name", tool)) for tool in tools]
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return a value as JSON would give it back."""
     return json.loads(json.dumps(value, default=repr))
 
 
-def word_times(result: Any) -> list[list[Any]]:
+def word_times(result: object) -> list[list[Any]]:
     """Return a recogniser's word times, when it gave them in a form that we know."""
     words = result.get("words") if isinstance(result, Mapping) else None
     if not isinstance(words, list | tuple):

@@ -331,7 +331,7 @@ class CallObserver(BaseObserver):
         self._add(events.ErrorOccurred, at, message=message, source=source, remedy=remedy)
 
 
-_HANDLERS: dict[type, Any] = {
+_HANDLERS: dict[type, Callable[..., None]] = {
     f.VADUserStartedSpeakingFrame: CallObserver._vad_started,
     f.VADUserStoppedSpeakingFrame: CallObserver._vad_stopped,
     f.UserStartedSpeakingFrame: CallObserver._turn_started,

@@ -23,10 +23,11 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.turn_taking import make_strategies, recommended_by
+from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.services.realtime import Mode
 
 #: Services, analyzers and processors that a pipeline has used: pipecat's can't be used again.
-_used: weakref.WeakSet[Any] = weakref.WeakSet()
+_used: weakref.WeakSet[object] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,10 @@ class ServiceParts:
     stt: FrameProcessor | None  # the part in the pipeline: a service, or a switcher
     llm: FrameProcessor
     tts: FrameProcessor | None
-    switchers: Mapping[str, ServiceSwitcher[Any]]
+    switchers: Mapping[str, AnySwitcher]
     names: Mapping[str, Mapping[str, Any]]  # of each switcher the services by name
     #: Services (with their names) that a replacement stands in the place of.
-    replaced: tuple[tuple[Any, str], ...]
+    replaced: tuple[tuple[object, str], ...]
 
     @property
     def members(self) -> dict[str, list[Any]]:
@@ -96,19 +97,19 @@ class Parts(ServiceParts):
     enable_usage_metrics: bool
     audio_in_sample_rate: int  # Hz
     audio_out_sample_rate: int  # Hz
-    room_params: Mapping[str, Any]  # what the user set of the room's parameters, by name
+    room_params: Mapping[str, object]  # what the user set of the room's parameters, by name
     off_phone_notice: str | None  # what to say of them where there is no room
     observers: tuple[BaseObserver, ...]
 
     @property
-    def usable_once(self) -> tuple[Any, ...]:
+    def usable_once(self) -> tuple[object, ...]:
         """Everything that one pipeline uses up, unless it says that it is reusable."""
         services = [service for members in self.members.values() for service in members]
         parts = (*services, *self.switchers.values(), self.vad)
         return tuple(part for part in parts if part is not None)
 
 
-def name_services(switchers: Mapping[str, ServiceSwitcher[Any]]) -> dict[str, dict[str, Any]]:
+def name_services(switchers: Mapping[str, AnySwitcher]) -> dict[str, dict[str, Any]]:
     """Return each switcher's services by a name that is the same in every run.
 
     A service's name is the one it was made with (``name="anna"``), else its class's name; where
@@ -142,23 +143,23 @@ def name_services(switchers: Mapping[str, ServiceSwitcher[Any]]) -> dict[str, di
     return names
 
 
-def _given_name(service: Any) -> str | None:
+def _given_name(service: FrameProcessor) -> str | None:
     """Return the name that a service was made with, None where pipecat numbered it."""
     numbered = re.fullmatch(rf"{re.escape(type(service).__name__)}#\d+", service.name)
     return None if numbered else service.name
 
 
-def was_used(part: Any) -> bool:
+def was_used(part: object) -> bool:
     """Whether a pipeline has had this part."""
     return part in _used
 
 
-def mark_used(parts: Iterable[Any]) -> None:
+def mark_used(parts: Iterable[object]) -> None:
     """Note that a pipeline has these parts now."""
     _used.update(parts)
 
 
-def check_unused(part: Any) -> None:
+def check_unused(part: object) -> None:
     """Refuse a part that an earlier call has used up.
 
     Raises:

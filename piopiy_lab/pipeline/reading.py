@@ -11,7 +11,10 @@ from typing import Any
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
+from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.turn_taking import check_realtime_interruption, check_turns
 from piopiy_lab.listening.vad import make_vad
 from piopiy_lab.pipeline.part_checks import (
@@ -47,10 +50,10 @@ class RoomParams:
     audio_out_sample_rate: int
     vad_analyzer: Any
     turn_analyzer: Any
-    chosen: Mapping[str, Any]  # the fields that the user set
+    chosen: Mapping[str, object]  # the fields that the user set
 
     @classmethod
-    def read(cls, params: Any) -> RoomParams:
+    def read(cls, params: object) -> RoomParams:
         """Read what ``Action`` was given; None sets nothing."""
         return cls(
             audio_in_sample_rate=getattr(params, "audio_in_sample_rate", None) or AUDIO_IN_RATE,
@@ -85,7 +88,7 @@ def read_services(
     """
     chosen = dict(chosen)
     switchers = {kind: switcher for kind, switcher in switchers.items() if switcher is not None}
-    replaced: tuple[tuple[Any, str], ...] = ()
+    replaced: tuple[tuple[object, str], ...] = ()
     if replace:
         check_services({**chosen, "llm": chosen["llm"] or replace.get("llm")}, switchers)
         replaced = put_in_place(chosen, switchers, replace)
@@ -106,13 +109,13 @@ def read_parts(
     chosen: Mapping[str, Any],
     switchers: Mapping[str, Any],
     replace: Mapping[str, Any],
-    vad: Any,
+    vad: object,
     enable_metrics: bool,
     enable_usage_metrics: bool,
     allow_interruptions: bool,
-    interruption_strategy: Any,
-    telecmi_params: Any,
-    turn_strategies: Any,
+    interruption_strategy: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None,
+    telecmi_params: object,
+    turn_strategies: UserTurnStrategies | None,
     observers: Iterable[BaseObserver] | None,
     mute_strategies: Iterable[BaseUserMuteStrategy] | None,
 ) -> Parts:
@@ -166,7 +169,7 @@ def read_parts(
     )
 
 
-def _check_usable(services: ServiceParts, analyzer: Any) -> None:
+def _check_usable(services: ServiceParts, analyzer: object) -> None:
     """Refuse what an earlier call or another loop has, and a service that lacks a detector."""
     members = [(kind, one) for kind, of_kind in services.members.items() for one in of_kind]
     check_vad((service for _, service in members), analyzer)

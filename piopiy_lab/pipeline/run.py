@@ -140,7 +140,7 @@ class AgentRun:
         )
 
     @property
-    def services(self) -> Mapping[str, Any]:
+    def services(self) -> Mapping[str, object]:
         """The services by name: the one at work in each part, and all of the switchers."""
         return self._parts.services
 
@@ -392,7 +392,7 @@ class AgentRun:
 
     # --- changes from user code, any thread --------------------------------------------------
 
-    async def switch_service(self, wanted: Any) -> None:
+    async def switch_service(self, wanted: object) -> None:
         """Ask for another service of a switcher; from any thread or event loop.
 
         Raises:
@@ -434,7 +434,7 @@ class AgentRun:
 
         self._on_loop(offer)
 
-    def _soon(self, act: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, act: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(act)
         self._acting.add(task)
         task.add_done_callback(self._acting.discard)

@@ -14,8 +14,11 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
+#: A switcher of pipecat's or ours, whatever its strategy.
+AnySwitcher = _PipecatServiceSwitcher[Any]
 
-class ServiceSwitcher(_PipecatServiceSwitcher[Any]):
+
+class ServiceSwitcher(AnySwitcher):
     """Several services of one kind, of which one is at work.
 
     The first one begins. Give it to ``VoiceAgent.Action(tts_switcher=...)``, ``stt_switcher`` or

@@ -48,8 +48,8 @@ class Entry:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     env_optional: Mapping[str, str] = field(default_factory=dict[str, str])
     files: tuple[str, ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
     settings_env: Mapping[str, str] = field(default_factory=dict[str, str])
     part: str = "model"
     paths: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -60,7 +60,7 @@ class Entry:
     on_loop: bool = False
     realtime: bool = False
     speaks: bool = True
-    text_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    text_settings: Mapping[str, object] = field(default_factory=dict[str, object])
     wrap: str = ""
     local: bool = False
     download: str = ""

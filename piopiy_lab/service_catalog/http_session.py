@@ -16,7 +16,7 @@ class LateSession:
     def __init__(self) -> None:
         self._opened: Any = None  # written by __getattr__, on the session's loop
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         if self._opened is None:

@@ -81,11 +81,11 @@ class Stack:
         """Whether ``Action`` needs ``vad=True`` with this stack."""
         return any(part.needs_vad for part in self.parts.values())
 
-    def _service(self, kind: str) -> Any:
+    def _service(self, kind: str) -> object:
         part = self.parts.get(kind)
         return None if part is None else part.service
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return (self._service(kind) for kind in KINDS)
 
     def __len__(self) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import (
     MissingExtraError,
@@ -21,6 +23,7 @@ from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.http_session import LateSession, close_with
 from piopiy_lab.service_catalog.installed import missing_packages, unsupported
 from piopiy_lab.service_catalog.options import (
+    Values,
     constructor_arguments,
     held,
     merge,
@@ -61,7 +64,7 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     loop = _loop(entry)
     service_class = _import(entry)
     arguments = _arguments(entry, environment)
-    settings: dict[str, Any] = {}
+    settings: Values = {}
     holder = wrapper_of(entry, service_class)
     if holder is not None:
         arguments.update(values)
@@ -97,8 +100,11 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
 
 
 def _built(
-    entry: Entry, environment: Environment, service_class: Any, arguments: Mapping[str, Any]
-) -> Any:
+    entry: Entry,
+    environment: Environment,
+    service_class: Callable[..., FrameProcessor],
+    arguments: Mapping[str, object],
+) -> FrameProcessor:
     try:
         return service_class(**arguments)
     except ImportError as error:
@@ -165,11 +171,9 @@ def check_required(entry: Entry, values: Mapping[str, object]) -> None:
             )
 
 
-def _values(
-    wanted: Wanted, entry: Entry, environment: Environment, *, text_only: bool
-) -> dict[str, Any]:
+def _values(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: bool) -> Values:
     """Return the settings that were asked for, by field; the later ones win."""
-    values: dict[str, Any] = dict(entry.settings)
+    values: Values = dict(entry.settings)
     for name, variable in entry.settings_env.items():
         if variable in environment:
             values[name] = environment[variable]
@@ -185,7 +189,7 @@ def _values(
     return values
 
 
-def _nested(path: list[str], value: object) -> dict[str, Any]:
+def _nested(path: list[str], value: object) -> Values:
     return {path[0]: _nested(path[1:], value) if path[1:] else value}
 
 
@@ -212,7 +216,7 @@ def _missing(entry: Entry, detail: object) -> MissingExtraError:
     )
 
 
-def _arguments(entry: Entry, environment: Environment) -> dict[str, Any]:
+def _arguments(entry: Entry, environment: Environment) -> Values:
     """Return the constructor's arguments that come from variables and the catalog."""
     by_file = has_credentials_file(entry)
     arguments = dict(entry.arguments)

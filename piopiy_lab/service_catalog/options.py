@@ -19,10 +19,11 @@ from typing import Any
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.service_catalog.entries import Entry
 
+#: Options or arguments of a service by name, as its class takes them.
+Values = dict[str, Any]
 
-def constructor_arguments(
-    entry: Entry, service_class: Any, values: dict[str, Any]
-) -> dict[str, Any]:
+
+def constructor_arguments(entry: Entry, service_class: Any, values: Mapping[str, object]) -> Values:
     """Return the options that are no settings, but simple arguments of the constructor.
 
     Raises:
@@ -30,7 +31,7 @@ def constructor_arguments(
     """
     known = {one.name for one in fields(service_class.Settings)} - {"extra"}
     taken = _constructor(service_class)
-    own: dict[str, Any] = {}
+    own: Values = {}
     for name, value in values.items():
         if name in known:
             continue
@@ -60,9 +61,9 @@ _NOT_OPTIONS = {
 }
 
 
-def _constructor(service_class: Any) -> dict[str, Any]:
+def _constructor(service_class: Any) -> dict[str, object]:
     """Return the constructor's parameters with their types, inherited ones too."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for one in service_class.__mro__:
         init = one.__dict__.get("__init__")
         if init is None or one.__module__ in _GENERAL:
@@ -75,7 +76,7 @@ def _constructor(service_class: Any) -> dict[str, Any]:
     return found
 
 
-def _evaluated(hint: object, owner: object) -> Any:
+def _evaluated(hint: object, owner: object) -> object:
     """Return what an annotation stands for; Any when pipecat names it only for type checkers."""
     if not isinstance(hint, str):
         return hint
@@ -85,20 +86,20 @@ def _evaluated(hint: object, owner: object) -> Any:
         return Any
 
 
-def typed_settings(entry: Entry, service_class: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def typed_settings(entry: Entry, service_class: Any, values: Mapping[str, object]) -> Values:
     """Return settings as the types that the service's Settings asks for.
 
     Raises:
         ArgumentError: A value that a field can't take.
     """
-    hints: dict[str, Any] = {}
+    hints: dict[str, object] = {}
     for one in reversed(service_class.Settings.__mro__):
         for name, hint in one.__dict__.get("__annotations__", {}).items():
             hints[name] = _evaluated(hint, one)
     return {name: _converted(entry, name, value, hints[name]) for name, value in values.items()}
 
 
-def held(entry: Entry, holder: Any, values: Mapping[str, Any]) -> Any:
+def held(entry: Entry, holder: Any, values: Mapping[str, object]) -> object:
     """Return a pydantic model that takes a service's arguments together.
 
     Raises:
@@ -119,7 +120,7 @@ def held(entry: Entry, holder: Any, values: Mapping[str, Any]) -> Any:
         raise ArgumentError(f"{entry.name}: {wrong} can't be{shown or ' as given'}") from None
 
 
-def merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+def merge(into: Values, more: Mapping[str, object]) -> None:
     """Put values over others, field by field where both are mappings."""
     for name, value in more.items():
         if isinstance(value, Mapping):
@@ -130,9 +131,9 @@ def merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
             into[name] = value
 
 
-def over_defaults(default: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def over_defaults(default: Any, values: Mapping[str, object]) -> Values:
     """Return values for a field that is a pydantic model, over those that it has."""
-    merged: dict[str, Any] = {}
+    merged: Values = {}
     if hasattr(default, "model_dump"):
         merged.update(default.model_dump(exclude_none=True))
     merge(merged, values)

@@ -44,7 +44,7 @@ def make(
     return {kind: made[kind] for kind in wanted}
 
 
-def _called(build: Callable[..., Any], given: Mapping[str, object]) -> Any:
+def _called(build: Callable[..., object], given: Mapping[str, object]) -> Any:
     try:
         return build(**given)
     except TypeError as error:

@@ -24,7 +24,7 @@ def watch_connection(llm: object) -> None:
     seams.replace_readers(llm, functools.partial(_reporting, llm))
 
 
-def _reporting(llm: Any, read: Callable[..., Any], end_is_loss: bool) -> Callable[..., Any]:
+def _reporting(llm: Any, read: Callable[..., Any], end_is_loss: bool) -> Callable[..., object]:
     @functools.wraps(read)
     async def reading(*args: Any, **kwargs: Any) -> None:
         lost: Exception | None = None

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from piopiy_lab.errors import IncompatibleVersionError
 
@@ -37,7 +37,7 @@ class Reliance:
         takes: The parameters that are given to the method; None for an attribute.
     """
 
-    owner: Any
+    owner: object
     name: str
     needed_by: str
     takes: tuple[str, ...] | None = None
@@ -123,7 +123,7 @@ def expect_method(owner: object, name: str, *parameters: str, needed_by: str) ->
         )
 
 
-def expect_text(function: Callable[..., Any], text: str, *, needed_by: str) -> None:
+def expect_text(function: Callable[..., object], text: str, *, needed_by: str) -> None:
     """Check that a function's code has a text: one that it puts in a message or compares with.
 
     Args:

@@ -92,7 +92,7 @@ def _slow_llm(llm: Any, draw: Callable[[], float]) -> None:
 def _slow_tts(tts: Any, draw: Callable[[], float]) -> None:
     synthesise = tts.run_tts
 
-    async def run_tts(*args: object, **kwargs: object) -> Any:
+    async def run_tts(*args: object, **kwargs: object) -> object:
         await asyncio.sleep(draw())
         async for frame in synthesise(*args, **kwargs):
             yield frame

@@ -7,7 +7,7 @@ itself, and a synthesis speaks its text. "speech": a realtime model hears and sp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from piopiy_lab.errors import ArgumentError
 
@@ -82,12 +82,12 @@ _GREETING = "(The call begins. Greet the caller now, with these words: {})"
 _LINE = "(Say these words now: {})"
 
 
-def greeting_request(greeting: str) -> Any:
+def greeting_request(greeting: str) -> object:
     """Return the message that makes a realtime model open the call with a greeting."""
     return {"role": "user", "content": _GREETING.format(greeting)}
 
 
-def line_request(text: str) -> Any:
+def line_request(text: str) -> object:
     """Return the message that makes a realtime model say a line."""
     return {"role": "user", "content": _LINE.format(text)}
 

@@ -6,7 +6,6 @@ The services are not imported here: each needs its provider's package.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect
 
@@ -37,7 +36,7 @@ def relied_on_of(service_class: type) -> Iterator[Reliance]:
 
 
 def replace_readers(
-    llm: Any, reporting: Callable[[Callable[..., Any], bool], Callable[..., Any]]
+    llm: object, reporting: Callable[[Callable[..., object], bool], Callable[..., object]]
 ) -> None:
     """Put functions of ours in the place of a service's readers, on this object alone.
 
@@ -57,6 +56,6 @@ def replace_readers(
             setattr(llm, name, reporting(read, end_is_loss))
 
 
-def is_leaving(llm: Any) -> bool:
+def is_leaving(llm: object) -> bool:
     """Whether a realtime service closes its connection itself. Missing: a property."""
     return bool(getattr(llm, "_disconnecting", False))

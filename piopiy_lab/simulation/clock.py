@@ -121,7 +121,7 @@ class _VirtualDatetime(real_datetime.datetime, metaclass=_AnyDatetime):
 
 
 # The functions of the `time` module that have a loop-aware version. The scanner reads this.
-VIRTUAL_FUNCTIONS: dict[str, Callable[..., Any]] = {
+VIRTUAL_FUNCTIONS: dict[str, Callable[..., object]] = {
     "time": _time,
     "time_ns": _time_ns,
     "monotonic": _monotonic,
@@ -150,7 +150,7 @@ def _proxy_of(module: types.ModuleType, replaced: Mapping[str, object]) -> types
 # identity of the original.
 _time_proxy = _proxy_of(real_time, VIRTUAL_FUNCTIONS)
 _datetime_proxy = _proxy_of(real_datetime, {"datetime": _VirtualDatetime})
-_SWAPS: dict[int, Any] = {
+_SWAPS: dict[int, object] = {
     id(real_time): _time_proxy,
     id(real_datetime): _datetime_proxy,
     id(real_datetime.datetime): _VirtualDatetime,

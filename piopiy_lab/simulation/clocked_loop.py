@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.simulation.limits import SAMPLED_TURNS, Guards, Limits
 from piopiy_lab.simulation.outside import OutsideWork
-from piopiy_lab.simulation.selector import VirtualSelector
+from piopiy_lab.simulation.selector import Ready, VirtualSelector
 from piopiy_lab.simulation.waiting import waiting_tasks
 
 # loop.time() at the start. Not 0: libraries take 0 for "never". 1000 s keeps 1 ns exact in a float.
@@ -68,7 +68,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
 
     def __init__(
         self,
-        poll: Callable[[float | None], list[Any]],
+        poll: Callable[[float | None], Ready],
         limits: Limits,
         describe: Callable[[], str] | None,
         shuffle_seed: int | None,
@@ -95,7 +95,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         # How many timers were made: the order of those that fall in the same instant.
         self._timers = 0
         # All tasks that are alive, in the order in which they were made.
-        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], None] = (
+        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], None] = (
             weakref.WeakKeyDictionary()
         )
         # Callbacks from other threads; appended by them, taken by `_take_inbox`.
@@ -181,7 +181,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         self._tasks[task] = None
         return task
 
-    def pending_tasks(self) -> list[asyncio.Task[Any]]:
+    def pending_tasks(self) -> list[asyncio.Task[object]]:
         """Return the tasks that are not done, in the order in which they were made."""
         return [task for task in self._tasks if not task.done()]
 

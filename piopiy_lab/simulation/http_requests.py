@@ -75,7 +75,7 @@ def _patch_httpx(module: ModuleType) -> list[_Patch]:
     held_stream = _held_stream(module.AsyncByteStream)
 
     @functools.wraps(original)
-    async def handle_async_request(self: Any, request: Any) -> Any:
+    async def handle_async_request(self: Any, request: Any) -> object:
         url = request.url
         loop = _outer_loop(url.host, url.port or _PORTS.get(url.scheme))
         if loop is None:
@@ -122,7 +122,7 @@ def _patch_aiohttp_client(module: ModuleType) -> list[_Patch]:
     request, upgrade = session._request, session._ws_connect
 
     @functools.wraps(request)
-    async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+    async def _request(self: Any, method: str, str_or_url: object, **kwargs: object) -> object:
         url = self._build_url(str_or_url)
         loop = _outer_loop(url.host, url.port)
         if loop is None:

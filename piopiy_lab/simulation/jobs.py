@@ -31,7 +31,7 @@ SHORT_JOBS: Mapping[str, float] = {"_run_analyzer": 0.0, "_process_speech_segmen
 ORDER_SECS = 1.0
 
 
-def job_function(func: Callable[..., Any]) -> Callable[..., Any]:
+def job_function(func: Callable[..., object]) -> Callable[..., object]:
     """Return the function that a job runs, below ``partial`` and ``asyncio.to_thread``."""
     while isinstance(func, functools.partial):
         runs_context = getattr(func.func, "__name__", "") == "run" and func.args
@@ -39,7 +39,7 @@ def job_function(func: Callable[..., Any]) -> Callable[..., Any]:
     return func
 
 
-def job_name(func: Callable[..., Any]) -> str:
+def job_name(func: Callable[..., object]) -> str:
     """Return a short name for messages: ``module.qualname``."""
     func = job_function(func)
     name = getattr(func, "__qualname__", type(func).__name__)
@@ -68,13 +68,13 @@ class JobPolicy:
         if both:
             raise ArgumentError(f"{both[0]!r} is both inline and background: choose one")
 
-    def inline_cost(self, func: Callable[..., Any]) -> float | None:
+    def inline_cost(self, func: Callable[..., object]) -> float | None:
         """Return the virtual seconds that an inline job costs, or None if it is not inline."""
         func = job_function(func)
         cost = self.inline.get(getattr(func, "__name__", ""))
         return cost if cost is not None else self.inline.get(getattr(func, "__qualname__", ""))
 
-    def is_background(self, func: Callable[..., Any]) -> bool:
+    def is_background(self, func: Callable[..., object]) -> bool:
         """Tell whether virtual time goes on while the job runs."""
         if not self.background:
             return False

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -107,7 +107,11 @@ class OutsideWork:
         self._processes = [p for p in self._processes if p.transport.get_returncode() is None]
 
 
-def charged_until(work: list[Any], now: float) -> int:
+Work = Job | Hold | _Process
+"""What somebody outside does, and when it began."""
+
+
+def charged_until(work: Sequence[Work], now: float) -> int:
     """Return how far virtual time may go with such work pending, in ns, when it is charged.
 
     Not further than real time has gone since the work began; to the end of a job that has ended.

@@ -10,15 +10,27 @@ A watched file descriptor is one of
 
 from __future__ import annotations
 
+import asyncio
 import os
 import selectors
 import socket
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from piopiy_lab.simulation.outside import OWNS_CONNECTIONS
+
+#: What ``select`` gives: what is ready, and for what.
+Ready = list[tuple[selectors.SelectorKey, int]]
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+FileObject = int | _HasFileno
+"""A file descriptor, or what has one."""
 
 # Hosts by which a server on this loop may be reached.
 _THIS_HOST = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})
@@ -29,8 +41,8 @@ class VirtualSelector(selectors.BaseSelector):
 
     def __init__(
         self,
-        poll: Callable[[float | None], list[Any]],
-        transports: Callable[[], Mapping[int, Any]],
+        poll: Callable[[float | None], Ready],
+        transports: Callable[[], Mapping[int, asyncio.BaseTransport]],
     ) -> None:
         """Make a selector.
 
@@ -44,7 +56,7 @@ class VirtualSelector(selectors.BaseSelector):
         # The loop's own wake-up pipe; written once, after the loop has made it.
         self._own: frozenset[int] = frozenset()
         # Owned descriptors, with the transport that each belonged to when it was registered.
-        self._owned: dict[int, weakref.ref[Any] | None] = {}
+        self._owned: dict[int, weakref.ref[asyncio.BaseTransport] | None] = {}
         # The result of `open_streams`, until what is watched changes.
         self._streams: int | None = 0
 
@@ -53,7 +65,9 @@ class VirtualSelector(selectors.BaseSelector):
         self._own = frozenset(self._fds())
         self._streams = None
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def register(
+        self, fileobj: FileObject, events: int, data: object = None
+    ) -> selectors.SelectorKey:
         """Watch a file object."""
         key = self._real.register(fileobj, events, data)
         self._streams = None
@@ -66,7 +80,7 @@ class VirtualSelector(selectors.BaseSelector):
             self._owned.pop(key.fd, None)
         return key
 
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+    def unregister(self, fileobj: FileObject) -> selectors.SelectorKey:
         """Watch it no more."""
         key = self._real.unregister(fileobj)
         self._streams = None
@@ -74,7 +88,9 @@ class VirtualSelector(selectors.BaseSelector):
             del self._owned[key.fd]
         return key
 
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def modify(
+        self, fileobj: FileObject, events: int, data: object = None
+    ) -> selectors.SelectorKey:
         """Watch for other events."""
         return self._real.modify(fileobj, events, data)
 
@@ -86,11 +102,11 @@ class VirtualSelector(selectors.BaseSelector):
         """Close the platform's selector."""
         self._real.close()
 
-    def select(self, timeout: float | None = None) -> list[Any]:
+    def select(self, timeout: float | None = None) -> Ready:
         """Ask the loop."""
         return self._poll(timeout)
 
-    def wait(self, timeout: float | None) -> list[Any]:
+    def wait(self, timeout: float | None) -> Ready:
         """Wait in real time, s."""
         return self._real.select(timeout)
 

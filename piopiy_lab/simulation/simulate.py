@@ -180,7 +180,7 @@ def _last_moments(host: CallHost) -> str:
     )
 
 
-def _check_replace(replace: Mapping[str, object] | None) -> dict[str, Any]:
+def _check_replace(replace: Mapping[str, object] | None) -> dict[str, object]:
     for name in replace or {}:
         if name not in PARTS:
             raise ArgumentError(f"replace has no part {name!r}: the parts are {', '.join(PARTS)}")
@@ -199,7 +199,7 @@ def _check_replace(replace: Mapping[str, object] | None) -> dict[str, Any]:
     return made
 
 
-def _screenplay_stt() -> Any:
+def _screenplay_stt() -> object:
     from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 
     return ScreenplaySTTService()

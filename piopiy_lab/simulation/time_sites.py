@@ -106,7 +106,7 @@ def _replace_attribute(owner: object, name: str, value: object) -> Undo:
     A name that somebody else has set in the meantime is left as it is.
     """
 
-    def current() -> Any:
+    def current() -> object:
         return vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
 
     def undo() -> None:

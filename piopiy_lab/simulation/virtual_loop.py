@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
@@ -33,9 +33,11 @@ from piopiy_lab.simulation.jobs import JobPolicy, deliverable
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.outside import (
     Hold,
+    Work,
     charged_until,
     owned_connections,
 )
+from piopiy_lab.simulation.selector import Ready
 
 T = TypeVar("T")
 
@@ -139,7 +141,7 @@ class VirtualTimeLoop(ClockedLoop):
         with self.hold(f"a connection to {address if host is None else f'{host}:{port}'}"):
             return await super().sock_connect(sock, address)
 
-    async def _make_subprocess_transport(self, *args: object, **kwargs: object) -> Any:
+    async def _make_subprocess_transport(self, *args: object, **kwargs: object) -> object:
         held = self.hold("the start of a subprocess")
         with held, owned_connections():
             transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore
@@ -148,7 +150,7 @@ class VirtualTimeLoop(ClockedLoop):
 
     # The question of every turn.
 
-    def poll(self, timeout: float | None) -> list[Any]:
+    def poll(self, timeout: float | None) -> Ready:
         """Return what came from outside; when idle, move the clock or wait in real time.
 
         Args:
@@ -164,7 +166,7 @@ class VirtualTimeLoop(ClockedLoop):
         work = self.outside_work.pending()
         if self._follow_real_time(work):
             return []
-        events: list[Any] = []
+        events: Ready = []
         if self._deliver() or (events := self._watched.wait(0)):
             self._silent_since = None
             if work:
@@ -172,7 +174,7 @@ class VirtualTimeLoop(ClockedLoop):
             return events
         return self._idle(work)
 
-    def _poll_busy(self) -> list[Any]:
+    def _poll_busy(self) -> Ready:
         """Callbacks are ready or due: look outside only now and then."""
         if self._turns >= self._sample_from and not self.outside_work.pending():
             self.guards.check_turns(self._turns, self.elapsed, self._ready)
@@ -182,7 +184,7 @@ class VirtualTimeLoop(ClockedLoop):
         self._deliver()
         return self._watched.wait(0)
 
-    def _follow_real_time(self, work: list[Any]) -> bool:
+    def _follow_real_time(self, work: Sequence[Work]) -> bool:
         """If time follows real time now, move it as far; tell whether a timer has come due.
 
         Sets `_until`, the virtual time (ns) beyond which it can't go now, or None.
@@ -202,7 +204,7 @@ class VirtualTimeLoop(ClockedLoop):
         self._move_to(self._until if due is None else min(self._until, due))
         return due is not None and due <= self._ns
 
-    def _idle(self, work: list[Any]) -> list[Any]:
+    def _idle(self, work: Sequence[Work]) -> Ready:
         """Nothing is ready and nothing came: wait for the outside, or jump to the next timer."""
         due, until = self._due_ns(), self._until
         if due is None:
@@ -219,7 +221,7 @@ class VirtualTimeLoop(ClockedLoop):
         self._move_to(due)
         return []
 
-    def _wait(self, secs: float, work: list[Any] | None = None) -> list[Any]:
+    def _wait(self, secs: float, work: Sequence[Work] = ()) -> Ready:
         """Wait for the outside, in real time; what comes is taken in the next turn."""
         now = time.monotonic()
         self._silent_since = self._silent_since or now
@@ -232,7 +234,7 @@ class VirtualTimeLoop(ClockedLoop):
             self._watched.wait(max(0.0, min(secs, _WAIT_SECS)))
         return []
 
-    def _nothing_scheduled(self) -> list[Any]:
+    def _nothing_scheduled(self) -> Ready:
         """No timer, no pending work: only a stream or an unknown thread can go on."""
         if self.outside_work.background or self._has_streams():
             patience = self.guards.limits.outside_secs

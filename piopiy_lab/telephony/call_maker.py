@@ -12,7 +12,6 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from piopiy_lab.errors import CallError, SavedCallError
 from piopiy_lab.events import room_logs
@@ -40,7 +39,7 @@ class CallMaker:
         agent_id: str,
         rest: RestApi | None,
         record: bool | str | Path,
-        replace: Mapping[str, Any],
+        replace: Mapping[str, object],
         on_session_error: OnSessionError | None,
     ) -> None:
         """Take what the ``Agent`` was given, checked.
@@ -75,7 +74,7 @@ class CallMaker:
     def _make(self, invite: Invite, record: bool | Path) -> CallHost:
         loop = asyncio.get_running_loop()
 
-        def call_on_loop(function: Callable[..., object], *args: Any) -> None:
+        def call_on_loop(function: Callable[..., object], *args: object) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed: the call is over
                 loop.call_soon_threadsafe(function, *args)
 
@@ -131,7 +130,7 @@ def _contained(create_session: SessionCallback) -> SessionCallback:
     """Keep a ``sys.exit()`` in a session from ending the process and everybody's calls."""
 
     @functools.wraps(create_session)
-    async def session(**fields: Any) -> None:
+    async def session(**fields: object) -> None:
         try:
             await create_session(**fields)
         except SystemExit as error:

@@ -24,7 +24,7 @@ from piopiy_lab.tools.options import DEFAULT_FILLER_AFTER_SECS, DEFAULT_TIMEOUT_
 from piopiy_lab.tools.params import ToolCallParams, ToolHost
 
 
-class ToolFailure(dict[str, Any]):
+class ToolFailure(dict[str, object]):
     """The result of a tool that failed, as the LLM reads it: ``{"error": ...}``.
 
     Attributes:
@@ -37,7 +37,7 @@ class ToolFailure(dict[str, Any]):
         self.error = error
 
 
-class ToolValue(dict[str, Any]):
+class ToolValue(dict[str, object]):
     """The result of a tool that returned nothing, 0, False or "", as ``{"result": ...}``.
 
     pipecat takes a result that is false for none: it would be lost, and the LLM would stay silent.

@@ -53,7 +53,7 @@ def _docstring(function: object) -> str:
     return inspect.getdoc(function) or ""
 
 
-def _property(tool: str, argument: Argument, description: str | None) -> dict[str, Any]:
+def _property(tool: str, argument: Argument, description: str | None) -> dict[str, object]:
     if argument.adapter is None:
         schema: dict[str, Any] = {}
     else:
@@ -78,7 +78,7 @@ def _annotated_text(hint: object) -> str | None:
     return None
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_null(schema: dict[str, Any]) -> dict[str, object]:
     """Leave null out of ``int | None = None``: an argument that may be left out needs none."""
     options = schema.get("anyOf")
     if not isinstance(options, list):

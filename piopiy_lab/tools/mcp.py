@@ -176,7 +176,7 @@ class MCPConnections:
         call = handler if client is None else self._caller(client, schema.name)
         return Tool(plain(schema), Signature(schema.name, call, True, (), False))
 
-    def _caller(self, client: object, name: str) -> Callable[[FunctionCallParams], Any]:
+    def _caller(self, client: object, name: str) -> Callable[[FunctionCallParams], object]:
         async def call(params: FunctionCallParams) -> Any:
             return await self._call(client, name, dict(params.arguments))
 
@@ -258,7 +258,7 @@ def brief(client: object) -> str:
     return f"the MCP server {redact_text(PurePath(program).name)}"
 
 
-def _sources(given: object) -> list[Any]:
+def _sources(given: object) -> list[object]:
     if given is None:
         return []
     sources = list(given) if isinstance(given, list | tuple) else [given]
@@ -291,7 +291,7 @@ def _content(answer: object) -> Any:
     return {"unreadable": kinds} if kinds else None
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     """Return the JSON object or list that a text is; the text itself otherwise."""
     if text[:1] in "{[":
         try:

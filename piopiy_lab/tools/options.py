@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from piopiy_lab.checks.arguments import check_secs, check_text
 from piopiy_lab.errors import ArgumentTypeError
@@ -17,7 +17,7 @@ DEFAULT_TIMEOUT_SECS = 30.0
 #: Seconds after which a ``filler`` is spoken.
 DEFAULT_FILLER_AFTER_SECS = 1.0
 
-_FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, kw_only=True)

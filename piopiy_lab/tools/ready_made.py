@@ -17,7 +17,7 @@ from piopiy_lab.session.targets import check_target
 from piopiy_lab.tools.params import ToolCallParams
 
 
-async def end_call(params: ToolCallParams, goodbye: str = "") -> dict[str, Any]:
+async def end_call(params: ToolCallParams, goodbye: str = "") -> dict[str, object]:
     """End the call. Use it when the caller has said goodbye or needs nothing more.
 
     Args:
@@ -32,7 +32,7 @@ async def end_call(params: ToolCallParams, goodbye: str = "") -> dict[str, Any]:
 
 async def transfer_call(
     params: ToolCallParams, number: str, announcement: str = ""
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Transfer the caller to another telephone number. The call with you ends then.
 
     Args:

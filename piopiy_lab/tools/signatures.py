@@ -19,7 +19,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from piopiy_lab.errors import ArgumentError
 
-Handler = Callable[..., Any]
+Handler = Callable[..., object]
 
 #: What a first parameter without a type is called when it takes the whole call.
 _CALL_NAMES = ("params", "p", "call", "fcp", "function_call_params", "function_params")
@@ -39,9 +39,9 @@ class Argument:
 
     name: str
     required: bool
-    default: Any
-    hint: Any
-    adapter: TypeAdapter[Any] | None
+    default: object
+    hint: object
+    adapter: TypeAdapter[object] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Signature:
                 value = await asyncio.to_thread(self.handler, **given)
         return await value if inspect.isawaitable(value) else value
 
-    def convert(self, arguments: Mapping[str, object]) -> dict[str, Any]:
+    def convert(self, arguments: Mapping[str, object]) -> dict[str, object]:
         """Return the language model's arguments as the types that the handler wants.
 
         Raises:
@@ -110,7 +110,7 @@ class Signature:
         return converted
 
 
-def _convert(argument: Argument, value: object) -> Any:
+def _convert(argument: Argument, value: object) -> object:
     assert argument.adapter is not None
     if value is None and argument.default is None:
         return None
@@ -178,7 +178,7 @@ def _is_call(
     return first.name in _CALL_NAMES or first.name.startswith("_")
 
 
-def _hints(name: str, handler: Handler) -> dict[str, Any]:
+def _hints(name: str, handler: Handler) -> dict[str, object]:
     function = handler
     while isinstance(function, functools.partial):
         function = function.func

@@ -30,7 +30,7 @@ class ReplayedAnalyzer(SharedSileroVADAnalyzer):
         self,
         rate: int,
         settings: Mapping[str, float],
-        known: Callable[[Any], Any],
+        known: Callable[[Any], object],
         volumes: list[float],
     ) -> None:
         """Make the analyzer.

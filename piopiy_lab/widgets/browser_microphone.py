@@ -11,7 +11,6 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import traitlets
@@ -61,7 +60,7 @@ class WidgetChannel:
         self._failed = False  # the page shows why; written by send()
         self._handle = display(bundle, raw=True, display_id=True)
 
-    def listen(self, receive: Callable[[Any, Any], None]) -> None:
+    def listen(self, receive: Callable[[object, object], None]) -> None:
         """Hand messages from the page to ``receive(message, buffers)``, on the comm thread."""
         self._widget.on_msg(lambda _widget, content, buffers: receive(content, buffers))
 

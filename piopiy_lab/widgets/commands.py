@@ -19,7 +19,7 @@ from piopiy_lab.errors import PiopiyLabError
 MOST_TEXT = 20_000
 
 
-def obey(call: Call, message: Any) -> dict[str, Any] | None:
+def obey(call: Call, message: Any) -> dict[str, object] | None:
     """Do what a page asks for.
 
     Args:
@@ -42,7 +42,7 @@ def obey(call: Call, message: Any) -> dict[str, Any] | None:
     return None
 
 
-def _refused(what: str, why: str) -> dict[str, Any]:
+def _refused(what: str, why: str) -> dict[str, object]:
     return {"kind": "refused", "what": what, "why": why}
 
 
@@ -83,7 +83,7 @@ def _instruct(call: Call, message: Mapping[str, object]) -> None:
     call.agent.instructions = text
 
 
-_COMMANDS: dict[str, Callable[[Call, Mapping[str, Any]], None]] = {
+_COMMANDS: dict[str, Callable[[Call, Mapping[str, object]], None]] = {
     "hang_up": lambda call, _: call.hang_up(),
     "interrupt": lambda call, _: call.interrupt(),
     "say": lambda call, m: call.say(_text(m, "text")),

@@ -25,10 +25,10 @@ class Desk:
         self._switchers: dict[str, dict[str, Any]] = {}  # kind -> services, active
         self._classes: dict[str, dict[str, str]] = {}  # kind -> name -> class, of switchers
         self._ttfb: dict[str, list[float]] = {}  # a service's name -> seconds to first output
-        self._errors: list[dict[str, Any]] = []
-        self._contexts: list[dict[str, Any]] = []  # at, messages' count, tokens
+        self._errors: list[dict[str, object]] = []
+        self._contexts: list[dict[str, object]] = []  # at, messages' count, tokens
         self._contexts_from = 0  # the first that changed since take()
-        self._over: dict[str, Any] | None = None
+        self._over: dict[str, object] | None = None
 
     def add(self, event: ev.Event) -> None:
         """Take one event, in the order of the log."""
@@ -87,12 +87,12 @@ class Desk:
         self._contexts_from = 0
         self._changed = True
 
-    def take(self) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
+    def take(self) -> tuple[dict[str, object], list[tuple[int, dict[str, object]]]]:
         """Return what changed since the last time: of the record, and numbered contexts."""
         if not self._changed:
             return {}, []
         self._changed = False
-        changed: dict[str, Any] = {}
+        changed: dict[str, object] = {}
         for name, value in self.record().items():
             told = json.dumps(value)
             if self._told.get(name) != told:
@@ -101,7 +101,7 @@ class Desk:
         first, self._contexts_from = self._contexts_from, len(self._contexts)
         return changed, list(enumerate(self._contexts[first:], first))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return it as JSON values, without the contexts."""
         return {
             "vad": self._vad,

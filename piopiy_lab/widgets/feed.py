@@ -35,7 +35,7 @@ from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.rows import Rows
 from piopiy_lab.widgets.spans import Spans
 
-Message = tuple[dict[str, Any], list[bytes]]
+Message = tuple[dict[str, object], list[bytes]]
 
 
 class CallFeed:
@@ -147,7 +147,7 @@ class CallFeed:
     def _has_sound(self) -> bool:
         return self._call.sample_source.frames > 0
 
-    def context(self, index: int) -> dict[str, Any] | None:
+    def context(self, index: int) -> dict[str, object] | None:
         """Return what the LLM was given the ``index``-th time; None when there is no such."""
         sent = self._call.events.of(ev.ContextSent)
         if not 0 <= index < len(sent):

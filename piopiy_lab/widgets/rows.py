@@ -38,10 +38,10 @@ class Rows:
     def __init__(self) -> None:
         self._events: list[ev.Event] = []  # without the silent ones and the settled ones
         self._settled: list[Row] = []
-        self._settled_turns: list[list[Any]] = []
+        self._settled_turns: list[list[object]] = []
         self._try_at = MOST_OPEN  # settle when there are so many open events
         self._rows: list[Row] = []  # as the page has them
-        self._turns: list[list[Any]] = []
+        self._turns: list[list[object]] = []
         self._stale = False  # events came since the rows were built
         self._words = False  # whether the page has the words' times
         self._turns_from: int | None = None  # the first turn that changed since take_turns()
@@ -95,7 +95,7 @@ class Rows:
             self._turns_from = min(same, before, len(turns))
         self._turns = turns
 
-    def take_turns(self) -> tuple[int, list[list[Any]]] | None:
+    def take_turns(self) -> tuple[int, list[list[object]]] | None:
         """Return the turns that changed since the last time: the first's number, and they.
 
         A turn is as :func:`turn_record` writes it. None when none changed.
@@ -138,12 +138,12 @@ class Rows:
         self._try_at = len(self._events) + MOST_OPEN
 
 
-def _build(events: list[ev.Event]) -> tuple[list[Row], list[list[Any]]]:
+def _build(events: list[ev.Event]) -> tuple[list[Row], list[list[object]]]:
     turns = list(build_turns(events))
     return build_rows(events, turns), [turn_record(turn) for turn in turns]
 
 
-def turn_record(turn: Turn) -> list[Any]:
+def turn_record(turn: Turn) -> list[object]:
     """Return ``[start, total, {part: secs}, user]`` of a turn, seconds to the millisecond."""
     parts = {name: round(secs, 3) for name, secs in turn.parts.items()}
     return [round(turn.start, 3), round(turn.total, 3), parts, turn.user]

@@ -12,7 +12,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.display.wording import called, compact
 
 Span = list[Any]
-Mark = list[Any]
+Mark = list[object]
 
 
 class Spans:
