@@ -8,7 +8,7 @@ from pathlib import Path
 import piopiy_lab
 
 PACKAGE = Path(piopiy_lab.__file__).parent
-MOST_PER_1000 = 22.0  # lines with something on them
+MOST_PER_1000 = 10.0  # lines with something on them
 
 
 def anys_in(source):
