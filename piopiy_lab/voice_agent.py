@@ -13,6 +13,7 @@ from typing import Any
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.checks.arguments import check_secs, check_text
 from piopiy_lab.errors import (
@@ -41,7 +42,7 @@ class VoiceAgent:
         self,
         *,
         instructions: str,
-        tools: Any = None,
+        tools: object = None,
         greeting: str | None = None,
         idle_timeout_secs: int = 60,
     ) -> None:
@@ -100,14 +101,14 @@ class VoiceAgent:
         tts: FrameProcessor | None = None,
         tts_switcher: ServiceSwitcher[Any] | None = None,
         stt_switcher: ServiceSwitcher[Any] | None = None,
-        mcp_tools: Any | None = None,
-        vad: Any | None = None,
+        mcp_tools: object = None,
+        vad: object = None,
         enable_metrics: bool = True,
         enable_usage_metrics: bool = True,
         allow_interruptions: bool = True,
         interruption_strategy: Any | None = None,
-        telecmi_params: Any | None = None,
-        turn_strategies: Any | None = None,
+        telecmi_params: object = None,
+        turn_strategies: UserTurnStrategies | None = None,
         observers: Iterable[Any] | None = None,
         llm_switcher: ServiceSwitcher[Any] | None = None,
         mute_strategies: Iterable[BaseUserMuteStrategy] | None = None,
@@ -322,7 +323,7 @@ class VoiceAgent:
             raise CallError(f"{what}: this VoiceAgent is in no call; await voice_agent.start()")
         return self._run
 
-    async def switch_service(self, service: Any) -> None:
+    async def switch_service(self, service: object) -> None:
         """Make another service of a switcher the active one; from any thread or event loop.
 
         Queues the request and returns. The switch waits for a seam, so that no word is cut or

@@ -115,7 +115,7 @@ def check_llms(switchers: Mapping[str, Any]) -> None:
             )
 
 
-def _check_kind(where: str, kind: str, service: Any) -> None:
+def _check_kind(where: str, kind: str, service: object) -> None:
     """Refuse what is no service, or one of another kind."""
     if not isinstance(service, FrameProcessor):
         raise ArgumentTypeError(
@@ -132,7 +132,7 @@ def _check_kind(where: str, kind: str, service: Any) -> None:
             )
 
 
-def check_vad(services: Iterable[Any], vad: Any) -> None:
+def check_vad(services: Iterable[object], vad: object) -> None:
     """Refuse a service that needs a detector where there is none."""
     for service in services:
         needs = isinstance(service, SegmentedSTTService) or getattr(service, "needs_vad", False)
