@@ -23,7 +23,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from livekit.protocol import models
 from livekit.protocol import rtc as lk
 
-from piopiy_lab.loopback import jitter
+from piopiy_lab.loopback import jitter, seams
 from piopiy_lab.loopback.audio import Fan, QueueTrack
 from piopiy_lab.loopback.peer import Peer
 from piopiy_lab.loopback.room import Room
@@ -278,9 +278,7 @@ class RoomClient:
             return
         track = QueueTrack()
         sender = self._subscriber.addTrack(track)
-        # LiveKit clients read from the stream's and track's names whose audio it is.
-        sender._stream_id = f"{who.sid}|{track_sid}"
-        sender._track_id = track_sid
+        seams.name_sender(sender, f"{who.sid}|{track_sid}", track_sid)
         fan.add(track.put)
         self._heard.append((fan, track))
         self._offer()

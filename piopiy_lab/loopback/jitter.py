@@ -7,9 +7,11 @@ platform's loop.
 
 from __future__ import annotations
 
-from typing import Any
-
+from aiortc import RTCRtpReceiver
 from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtp import RtpPacket
+
+from piopiy_lab.loopback import seams
 
 #: Packets that are waited for before a missing one is given up: 20 ms each.
 DEPTH = 4
@@ -29,11 +31,11 @@ class AudioJitterBuffer:
         self._waiting: dict[int, JitterFrame | None] = {}  # None: a packet without sound
         self._next: int | None = None
 
-    def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take a packet.
 
         Args:
-            packet: An ``aiortc.rtp.RtpPacket`` with its payload in ``_data``.
+            packet: The packet, as the receiver gives it to its buffer.
 
         Returns:
             False (a request for a new picture, which audio has no use for), and the frame whose
@@ -47,7 +49,7 @@ class AudioJitterBuffer:
         if behind < 0x8000 and behind:
             self._waiting.clear()
             self._next = number
-        data: bytes = packet._data
+        data = seams.payload_of(packet)
         self._waiting[number] = JitterFrame(data, packet.timestamp) if data else None
         if self._next not in self._waiting:
             if len(self._waiting) < DEPTH:
@@ -61,9 +63,9 @@ class AudioJitterBuffer:
         return False, None
 
 
-def attach(receiver: Any) -> None:
+def attach(receiver: RTCRtpReceiver) -> None:
     """Let an ``RTCRtpReceiver`` of audio use our buffer instead of its own."""
-    receiver._RTCRtpReceiver__jitter_buffer = AudioJitterBuffer()
+    seams.replace_jitter_buffer(receiver, AudioJitterBuffer())
 
 
 def _minus(a: int, b: int) -> int:

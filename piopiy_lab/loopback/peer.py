@@ -6,10 +6,10 @@ undone here, so that no packet leaves the machine.
 
 from __future__ import annotations
 
-from typing import Any
-
+from aioice.ice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from piopiy_lab.loopback import seams
 from piopiy_lab.loopback.link import Link
 
 HOST = "127.0.0.1"
@@ -30,10 +30,10 @@ class Peer(RTCPeerConnection):
     ) -> None:
         """Apply our side of an offer or answer; its sockets are bound and linked here."""
         for connection in self._ice_connections():
-            _bind_to_loopback(connection)
+            seams.bind_to(connection, HOST)
         await super().setLocalDescription(sessionDescription)
         for connection in self._ice_connections():
-            for protocol in connection._protocols:
+            for protocol in seams.sockets_of(connection):
                 if protocol.id not in self._linked:
                     self._linked.add(protocol.id)
                     self._link.attach(protocol)
@@ -45,24 +45,12 @@ class Peer(RTCPeerConnection):
         """Apply the other side's offer or answer."""
         await super().setRemoteDescription(sessionDescription)
         for connection in self._ice_connections():
-            _bind_to_loopback(connection)
+            seams.bind_to(connection, HOST)
 
-    def _ice_connections(self) -> list[Any]:
+    def _ice_connections(self) -> list[Connection]:
         dtls = [transceiver.sender.transport for transceiver in self.getTransceivers()]
         if self.sctp is not None:
             dtls.append(self.sctp.transport)
-        return [transport.transport._connection for transport in dtls if transport is not None]
-
-
-def _bind_to_loopback(connection: Any) -> None:
-    """Let an aioice connection gather 127.0.0.1, which it would leave out, and nothing else."""
-    if "get_component_candidates" in vars(connection):
-        return
-    gather = connection.get_component_candidates
-
-    async def get_component_candidates(
-        component: int, addresses: list[str], *rest: object, **options: object
-    ) -> object:
-        return await gather(component, [HOST], *rest, **options)
-
-    connection.get_component_candidates = get_component_candidates
+        return [
+            seams.connection_of(transport.transport) for transport in dtls if transport is not None
+        ]

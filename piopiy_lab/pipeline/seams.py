@@ -9,7 +9,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
@@ -24,7 +24,7 @@ from pipecat.processors.filters.function_filter import FunctionFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
 
-from piopiy_lab.services.fitting import attributes, expect, expect_text, method, refuse
+from piopiy_lab.services.fitting import Reliance, attributes, expect, expect_text, method, refuse
 
 
 class TakesFrame(Protocol):
@@ -78,6 +78,17 @@ RELIED_ON = (
     *attributes(LLMService, "_settings", "_base_system_instruction", needed_by=_INSTRUCTING),
     method(LLMService, "_compose_system_instruction", needed_by=_INSTRUCTING),
 )
+
+#: Where services keep the instructions of their constructor, with which they connect; each needs
+#: its provider's package, and is checked when it is told something.
+KEPT_INSTRUCTIONS = {"GeminiLiveLLMService": "_system_instruction_from_init"}
+
+
+def relied_on_of(service_class: type) -> Iterator[Reliance]:
+    """Return what telling a service its instructions relies on, beside what all of them have."""
+    for cls in service_class.__mro__:
+        if cls.__module__.startswith("pipecat.") and cls.__name__ in KEPT_INSTRUCTIONS:
+            yield from attributes(cls, KEPT_INSTRUCTIONS[cls.__name__], needed_by=_INSTRUCTING)
 
 
 def check_messages() -> None:
@@ -181,9 +192,14 @@ def whole_instruction(llm: LLMService, instructions: str) -> str:
 
 
 def keep_for_connecting(llm: Any, instructions: str) -> None:
-    """Let Gemini Live connect with these instructions: it keeps those of its constructor."""
-    if hasattr(llm, "_system_instruction_from_init"):
-        llm._system_instruction_from_init = whole_instruction(llm, instructions)
+    """Let a service connect with these instructions, if it keeps those of its constructor.
+
+    Raises:
+        IncompatibleVersionError: A service that did keeps them no longer, or elsewhere.
+    """
+    expect(relied_on_of(type(llm)))
+    for reliance in relied_on_of(type(llm)):
+        setattr(llm, reliance.name, whole_instruction(llm, instructions))
 
 
 def forget_seen(switcher: ServiceSwitcher[ServiceSwitcherStrategy]) -> None:

@@ -19,10 +19,16 @@ from typing import NoReturn
 from piopiy_lab.errors import IncompatibleVersionError
 
 #: What each package is called by pip, and the first version that the seams' tests have not seen.
-#: The bounds in pyproject.toml are the same (a test compares them).
+#: Where pyproject.toml has an upper bound it is the same (a test compares them).
 TESTED_BELOW = {
     "pipecat": ("pipecat-ai", "1.15"),
     "livekit": ("livekit", "1.3"),
+    "aiortc": ("aiortc", "1.17"),
+    "aioice": ("aioice", "0.14"),
+    "aiohttp": ("aiohttp", "3.15"),
+    "engineio": ("python-engineio", "4.16"),
+    "httpx": ("httpx", "0.29"),
+    "httpx2": ("httpx2", "2.17"),
 }
 
 

@@ -9,8 +9,10 @@ Connections that a client opens for a request are owned: its idle keep-alive con
 a simulation down. A websocket that a client opens is an open stream. A request to a server on the
 same virtual loop isn't outside, and isn't held.
 
-The clients' classes are patched while a simulation runs in this process, and only do something
-different on a virtual loop.
+Missing: a hook around a request, and around each part of its answer, for clients that somebody else
+makes. The clients' classes are patched while a simulation runs in this process, and only do
+something different on a virtual loop. What that relies on is checked first, and another version is
+refused: virtual time would run on while its answers are awaited.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Protocol
 
+from piopiy_lab.services.fitting import Reliance, attributes, expect, method
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
@@ -33,6 +36,9 @@ from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
 _UPGRADING: ContextVar[bool] = ContextVar("piopiy_lab_upgrading", default=False)
 
 _PORTS = {"http": 80, "https": 443}
+
+# The class of a connection's protocol that aiohttp's client has, and its server doesn't.
+_CLIENTS_PROTOCOL = "ResponseHandler"
 
 # A class to patch, the method's name, and what it was.
 _Patch = tuple[type, str, object]
@@ -153,7 +159,7 @@ def _patch_aiohttp_streams(module: ModuleType) -> list[_Patch]:
     async def _wait(self: Any, func_name: str) -> None:
         protocol = self._protocol
         loop = None
-        if type(protocol).__name__ == "ResponseHandler" and protocol.transport is not None:
+        if type(protocol).__name__ == _CLIENTS_PROTOCOL and protocol.transport is not None:
             peer = protocol.transport.get_extra_info("peername")
             loop = _outer_loop(*peer[:2]) if isinstance(peer, tuple) else _outer_loop(None, None)
         if loop is None:
@@ -164,6 +170,52 @@ def _patch_aiohttp_streams(module: ModuleType) -> list[_Patch]:
     reader._wait = _wait
     return [(reader, "_wait", original)]
 
+
+_WHAT = "holding a simulation's time while an HTTP answer is awaited"
+
+
+def _relied_on_of_httpx(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what holding httpx's requests relies on, or httpx2's."""
+    transport, stream = module.AsyncHTTPTransport, module.AsyncByteStream
+    return (
+        method(transport, "handle_async_request", "request", needed_by=_WHAT),
+        *attributes(stream, "__aiter__", "aclose", needed_by=_WHAT),
+        *attributes(module.Response, "stream", needed_by=_WHAT),
+    )
+
+
+def _relied_on_of_aiohttp_client(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what holding aiohttp's requests relies on, in its module of the client."""
+    session = module.ClientSession
+    return (
+        method(session, "_request", "method", "str_or_url", needed_by=_WHAT),
+        method(session, "_ws_connect", "url", needed_by=_WHAT),
+        method(session, "_build_url", "str_or_url", needed_by=_WHAT),
+    )
+
+
+def _relied_on_of_aiohttp_streams(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what holding the rest of aiohttp's answers relies on, in its module of streams."""
+    reader = module.StreamReader
+    return (
+        method(reader, "_wait", "func_name", needed_by=_WHAT),
+        *attributes(reader, "_protocol", needed_by=_WHAT),
+    )
+
+
+def _relied_on_of_aiohttp_protocol(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what telling aiohttp's client from its server relies on."""
+    return attributes(module, _CLIENTS_PROTOCOL, needed_by=_WHAT)
+
+
+#: What is relied on in each module; checked when a simulation runs and the module is loaded.
+RELIED_ON_OF: dict[str, Callable[[ModuleType], tuple[Reliance, ...]]] = {
+    "httpx._transports.default": _relied_on_of_httpx,
+    "httpx2._transports.default": _relied_on_of_httpx,
+    "aiohttp.client": _relied_on_of_aiohttp_client,
+    "aiohttp.streams": _relied_on_of_aiohttp_streams,
+    "aiohttp.client_proto": _relied_on_of_aiohttp_protocol,
+}
 
 _PATCHES: dict[str, Callable[[ModuleType], list[_Patch]]] = {
     "httpx._transports.default": _patch_httpx,
@@ -181,19 +233,21 @@ class _Patching:
         # How many blocks are active, and what they patched. Both under the lock.
         self._active = 0
         self._undo: list[_Patch] = []
-        self._watch = ImportWatch(_PATCHES.__contains__, self._patch)
+        self._watch = ImportWatch(RELIED_ON_OF.__contains__, self._patch)
 
     def _patch(self, module: ModuleType) -> None:
         with self._lock:
             if self._active:
-                self._undo += _PATCHES[module.__name__](module)
+                expect(RELIED_ON_OF[module.__name__](module))
+                if (patch := _PATCHES.get(module.__name__)) is not None:
+                    self._undo += patch(module)
 
     def enter(self) -> None:
         with self._lock:
             self._active += 1
             if self._active == 1:
                 self._watch.start()
-                for name in _PATCHES:
+                for name in RELIED_ON_OF:
                     if (module := sys.modules.get(name)) is not None:
                         self._patch(module)
 

@@ -9,7 +9,6 @@ server's own disconnect would end it silently).
 from __future__ import annotations
 
 import asyncio
-import re
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
 from piopiy_lab.redaction import redact_text, shown_url
@@ -18,6 +17,8 @@ from piopiy_lab.telephony.signalling.links import ACCEPT_SECS, Credentials, OnMe
 try:
     import socketio
     from socketio.exceptions import ConnectionError as SocketIOError
+
+    from piopiy_lab.telephony import seams
 except ImportError as error:
     raise MissingExtraError("Agent", "telephony", detail=str(error)) from error
 
@@ -68,7 +69,7 @@ class SocketIOLink:
                 f"{ACCEPT_SECS:g} s; is it a Socket.IO server?"
             )
         told = str(error) if line is None else str(line.args[0] if line.args else line)
-        if line is None or re.search(r"status code 40[13]", told):
+        if line is None or seams.is_refusal(told):
             reason = reason_of(told if self._refusal is None else self._refusal)
             return SignalingError(
                 f"the signalling server {where} refused agent {agent!r}: {reason}; check the "
