@@ -86,3 +86,26 @@ def test_a_ring_of_hints_late_imports_and_texts_is_seen():
 
 def test_at_the_root_are_only_the_doors():
     assert {path.stem for path in PACKAGE.glob("*.py")} == DOORS
+
+
+def names_in(node):
+    """The names along ``a.b[0].c()``, from the left."""
+    names = []
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return [*([node.id] if isinstance(node, ast.Name) else []), *reversed(names)]
+
+
+def test_no_test_reaches_deep_into_privates():
+    """One private attribute of an object at hand is a test's business; what is behind it isn't."""
+    deep = []
+    for name, source in modules_in(Path(__file__).parent).items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Attribute):
+                names = names_in(node)
+                private = [i for i, n in enumerate(names) if n[0] == "_" and n[:2] != "__" and i]
+                if len(private) > 1 or (private and private[-1] > 2):
+                    deep.append(f"{name}:{node.lineno}: {'.'.join(names)}")
+    assert not deep, "give it an attribute, or a hook in tests/support:\n" + "\n".join(deep)

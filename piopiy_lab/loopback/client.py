@@ -74,6 +74,11 @@ class RoomClient:
         for peer in (self._subscriber, self._publisher):
             peer.on("connectionstatechange", self._connection_changed)
 
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses that its media's sockets are bound to."""
+        return [host for peer in (self._subscriber, self._publisher) for host in peer.hosts()]
+
     # --- the life of the client ---------------------------------------------------------------
 
     async def run(self) -> None:

@@ -47,6 +47,14 @@ class Peer(RTCPeerConnection):
         for connection in self._ice_connections():
             seams.bind_to(connection, HOST)
 
+    def hosts(self) -> list[str]:
+        """Return the addresses that its UDP sockets are bound to."""
+        return [
+            protocol.transport.get_extra_info("sockname")[0]
+            for connection in self._ice_connections()
+            for protocol in seams.sockets_of(connection)
+        ]
+
     def _ice_connections(self) -> list[Connection]:
         dtls = [transceiver.sender.transport for transceiver in self.getTransceivers()]
         if self.sctp is not None:

@@ -43,7 +43,7 @@ class RoomServer:
         """
         self._mint = mint
         self.rooms: dict[str, Room] = {}
-        self._clients: set[RoomClient] = set()
+        self.clients: set[RoomClient] = set()  # who is in a room; written while each is served
 
     def routes(self) -> list[web.RouteDef]:
         """Return what a web application serves."""
@@ -63,7 +63,7 @@ class RoomServer:
             return
         room.closed = True
         room.link.restore()
-        clients = [client for client in self._clients if client.room is room]
+        clients = [client for client in self.clients if client.room is room]
         await asyncio.gather(
             *(client.dismiss(models.DisconnectReason.ROOM_DELETED) for client in clients)
         )
@@ -114,18 +114,18 @@ class RoomServer:
             return socket
         await self._replace(room, grant.identity)
         client = RoomClient(room, grant, socket)
-        self._clients.add(client)
+        self.clients.add(client)
         try:
             await client.run()
         finally:
-            self._clients.discard(client)
+            self.clients.discard(client)
             await client.close()
             room.leave(client)
         return socket
 
     async def _replace(self, room: Room, identity: str) -> None:
         """Dismiss the client that has this identity already; the new one takes its place."""
-        for client in list(self._clients):
+        for client in list(self.clients):
             if client.room is room and client.identity == identity:
                 await client.dismiss(models.DisconnectReason.DUPLICATE_IDENTITY)
                 await client.close()

@@ -44,6 +44,11 @@ class WebServer:
             ) from error
         self.port = self._runner.addresses[0][1]
 
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses that it listens on; none before it does."""
+        return [address[0] for address in self._runner.addresses]
+
     def abort_connections(self) -> None:
         """Cut every TCP connection at once, without a goodbye."""
         server = self._runner.server

@@ -116,6 +116,11 @@ class SignallingServer:
         self._background.clear()
         self._server = self._web = None
 
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses that it listens on; none while it doesn't."""
+        return [] if self._web is None else self._web.hosts
+
     # --- the JSON dialect ---------------------------------------------------------------------
 
     async def _serve_websocket(self, request: web.Request) -> web.WebSocketResponse:

@@ -11,6 +11,7 @@ import threading
 import pytest
 from clients import HandMadeAgent
 from livekit import rtc
+from loopback_parts import clients_of, hosts_of
 
 from piopiy_lab import Caller
 from piopiy_lab.errors import ArgumentTypeError, LoopbackError
@@ -76,16 +77,9 @@ def test_only_the_loopback_interface_is_listened_on():
         async with LoopbackPlatform() as platform, HandMadeAgent(platform):
             call = asyncio.create_task(platform.place_call("desk", Caller().waits(60)))
             await platform.wait_answered()
-            (client,) = platform._rooms._clients
-            protocols = [
-                protocol
-                for peer in (client._subscriber, client._publisher)
-                for connection in peer._ice_connections()
-                for protocol in connection._protocols
-            ]
-            bound = {protocol.transport.get_extra_info("sockname")[0] for protocol in protocols}
-            bound |= {address[0] for address in platform._web._runner.addresses}
-            bound |= {address[0] for address in platform._signalling._web._runner.addresses}
+            (client,) = clients_of(platform)
+            assert client.hosts
+            bound = hosts_of(platform)
             offered = client._subscriber.localDescription.sdp
             call.cancel()
             return bound, offered

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from clients import joined
 from livekit import rtc
+from loopback_parts import clients_of
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform
@@ -107,7 +108,7 @@ def test_clients_see_each_other_and_exchange_data():
                         await until(lambda: len(got) == 2 and others)
                 await until(lambda: ("left", "two") in seen)
                 assert [p.identity for p in one.remote_participants.values()] == []
-            await until(lambda: not platform._rooms._clients)
+            await until(lambda: not clients_of(platform))
         return got, others, seen
 
     got, others, seen = asyncio.run(main())
@@ -127,7 +128,7 @@ def test_the_same_identity_again_replaces_the_first():
             ):
                 async with asyncio.timeout(5):
                     await out.wait()
-                return first.isconnected(), second.isconnected(), len(platform._rooms._clients)
+                return first.isconnected(), second.isconnected(), len(clients_of(platform))
 
     assert asyncio.run(main()) == (False, True, 1)
 

@@ -215,13 +215,15 @@ def test_pipecats_own_frame_and_switcher_do_as_well():
     from pipecat.frames.frames import ManuallySwitchServiceFrame
 
     voices = [EspeakTTSService(voice=LOW), EspeakTTSService(voice=HIGH)]
+    models = []
 
     async def during(agent):
         await current_session().wait_until_listening()
         await asyncio.sleep(6.5)
-        await agent._run._worker.queue_frame(ManuallySwitchServiceFrame(service=voices[1]))
+        await models[0].push_frame(ManuallySwitchServiceFrame(service=voices[1]))
 
     def parts(stt, llm, tts):
+        models.append(llm)
         return {"stt": stt, "llm": llm, "tts_switcher": PipecatSwitcher(voices)}
 
     call = run(session(parts, during)).raise_for_error()

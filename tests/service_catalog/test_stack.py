@@ -23,7 +23,17 @@ from piopiy_lab.service_catalog.entries import catalog
 # --- what is made ----------------------------------------------------------------------------
 
 
-def test_three_names_are_three_services(three_keys):
+def test_three_names_are_three_services(three_keys, monkeypatch):
+    from pipecat.services.deepgram import stt as deepgram
+
+    given = []
+
+    class Client(deepgram.AsyncDeepgramClient):
+        def __init__(self, **arguments):
+            given.append(arguments["api_key"])
+            super().__init__(**arguments)
+
+    monkeypatch.setattr(deepgram, "AsyncDeepgramClient", Client)
     made = stack("deepgram+openai+cartesia")
     stt, llm, tts = made
     assert [type(one).__name__ for one in made] == [
@@ -35,7 +45,7 @@ def test_three_names_are_three_services(three_keys):
     assert dict(**made) == {"stt": stt, "llm": llm, "tts": tts}
     assert len(made) == 3
     assert not made.needs_vad
-    assert stt._client._client_wrapper.api_key == DEEPGRAM
+    assert given == [DEEPGRAM]
     assert llm._client.api_key == OPENAI
     assert tts._api_key == CARTESIA
 
