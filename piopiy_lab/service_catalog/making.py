@@ -9,9 +9,7 @@ import asyncio
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from pipecat.processors.frame_processor import FrameProcessor
+from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.errors import (
     MissingExtraError,
@@ -33,6 +31,9 @@ from piopiy_lab.service_catalog.options import (
 )
 from piopiy_lab.service_catalog.usable import has_credentials_file, unset
 from piopiy_lab.service_catalog.wanted import Wanted
+
+if TYPE_CHECKING:  # an error of a name or a key imports no pipecat
+    from pipecat.processors.frame_processor import FrameProcessor
 
 #: Variables whose values are secrets.
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
