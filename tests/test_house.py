@@ -6,8 +6,11 @@ import ast
 from pathlib import Path
 
 import piopiy_lab
+from piopiy_lab.call import doors
 
 PACKAGE = Path(piopiy_lab.__file__).parent
+#: The one table that leads upwards: what Call offers of the rooms that stand on it.
+UPWARDS = "piopiy_lab.call.doors"
 DOORS = {
     "__init__",
     "_version",
@@ -42,7 +45,7 @@ def imports_of(name, source, modules):
             out.update(alias.name for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             out.update(ast.unparse(argument).strip("'") for argument in node.args)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and name != UPWARDS:
             out.update(node.value.split(":")[:-1])  # "a.b:name", in a table of doors
     return (out & set(modules)) - {name, top}
 
@@ -109,3 +112,9 @@ def test_no_test_reaches_deep_into_privates():
                 if len(private) > 1 or (private and private[-1] > 2):
                     deep.append(f"{name}:{node.lineno}: {'.'.join(names)}")
     assert not deep, "give it an attribute, or a hook in tests/support:\n" + "\n".join(deep)
+
+
+def test_what_a_call_offers_of_higher_rooms_is_there():
+    for method, where in doors.DOORS.items():
+        assert callable(doors.behind(method)), where
+        assert callable(getattr(piopiy_lab.Call, method))

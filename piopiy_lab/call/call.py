@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.command_port import CommandPort as CommandPort
+from piopiy_lab.call.doors import behind
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.errors import CallEndedError, CallError
 from piopiy_lab.events.log import EventLog
@@ -244,9 +245,7 @@ class Call(CallRecord):
         Raises:
             CallError: This is no notebook.
         """
-        from piopiy_lab import display
-
-        return display.panel(self)
+        return behind("panel")(self)
 
     def save(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
         """Save the call as a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.

@@ -12,7 +12,6 @@ from piopiy_lab.display.hook import Hook as Hook
 from piopiy_lab.display.hook import Progress as Progress
 from piopiy_lab.display.hook import browser_microphone as browser_microphone
 from piopiy_lab.display.hook import cell_key as cell_key
-from piopiy_lab.display.hook import panel as panel
 from piopiy_lab.display.hook import progress as progress
 from piopiy_lab.display.hook import set_hook as set_hook
 from piopiy_lab.display.hook import show as show
@@ -27,7 +26,6 @@ __all__ = [
     "browser_microphone",
     "call_mimebundle",
     "cell_key",
-    "panel",
     "progress",
     "set_hook",
     "show",

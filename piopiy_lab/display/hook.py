@@ -9,9 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from piopiy_lab.errors import CallError
+from typing import Protocol
 
 
 class Progress(Protocol):
@@ -57,7 +55,6 @@ class Hook:
         show: Shows an object where the user looks now; called on the thread that made it, and
             must return at once.
         progress: Opens a progress line in the cell that runs now.
-        panel: Makes the live panel of a call.
         browser_microphone: Shows the controls of a microphone in the cell that runs now, and
             returns the way to them.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
@@ -66,7 +63,6 @@ class Hook:
     show: Callable[[object], None]
     cell_key: Callable[[], str | None] = lambda: None
     progress: Callable[[], Progress] | None = None
-    panel: Callable[[Any], Any] | None = None
     browser_microphone: Callable[[], BrowserChannel] | None = None
 
 
@@ -100,21 +96,6 @@ def show(obj: object) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-
-
-def panel(call: object) -> Any:
-    """Return the live panel of a call.
-
-    Raises:
-        CallError: There is no front end that has one.
-    """
-    hook = _hook
-    if hook is None or hook.panel is None:
-        raise CallError(
-            "a panel needs a notebook's kernel (JupyterLab, say); call.plot() draws the call, and "
-            "print(call) tells it"
-        )
-    return hook.panel(call)
 
 
 def cell_key() -> str | None:

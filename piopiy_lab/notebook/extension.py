@@ -17,6 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.display import BrowserChannel, Hook, call_mimebundle, set_hook
+from piopiy_lab.errors import CallError
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -52,7 +53,6 @@ def install() -> bool:
             show=_show,
             cell_key=_cell_key,
             progress=ProgressLine,
-            panel=_panel,
             browser_microphone=_browser_microphone,
         )
     )
@@ -90,7 +90,7 @@ class CallView:
         self._lock = threading.Lock()
         from IPython.display import display
 
-        self._panel = _panel(call)
+        self._panel = panel(call)
         bundle = {**_view_of(self._panel), "text/plain": PLACEHOLDER}
         self._handle = display(bundle, raw=True, display_id=True)
 
@@ -120,8 +120,17 @@ class CallView:
                 _views.remove(self)
 
 
-def _panel(call: Call) -> AnyWidget:
-    """Make the live panel of a call; on the kernel's main thread."""
+def panel(call: Call) -> AnyWidget:
+    """Make the live panel of a call; on the kernel's main thread.
+
+    Raises:
+        CallError: This is no notebook.
+    """
+    if not in_notebook():
+        raise CallError(
+            "a panel needs a notebook's kernel (JupyterLab, say); call.plot() draws the call, and "
+            "print(call) tells it"
+        )
     from piopiy_lab.widgets import Panel
 
     return Panel(call)

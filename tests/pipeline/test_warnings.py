@@ -20,11 +20,6 @@ Desk(during=during).call().raise_for_error()
 }
 
 
-@pytest.mark.xfail(
-    strict=False,
-    raises=AssertionError,
-    reason="pipecat's deprecated system message: goes with issue 11, point 6",
-)
 @pytest.mark.parametrize("code", CALLS.values(), ids=CALLS)
 def test_no_warning_reaches_a_users_cell(code):
     """With Python's own filters, as in a cell or a script; pipecat shows some in spite of them."""

@@ -1,0 +1,26 @@
+"""What a ``Call`` offers of rooms above its own: one table, looked up when it is used.
+
+The ladder of rooms forbids the call's room to import what stands on it. A method of ``Call`` that
+hands on to such a room has its line here, so that what leads upwards can be seen in one place.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+#: The method's name, and the function it hands the call on to: "module:function".
+DOORS = {
+    "panel": "piopiy_lab.notebook.extension:panel",
+}
+
+
+def behind(name: str) -> Callable[..., Any]:
+    """Import and return the function behind a door.
+
+    Args:
+        name: The method of ``Call`` that asks.
+    """
+    module, _, function = DOORS[name].partition(":")
+    return getattr(importlib.import_module(module), function)
