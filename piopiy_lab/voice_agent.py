@@ -91,7 +91,7 @@ class VoiceAgent:
         check_text("instructions", instructions)
         old, self._instructions = self._instructions, instructions
         if self._run is not None:
-            self._run.replace_instructions(old, instructions)
+            self._run.changes.replace_instructions(old, instructions)
 
     async def Action(  # noqa: N802 - the API reference's name
         self,
@@ -157,7 +157,7 @@ class VoiceAgent:
         parts = read_parts(
             chosen={"stt": stt, "llm": llm, "tts": tts},
             switchers={"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher},
-            replace={} if session is None else session.replace,
+            replace={} if session is None else session.settings.replace,
             vad=vad,
             enable_metrics=enable_metrics,
             enable_usage_metrics=enable_usage_metrics,
@@ -289,7 +289,7 @@ class VoiceAgent:
 
     def _offer(self, tool: Tool | None) -> None:
         if self._run is not None and tool is not None:
-            self._run.offer(tool, self._tools.offered())
+            self._run.changes.offer(tool, self._tools.offered())
 
     async def end_call(self) -> None:
         """End the call, once what the agent is saying has been heard; the reason is "agent_ended".
@@ -299,7 +299,7 @@ class VoiceAgent:
         Raises:
             CallError: The agent isn't running.
         """
-        await self._running("end_call").end_call()
+        await self._running("end_call").acts.end_call()
 
     async def transfer_call(self, number: str) -> None:
         """Hand the caller over, once what the agent is saying has been heard.
@@ -316,7 +316,7 @@ class VoiceAgent:
             CallError: The agent isn't running.
         """
         target = check_target(number)
-        await self._running("transfer_call").transfer(target, "code")
+        await self._running("transfer_call").acts.transfer(target, "code")
 
     def _running(self, what: str) -> AgentRun:
         if self._run is None:
@@ -346,7 +346,7 @@ class VoiceAgent:
                 "first service of a switcher begins"
                 + (f" (there are: {', '.join(map(repr, names))})" if names else "")
             )
-        await self._run.switch_service(service)
+        await self._run.changes.switch_service(service)
 
     def __repr__(self) -> str:
         start = (

@@ -23,6 +23,7 @@ from piopiy_lab.call.record import CallRecord
 from piopiy_lab.errors import CallEndedError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.session import commands
+from piopiy_lab.session.running_agent import AgentInCall
 from piopiy_lab.sound.recording import SampleSource
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Call(CallRecord):
     # --- acting on it -----------------------------------------------------------------------
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> AgentInCall | None:
         """The session's VoiceAgent; None before there is one, and in a loaded call."""
         return None if self._port is None else self._port.agent
 

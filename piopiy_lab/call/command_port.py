@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from piopiy_lab.session.commands import Command
+from piopiy_lab.session.running_agent import AgentInCall
 
 
 class CommandPort(Protocol):
@@ -22,7 +23,7 @@ class CommandPort(Protocol):
         ...
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> AgentInCall | None:
         """The VoiceAgent, once the session has made one."""
         ...
 

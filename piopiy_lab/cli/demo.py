@@ -146,7 +146,7 @@ def _play_virtual(terminal: Terminal, played: Played) -> None:
         assert session is not None, "simulate() runs the callback in a session"
         # A view of the call that runs: simulate() gives the Call itself only when it has ended.
         played.call = Call(session.log, session.recorder, None, {"call_id": call_id})
-        played.call.meta["origin"] = session.origin
+        played.call.meta["origin"] = session.settings.origin
         await demo_session.create_session(call_id)
 
     async def follow() -> None:

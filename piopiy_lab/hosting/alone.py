@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from piopiy_lab import display
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.host import CallFields, CallHost
+from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.transports.opening import opener
 
 #: Seconds in which a call that was interrupted must have ended.
@@ -41,8 +42,7 @@ async def run_alone(start: Callable[[], Awaitable[None]]) -> None:
     host = CallHost(
         create_session,
         CallFields(call_id=f"call-{uuid.uuid4().hex[:8]}"),
-        origin=origin,
-        open_transport=open_transport,
+        SessionSettings(origin=origin, open_transport=open_transport),
         clock=clock_from_now(),
         call_on_loop=loop.call_soon_threadsafe,
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from piopiy_lab.errors import CallError
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.session.commands import Command, HangUp, Mute
-from piopiy_lab.session.session import Act, RunningAgent, Session
+from piopiy_lab.session.running_agent import Act, AgentInCall, RunningAgent
+from piopiy_lab.session.session import Session
 
 
 class CallOnLoop(Protocol):
@@ -42,14 +43,12 @@ class CallCommands:
         return self._error
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> AgentInCall | None:
         """The VoiceAgent, once the session has started one."""
         session = self.session
-        return (
-            None
-            if session is None or session.latest_agent is None
-            else (session.latest_agent.agent)
-        )
+        if session is None or session.latest_agent is None:
+            return None
+        return session.latest_agent.agent
 
     @property
     def services(self) -> Mapping[str, object]:

@@ -12,27 +12,24 @@ import asyncio
 import contextvars
 import platform
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipecat.transports.base_transport import BaseTransport
-
 from piopiy_lab import events
 from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason, Origin
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
+from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.session import transferring
-from piopiy_lab.session.call_control import CallControl
 from piopiy_lab.session.callback import SessionCallback, supported_fields
-from piopiy_lab.session.session import Session, enter
+from piopiy_lab.session.session import Session, SessionSettings, enter
 from piopiy_lab.sound.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -69,57 +66,29 @@ class CallHost(CallCommands):
         self,
         create_session: SessionCallback,
         fields: CallFields,
+        settings: SessionSettings,
         *,
-        origin: Origin,
-        open_transport: Callable[..., BaseTransport],
         clock: Callable[[], float],
         call_on_loop: CallOnLoop,
         record: bool | str | Path = True,
-        virtual: bool = False,
-        replace: Mapping[str, object] | None = None,
-        silence_secs: float = 0.02,
-        latency: Mapping[str, tuple[float, ...]] | None = None,
-        loop_thread_ident: int | None = None,
-        hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
-        variables: Mapping[contextvars.ContextVar[str | None], str | None] | None = None,
-        needs_agent: bool = True,
-        control: CallControl | None = None,
+        thread: LoopThread | None = None,
     ) -> None:
         """Make the call; nothing runs yet.
 
         Args:
             create_session: The user's callback, checked.
             fields: What it may be told.
-            origin: What the call is on.
-            open_transport: Makes its transport.
+            settings: What its session is made with.
             clock: The call's seconds, 0.0 now.
             call_on_loop: Calls a function soon on the session's loop, from any thread.
             record: Whether the audio is kept; a path keeps the call in that folder as it happens.
-            virtual: Whether the clock is virtual.
-            replace: Services to put in place at ``Action(...)``.
-            silence_secs: The longest frame of a scripted caller's silence.
-            latency: Modelled latencies of the services.
-            loop_thread_ident: The loop's thread, if it has one of its own.
-            hold: Says that something outside is waited for; see ``Session``.
-            variables: Context variables to set for the callback.
-            needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
-            control: The platform's actions on the call.
+            thread: The thread that runs the session's loop, if it is one of ours.
         """
         super().__init__(call_on_loop)
-        self._variables = dict(variables or {})
-        self._needs_agent = needs_agent
-        self._control = control
         self._create_session = create_session
         self._fields = fields
-        self._origin: Origin = origin
-        self._open_transport = open_transport
-        self._virtual = virtual
-        self._replace = dict(replace or {})
-        self._silence_secs = silence_secs
-        self._latency = dict(latency or {})
-        self._hold = hold
-        self.loop_thread_ident = loop_thread_ident
-        self.thread: Any = None  # the LoopThread that runs it; written by start_call()
+        self._settings = settings
+        self.thread = thread
         folder = None if isinstance(record, bool) else _folder(record)
         self._folder = folder
         self.log = EventLog(clock, sink=folder)
@@ -128,35 +97,31 @@ class CallHost(CallCommands):
         )
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
-        self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": origin}
+        self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": settings.origin}
         self.meta["started_at"] = _wall_time()
         self.log.append(
-            events.CallStarted(at=0.0, origin=origin, sample_rate=self.recorder.sample_rate)
+            events.CallStarted(
+                at=0.0, origin=settings.origin, sample_rate=self.recorder.sample_rate
+            )
         )
         self.call = Call(self.log, self.recorder, self, self.meta, folder)
+
+    @property
+    def loop_thread_ident(self) -> int | None:
+        """``threading.get_ident()`` of the session's loop, if it has a thread of its own."""
+        return None if self.thread is None else self.thread.thread_ident
 
     # --- the life of the call, on the session's loop -----------------------------------------
 
     async def run(self) -> None:
         """Run the session to its end. Never raises but for a cancellation, which is passed on."""
-        session = self.session = Session(
-            log=self.log,
-            recorder=self.recorder,
-            origin=self._origin,
-            open_transport=self._open_transport,
-            replace=self._replace,
-            virtual=self._virtual,
-            hold=self._hold,
-            silence_secs=self._silence_secs,
-            latency=self._latency,
-            control=self._control,
-        )
+        session = self.session = Session(self.log, self.recorder, self._settings)
         session.mute(self.pending_mute)
         if self._pending_end is not None:
             session.end(self._pending_end)
         context = contextvars.copy_context()
         context.run(enter, session)
-        for variable, value in self._variables.items():
+        for variable, value in self._settings.variables.items():
             context.run(variable.set, value)
         task = asyncio.get_running_loop().create_task(
             self._session_task(session), context=context, name=f"piopiy_lab.{self._fields.call_id}"
@@ -204,7 +169,7 @@ class CallHost(CallCommands):
             session.end("cancelled")
         elif (error := task.exception()) is not None:
             session.end("error", error)
-        elif self._needs_agent and session.latest_agent is None and session.reason is None:
+        elif self._settings.needs_agent and session.latest_agent is None and session.reason is None:
             session.end(
                 "error",
                 CallError(
@@ -230,7 +195,7 @@ class CallHost(CallCommands):
         end = self.log.now()
         self.recorder.close(end)
         self._report_disk_trouble(end)
-        self.meta.update(ended_at=_wall_time(), **self._settings())
+        self.meta.update(ended_at=_wall_time(), **self._as_it_ran())
         old = self.call.state
         self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
         if self._folder is not None:
@@ -246,7 +211,7 @@ class CallHost(CallCommands):
         if self._folder is not None:
             self._folder.close()
 
-    def _settings(self) -> dict[str, Any]:
+    def _as_it_ran(self) -> dict[str, Any]:
         """Return which services ran and how they were set, for ``meta.json``."""
         started = self.log.of(events.PipelineStarted)
         if not started:

@@ -18,6 +18,7 @@ from piopiy_lab.hosting.host import CallFields, CallHost, check_record
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.transports.opening import opener
 
 #: Seconds that the process's exit waits for each call's winding down.
@@ -82,12 +83,11 @@ def start_call(
             to_number=to_number,
             metadata=parse_metadata(metadata),
         ),
-        origin=origin,
-        open_transport=open_transport,
+        SessionSettings(origin=origin, open_transport=open_transport),
         clock=clock_from_now(),
         call_on_loop=thread.call,
         record=record,
-        loop_thread_ident=thread.thread_ident,
+        thread=thread,
     )
     _begin(host, thread)
     display.show(host.call)
@@ -112,7 +112,6 @@ def _begin(host: CallHost, thread: LoopThread) -> None:
         if thread.blocked and not any(other.thread is thread for other in _running):
             thread.call(thread.loop.stop)  # given up, and empty by now
 
-    host.thread = thread
     _running.add(host)
     thread.watch(host, on_blocked)
     thread.submit(host.run(), contextvars.copy_context()).add_done_callback(on_done)

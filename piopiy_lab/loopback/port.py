@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from piopiy_lab.errors import CallError
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.session.commands import Command, HangUp
+from piopiy_lab.session.running_agent import AgentInCall
 
 
 class Ended(Protocol):
@@ -23,7 +24,7 @@ class Ended(Protocol):
 class CallerPort:
     """The ``CommandPort`` of the caller's end. Thread-safe; everything returns at once."""
 
-    agent: object = None
+    agent: AgentInCall | None = None
     services: Mapping[str, Any] = {}
     loop_thread_ident: int | None = None
 

@@ -5,7 +5,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,15 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.worker import CallWorker
 from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import CallTransport
+
+#: Puts a frame at a pipeline's beginning.
+QueueFrame = Callable[[Frame], Coroutine[object, object, None]]
 
 #: Seconds that services may take to get ready (pipecat: 20), and that a cancelled pipeline may
 #: take to fall silent (pipecat: 20): a hung provider must not hold a call up.
@@ -96,14 +101,18 @@ class Chain:
 
     Attributes:
         processors: From the transport's input to the assistant's side of the context.
+        input: The transport's input, where the caller's audio comes from.
+        output: The transport's output, which says what has been played.
         analyzer: The detector at work, None where there is none or it doesn't show itself.
     """
 
     processors: list[FrameProcessor]
+    input: FrameProcessor
+    output: FrameProcessor
     analyzer: VADAnalyzer | None
 
 
-def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -> Chain:
+def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, turns: Any) -> Chain:
     """Chain the parts up.
 
     Args:
@@ -111,7 +120,12 @@ def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -
         context: The conversation that the LLM is given.
         transport: The call's transport.
         turns: pipecat's ``UserTurnStrategies``; None takes what a service recommends.
+
+    Raises:
+        ArgumentTypeError: An end of the transport is no processor of pipecat's.
     """
+    source = _processor("input", transport.input())
+    sink = _processor("output", transport.output())
     analyzer = parts.vad if isinstance(parts.vad, VADAnalyzer) else None
     params = LLMUserAggregatorParams(
         vad_analyzer=analyzer,
@@ -122,17 +136,27 @@ def build_chain(parts: Parts, context: LLMContext, transport: Any, turns: Any) -
         user, assistant = LastListener(context, params=params), LLMAssistantAggregator(context)
     else:
         user, assistant = LLMContextAggregatorPair(context, user_params=params)
-    chain: list[FrameProcessor | None] = [transport.input()]
+    chain: list[FrameProcessor | None] = [source]
     if isinstance(parts.vad, FrameProcessor):
         chain.append(parts.vad)
         analyzer = seams.analyzer_in(parts.vad)
     messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
     chain += [parts.stt, DTMFAggregator(), user, messages, parts.llm, parts.tts]
-    chain += [transport.output(), assistant]
+    chain += [sink, assistant]
     return Chain(
         processors=[processor for processor in chain if processor is not None],
+        input=source,
+        output=sink,
         analyzer=analyzer,
     )
+
+
+def _processor(end: str, found: object) -> FrameProcessor:
+    if not isinstance(found, FrameProcessor):
+        raise ArgumentTypeError(
+            f"the transport's {end}() gave {found!r}: it must return a FrameProcessor of pipecat's"
+        )
+    return found
 
 
 def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObserver) -> CallWorker:
@@ -147,7 +171,7 @@ def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObse
             enable_usage_metrics=parts.enable_usage_metrics,
         ),
         clock=CallClock(session.now),
-        observers=[*parts.observers, *session.observers],
+        observers=[*parts.observers],
         enable_rtvi=False,
         enable_turn_tracking=False,
         idle_timeout_secs=None,  # the observer sees all that it needs: AgentRun._watch_idle()

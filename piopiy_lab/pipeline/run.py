@@ -1,92 +1,53 @@
-"""One run of a VoiceAgent: its pipeline from start to end, and the commands that act on it.
+"""One run of a VoiceAgent: its pipeline from start to end.
 
-Runs on the session's loop. What a Call or user code reaches may be called from any thread:
-``prepare``, ``switch_service``, ``replace_instructions`` and ``offer``.
+Runs on the session's loop, but for ``prepare``, which any thread may call. What the agent can be
+told while it runs is in ``acts``, what its own code can change of it in ``changes``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
-    InputDTMFFrame,
-    InterruptionFrame,
-    LLMMessagesAppendFrame,
     LLMRunFrame,
-    LLMSetToolsFrame,
-    LLMUpdateSettingsFrame,
     TTSSpeakFrame,
-    VADParamsUpdateFrame,
 )
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.services.settings import LLMSettings
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events
-from piopiy_lab.errors import CallControlError
-from piopiy_lab.events.values import InterruptionCause, TransferCause
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
 from piopiy_lab.pipeline import seams
+from piopiy_lab.pipeline.acts import Acts
 from piopiy_lab.pipeline.chain import (
     READY_SECS,
     Chain,
-    RealtimeMessageFrame,
     build_chain,
     make_worker,
 )
+from piopiy_lab.pipeline.changes import Changes
 from piopiy_lab.pipeline.failures import failure, not_ready
-from piopiy_lab.pipeline.hearing_out import HearingOut
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
-from piopiy_lab.pipeline.switch import SwitchRequestFrame
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
-from piopiy_lab.services.realtime import greeting_request, line_request
-from piopiy_lab.session import transferring
+from piopiy_lab.services.realtime import greeting_request
 from piopiy_lab.session.commands import (
     AgentCommand,
-    Interrupt,
-    Press,
-    Say,
-    SwitchService,
-    Transfer,
-    Tune,
-    UserSays,
 )
-from piopiy_lab.session.session import Act, Session, TransportSettings
-from piopiy_lab.tools import Tool, register_with
-
-
-class Described(Protocol):
-    """What a run reads of its VoiceAgent, each time anew: they may change while it talks."""
-
-    @property
-    def instructions(self) -> str:
-        """Return what the LLM is told to do."""
-        ...
-
-    @property
-    def greeting(self) -> str | None:
-        """Return what is said first."""
-        ...
-
-    @property
-    def idle_timeout_secs(self) -> int:
-        """Return the seconds of silence that end the call."""
-        ...
+from piopiy_lab.session.running_agent import Act, AgentInCall
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
+from piopiy_lab.tools import Tool
 
 
 class AgentRun:
@@ -94,7 +55,7 @@ class AgentRun:
 
     def __init__(
         self,
-        agent: Described,
+        agent: AgentInCall,
         session: Session,
         parts: Parts,
         tools: list[Tool],
@@ -104,58 +65,77 @@ class AgentRun:
         self.agent = agent
         self._session = session
         self._parts = parts
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
         self._observer = RunObserver(session, self._set_up)
         self._observer.instructions = agent.instructions
-        for llm in parts.members["llm"]:
-            seams.instruct(llm, agent.instructions)
+        self._prepare_services()
         self._context = LLMContext(tools=offered)
-        for tool in tools:
-            self._register(tool)
-        if parts.mode != "cascaded":
-            for llm in parts.members["llm"]:
-                watch_connection(llm)
-        if session.latency:
-            for kind, services in parts.members.items():
-                for service in services:
-                    modelled_latency.slow_down({kind: service}, session.latency)
-        settings = TransportSettings(
-            audio_in_sample_rate=parts.audio_in_sample_rate,
-            audio_out_sample_rate=parts.audio_out_sample_rate,
-            room_params=parts.room_params,
-        )
-        if session.origin != "room" and parts.off_phone_notice:
+        if session.settings.origin != "room" and parts.off_phone_notice:
             session.notice(parts.off_phone_notice)
-        self.transport = session.open_transport(session, settings)
-        self._turns = parts.turns.strategies(parts.active.values())
-        self._acting: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
-        self._untap: Callable[[], None] | None = None
-        self._chain = self._build()
-        self._tuning = Tuning(self._chain.analyzer, self._turns)
-        self._worker = self._make_worker()
-        self._hearing_out = HearingOut(
-            session, self._observer, self.transport.output(), self._worker.queue_frame
+        self._transport = session.settings.open_transport(
+            session,
+            TransportSettings(
+                audio_in_sample_rate=parts.audio_in_sample_rate,
+                audio_out_sample_rate=parts.audio_out_sample_rate,
+                room_params=parts.room_params,
+            ),
         )
+        turns = parts.turns.strategies(parts.active.values())
+        self._untap: Callable[[], None] | None = None  # off the detector; written by _build()
+        self._chain = self._build(turns)
+        self._switchboard = Switchboard(parts, session, self._chain.output)
+        if self._switchboard.switches:
+            self._observer.switchboard = self._switchboard
+        self._tuning = Tuning(self._chain.analyzer, turns)
+        self._worker = self._make_worker()
+        queue_frame = self._worker.queue_frame
+        self.acts = Acts(
+            session,
+            parts.mode,
+            self._chain,
+            queue_frame,
+            observer=self._observer,
+            tuning=self._tuning,
+            switchboard=self._switchboard,
+        )
+        self.changes = Changes(
+            session,
+            parts,
+            self._context,
+            queue_frame,
+            observer=self._observer,
+            acts=self.acts,
+        )
+        for tool in tools:
+            self.changes.register(tool)
 
     @property
     def services(self) -> Mapping[str, object]:
         """The services by name: the one at work in each part, and all of the switchers."""
         return self._parts.services
 
-    def _register(self, tool: Tool) -> None:
-        for llm in self._parts.members["llm"]:
-            register_with(llm, tool, self)
+    def prepare(self, command: AgentCommand) -> Act:
+        """Check a command and return what does it; any thread. See :meth:`Acts.prepare`."""
+        return self.acts.prepare(command)
 
-    def _build(self) -> Chain:
-        chain = build_chain(self._parts, self._context, self.transport, self._turns)
+    # --- getting ready -----------------------------------------------------------------------
+
+    def _prepare_services(self) -> None:
+        parts, latency = self._parts, self._session.settings.latency
+        for llm in parts.members["llm"]:
+            seams.instruct(llm, self.agent.instructions)
+            if parts.mode != "cascaded":
+                watch_connection(llm)
+        if latency:
+            for kind, services in parts.members.items():
+                for service in services:
+                    modelled_latency.slow_down({kind: service}, latency)
+
+    def _build(self, turns: Any) -> Chain:
+        chain = build_chain(self._parts, self._context, self._transport, turns)
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)
-        self._observer.watch_output(self.transport.output())
-        self.switchboard = Switchboard(self._parts, self._session, self.transport.output())
-        if self.switchboard.switches:
-            self._observer.switchboard = self.switchboard
+        self._observer.watch_output(chain.output)
         return chain
 
     def _make_worker(self) -> PipelineWorker:
@@ -201,7 +181,7 @@ class AgentRun:
                 self._untap()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
-        if (failure := getattr(self.transport, "failure", None)) is not None:
+        if (failure := self._transport.failure) is not None:
             raise failure  # the room could not be joined, or was lost
 
     async def stop(self, *, graceful: bool) -> None:
@@ -235,17 +215,15 @@ class AgentRun:
                 audio_in_sample_rate=parts.audio_in_sample_rate,
                 audio_out_sample_rate=parts.audio_out_sample_rate,
                 greeting=self.agent.greeting,
-                switchers=self.switchboard.describe(),
+                switchers=self._switchboard.describe(),
             )
         )
-        if (wait := getattr(self.transport, "wait_until_open", None)) is not None:
-            await wait()  # a device that opens, a browser's user who presses the button
-            if session.reason is not None:
-                return
+        await self._transport.wait_until_open()
+        if session.reason is not None:
+            return
         session.listening()
-        answered = getattr(self.transport, "wait_until_answered", None)  # a room's, say
-        if answered is not None and (self.agent.greeting or parts.mode != "cascaded"):
-            await answered()
+        if self.agent.greeting or parts.mode != "cascaded":
+            await self._transport.wait_until_answered()
             if session.reason is not None:
                 return
         if parts.mode != "cascaded":
@@ -275,175 +253,3 @@ class AgentRun:
             type(p).__name__ for p in self._chain.processors if p.name not in self._set_up
         ] or ["the pipeline"]
         self._session.end("error", not_ready(waiting, READY_SECS))
-
-    # --- commands ----------------------------------------------------------------------------
-
-    def prepare(self, command: AgentCommand) -> Act:
-        """Check a command and return what does it, on the session's loop; any thread.
-
-        Raises:
-            ArgumentError: A setting or service that this call doesn't have.
-            ServiceError: The service can no longer do its job.
-        """
-        match command:
-            case Say(text=text):
-                return partial(self.say, text)
-            case UserSays(text=text):
-                return partial(self.user_says, text)
-            case Press(digits=digits):
-                return partial(self._press, digits)
-            case Interrupt():
-                return partial(self._interrupt, "command")
-            case Transfer(to=to):
-                return partial(self._transfer_if_possible, to)
-            case Tune(settings=settings):
-                self._tuning.check(settings)
-                return partial(self._tune, settings)
-            case SwitchService(service=wanted):
-                service = self.switchboard.find(wanted)
-                if service is None:
-                    return partial(self._nothing_switched, wanted)
-                return partial(self._worker.queue_frame, SwitchRequestFrame(service=service))
-
-    # --- what they do, on the session's loop -------------------------------------------------
-
-    async def say(self, text: str, *, in_context: bool = True) -> None:
-        """Speak a text, after what is being spoken; a realtime model is asked to.
-
-        Args:
-            text: What to say.
-            in_context: Whether the LLM is to know of it.
-        """
-        if self._parts.mode == "speech":
-            self._hearing_out.expect_speech()
-            await self._worker.queue_frame(RealtimeMessageFrame(message=line_request(text)))
-            return
-        await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=in_context))
-
-    async def remark(self, text: str) -> None:
-        """Speak a text while a tool works.
-
-        It stays out of the context: behind a tool's result it would be the last message, and a
-        language model takes that for the beginning of its own answer.
-        """
-        await self.say(text, in_context=False)
-
-    async def user_says(self, text: str) -> None:
-        """Take a typed user turn: stop what the agent says, and answer."""
-        session = self._session
-        session.log.append(events.UserTextTyped(at=session.now(), text=text))
-        await self._interrupt("typed")
-        message: Any = {"role": "user", "content": text}
-        if self._parts.mode != "cascaded":
-            await self._worker.queue_frame(RealtimeMessageFrame(message=message))
-            return
-        await self._worker.queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=True))
-
-    @property
-    def over(self) -> bool:
-        """Whether the call is ending."""
-        return self._session.reason is not None
-
-    async def heard_out(self) -> None:
-        """Wait until all that the agent is about to say has been heard, or the call ends."""
-        await self._hearing_out.wait()
-
-    async def end_call(self) -> None:
-        """End the call once the agent has been heard out."""
-        await self.heard_out()
-        self._session.end("agent_ended")
-
-    async def transfer(self, to: str, cause: TransferCause) -> None:
-        """Hand the caller over once the agent has been heard out.
-
-        Raises:
-            CallControlError: The platform refused. The call goes on.
-        """
-        await self.heard_out()
-        if self._session.reason is None:
-            await transferring.transfer(self._session, to, cause)
-
-    async def _press(self, digits: str) -> None:
-        """Press keys for the caller, as if they came from the phone."""
-        for digit in digits:
-            await self.transport.input().push_frame(InputDTMFFrame(button=KeypadEntry(digit)))
-
-    async def _transfer_if_possible(self, to: str) -> None:
-        with contextlib.suppress(CallControlError):  # the log has it, and the call goes on
-            await self.transfer(to, "command")
-
-    async def _nothing_switched(self, wanted: Any) -> None:
-        self._session.notice(
-            f"switch_service({wanted if isinstance(wanted, str) else wanted.name!r}): a "
-            "replacement stands in its switcher's place, so nothing was switched"
-        )
-
-    async def _interrupt(self, cause: InterruptionCause) -> None:
-        self._observer.next_cause = cause
-        await self._worker.queue_frame(InterruptionFrame())
-
-    async def _tune(self, settings: Mapping[str, float]) -> None:
-        """Change detector and turn settings, checked ones."""
-        old, params = self._tuning.apply(settings)
-        if params is not None:
-            await self._worker.queue_frame(VADParamsUpdateFrame(params=params))
-        session = self._session
-        session.log.append(events.SettingsChanged(at=session.now(), old=old, new=dict(settings)))
-
-    # --- changes from user code, any thread --------------------------------------------------
-
-    async def switch_service(self, wanted: object) -> None:
-        """Ask for another service of a switcher; from any thread or event loop.
-
-        Raises:
-            ArgumentError: There is no such service in a switcher of this call.
-            ServiceError: It can no longer do its job.
-        """
-        switch = self.prepare(SwitchService(wanted))
-        if self._here():  # in its order among what else is queued
-            await switch()
-        else:
-            self._on_loop(lambda: self._soon(switch()))
-
-    def replace_instructions(self, old: str, new: str) -> None:
-        """Give the LLM other instructions from its next turn on."""
-
-        def replace() -> None:
-            self._observer.instructions = new
-            session = self._session
-            session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
-            active = self._parts.active["llm"]
-            for llm in self._parts.members["llm"]:
-                if self._parts.mode == "cascaded" or llm is not active:
-                    seams.instruct(llm, new)
-            if self._parts.mode != "cascaded":  # it is told, for it reads none per turn
-                seams.keep_for_connecting(active, new)
-                delta = LLMSettings(system_instruction=seams.whole_instruction(active, new))
-                self._soon(self._worker.queue_frame(LLMUpdateSettingsFrame(delta=delta)))
-
-        self._on_loop(replace)
-
-    def offer(self, tool: Tool, offered: ToolsSchema) -> None:
-        """Offer a tool from the LLM's next turn on."""
-
-        def offer() -> None:
-            self._register(tool)
-            self._context.set_tools(offered)
-            if self._parts.mode != "cascaded":  # it is told, for it reads no context per turn
-                self._soon(self._worker.queue_frame(LLMSetToolsFrame(tools=offered)))
-
-        self._on_loop(offer)
-
-    def _soon(self, act: Coroutine[object, object, None]) -> None:
-        task = self._loop.create_task(act)
-        self._acting.add(task)
-        task.add_done_callback(self._acting.discard)
-
-    def _here(self) -> bool:
-        return threading.get_ident() == self._thread
-
-    def _on_loop(self, function: Callable[[], None]) -> None:
-        if self._here():
-            function()
-        else:
-            self._loop.call_soon_threadsafe(function)

@@ -22,7 +22,7 @@ class RunObserver(CallObserver):
             session: The call.
             set_up: Where the names of processors go that got ready.
         """
-        super().__init__(session.log, deterministic=session.virtual)
+        super().__init__(session.log, deterministic=session.settings.virtual)
         self._set_up = set_up
         self.switchboard: Switchboard | None = None  # written when the chain is built
 

@@ -218,7 +218,7 @@ def _session() -> Any:
 
 def _replaced() -> frozenset[str]:
     session = _session()
-    return frozenset() if session is None else frozenset(session.replace)
+    return frozenset() if session is None else frozenset(session.settings.replace)
 
 
 def _tell(result: Stack) -> None:

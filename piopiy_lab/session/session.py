@@ -10,18 +10,18 @@ A plain thread (an audio callback) sees no context: never read it there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
-from piopiy_lab.session.commands import AgentCommand
+from piopiy_lab.session.running_agent import RunningAgent
+from piopiy_lab.session.transport import CallTransport, TransportSettings
 from piopiy_lab.sound.recorder import Recorder
 
 #: The room's LiveKit URL, its token and its name, set per running session on the phone, as the
@@ -33,47 +33,40 @@ ROOM_CTX: ContextVar[str | None] = ContextVar("ROOM_CTX", default=None)
 _current: ContextVar[Session | None] = ContextVar("piopiy_lab_session", default=None)
 
 
-#: Does what a command asks for, on the session's loop; made by :meth:`RunningAgent.prepare`.
-Act = Callable[[], Coroutine[object, object, None]]
+#: Makes the transport of a call; called when a VoiceAgent starts: only then the rates are known.
+OpenTransport = Callable[["Session", TransportSettings], CallTransport]
 
 
-class RunningAgent(Protocol):
-    """What a session, and whoever runs it, knows of a VoiceAgent that is running in it."""
-
-    agent: Any
-
-    @property
-    def services(self) -> Mapping[str, object]:
-        """Names to services."""
-        ...
-
-    def prepare(self, command: AgentCommand) -> Act:
-        """Check a command and return what does it; any thread.
-
-        Raises:
-            ArgumentError: A setting or service that this call doesn't have.
-            ServiceError: The service can no longer do its job.
-        """
-        ...
-
-    async def stop(self, *, graceful: bool) -> None:
-        """End the pipeline: let queued speech play out, or at once."""
-        ...
-
-
-@dataclass(frozen=True)
-class TransportSettings:
-    """What a VoiceAgent asks of its transport.
+@dataclass(frozen=True, kw_only=True)
+class SessionSettings:
+    """What whoever makes a call decides about its session, once.
 
     Attributes:
-        audio_in_sample_rate: Hz, mono int16 from the caller.
-        audio_out_sample_rate: Hz, mono int16 to the caller.
-        room_params: What the user set of the room's parameters, by name; ignored off the phone.
+        origin: What the call is on: "microphone", "browser", "file", "caller", "room", "custom".
+        open_transport: Makes its transport.
+        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``.
+        virtual: Whether the call runs on virtual time.
+        silence_secs: The longest frame of a scripted caller's silence, in seconds.
+        latency: Modelled latencies of the services, by part; see ``modelled_latency``.
+        hold: Says that something outside is waited for, ``with hold("the server")``: virtual time
+            stands still meanwhile.
+        control: The platform's actions on this call; None off the phone.
+        variables: Context variables to set for the callback.
+        needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
     """
 
-    audio_in_sample_rate: int = 16000
-    audio_out_sample_rate: int = 24000
-    room_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    origin: Origin
+    open_transport: OpenTransport
+    replace: Mapping[str, object] = field(default_factory=dict[str, object])
+    virtual: bool = False
+    silence_secs: float = 0.02
+    latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
+    hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+    control: CallControl | None = None
+    variables: Mapping[ContextVar[str | None], str | None] = field(
+        default_factory=dict[ContextVar[str | None], str | None]
+    )
+    needs_agent: bool = True
 
 
 @dataclass
@@ -83,21 +76,11 @@ class Session:
     Attributes:
         log: Where everything that happens is written.
         recorder: Where both sides' audio goes.
-        origin: What the call is on: "microphone", "browser", "file", "caller", "room", "custom".
-        open_transport: Makes the pipecat transport; called by ``VoiceAgent.start()``, because
-            only then the rates are known.
-        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``.
-        observers: More pipecat observers, for whoever runs the session.
-        virtual: Whether the call runs on virtual time.
-        silence_secs: The longest frame of a scripted caller's silence, in seconds.
+        settings: What whoever made the call has decided.
         agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
         latest_agent: The last one started, also when it has ended.
-        latency: Modelled latencies of the services, by part; see ``modelled_latency``.
         script: A scripted caller's own words; empty on any other call.
-        hold: Says that something outside is waited for, ``with session.hold("the server")``:
-            virtual time stands still meanwhile.
         closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
-        control: The platform's actions on this call; None off the phone.
         handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
@@ -106,21 +89,13 @@ class Session:
 
     log: EventLog
     recorder: Recorder
-    origin: Origin
-    open_transport: Callable[[Session, TransportSettings], Any]
-    replace: Mapping[str, object] = field(default_factory=dict)
-    observers: tuple[Any, ...] = ()
-    virtual: bool = False
-    silence_secs: float = 0.02
+    settings: SessionSettings
     agents: list[RunningAgent] = field(default_factory=list)
     latest_agent: RunningAgent | None = None
-    hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    control: CallControl | None = None
     handed_over: bool = False
     reason: EndReason | None = None
     error: BaseException | None = None
-    latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     script: Script = field(default_factory=Script)
     muted: bool = False
     _listening: asyncio.Event = field(default_factory=asyncio.Event)

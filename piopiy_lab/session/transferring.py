@@ -1,8 +1,8 @@
 """What the platform can do with a call from outside of it: hang up, and transfer the caller.
 
-On the phone the session has a :class:`CallControl` (``Session.control``), which asks the platform.
-On a microphone, in the browser and in a simulation there is none: a transfer is then an event, and
-the call ends where the caller would have left the agent.
+On the phone the session's settings have a :class:`CallControl`, which asks the platform. On a
+microphone, in the browser and in a simulation there is none: a transfer is then an event, and the
+call ends where the caller would have left the agent.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ async def transfer(session: Session, to: str, cause: TransferCause) -> None:
     """
     log = session.log
     log.append(events.TransferRequested(at=session.now(), to=to, cause=cause))
-    if session.control is None:
+    control = session.settings.control
+    if control is None:
         log.append(events.TransferFinished(at=session.now(), to=to, status="not_on_phone"))
         session.end("agent_ended")
         return
     try:
         async with asyncio.timeout(ACTION_SECS):
-            await session.control.transfer(to)
+            await control.transfer(to)
     except TimeoutError as error:
         raise _failed(session, to, f"no answer in {ACTION_SECS:g} s") from error
     except Exception as error:
@@ -63,11 +64,12 @@ async def release(session: Session) -> None:
     Does nothing off the phone, after a transfer, and when the caller hung up. A failure is written
     to the log: the call is over all the same.
     """
-    if session.control is None or session.handed_over or session.reason == "caller_hung_up":
+    control = session.settings.control
+    if control is None or session.handed_over or session.reason == "caller_hung_up":
         return
     try:
         async with asyncio.timeout(HANG_UP_SECS):
-            await session.control.hang_up()
+            await control.hang_up()
     except Exception as error:
         why = str(error) or type(error).__name__
         session.log.append(

@@ -71,7 +71,7 @@ class ScreenplaySTTService(STTService):
         """
         await super().setup(setup)
         session = current_session()
-        if session is None or session.origin != "caller":
+        if session is None or session.settings.origin != "caller":
             raise ServiceError(
                 "the 'screenplay' recogniser reads a scripted caller's words, and this call has "
                 "no scripted caller: use it with simulate(create_session, Caller()...)"

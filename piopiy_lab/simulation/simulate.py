@@ -20,6 +20,7 @@ from piopiy_lab.hosting.host import CallFields, CallHost, check_record
 from piopiy_lab.screenplay.caller import AudioFile, Caller
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.simulation.clock import patched_pipecat_time
 from piopiy_lab.simulation.current import hold, refuse_nested_simulation
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
@@ -119,16 +120,18 @@ async def simulate(
             to_number=to_number,
             metadata=parse_metadata(metadata),
         ),
-        origin=origin,
-        open_transport=open_transport,
+        SessionSettings(
+            origin=origin,
+            open_transport=open_transport,
+            virtual=True,
+            replace=checked,
+            silence_secs=SILENCE_SECS,
+            latency=checked_latency,
+            hold=hold,
+        ),
         clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
-        virtual=True,
-        replace=checked,
-        silence_secs=SILENCE_SECS,
-        latency=checked_latency,
-        hold=hold,
     )
     hosts.append(host)
     keys = placeholder_keys() if checked else contextlib.nullcontext()

@@ -18,7 +18,7 @@ from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.session.callback import SessionCallback
-from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX
+from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, SessionSettings
 from piopiy_lab.telephony.log_lines import report_failure
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
 from piopiy_lab.telephony.signalling.invites import Invite
@@ -87,15 +87,21 @@ class CallMaker:
                 to_number=invite.to_number,
                 metadata=invite.metadata,
             ),
-            origin="room",
-            open_transport=in_room(invite.url, invite.token, invite.room_name),
+            SessionSettings(
+                origin="room",
+                open_transport=in_room(invite.url, invite.token, invite.room_name),
+                replace=self._replace,
+                control=self._control(invite),
+                variables={
+                    URL_CTX: invite.url,
+                    TOKEN_CTX: invite.token,
+                    ROOM_CTX: invite.room_name,
+                },
+                needs_agent=False,
+            ),
             clock=clock_from_now(),
             call_on_loop=call_on_loop,
             record=record,
-            variables={URL_CTX: invite.url, TOKEN_CTX: invite.token, ROOM_CTX: invite.room_name},
-            needs_agent=False,
-            replace=self._replace,
-            control=self._control(invite),
         )
 
     def _control(self, invite: Invite) -> RestCallControl | None:

@@ -59,8 +59,8 @@ class MCPConnections:
         Args:
             session: The call; None before there is one.
         """
-        self._hold = nullcontext if session is None else session.hold
-        self._virtual = session is not None and session.virtual
+        self._hold = nullcontext if session is None else session.settings.hold
+        self._virtual = session is not None and session.settings.virtual
         self._clients: list[Any] = []  # the ones to close; written by open() and close()
         self._stderr: dict[Any, TextIO] = {}  # what each server says of itself
         self._closed = False

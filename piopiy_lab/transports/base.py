@@ -22,7 +22,8 @@ from pipecat.frames.frames import (
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
@@ -85,8 +86,16 @@ class SessionTransport(BaseTransport):
         """Make the processor that plays the agent's audio."""
         return SessionOutput(self)
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why it could not connect or was lost; what fails here ends the session at once."""
+        return None
+
     async def wait_until_open(self) -> None:
         """Wait until somebody can be at the other end; the agent greets only then."""
+
+    async def wait_until_answered(self) -> None:
+        """Whoever is at the other end of an open device is there."""
 
     def play(self, samples: Int16) -> None:
         """Hand a piece of the agent's audio to a device, if there is one behind this transport.

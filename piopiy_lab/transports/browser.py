@@ -24,7 +24,8 @@ from piopiy_lab.errors import (
     NoBrowserError,
     NoMicrophoneError,
 )
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import browser_wire as wire
 from piopiy_lab.transports.live import LiveTransport

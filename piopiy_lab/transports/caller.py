@@ -19,7 +19,8 @@ from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.mouth import Mouth, Sound
 from piopiy_lab.screenplay.performer import Performer
 from piopiy_lab.screenplay.spoken_words import SpokenWord
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
 from piopiy_lab.transports.playout import Playout
 
@@ -99,7 +100,7 @@ class CallerTransport(SessionTransport):
             now = self.session.now()
             calm = not self._mouth.speaking and now - self._quiet_since > SETTLED_SECS
             calm = calm and not self.playout.ends_at > now
-            secs = max(FRAME_SECS, self.session.silence_secs) if calm else FRAME_SECS
+            secs = max(FRAME_SECS, self.session.settings.silence_secs) if calm else FRAME_SECS
             n = round(secs * rate)
             due = begin + (fed + n) / rate
             if due > now:

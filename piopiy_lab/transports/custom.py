@@ -7,15 +7,52 @@ from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 
 
-def record_custom(
-    transport: BaseTransport, session: Session, settings: TransportSettings
-) -> BaseTransport:
-    """Record what passes a pipecat transport; returns it unchanged.
+class CustomTransport:
+    """A ``CallTransport`` around any transport of pipecat's, which has only two ends.
+
+    Of what a call asks besides, whatever the transport has is used: ``TelecmiTransport`` is one
+    that somebody may make himself.
+    """
+
+    def __init__(self, transport: BaseTransport, session: Session) -> None:
+        """Record what passes ``transport``, and leave it as it is."""
+        self._transport = transport
+        _record(transport, session)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it could not connect or was lost, if it tells."""
+        return getattr(self._transport, "failure", None)
+
+    def input(self) -> FrameProcessor:
+        """Return the processor that the caller's audio comes from."""
+        return self._transport.input()
+
+    def output(self) -> FrameProcessor:
+        """Return the processor that the agent's audio goes to."""
+        return self._transport.output()
+
+    async def wait_until_open(self) -> None:
+        """Wait for its device, if it tells."""
+        await self._ask("wait_until_open")
+
+    async def wait_until_answered(self) -> None:
+        """Wait for somebody at the other end, if it tells."""
+        await self._ask("wait_until_answered")
+
+    async def _ask(self, hook: str) -> None:
+        wait = getattr(self._transport, hook, None)
+        if wait is not None:
+            await wait()
+
+
+def _record(transport: BaseTransport, session: Session) -> None:
+    """Record what passes a pipecat transport.
 
     A chunk's time is when it was pushed, less its length: the best that can be known of a
     transport whose clock isn't ours.
@@ -39,7 +76,6 @@ def record_custom(
 
     transport.input().add_event_handler("on_before_push_frame", heard)
     transport.output().add_event_handler("on_before_push_frame", said)
-    return transport
 
 
 def _mono(frame: InputAudioRawFrame | OutputAudioRawFrame) -> Int16:

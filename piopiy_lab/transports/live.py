@@ -25,7 +25,8 @@ import numpy as np
 from pipecat.frames.frames import Frame, OutputAudioRawFrame, TTSTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.base import SessionOutput, SessionTransport

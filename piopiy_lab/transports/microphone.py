@@ -16,7 +16,8 @@ import time
 
 from piopiy_lab import events
 from piopiy_lab.errors import AudioDeviceError, MissingExtraError
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices

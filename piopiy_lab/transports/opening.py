@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-from pipecat.transports.base_transport import BaseTransport
 
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Origin
 from piopiy_lab.screenplay.caller import AudioFile, Caller, as_caller
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import OpenTransport, Session
+from piopiy_lab.session.transport import CallTransport, TransportSettings
 from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
-
-OpenTransport = Callable[[Session, TransportSettings], BaseTransport]
 
 
 def opener(on: Any) -> tuple[Origin, OpenTransport]:
@@ -43,10 +39,10 @@ def opener(on: Any) -> tuple[Origin, OpenTransport]:
         return "browser", _in_browser(on)
     if hasattr(on, "input") and hasattr(on, "output"):
 
-        def open_custom(session: Session, settings: TransportSettings) -> BaseTransport:
-            from piopiy_lab.transports.custom import record_custom
+        def open_custom(session: Session, settings: TransportSettings) -> CallTransport:
+            from piopiy_lab.transports.custom import CustomTransport
 
-            return record_custom(on, session, settings)
+            return CustomTransport(on, session)
 
         return "custom", open_custom
     raise ArgumentTypeError(
@@ -58,7 +54,7 @@ def opener(on: Any) -> tuple[Origin, OpenTransport]:
 def in_room(url: str | None, token: str, room_name: str) -> OpenTransport:
     """Return the factory of a transport in a call's room."""
 
-    def open_room(session: Session, settings: TransportSettings) -> BaseTransport:
+    def open_room(session: Session, settings: TransportSettings) -> CallTransport:
         from piopiy_lab.transports.room import RoomTransport
 
         return RoomTransport(session, settings, url, token, room_name)
@@ -69,7 +65,7 @@ def in_room(url: str | None, token: str, room_name: str) -> OpenTransport:
 def _in_browser(microphone: BrowserMicrophone) -> OpenTransport:
     channel = microphone.show()
 
-    def open_browser(session: Session, settings: TransportSettings) -> BaseTransport:
+    def open_browser(session: Session, settings: TransportSettings) -> CallTransport:
         from piopiy_lab.transports.browser import BrowserTransport
 
         return BrowserTransport(session, settings, microphone, channel)
@@ -84,7 +80,7 @@ def _local(microphone: Microphone) -> OpenTransport:
     for side in ("input", "output"):
         devices.find(side, getattr(microphone, side))
 
-    def open_microphone(session: Session, settings: TransportSettings) -> BaseTransport:
+    def open_microphone(session: Session, settings: TransportSettings) -> CallTransport:
         from piopiy_lab.transports.microphone import MicrophoneTransport
 
         return MicrophoneTransport(session, settings, microphone)
@@ -97,7 +93,7 @@ def _scripted(caller: Caller) -> OpenTransport:
 
     check_screenplay(caller)
 
-    def open_caller(session: Session, settings: TransportSettings) -> BaseTransport:
+    def open_caller(session: Session, settings: TransportSettings) -> CallTransport:
         from piopiy_lab.transports.caller import CallerTransport
 
         return CallerTransport(session, settings, caller)

@@ -13,7 +13,8 @@ import numpy as np
 from pipecat.frames.frames import OutputAudioRawFrame
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
 
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout

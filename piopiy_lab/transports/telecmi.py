@@ -114,6 +114,9 @@ class TelecmiTransport(LiveKitTransport):
             self,
         )
 
+    async def wait_until_open(self) -> None:
+        """A room has no device to wait for."""
+
     async def wait_until_answered(self) -> None:
         """Wait until the caller is in the room, or the call has ended before that."""
         waits: list[asyncio.Task[object]] = [asyncio.create_task(self._caller_there.wait())]

@@ -65,7 +65,7 @@ def take_transfer_status(session: Session, text: str) -> None:
     if record is None or (done := outcome_of(record.get("status"))) is None:
         return
     error = None if done else _why(record)
-    control = session.control
+    control = session.settings.control
     if isinstance(control, AwaitsTransfer) and control.transfer_ended(error):
         return
     to = next((str(record[n])[:100] for n in ("to", "number", "target") if record.get(n)), "")
@@ -85,7 +85,7 @@ def caller_left_in_transfer(session: Session) -> bool:
     Returns:
         Whether there was one.
     """
-    control = session.control
+    control = session.settings.control
     return isinstance(control, AwaitsTransfer) and control.transfer_ended(None)
 
 

@@ -17,6 +17,7 @@ from piopiy_lab import (
 )
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.offline import EspeakTTSService
+from piopiy_lab.session.commands import Say, UserSays
 
 GREETING = "Welcome to the grill."
 ORDER = "a table for two tomorrow at seven"
@@ -118,9 +119,9 @@ def test_a_line_and_a_typed_turn_reach_a_realtime_model(mode):
     async def drive(session):
         await session.wait_until_listening()
         await asyncio.sleep(4)
-        await session.agents[-1].say("We close at ten.")
+        await session.agents[-1].prepare(Say("We close at ten."))()
         await asyncio.sleep(4)
-        await session.agents[-1].user_says(ORDER)
+        await session.agents[-1].prepare(UserSays(ORDER))()
 
     call = run(driving, Caller().hears_greeting().waits(12).hangs_up())
     heard = [entry.text for entry in call.transcript if entry.role == "assistant"]

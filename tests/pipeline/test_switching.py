@@ -28,6 +28,7 @@ from piopiy_lab.pipeline.service_switcher import (
     ServiceSwitcherStrategyFailover,
     ServiceSwitcherStrategyManual,
 )
+from piopiy_lab.session.commands import Say
 from piopiy_lab.session.session import current_session
 
 ORDER = "a table for two tomorrow at seven"
@@ -134,9 +135,9 @@ def test_what_is_said_after_the_switch_was_asked_for_is_the_new_voices():
         run = current_session()
         await run.wait_until_listening()
         await asyncio.sleep(3)
-        await run.agents[-1].say("This is the first voice speaking to you.")
+        await run.agents[-1].prepare(Say("This is the first voice speaking to you."))()
         await agent.switch_service("high")
-        await run.agents[-1].say("And this is the second voice speaking now.")
+        await run.agents[-1].prepare(Say("And this is the second voice speaking now."))()
 
     call = run(session(two_voices(), during), Caller().hears_greeting().waits(9)).raise_for_error()
     (switched,) = call.events.of(events.ServiceSwitched)

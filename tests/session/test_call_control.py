@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from session_settings import settle
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate, start_call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, CallError
@@ -38,7 +39,7 @@ def session(act, control=None):
     """A session whose code acts on its agent 0.5 s into the greeting."""
 
     async def create_session():
-        current_session().control = control
+        settle(control=control)
         agent = VoiceAgent(instructions="x", greeting=GREETING)
         stt, llm, tts = offline_stack()
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
@@ -139,7 +140,7 @@ def test_call_transfer_from_another_thread(no_leftovers, fail):
     platform = Platform(fail)
 
     async def create_session():
-        current_session().control = platform
+        settle(control=platform)
         agent = VoiceAgent(instructions="x", greeting="Hello.")
         stt, llm, tts = offline_stack()
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)

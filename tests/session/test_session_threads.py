@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.session.session import Session
+from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.sound.recorder import Recorder
 
 
@@ -21,7 +21,8 @@ from piopiy_lab.sound.recorder import Recorder
 )
 def test_a_session_is_used_on_its_own_loop_only(ask):
     async def main():
-        session = Session(EventLog(lambda: 0.0), Recorder(24000, keep=False), "custom", None)
+        settings = SessionSettings(origin="custom", open_transport=lambda *_: None)
+        session = Session(EventLog(lambda: 0.0), Recorder(24000, keep=False), settings)
         with pytest.raises(AssertionError, match="off the session's loop"):
             await asyncio.to_thread(ask, session)
         ask(session)

@@ -12,7 +12,7 @@ from telephony_servers import SignallingServer, invite, until
 from piopiy_lab import events
 from piopiy_lab.errors import ArgumentError, CallControlError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.session.session import Session
+from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.session.transferring import transfer
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
@@ -60,9 +60,7 @@ def session_with(control):
     return Session(
         log=EventLog(clock=lambda: 1.0),
         recorder=Recorder(24000),
-        origin="room",
-        open_transport=lambda *_: None,
-        control=control,
+        settings=SessionSettings(origin="room", open_transport=lambda *_: None, control=control),
     )
 
 

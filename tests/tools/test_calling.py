@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 from door_calls import KNOCK, OPEN_THE_DOOR, told
+from session_settings import settle
 
 from piopiy_lab import Caller, calls_tool, events, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
-from piopiy_lab.session.session import current_session
 from piopiy_lab.tools import (
     ToolCallParams,
     end_call,
@@ -285,7 +285,7 @@ class Platform:
 
 def transferring(doors, tool, platform=None, **arguments):
     def set_up(agent):
-        current_session().control = platform
+        settle(control=platform)
 
     return doors(
         tool, set_up=set_up, replies={"thank you": calls_tool("transfer_call", **arguments)}

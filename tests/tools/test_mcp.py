@@ -151,7 +151,7 @@ def test_several_clients_and_a_schema_at_once(doors, run, url):
         remote = MCPClient(StreamableHttpParameters(url=url), tools_filter=["breaks"])
         from piopiy_lab.session.session import current_session
 
-        with current_session().hold("the schema"):
+        with current_session().settings.hold("the schema"):
             schema = await remote.tools()
         agent = VoiceAgent(instructions="x", greeting="Hello.")
         stt, llm, tts = offline_stack(replies={**ASK, "what is the weather": calls_tool("weather")})

@@ -13,7 +13,8 @@ import pytest
 from piopiy_lab import BrowserMicrophone, display, errors, events, start_call
 from piopiy_lab.display import Hook
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, SessionSettings
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import browser_wire as wire
@@ -179,7 +180,8 @@ class Room:
         log = EventLog(lambda: loop.elapsed)
         self.page = Page()
         self.fed = []
-        self.session = Session(log, Recorder(24000, keep=False), "browser", None)  # type: ignore
+        settings = SessionSettings(origin="browser", open_transport=lambda *_: self.transport)
+        self.session = Session(log, Recorder(24000, keep=False), settings)
         self.log = log
         self.transport = BrowserTransport(
             self.session, TransportSettings(), BrowserMicrophone(**options), self.page

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from piopiy_lab import events, start_call
+from piopiy_lab.errors import ArgumentTypeError, RoomError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.session.session import Session, SessionSettings
+from piopiy_lab.session.transport import TransportSettings
+from piopiy_lab.sound.recorder import Recorder
+from piopiy_lab.transports.opening import opener
 
 
 class Feed(BaseInputTransport):
@@ -84,3 +91,77 @@ def test_a_call_on_a_pipecat_transport_is_heard_said_and_recorded(no_leftovers, 
     rate = call.recording.sample_rate
     hum = call.recording.caller[round((spoken + 0.5) * rate) : round((spoken + 1.5) * rate)]
     assert np.abs(hum.astype(int)).max() > 900
+
+
+class Telling(Transport):
+    """A transport that tells more of itself than pipecat asks: it was never joined."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+        self._loop = asyncio.get_running_loop()
+        self.was_asked = asyncio.Event()
+        self.failure = RoomError("nobody let us in")
+
+    async def wait_until_open(self):
+        self.asked.append("open")
+
+    async def wait_until_answered(self):
+        self.asked.append("answered")
+        self._loop.call_soon_threadsafe(self.was_asked.set)
+
+
+def a_call_on(transport):
+    settings = SessionSettings(origin="custom", open_transport=opener(transport)[1])
+    session = Session(EventLog(lambda: 0.0), Recorder(24000, keep=False), settings)
+    return settings.open_transport(session, TransportSettings())
+
+
+async def test_a_transport_that_tells_nothing_keeps_no_call_waiting():
+    on = a_call_on(Transport())
+    await on.wait_until_open()
+    await on.wait_until_answered()
+    assert on.failure is None
+
+
+async def test_what_a_transport_tells_of_itself_is_heeded():
+    transport = Telling()
+    on = a_call_on(transport)
+    await on.wait_until_open()
+    await on.wait_until_answered()
+    assert transport.asked == ["open", "answered"]
+    assert on.failure is transport.failure
+
+
+async def test_a_call_asks_its_transport_and_the_agent_raises_its_failure(booking):
+    transport = Telling()
+    desk, raised = booking(), []
+
+    async def create_session(call_id):
+        try:
+            await desk(call_id)
+        except RoomError as error:
+            raised.append(error)
+
+    call = start_call(create_session, transport)
+    async with asyncio.timeout(20):
+        await transport.was_asked.wait()
+        call.hang_up()
+        await call.wait()
+    assert transport.asked == ["open", "answered"]
+    assert raised == [transport.failure]
+
+
+async def test_a_transport_without_processors_is_refused_by_name(booking):
+    class Endless(Transport):
+        def output(self):
+            return self
+
+        def add_event_handler(self, *_):
+            """Not a processor, for all that."""
+
+    call = start_call(booking(), Endless())
+    async with asyncio.timeout(20):
+        await call.wait()
+    with pytest.raises(ArgumentTypeError, match=r"the transport's output\(\) gave"):
+        call.raise_for_error()

@@ -10,7 +10,8 @@ from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.pipeline.reading import RoomParams
-from piopiy_lab.session.session import Session, TransportSettings
+from piopiy_lab.session.session import Session, SessionSettings
+from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports import room_client
 from piopiy_lab.transports.room import RoomTransport, room_params
@@ -25,8 +26,7 @@ def room():
     session = Session(
         log=EventLog(clock=lambda: 2.0),
         recorder=Recorder(24000),
-        origin="room",
-        open_transport=lambda *_: None,
+        settings=SessionSettings(origin="room", open_transport=lambda *_: None),
     )
     return RoomTransport(session, TransportSettings(), "ws://127.0.0.1:1", "tok-room", "r1")
 

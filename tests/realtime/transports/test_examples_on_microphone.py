@@ -11,10 +11,10 @@ import functools
 import pytest
 from example_matrix import METADATA, NAMES, example, offline, piopiy_names, two_of_each
 from live_calls import LINE, count, greeted, on, until
+from session_settings import settle
 from virtual_card import at_monitor_rate, correlation
 
 from piopiy_lab import Microphone, events
-from piopiy_lab.session.session import current_session
 from piopiy_lab.sound import speech
 
 TABLE, ASKED = "A table for two tomorrow at seven.", "What name is it under?"
@@ -51,7 +51,7 @@ def at_home(module, replace):
 
     @functools.wraps(module.create_session)  # it has its arguments by their names
     async def create_session(*args, **kwargs):
-        current_session().replace = replace
+        settle(replace=replace)
         await module.create_session(*args, **kwargs)
 
     return create_session
