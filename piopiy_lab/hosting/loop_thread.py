@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import contextvars
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -178,7 +179,7 @@ class LoopThread:
         if frame is None:
             return "nowhere: the loop's thread has ended"
         stack = traceback.extract_stack(frame)
-        own = [f for f in stack if "/asyncio/" not in f.filename and f.filename != __file__]
+        own = [f for f in stack if not _in_stdlib(f.filename) and f.filename != __file__]
         place = (own or list(stack))[-1]
         return f"{place.filename}:{place.lineno} in {place.name}: {place.line}"
 
@@ -190,6 +191,12 @@ class LoopThread:
         """
         self.call(self.loop.stop)
         self._thread.join(timeout)
+
+
+def _in_stdlib(filename: str) -> bool:
+    """Whether a file is Python's own: a lock's ``wait()`` says nothing of who waits."""
+    stdlib = sysconfig.get_path("stdlib")
+    return filename.startswith((stdlib, "<frozen ")) and "site-packages" not in filename
 
 
 _shared: LoopThread | None = None
