@@ -54,7 +54,7 @@ class Hook:
     Attributes:
         show: Shows an object where the user looks now; called on the thread that made it, and
             must return at once.
-        progress: Opens a progress line in the cell that runs now.
+        progress: Opens a progress line in the cell that runs now; None where nobody looks.
         browser_microphone: Shows the controls of a microphone in the cell that runs now, and
             returns the way to them.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
@@ -62,7 +62,7 @@ class Hook:
 
     show: Callable[[object], None]
     cell_key: Callable[[], str | None] = lambda: None
-    progress: Callable[[], Progress] | None = None
+    progress: Callable[[], Progress | None] | None = None
     browser_microphone: Callable[[], BrowserChannel] | None = None
 
 

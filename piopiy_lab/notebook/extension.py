@@ -52,7 +52,7 @@ def install() -> bool:
         Hook(
             show=_show,
             cell_key=_cell_key,
-            progress=ProgressLine,
+            progress=_progress,
             browser_microphone=_browser_microphone,
         )
     )
@@ -166,6 +166,15 @@ class ProgressLine:
         """Leave an empty output: what a display shows can be replaced, but not taken back."""
         if self._handle is not None:
             self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+
+def _progress() -> ProgressLine | None:
+    """Open a progress line where a person looks: a front end that names its cells.
+
+    A headless run (nbval, say) names none. Nobody watches it, and the empty output that the line
+    leaves would be one more than the notebook was saved with.
+    """
+    return None if _cell_key() is None else ProgressLine()
 
 
 def _show(obj: Any) -> None:

@@ -140,3 +140,15 @@ def test_an_error_in_the_session_shows_its_own_line_in_the_cell_that_started_the
     assert "cell, line 4, in create_session" in shown
     assert "raise LookupError(&#x27;no desk&#x27;)" in shown
     assert "LookupError: no desk" in shown
+
+
+def test_a_progress_line_is_for_front_ends_that_name_their_cells() -> None:
+    """A headless run names none: nothing is left there that the saved notebook doesn't have."""
+    headless, named = run(
+        "line = display.progress()\nline is None",
+        "from IPython import get_ipython\n"
+        "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
+        "line = display.progress()\nline.update(0.5, 'half')\nline.close()",
+    )
+    assert one(headless)["text/plain"] == "True"
+    assert one(named)["text/plain"] == ""

@@ -438,7 +438,7 @@ def test_arguments_get_the_types_of_the_schema():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ArgumentError, match=r"token_delay is -1"):
+    with pytest.raises(ArgumentError, match=r"token_delay=-1: give seconds"):
         RuleLLMService(doors(), token_delay=-1)
     with pytest.raises(ArgumentError, match="'x' has no handler"):
         RuleLLMService(doors(), tools=[FunctionSchema("x", "", {}, [])])
