@@ -27,11 +27,17 @@ def bundle_of(call: ShownCall) -> dict[str, object]:
     return {"text/plain": plain, "text/html": html_of(call, plain)}
 
 
-def html_of(call: ShownCall, plain: str) -> str:
-    """Return the call as HTML that needs nothing from outside, deterministic."""
+def html_of(call: ShownCall, plain: str, max_sound_secs: float = MAX_SOUND_SECS) -> str:
+    """Return the call as HTML that needs nothing from outside, deterministic.
+
+    Args:
+        call: The call.
+        plain: It as text, of which the HTML's names are made.
+        max_sound_secs: Seconds of its sound that the player gets.
+    """
     if call.state != "ended":
         return _running(call)
-    sound, note = _sound(call)
+    sound, note = _sound(call, max_sound_secs)
     picture, frame = _picture(call)
     identity = hashlib.sha256(plain.encode() + sound + picture).hexdigest()[:12]
     alt = f"Timeline of {name_of(call)}: {', '.join(facts_of(call))}"
@@ -54,19 +60,18 @@ def _running(call: ShownCall) -> str:
     )
 
 
-def _sound(call: ShownCall) -> tuple[bytes, str]:
+def _sound(call: ShownCall, max_secs: float) -> tuple[bytes, str]:
     """Return the sound as MP3, and what has to be said about it."""
     recording: Any = call.recording
     rate = int(getattr(recording, "sample_rate", 0) or 0)
     if not rate or not len(recording):
         return b"", "No sound was kept (record=False)." if call.duration else ""
-    sound = mp3_of(np.asarray(recording), rate, MAX_SOUND_SECS)
+    sound = mp3_of(np.asarray(recording), rate, max_secs)
     if sound is None:
         return b"", "No player: this soundfile can't write MP3; update it (0.13 or later)."
-    if len(recording) > MAX_SOUND_SECS * rate:
+    if len(recording) > max_secs * rate:
         return sound, (
-            f"The player holds the first {clock(MAX_SOUND_SECS)} only; call.save(...) keeps "
-            "all of it."
+            f"The player holds the first {clock(max_secs)} only; call.save(...) keeps all of it."
         )
     return sound, ""
 

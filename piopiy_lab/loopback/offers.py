@@ -24,6 +24,7 @@ class Offers:
         agent_id: str,
         room_name: str,
         invite: Callable[[int], dict[str, object]],
+        offer_secs: float = OFFER_SECS,
     ) -> None:
         """Offer nothing yet.
 
@@ -32,7 +33,9 @@ class Offers:
             agent_id: Whom the call is for.
             room_name: The room.
             invite: Makes what ``join_room`` says, for the n-th offer.
+            offer_secs: Seconds that an agent has to join, before another one is asked.
         """
+        self._offer_secs = offer_secs
         self._dispatcher = dispatcher
         self._agent_id = agent_id
         self._room_name = room_name
@@ -71,7 +74,7 @@ class Offers:
             self.count += 1
             await agent.send("join_room", self._invite(self.count))
             others = any(c not in asked for c in self._dispatcher.of(self._agent_id))
-            await self._wait(answered, min(left, OFFER_SECS), agent)
+            await self._wait(answered, min(left, self._offer_secs), agent)
             if not answered.is_set() and others:
                 await self.take_back()
         return deadline - loop.time()

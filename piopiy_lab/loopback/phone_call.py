@@ -66,6 +66,8 @@ class PhoneCall:
         invitation: Callable[[str], dict[str, object]],
         on_answered: Callable[[], None],
         ring_secs: float,
+        offer_secs: float,
+        gone_secs: float,
         record: bool,
     ) -> None:
         """Make a call that has not been dialled.
@@ -82,6 +84,8 @@ class PhoneCall:
             invitation: Makes what ``join_room`` says of the room, for the agent's identity.
             on_answered: Told when the agent is there and the caller begins.
             ring_secs: Seconds until the caller gives up.
+            offer_secs: Seconds that an agent has to join, before another one is asked.
+            gone_secs: Seconds that the agent's link may be cut, or the agent away.
             record: Whether the audio is kept.
         """
         self.call_id, self.agent_id = call_id, agent_id
@@ -116,10 +120,11 @@ class PhoneCall:
         self.caller: RoomCaller = RoomCaller(room, self.log, self.recorder, attributes)
         self._screenplay = caller
         self._performer = Performer(self.caller, caller)
-        self._offers = Offers(dispatcher, agent_id, room.name, self._invite)
+        self._offers = Offers(dispatcher, agent_id, room.name, self._invite, offer_secs)
         self._invitation = invitation
         self._on_answered = on_answered
         self._ring_secs = ring_secs
+        self._gone_secs = gone_secs
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._agent: RoomClient | None = None  # who answered; written by _room_changed()
@@ -215,10 +220,12 @@ class PhoneCall:
     async def _watch_link(self) -> None:
         """End the call when its link stays cut."""
         cut_for = 0.0
-        while cut_for < GONE_SECS:
+        while cut_for < self._gone_secs:
             await asyncio.sleep(0.5)
             cut_for = cut_for + 0.5 if self.room.link.is_cut else 0.0
-        raise LoopbackError(f"the link to the agent was cut for {GONE_SECS:g} s: the call is lost")
+        raise LoopbackError(
+            f"the link to the agent was cut for {self._gone_secs:g} s: the call is lost"
+        )
 
     async def _hang_up(self) -> None:
         """Leave the room, wait for the agent to leave it, and close the account."""
@@ -283,12 +290,14 @@ class PhoneCall:
             if participant.said_goodbye or self.status == "ended":
                 self.end("agent_ended")
             elif self._gone is None:  # a broken connection: it may come back
-                self._gone = self._loop.call_later(GONE_SECS, self._agent_stayed_away)
+                self._gone = self._loop.call_later(self._gone_secs, self._agent_stayed_away)
 
     def _agent_stayed_away(self) -> None:
         self.end(
             "error",
-            LoopbackError(f"the agent's connection broke and did not come back in {GONE_SECS:g} s"),
+            LoopbackError(
+                f"the agent's connection broke and did not come back in {self._gone_secs:g} s"
+            ),
         )
 
     def _find_agents_log(self) -> None:

@@ -17,11 +17,13 @@ from typing import Any, Self
 from aiohttp import web
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.link import LinkSettings
+from piopiy_lab.loopback.offers import OFFER_SECS
 from piopiy_lab.loopback.peer import HOST
-from piopiy_lab.loopback.phone_call import PhoneCall
+from piopiy_lab.loopback.phone_call import GONE_SECS, PhoneCall
 from piopiy_lab.loopback.rest import RestServer
 from piopiy_lab.loopback.rooms import RoomServer
 from piopiy_lab.loopback.serving import WebServer
@@ -57,13 +59,21 @@ class LoopbackPlatform:
         agents: Mapping[str, str] | None = None,
         *,
         link: LinkSettings | None = None,
+        offer_secs: float = OFFER_SECS,
+        gone_secs: float = GONE_SECS,
     ) -> None:
         """Make a platform; nothing listens before it is entered.
 
         Args:
             agents: Agent ids and their tokens; :meth:`agent_token` adds more.
             link: How good the link between a room and its clients is; perfect if None.
+            offer_secs: Seconds that an agent has to join the room it was offered, before another
+                one of its id is asked.
+            gone_secs: Seconds after which a call is lost whose link is cut, or whose agent's
+                connection broke.
         """
+        self._offer_secs = check_secs("offer_secs", offer_secs, zero=False)
+        self._gone_secs = check_secs("gone_secs", gone_secs, zero=False)
         self.link: LinkSettings = link or LinkSettings()
         self.transfer_outcomes: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
@@ -233,6 +243,8 @@ class LoopbackPlatform:
             invitation=lambda identity: self._invitation(room_name, identity),
             on_answered=self._answered.set,
             ring_secs=ring_secs,
+            offer_secs=self._offer_secs,
+            gone_secs=self._gone_secs,
             record=record,
         )
         task = asyncio.create_task(phone.run(), name=f"piopiy_lab.loopback.call.{call_id}")

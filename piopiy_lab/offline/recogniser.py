@@ -97,6 +97,8 @@ class Recogniser:
         self._background = background
         self._front_end = front_end
         self._careful = careful
+        #: Seconds up to which an utterance may get a second look; set before it begins.
+        self.second_look_secs: float = SECOND_LOOK_SECS
         self._pending = np.zeros(0, np.int16)  # samples short of a block
         self._fed = 0  # samples given to the decoders in this utterance
         self._blocks: list[bytes] = []  # what was given, for the second look
@@ -179,7 +181,7 @@ class Recogniser:
             if rejection.is_word(s.word)
         )
         score, doubt = rejection.first_look(ours, theirs)
-        if doubt and score <= threshold and self._fed <= SECOND_LOOK_SECS * SAMPLE_RATE:
+        if doubt and score <= threshold and self._fed <= self.second_look_secs * SAMPLE_RATE:
             closer = yield from self._look_again()
             if closer is None:
                 return None
@@ -221,7 +223,7 @@ class Recogniser:
         data = self._prepared(block, self._fed)
         self._grammar.process_raw(data)
         self._background.process_raw(data)
-        if self._fed <= SECOND_LOOK_SECS * SAMPLE_RATE:  # else there is no second look
+        if self._fed <= self.second_look_secs * SAMPLE_RATE:  # else there is no second look
             self._blocks.append(data)
         self._fed += len(block)
 

@@ -55,10 +55,13 @@ class JobPolicy:
     Attributes:
         inline: The jobs that run on the loop's thread, with their cost in virtual seconds.
         background: The jobs that virtual time doesn't wait for.
+        order_secs: Real seconds for which a job that was submitted earlier can hold back one that
+            is done already.
     """
 
     inline: Mapping[str, float] = field(default_factory=lambda: dict(SHORT_JOBS))
     background: frozenset[str] = frozenset()
+    order_secs: float = ORDER_SECS
 
     def __post_init__(self) -> None:
         for name, cost in self.inline.items():
@@ -94,7 +97,7 @@ class Job:
         started_at: Real time of the submission, s.
         started_ns: Virtual time of the submission, ns.
         done_at: Real time of the end, s; written by the job's thread.
-        overdue: It held back later jobs for ORDER_SECS once, and does so no more.
+        overdue: It held back later jobs for ``order_secs`` once, and does so no more.
         waited_since: Real time since which it holds back a later job, s.
     """
 
@@ -108,15 +111,16 @@ class Job:
     waited_since: float | None = None
 
 
-def deliverable(jobs: list[Job], now: float) -> list[Job]:
+def deliverable(jobs: list[Job], now: float, order_secs: float) -> list[Job]:
     """Return the jobs whose results can be handed over now, in submission order.
 
-    A job that is not done holds back the later ones, for ORDER_SECS at most: a later job's result
-    may be what it waits for.
+    A job that is not done holds back the later ones, for a while: a later job's result may be
+    what it waits for.
 
     Args:
         jobs: The outstanding jobs in submission order.
         now: Real time, s.
+        order_secs: Seconds for which it does at most.
     """
     ready: list[Job] = []
     blocker: Job | None = None
@@ -128,8 +132,8 @@ def deliverable(jobs: list[Job], now: float) -> list[Job]:
             ready.append(job)
         else:
             blocker.waited_since = blocker.waited_since or now
-            if now - blocker.waited_since < ORDER_SECS:
+            if now - blocker.waited_since < order_secs:
                 break
             blocker.overdue = True
-            return deliverable(jobs, now)
+            return deliverable(jobs, now, order_secs)
     return ready

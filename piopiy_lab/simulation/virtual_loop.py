@@ -249,7 +249,8 @@ class VirtualTimeLoop(ClockedLoop):
         """Hand over what threads have left; tell whether there was anything."""
         came = self._take_inbox()
         jobs = self.outside_work.jobs
-        for job in deliverable(jobs, time.monotonic()) if jobs else ():
+        order_secs = self._policy.order_secs
+        for job in deliverable(jobs, time.monotonic(), order_secs) if jobs else ():
             came = True
             jobs.remove(job)
             end_ns = self._ns if self._freezes else charged_until([job], 0.0)

@@ -53,12 +53,21 @@ _FORMS = (
 class MCPConnections:
     """The MCP servers of one agent."""
 
-    def __init__(self, session: Session | None) -> None:
+    def __init__(
+        self,
+        session: Session | None,
+        *,
+        connect_secs: float = CONNECT_SECS,
+        held_secs: float = HELD_SECS,
+    ) -> None:
         """Connect to nothing yet.
 
         Args:
             session: The call; None before there is one.
+            connect_secs: Seconds that a server has to answer.
+            held_secs: Seconds of them for which virtual time stands still.
         """
+        self._connect_secs, self._held_secs = connect_secs, held_secs
         self._hold = nullcontext if session is None else session.settings.hold
         self._virtual = session is not None and session.settings.virtual
         self._clients: list[Any] = []  # the ones to close; written by open() and close()
@@ -119,7 +128,7 @@ class MCPConnections:
         try:
             if not await self._connected(listing, f"the tools of {what}"):
                 raise ServiceError(
-                    f"Action(mcp_tools=...): {what} did not answer within {CONNECT_SECS:g} s"
+                    f"Action(mcp_tools=...): {what} did not answer within {self._connect_secs:g} s"
                 )
             return listing.result()
         except ServiceError:
@@ -189,10 +198,11 @@ class MCPConnections:
         timers (of ``mcp``, for its process's end), so after a while time goes on at real pace.
         """
         with self._hold(what):
-            secs = HELD_SECS if self._virtual else CONNECT_SECS
+            secs = self._held_secs if self._virtual else self._connect_secs
             if await _done_in_real_time(task, secs, self._virtual, timers=False):
                 return True
-        return self._virtual and await _done_in_real_time(task, CONNECT_SECS - HELD_SECS, True)
+        left = self._connect_secs - self._held_secs
+        return self._virtual and await _done_in_real_time(task, left, True)
 
     async def _session_of(self, client: Any, what: str) -> Any:
         """Return a client's session, and connect again if it has none.
@@ -204,7 +214,7 @@ class MCPConnections:
             opening = asyncio.create_task(seams.open_session(client))
         if not seams.is_connected(client) and not await self._connected(opening, what):
             await _wait_in_real_time(opening, 0.0, self._virtual)
-            raise TimeoutError(f"it did not answer within {CONNECT_SECS:g} s")
+            raise TimeoutError(f"it did not answer within {self._connect_secs:g} s")
         return await opening
 
     async def _call(self, client: Any, name: str, arguments: dict[str, Any]) -> Any:

@@ -89,6 +89,7 @@ class RoomClient(LiveKitTransportClient):
     ) -> None:
         """Make the client; nothing is sent yet."""
         super().__init__(url, token, room_name, params, callbacks, transport_name)
+        self.leave_secs: float = LEAVE_SECS  # that leaving may take
         self._watcher = watcher
         self._where = (url, token, room_name)
         self._rooms_params, self._tell = params, callbacks
@@ -145,7 +146,7 @@ class RoomClient(LiveKitTransportClient):
         """Leave the room; a dead link is dropped after a second."""
         self._leaving = self._leaving or self._disconnect_counter <= 1
         try:
-            async with asyncio.timeout(LEAVE_SECS):
+            async with asyncio.timeout(self.leave_secs):
                 await super().disconnect()
         except TimeoutError:
             stop_listening(self.room)

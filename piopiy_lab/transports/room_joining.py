@@ -21,7 +21,7 @@ log = logging.getLogger("piopiy_lab.agent")
 #: LiveKit takes to give up on a server that accepts connections and says nothing (32 s, measured).
 UNFINISHED_SECS = 40.0
 #: Seconds that leaving a room which was joined in the background may take.
-_LEAVE_SECS = 5.0
+LEAVE_SECS = 5.0
 
 
 class Room(Protocol):
@@ -39,6 +39,7 @@ async def connect_whole(
     connect: Callable[..., Awaitable[None]],
     *arguments: object,
     give_up: Callable[[], None] | None = None,
+    leave_secs: float = LEAVE_SECS,
     **options: object,
 ) -> None:
     """Join a room; when this is cancelled the joining is brought to its end, and the room left.
@@ -48,13 +49,14 @@ async def connect_whole(
         connect: Its ``connect()``.
         *arguments: What that takes: the server's address and the token, which is never shown.
         give_up: Called when it can't be left again in time.
+        leave_secs: Seconds that leaving it again may take.
         **options: And LiveKit's ``options``.
     """
     connecting = asyncio.ensure_future(connect(*arguments, **options))
     try:
         await asyncio.shield(connecting)
     except asyncio.CancelledError:
-        leaving = _leave_again(room, connecting, give_up)
+        leaving = _leave_again(room, connecting, give_up, leave_secs)
         task = asyncio.create_task(leaving, name="piopiy_lab.room.leave")
         _unfinished.add(task)
         task.add_done_callback(_unfinished.discard)
@@ -70,7 +72,10 @@ async def wait_for_unfinished() -> None:
 
 
 async def _leave_again(
-    room: Room, connecting: asyncio.Future[None], give_up: Callable[[], None] | None
+    room: Room,
+    connecting: asyncio.Future[None],
+    give_up: Callable[[], None] | None,
+    leave_secs: float,
 ) -> None:
     try:
         await connecting
@@ -78,9 +83,9 @@ async def _leave_again(
         log.info("a join that nobody waited for failed: %s", type(error).__name__)
         return
     try:
-        async with asyncio.timeout(_LEAVE_SECS):
+        async with asyncio.timeout(leave_secs):
             await room.disconnect()
     except TimeoutError:
-        log.warning("a room that was joined too late could not be left in %g s", _LEAVE_SECS)
+        log.warning("a room that was joined too late could not be left in %g s", leave_secs)
         if give_up is not None:
             give_up()

@@ -35,11 +35,18 @@ class Rows:
     rows of both parts are shown to be the rows of the whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settled_secs: float = SETTLED_SECS, most_open: int = MOST_OPEN) -> None:
+        """Begin without a row.
+
+        Args:
+            settled_secs: Seconds between the newest event and what counts as settled.
+            most_open: With more events than these that are not settled, it is tried to settle some.
+        """
+        self._settled_secs, self._most_open = settled_secs, most_open
         self._events: list[ev.Event] = []  # without the silent ones and the settled ones
         self._settled: list[Row] = []
         self._settled_turns: list[list[object]] = []
-        self._try_at = MOST_OPEN  # settle when there are so many open events
+        self._try_at = most_open  # settle when there are so many open events
         self._rows: list[Row] = []  # as the page has them
         self._turns: list[list[object]] = []
         self._stale = False  # events came since the rows were built
@@ -118,7 +125,7 @@ class Rows:
         if len(self._events) < self._try_at:
             return
         events = self._events
-        old = events[-1].at - SETTLED_SECS
+        old = events[-1].at - self._settled_secs
         cuts = [
             i
             for i, event in enumerate(events)
@@ -135,7 +142,7 @@ class Rows:
                 self._settled_turns += head[1]
                 self._events = events[cut:]
                 break
-        self._try_at = len(self._events) + MOST_OPEN
+        self._try_at = len(self._events) + self._most_open
 
 
 def _build(events: list[ev.Event]) -> tuple[list[Row], list[list[object]]]:

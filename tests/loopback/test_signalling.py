@@ -11,7 +11,7 @@ from clients import HandMadeAgent
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from piopiy_lab.loopback import LoopbackPlatform, offers
+from piopiy_lab.loopback import LoopbackPlatform
 
 SECRET = "a-token-nobody-may-see"
 
@@ -140,12 +140,10 @@ def test_rooms_go_to_the_agent_with_the_fewest(monkeypatch):
         assert {c["room_name"] for c in agent.cancelled} == {i["room_name"] for i in agent.invites}
 
 
-def test_an_offer_that_is_not_taken_goes_to_the_next_agent(monkeypatch):
-    monkeypatch.setattr(offers, "OFFER_SECS", 0.3)
-
+def test_an_offer_that_is_not_taken_goes_to_the_next_agent():
     async def main():
         async with (
-            LoopbackPlatform() as platform,
+            LoopbackPlatform(offer_secs=0.3) as platform,
             Silent(platform) as busy,
             HandMadeAgent(platform) as free,
         ):

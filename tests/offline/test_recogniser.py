@@ -269,7 +269,7 @@ def test_what_is_in_doubt_is_looked_at_again_with_pauses(desk):
 
 
 def test_a_first_look_alone_would_have_taken_it(desk, monkeypatch):
-    monkeypatch.setattr(recogniser, "SECOND_LOOK_SECS", 0)
+    monkeypatch.setattr(desk, "second_look_secs", 0)  # the tests share it
     assert hear(desk, clip(DOUBTFUL)).accepted
 
 

@@ -188,9 +188,7 @@ class TestJobs:
 
         assert run(main()) == (list(range(6)), 0.0)
 
-    def test_a_job_that_waits_for_a_later_one_does_not_block_it(self, monkeypatch):
-        monkeypatch.setattr("piopiy_lab.simulation.jobs.ORDER_SECS", 0.05)
-
+    def test_a_job_that_waits_for_a_later_one_does_not_block_it(self):
         async def main():
             go = threading.Event()
             first = asyncio.ensure_future(asyncio.to_thread(go.wait, 5))
@@ -198,7 +196,7 @@ class TestJobs:
             go.set()
             return await first, elapsed()
 
-        assert run(main()) == (True, 0.0)
+        assert run(main(), jobs=JobPolicy(order_secs=0.05)) == (True, 0.0)
 
     def test_an_error_in_a_thread(self):
         async def main():

@@ -253,17 +253,16 @@ def test_calls_of_a_setup_and_of_other_makers_are_told_too(pytester, calls):
     assert result.stdout.str().count("- conversation of sim-1 -") == 2
 
 
-def test_of_many_calls_the_last_ones_are_told(pytester, calls, monkeypatch):
-    monkeypatch.setattr(pytest_plugin, "MOST_SHOWN", 2)
+def test_of_many_calls_the_last_ones_are_told(pytester, calls):
     pytester.makepyfile("""
         def test_it(simulate):
-            for _ in range(3):
+            for _ in range(6):
                 simulate(None, None)
             assert False
     """)
-    told = re.findall(r"- conversation of sim-1 \((\d) of 3\) -", pytester.runpytest().stdout.str())
-    assert told == ["2", "3"]
-    assert len(kept(pytester)) == 3 * 4
+    told = re.findall(r"- conversation of sim-1 \((\d) of 6\) -", pytester.runpytest().stdout.str())
+    assert told == ["2", "3", "4", "5", "6"]
+    assert len(kept(pytester)) == 6 * 4
 
 
 def test_an_expected_failure_keeps_nothing(pytester, calls):

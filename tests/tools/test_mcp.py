@@ -224,16 +224,15 @@ def test_a_server_that_is_gone_for_good(doors, run, tmp_path):
     assert "the MCP server once.py did not run weather" in call.tool_calls[1].error
 
 
-def test_a_connection_that_waits_by_a_timer_is_waited_for(monkeypatch):
+def test_a_connection_that_waits_by_a_timer_is_waited_for():
     """As mcp's client waits for the end of a server's process: held time alone would never end."""
-    monkeypatch.setattr(mcp, "HELD_SECS", 0.1)
     ends = []
 
     async def create_session():
-        connections = mcp.MCPConnections(current_session())
+        connections = mcp.MCPConnections(current_session(), held_secs=0.1)
         ends.append(await connections._connected(asyncio.create_task(asyncio.sleep(0.5)), "x"))
         never = asyncio.create_task(asyncio.Event().wait())
-        monkeypatch.setattr(mcp, "CONNECT_SECS", 0.3)
+        connections = mcp.MCPConnections(current_session(), held_secs=0.1, connect_secs=0.3)
         ends.append(await connections._connected(never, "y"))
         never.cancel()
 
@@ -295,13 +294,11 @@ def test_a_server_that_is_not_there_is_named_at_action(doors, run, client, words
     assert "abc123secret" not in str(error.value)
 
 
-def test_a_server_that_never_answers_is_given_up(doors, monkeypatch, no_leftovers):
-    monkeypatch.setattr(mcp, "CONNECT_SECS", 1.0)
-
+def test_a_server_that_never_answers_is_given_up(no_leftovers):
     async def create_session():
         mute = [sys.executable, "-c", "import time; time.sleep(60)"]
         client = MCPClient(StdioServerParameters(command=mute[0], args=mute[1:]))
-        await doors(mcp_tools=client)()
+        await mcp.MCPConnections(current_session(), connect_secs=1.0).open(client)
 
     call = start_call(create_session, Caller().waits(1)).join(20)
     assert isinstance(call.error, ServiceError)

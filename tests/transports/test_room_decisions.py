@@ -13,7 +13,6 @@ from piopiy_lab.pipeline.reading import RoomParams
 from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.recorder import Recorder
-from piopiy_lab.transports import room_client
 from piopiy_lab.transports.room import RoomTransport, room_params
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
 
@@ -80,9 +79,9 @@ async def test_rates_and_the_users_own_parameters_reach_the_room():
         TelecmiParams(no_such=1)
 
 
-async def test_a_room_that_does_not_answer_our_goodbye_is_dropped(room, monkeypatch):
-    monkeypatch.setattr(room_client, "LEAVE_SECS", 0.05)
+async def test_a_room_that_does_not_answer_our_goodbye_is_dropped(room):
     client, asked = room._client, asyncio.Event()
+    client.leave_secs = 0.05
 
     class SilentRoom:
         def __init__(self):  # as after joining: LiveKit's task listens to its library

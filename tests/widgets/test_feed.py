@@ -13,7 +13,6 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.turns import build_turns
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.sound.recorder import Recorder
-from piopiy_lab.widgets import rows as rows_module
 from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.feed import CallFeed
 from piopiy_lab.widgets.rows import Rows, build_rows, turn_record
@@ -276,12 +275,9 @@ def long_story(call: Call, times: int) -> list[ev.Event]:
     return told
 
 
-def test_rows_built_bit_by_bit_are_the_rows_of_the_whole(call: Call, monkeypatch):
-    monkeypatch.setattr(rows_module, "SETTLED_SECS", 4.0)  # to settle often
-    monkeypatch.setattr(rows_module, "MOST_OPEN", 40)
+def test_rows_built_bit_by_bit_are_the_rows_of_the_whole(call: Call):
     events = long_story(call, 8)
-    rows, page, turns = Rows(), [], []
-    rows._try_at = 40
+    rows, page, turns = Rows(settled_secs=4.0, most_open=40), [], []  # to settle often
     most = 0
     for i, event in enumerate(events):
         rows.add(event)
@@ -301,14 +297,11 @@ def test_rows_built_bit_by_bit_are_the_rows_of_the_whole(call: Call, monkeypatch
     assert most < len(events) / 3  # what is settled is not read again
 
 
-def test_a_tool_that_runs_long_is_not_settled_before_it_returns(call: Call, monkeypatch):
-    monkeypatch.setattr(rows_module, "SETTLED_SECS", 4.0)
-    monkeypatch.setattr(rows_module, "MOST_OPEN", 40)
+def test_a_tool_that_runs_long_is_not_settled_before_it_returns(call: Call):
     events = long_story(call, 5)
     slow = ev.ToolCalled(at=0.5, name="slow", arguments={}, number=999)
     events.insert(next(i for i, e in enumerate(events) if e.at > 0.5), slow)
-    rows = Rows()
-    rows._try_at = 40
+    rows = Rows(settled_secs=4.0, most_open=40)
     for event in events:
         rows.add(event)
         rows.update()

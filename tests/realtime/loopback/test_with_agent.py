@@ -10,7 +10,7 @@ from clients import HandMadeAgent
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import CallError, LoopbackError
-from piopiy_lab.loopback import LinkSettings, LoopbackPlatform, phone_call
+from piopiy_lab.loopback import LinkSettings, LoopbackPlatform
 
 
 async def create_session(call_id):
@@ -112,11 +112,9 @@ def test_a_call_over_a_bad_link_is_still_a_call():
     assert traffic.late_secs / traffic.passed > 0.03
 
 
-def test_a_link_that_is_cut_for_good_loses_the_call(monkeypatch):
-    monkeypatch.setattr(phone_call, "GONE_SECS", 1.0)
-
+def test_a_link_that_is_cut_for_good_loses_the_call():
     async def main():
-        async with LoopbackPlatform() as platform, HandMadeAgent(platform):
+        async with LoopbackPlatform(gone_secs=1.0) as platform, HandMadeAgent(platform):
             work = asyncio.create_task(platform.place_call("desk", Caller().waits(60)))
             phone = await platform.wait_answered()
             for command in (

@@ -11,7 +11,7 @@ from telephony_servers import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import RoomError
-from piopiy_lab.loopback import LoopbackPlatform, offers
+from piopiy_lab.loopback import LoopbackPlatform
 from piopiy_lab.offline import booking_desk
 
 LINE = "a table for two tomorrow at seven"
@@ -160,10 +160,9 @@ async def test_signalling_that_is_restarted_mid_call_disturbs_nothing(desk, runn
     assert len(agent.calls[0].turns) == 1
 
 
-async def test_what_one_agent_refuses_another_of_its_id_takes(desk, running_agent, monkeypatch):
+async def test_what_one_agent_refuses_another_of_its_id_takes(desk, running_agent):
     """The back-pressure of N workers: all calls are served, and none past a worker's limit."""
-    monkeypatch.setattr(offers, "OFFER_SECS", 4.0)
-    async with LoopbackPlatform() as platform:
+    async with LoopbackPlatform(offer_secs=4.0) as platform:
         small = loopback_agent(platform, desk("Hello."), max_sessions=1)
         large = loopback_agent(platform, desk("Hello."))
         async with running_agent(small), running_agent(large):
