@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import numpy as np
 import pytest
 from pipecat.frames.frames import LLMContextFrame, TranscriptionFrame, TTSAudioRawFrame
 from pipecat.pipeline.llm_switcher import LLMSwitcher
 from pipecat.pipeline.service_switcher import ServiceSwitcher as PipecatSwitcher
+from wait_until import wait_until
 
 from piopiy_lab import (
     Call,
@@ -580,27 +580,20 @@ def test_a_switch_without_a_switcher_before_start_and_to_an_unusable_one_is_refu
 
 def test_a_running_call_switches_from_another_thread_and_refuses_at_once():
     call = start_call(session(two_voices()), Caller().hears_greeting().waits(20))
-    until(lambda: call.state == "listening" and call.switchers)
+    wait_until(lambda: call.state == "listening" and call.switchers)
     with pytest.raises(ArgumentError, match="'middle'.*there are: 'low', 'high'"):
         call.switch_service("middle")
     assert call.switchers["tts"].active == "low"
     call.switch_service("high")
-    until(lambda: call.events.of(events.ServiceSwitched))
+    wait_until(lambda: call.events.of(events.ServiceSwitched))
     assert call.switchers["tts"].active == "high"
     assert call.services["tts"] is call.services["high"]
     asyncio.run(call.agent.switch_service("low"))  # from a loop of another thread
-    until(lambda: len(call.events.of(events.ServiceSwitched)) == 2)
+    wait_until(lambda: len(call.events.of(events.ServiceSwitched)) == 2)
     call.hang_up()
     call.join(10)
     with pytest.raises(CallEndedError, match="switch_service"):
         call.switch_service("high")
-
-
-def until(true, secs=15.0):
-    end = time.monotonic() + secs
-    while not true():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.02)
 
 
 def test_replace_stands_in_for_a_switcher_and_the_session_may_still_ask():

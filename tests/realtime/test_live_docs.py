@@ -6,12 +6,12 @@ A scripted caller sits at every microphone, and the telephony is the loopback pl
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 import soundfile
 from doc_blocks import LIVE, python_of, run_cells
+from wait_until import wait_until
 
 import piopiy_lab
 from piopiy_lab import Agent, Caller, VoiceAgent, offline_stack, simulate
@@ -53,8 +53,8 @@ class People:
             self.calls[-1].hang_up()
         call = self._start_call(self.session or session, on)
         self.calls.append(call)
-        while call.state == "starting":  # a reader is slower than that to the next cell
-            time.sleep(0.01)
+        # a reader is slower than that to the next cell
+        wait_until(lambda: call.state != "starting", 60, call)
         return call
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from session_settings import settle
+from wait_until import wait_until
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate, start_call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, CallError
@@ -147,9 +147,7 @@ def test_call_transfer_from_another_thread(no_leftovers, fail):
         await agent.start()
 
     call = start_call(create_session, Caller().hears_greeting().waits(3).hangs_up())
-    deadline = time.monotonic() + 10
-    while not call.events.of(events.AgentSpeechStarted) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: call.events.of(events.AgentSpeechStarted), 10, call)
     call.transfer("204")
     call.join(20)
     (asked,) = call.events.of(events.TransferRequested)

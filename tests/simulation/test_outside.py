@@ -156,7 +156,7 @@ class TestJobs:
         ended = threading.Event()
 
         def work():
-            time.sleep(0.01)
+            time.sleep(0.01)  # the work whose time is charged
             ended.set()
 
         async def main():
@@ -165,7 +165,7 @@ class TestJobs:
             await asyncio.sleep(0)
             ended.wait()  # callbacks take no virtual time
             worked = time.monotonic() - began
-            time.sleep(5 * REAL_SECS)  # noqa: ASYNC251
+            time.sleep(5 * REAL_SECS)  # noqa: ASYNC251 - the loop's time, which is not the job's
             await job
             return elapsed(), worked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from wait_until import wait_until
 
 from piopiy_lab import VoiceAgent, events, offline_stack, start_call
 from piopiy_lab.offline import booking_desk
@@ -20,11 +20,13 @@ async def desk(call_id):
 
 def until(call, met, secs=15.0):
     """Wait until something is true of a call; what it waits for happens in other processes."""
-    deadline = time.monotonic() + secs
-    while not met():
-        assert time.monotonic() < deadline, f"not in {secs} s: {call}\n{list(call.events)[-5:]}"
-        assert call.state != "ended", call
-        time.sleep(0.02)
+
+    def met_or_ended():
+        done = met()
+        assert done or call.state != "ended", call
+        return done
+
+    wait_until(met_or_ended, secs, lambda: f"{call}\n{list(call.events)[-5:]}")
 
 
 def count(call, kind):

@@ -9,11 +9,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from door_calls import KNOCK
+from wait_until import wait_until
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, simulate, start_call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
@@ -56,13 +56,15 @@ def url():
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+
+        def answers():
+            assert server.poll() is None, "the server ended"
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), 0.2).close()
-                break
-            assert server.poll() is None, "the server ended"
-            time.sleep(0.05)
+                return True
+            return False
+
+        wait_until(answers, 30, "the server does not listen")
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         server.terminate()
@@ -377,10 +379,7 @@ def test_one_client_serves_two_calls_at_once(doors, no_leftovers):
     assert first.join(60).tool_calls[0].status == "returned"
     second.join(60).raise_for_error()
     assert [t.status for t in second.tool_calls] == ["returned", "returned"]  # not closed by first
-    deadline = time.monotonic() + 5
-    while servers() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert servers() == []
+    wait_until(lambda: servers() == [], 5, servers)
 
 
 def test_a_client_of_another_loop_is_refused(doors):

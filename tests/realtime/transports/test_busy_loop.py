@@ -95,7 +95,7 @@ def test_a_speaker_that_runs_dry_because_the_loop_is_busy_is_an_event_with_advic
     call = start_call(session, Microphone(echo_cancellation=False))
     try:
         until(call, lambda: count(call, events.AgentSpeechStarted) >= 1)
-        time.sleep(0.5)
+        time.sleep(0.5)  # a call as usual, in which nothing is dropped
         assert not call.events.of(events.AudioDropped)
         loops[0].call_soon_threadsafe(time.sleep, 0.8)  # what a session's blocking code does
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 1)

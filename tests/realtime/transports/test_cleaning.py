@@ -201,7 +201,7 @@ def test_a_native_call_that_blocks_for_seconds_neither_ends_the_call_nor_loses_a
             loops[0].call_soon_threadsafe(answered.set)
             assert answered.wait(WAIT_SECS)
             answers.append(time.monotonic() - asked)
-            time.sleep(0.02)
+            time.sleep(0.02)  # the rate at which the loop is asked
         assert not call.events.of(events.UserSpeechStarted)
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 2)
 

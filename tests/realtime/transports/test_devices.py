@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from live_calls import LINE, count, desk, greeted, on, until
 from virtual_card import MONITOR_RATE, correlation, need_livekit
+from wait_until import wait_until
 
 from piopiy_lab import Microphone, events, start_call
 from piopiy_lab.errors import (
@@ -140,10 +141,7 @@ def test_a_speaker_that_is_to_keep_less_than_two_blocks_gets_shorter_ones(card, 
         latency,
     )
     try:
-        deadline = time.monotonic() + 5
-        while not speaker.started:
-            assert time.monotonic() < deadline, speaker.calls
-            time.sleep(0.01)
+        wait_until(lambda: speaker.started, 5, lambda: speaker.calls)
     finally:
         speaker.close()
     assert {len(samples) for *_, samples in played} == {block}
@@ -166,7 +164,7 @@ def test_a_lost_device_is_replaced_and_the_call_goes_on(card, monkeypatch):
         greeted(call)
         opened[0]._stream.abort()
         until(call, lambda: len(call.events.of(events.AudioDeviceOpened)) >= 4)
-        time.sleep(0.3)
+        time.sleep(0.3)  # a caller's pause: the new devices' first blocks are silent
         card.say(LINE)
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 2)
 

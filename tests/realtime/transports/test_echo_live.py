@@ -15,11 +15,11 @@ def test_with_echo_cancellation_the_agent_is_not_interrupted_by_itself_but_by_th
 
     def during(call):
         greeted(call)
-        time.sleep(0.5)
+        time.sleep(0.5)  # for an echo that must not be heard there is nothing to wait for
         assert not call.events.of(events.UserSpeechStarted), "the greeting's own echo"
         card.say(LINE)
         until(call, lambda: count(call, events.AgentSpeechStarted) >= 2)
-        time.sleep(0.6)
+        time.sleep(0.6)  # in the middle of what the agent says
         card.say("my name is oliver")
         until(call, lambda: count(call, events.AgentInterrupted) >= 1, 4)
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 3)

@@ -83,7 +83,7 @@ def test_a_word_that_was_not_heard_is_not_in_the_transcript(card):
         time.sleep(1.2)  # in the middle of the greeting
         call.interrupt()
         until(call, lambda: count(call, events.AgentInterrupted) >= 1)
-        time.sleep(0.5)
+        time.sleep(0.5)  # to hear that the speaker is silent from then on
 
     call, speaker = on(card, Microphone(), during)
     heard = call.transcript[0]
@@ -107,7 +107,7 @@ def test_mute_closes_the_microphone_and_push_to_talk_starts_so(card):
     def during(call):
         greeted(call)
         card.say(LINE).wait()
-        time.sleep(1.0)
+        time.sleep(1.0)  # nothing comes of it, so there is nothing to wait for
         assert not call.events.of(events.UserSpeechStarted)
         call.mute(False)
         until(call, lambda: len(call.events.of(events.UserMuted)) == 2)
@@ -128,7 +128,7 @@ def test_half_duplex_ignores_the_microphone_while_the_agent_speaks(card):
         card.say("hello").wait()
         greeted(call)
         assert not call.events.of(events.UserSpeechStarted)
-        time.sleep(0.5)
+        time.sleep(0.5)  # a caller's pause, longer than the room's echo
         card.say(LINE)
         until(call, lambda: count(call, events.AgentSpeechStopped) >= 2)
 
@@ -141,7 +141,7 @@ def test_input_gain_raises_the_level(card):
     def loudest(microphone):
         def during(call):
             card.speak(tone(0.02)).wait()
-            time.sleep(0.3)
+            time.sleep(0.3)  # the tone's last levels
 
         call, _ = on(card, microphone, during)
         return max(e.user_dbfs for e in call.events.of(events.LevelMeasured))

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 from jupyter_client.manager import start_new_kernel
+from wait_until import wait_until
 
 from piopiy_lab.cli.audio_checks import audio_checks
 
@@ -37,13 +38,6 @@ def playing(card):
     )
 
 
-def wait(met, secs=20.0):
-    deadline = time.monotonic() + secs
-    while not met():
-        assert time.monotonic() < deadline, f"not in {secs} s"
-        time.sleep(0.05)
-
-
 def test_ctrl_c_in_a_script_hangs_up(card):
     process = subprocess.Popen(
         [sys.executable, "-c", SESSION + "\nimport asyncio\ntry:\n    asyncio.run(create_session())"
@@ -53,8 +47,8 @@ def test_ctrl_c_in_a_script_hangs_up(card):
     stop = threading.Timer(40, process.kill)
     stop.start()
     try:
-        wait(lambda: playing(card))
-        time.sleep(0.5)
+        wait_until(lambda: playing(card), 20)
+        time.sleep(0.5)  # it is to be stopped while it plays, not while it begins to
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     finally:
@@ -72,8 +66,8 @@ def test_an_interrupted_cell_hangs_up_and_the_next_one_works(card):
     try:
         client.execute_interactive(SESSION, timeout=60)
         number = client.execute("await create_session()")
-        wait(lambda: playing(card))
-        time.sleep(0.5)
+        wait_until(lambda: playing(card), 20)
+        time.sleep(0.5)  # it is to be stopped while it plays, not while it begins to
         manager.interrupt_kernel()
         while True:
             reply = client.get_shell_msg(timeout=10)
