@@ -57,7 +57,7 @@ def test_realtime_tests_run_one_at_a_time_and_those_that_measure_alone_after_the
     for name in "abcd":
         write(f"room/test_{name}", during="time.sleep(0.2)")
     for name in "ef":
-        write(f"realtime/simulation/test_{name}")
+        write(f"realtime/fake_providers/test_{name}")
     for name in "gh":
         write(f"realtime/transports/test_{name}")
     notes = run("-n", "3", passed=24)

@@ -30,6 +30,8 @@ BLOCKED_SECS = 3.0
 #: The same while it imports, which ends by itself: on a busy machine a first call's imports take
 #: longer than that.
 IMPORTING_SECS = 30.0
+#: The function in which onnxruntime reads a model: a tenth of a second, but not beside others.
+LOADS_A_MODEL = "_create_inference_session"
 
 
 T = TypeVar("T")
@@ -153,7 +155,7 @@ class LoopThread:
             silent = time.monotonic() - self._answered
             if self._answered >= asked or silent < BLOCKED_SECS:
                 continue
-            if silent < IMPORTING_SECS and self._imports():
+            if silent < IMPORTING_SECS and self._gets_ready():
                 continue
             if time.monotonic() - asked > 2 * PULSE_SECS:
                 continue  # this thread slept too: the whole process or machine was suspended
@@ -166,12 +168,15 @@ class LoopThread:
                 on_blocked(place)
             return
 
-    def _imports(self) -> bool:
-        """Whether the loop's thread is importing a module."""
+    def _gets_ready(self) -> bool:
+        """Whether the loop's thread is importing a module, or reading a model's weights."""
         frame = sys._current_frames().get(self._thread.ident or -1)
-        while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        while frame is not None:
+            code = frame.f_code
+            if code.co_filename.startswith("<frozen importlib") or code.co_name == LOADS_A_MODEL:
+                return True
             frame = frame.f_back
-        return frame is not None
+        return False
 
     def where(self) -> str:
         """Say where the loop's thread is: the innermost frame outside of the standard library."""

@@ -7,8 +7,11 @@ import importlib
 import subprocess
 import sys
 import threading
+import time
+from importlib.resources import files
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from pipecat.frames.frames import LLMContextFrame
 
@@ -232,6 +235,27 @@ def test_a_loop_that_imports_for_long_is_not_blocked(booking, tmp_path, monkeypa
 
     def load(session):
         importlib.import_module("takes_long")
+
+    call = start_call(booking(at(0.5, load)), Caller().hears_greeting().hangs_up())
+    call.join(60)
+    assert call.end_reason == "caller_hung_up"
+
+
+def test_a_loop_that_reads_a_model_for_long_is_not_blocked(booking, monkeypatch):
+    """So does onnxruntime where the models are read, and several calls may do so at once."""
+    read = onnxruntime.InferenceSession._create_inference_session
+
+    def slowly(self, *args, **kwargs):
+        read(self, *args, **kwargs)
+        time.sleep(4.5)  # the loop is held, as by a slow disk
+
+    slowly.__code__ = slowly.__code__.replace(co_name=read.__name__)
+    model = files("pipecat.audio.vad.data") / "silero_vad.onnx"
+
+    def load(session):
+        monkeypatch.setattr(onnxruntime.InferenceSession, read.__name__, slowly)
+        onnxruntime.InferenceSession(str(model))
+        monkeypatch.undo()
 
     call = start_call(booking(at(0.5, load)), Caller().hears_greeting().hangs_up())
     call.join(60)

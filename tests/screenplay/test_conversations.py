@@ -16,7 +16,7 @@ from piopiy_lab.errors import (
     SavedCallError,
     ScreenplayError,
 )
-from piopiy_lab.session.commands import Interrupt, Tune
+from piopiy_lab.session.commands import Interrupt, Say, Tune, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.sound import speech
 
@@ -129,7 +129,7 @@ def test_latency_parts_add_up(booking):
 
 def test_a_typed_turn_is_answered_and_stops_the_agent(booking):
     caller = Caller().hears_greeting().says("a table for two tomorrow at seven").waits(8)
-    during = after(7.0, lambda agent: agent.user_says("make it friday"))
+    during = after(7.0, lambda agent: agent.prepare(UserSays("make it friday"))())
     call = run(booking(during), caller)
     call.raise_for_error()
     typed = next(entry for entry in call.transcript if entry.source == "typed")
@@ -139,7 +139,7 @@ def test_a_typed_turn_is_answered_and_stops_the_agent(booking):
 
 
 def test_the_agent_says_what_it_is_told(booking):
-    during = after(6.0, lambda agent: agent.say("One moment please."))
+    during = after(6.0, lambda agent: agent.prepare(Say("One moment please."))())
     call = run(booking(during), Caller().hears_greeting().waits(6))
     assert call.transcript[-1].text.endswith("One moment please.")
 
@@ -403,7 +403,7 @@ def test_a_click_is_found_at_its_events_time_after_two_minutes(booking):
     click = np.zeros(1600, np.int16)
     click[:16] = 20000
     caller = Caller().hears_greeting().waits(120).says((click, 16000)).waits(1)
-    during = after(124.5, lambda agent: agent.say("Still here."))
+    during = after(124.5, lambda agent: agent.prepare(Say("Still here."))())
     call = run(booking(during, idle_timeout_secs=0), caller.waits(3))
     rate = call.recording.sample_rate
 

@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 #: How the ids of the tests begin that run one at a time.
 ONE_AT_A_TIME = "tests/realtime/"
 #: Those of them that hold on a busy machine: they wait for events, and measure nothing.
-BESIDE = (
-    "tests/realtime/fake_providers/",
-    "tests/realtime/loopback/test_platform.py",
-    "tests/realtime/loopback/test_with_agent.py",
-    "tests/realtime/screenplay/",
-    "tests/realtime/simulation/",
-    "tests/realtime/telephony/test_examples_on_the_phone.py",
-    "tests/realtime/telephony/test_notebook_in_mid_call.py",
-    "tests/realtime/telephony/test_on_the_loopback.py",
-    "tests/realtime/test_live_docs.py",
-)
+BESIDE = ("tests/realtime/fake_providers/",)
 #: Files that take long begin first, or one worker would be at the last of them by itself.
 LONG = ("notebooks/",)
 

@@ -208,6 +208,10 @@ def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path)
     panel.get_by_role("button", name="unmute").click()
     panel.get_by_role("button", name="mute", exact=True).wait_for()
 
+    # the keys are answered when no more of them come: only then is nothing under way
+    answered = panel.locator(".pl-row.pl-assistant", has_text="or: which voice is this.")
+    answered.wait_for()
+
     # the transcript follows the end, unless it is scrolled
     rows = panel.locator(".pl-rows")
     at_end = "el => el.scrollHeight - el.scrollTop - el.clientHeight < 30"
