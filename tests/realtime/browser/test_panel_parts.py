@@ -229,6 +229,9 @@ def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path)
 
     # interrupt: what was not heard is struck through
     notebook.page.wait_for_timeout(1500)  # so that some of it is heard
+    notebook.wait_for(  # and all of it is on its way: what follows the cut is known to its end
+        "'number 11' in ''.join(e.text for e in call.events.of(events.LLMTextGenerated))"
+    )
     panel.get_by_role("button", name="interrupt").click()
     panel.locator(".pl-row.pl-assistant s", has_text="sentence number 11").wait_for()
     rows.evaluate("el => { el.style.height = ''; }")
@@ -279,7 +282,7 @@ def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path)
 
     # two voices were heard
     first, second = notebook.value(
-        "[pitch(e) for e in call.transcript if e.role == 'assistant' and 'voice' in e.text]"
+        "[pitch(e) for e in call.transcript if e.role == 'assistant' and ' my ' in e.text]"
     )
     assert second > 1.3 * first
 
