@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from piopiy_lab.errors import (
     SignalingError,
 )
 from piopiy_lab.hosting.host import check_record
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.session.callback import SessionCallback, check_callback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
@@ -41,7 +41,7 @@ __all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
 #: Piopiy's own signalling server.
 SIGNALING_URL = "https://signaling.piopiy.com"
 
-log = logging.getLogger("piopiy_lab.agent")
+log = safe_logger("piopiy_lab.agent")
 
 
 class Agent:

@@ -1,13 +1,19 @@
-"""Turning pipecat's log lines on and off: off is the default, because they land in cells."""
+"""Log lines: pipecat's on and off (off is the default: they land in cells), and our own loggers.
+
+Both go through one gate: no secret is in a line, and nothing that a peer said makes a line, or an
+order to the terminal, of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 
 from loguru import logger
 
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.redaction import redact_text, visible_lines
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -36,12 +42,40 @@ def log(level: str | None) -> None:
     with contextlib.suppress(ValueError):  # loguru's own sink shows every level; it may be gone
         logger.remove(0)
     logger.enable("pipecat")
+    stream = sys.stderr
     _sink = logger.add(
-        sys.stderr,
+        lambda message: stream.write(f"{_safe(message)}\n"),
         level="DEBUG" if lowest >= 10 else "TRACE",
         filter=lambda record: not _is_pipecat(record["name"]) or record["level"].no >= lowest,
+        diagnose=False,  # it would show the variables of each frame, keys among them
     )
 
 
 def _is_pipecat(name: str | None) -> bool:
     return name is not None and name.split(".")[0] == "pipecat"
+
+
+def safe_logger(name: str) -> logging.Logger:
+    """Return one of our own loggers: without secrets, each record's further lines indented."""
+    found = logging.getLogger(name)
+    found.addFilter(_GATE)  # once, however often
+    return found
+
+
+class _Gate(logging.Filter):
+    """Changes what a record says before a handler sees it. Any thread."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take secrets and control characters out of a record; it is logged in any case."""
+        record.msg, record.args = _safe(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = _safe(_FORMATTER.formatException(record.exc_info))
+        return True
+
+
+_GATE = _Gate()
+_FORMATTER = logging.Formatter()
+
+
+def _safe(text: str) -> str:
+    return visible_lines(redact_text(text.rstrip("\n")))

@@ -18,7 +18,6 @@ DOORS = {
     "errors",
     "interruptions",
     "logs",
-    "redaction",
     "speech_agent",
     "voice_agent",
 }

@@ -22,7 +22,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.redaction import redact, redact_text
+from piopiy_lab.redaction import redact, redact_line
 from piopiy_lab.sound.sample_store import FileStore
 from piopiy_lab.sound.wav import SavedAudio
 
@@ -30,6 +30,8 @@ EVENTS, WAV, META = "events.jsonl", "call.wav", "meta.json"
 OURS = (EVENTS, WAV, META)
 #: How half a surrogate pair is written: as the escape that JSON has for it.
 LONE = "backslashreplace"
+#: How lines begin that hold numbers only: most of a call's, so they aren't searched for secrets.
+_NUMBERS_ONLY = ('{"type": "VADSampled",', '{"type": "LevelMeasured",')
 #: Hz, of a recording that says nothing about it.
 DEFAULT_SAMPLE_RATE = 24000
 
@@ -76,7 +78,8 @@ class CallFolder:
         with self._lock:
             if self._file.closed:
                 return
-            left = memoryview(f"{redact_text(line)}\n".encode("utf-8", LONE))
+            clean = line if line.startswith(_NUMBERS_ONLY) else redact_line(line)
+            left = memoryview(f"{clean}\n".encode("utf-8", LONE))
             while left:
                 left = left[self._file.write(left) or 0 :]
 

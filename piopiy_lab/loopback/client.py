@@ -23,6 +23,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from livekit.protocol import models
 from livekit.protocol import rtc as lk
 
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback import jitter, seams
 from piopiy_lab.loopback.audio import Fan, QueueTrack
 from piopiy_lab.loopback.peer import Peer
@@ -30,7 +31,7 @@ from piopiy_lab.loopback.room import Room
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant
 
-logger: logging.Logger = logging.getLogger(__name__)
+logger: logging.Logger = safe_logger(__name__)
 
 #: Seconds between a client's pings, and without a pong after which it gives its connection up.
 PING_SECS, PING_TIMEOUT_SECS = 5, 15

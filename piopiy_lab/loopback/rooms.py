@@ -12,13 +12,14 @@ from aiohttp import web
 from livekit.protocol import models
 from livekit.protocol import rtc as lk
 
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.link import Link, LinkSettings
 from piopiy_lab.loopback.room import Room
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant, TokenError, TokenMint
 
-logger: logging.Logger = logging.getLogger(__name__)
+logger: logging.Logger = safe_logger(__name__)
 livekit_logger: logging.Logger = logging.getLogger("livekit")
 
 

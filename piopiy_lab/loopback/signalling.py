@@ -18,10 +18,11 @@ import socketio
 from aiohttp import WSCloseCode, WSMsgType, web
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.serving import WebServer
 
-logger: logging.Logger = logging.getLogger(__name__)
+logger: logging.Logger = safe_logger(__name__)
 
 #: Where the JSON dialect is served.
 WEBSOCKET_PATH = "/agent"

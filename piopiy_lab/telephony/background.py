@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import html
-import logging
 import threading
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
@@ -17,13 +16,14 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, CallError
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.telephony.sessions import RoomSessions
 
 #: Seconds that the process's exit gives to the calls' winding down.
 EXIT_SECS = 6.0
 
-log = logging.getLogger("piopiy_lab.agent")
+log = safe_logger("piopiy_lab.agent")
 
 
 class Served(Protocol):

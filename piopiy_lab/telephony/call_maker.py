@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import functools
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from piopiy_lab.errors import CallError, SavedCallError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.host import CallFields, CallHost
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, SessionSettings
 from piopiy_lab.telephony.log_lines import report_failure
@@ -26,7 +26,7 @@ from piopiy_lab.transports.opening import in_room
 
 OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
 
-log = logging.getLogger("piopiy_lab.agent")
+log = safe_logger("piopiy_lab.agent")
 
 
 class CallMaker:

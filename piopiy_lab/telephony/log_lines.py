@@ -6,9 +6,10 @@ import logging
 import traceback
 
 from piopiy_lab.errors import RoomError
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import redact_text
 
-log = logging.getLogger("piopiy_lab.agent")
+log = safe_logger("piopiy_lab.agent")
 
 
 def set_debug(debug: bool) -> None:

@@ -6,15 +6,15 @@ Everything here runs on the agent's loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 
 from piopiy_lab.call.call import Call
 from piopiy_lab.hosting.host import CallHost
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.telephony.call_maker import CallMaker
 from piopiy_lab.telephony.signalling.invites import Invite
 
-log = logging.getLogger("piopiy_lab.agent")
+log = safe_logger("piopiy_lab.agent")
 
 
 class RoomSession:

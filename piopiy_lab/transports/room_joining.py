@@ -11,11 +11,12 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-log = logging.getLogger("piopiy_lab.agent")
+from piopiy_lab.logs import safe_logger
+
+log = safe_logger("piopiy_lab.agent")
 
 #: Seconds that an agent which shuts down waits for joins that nobody waits for any more: more than
 #: LiveKit takes to give up on a server that accepts connections and says nothing (32 s, measured).
