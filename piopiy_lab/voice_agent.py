@@ -7,6 +7,7 @@ says what is done here instead.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,7 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
+from piopiy_lab.listening.turn_taking import load_models
 from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
 from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
@@ -154,6 +156,8 @@ class VoiceAgent:
                 bound to another event loop; an MCP server can't be reached.
         """
         session = current_session()
+        if session is not None and not session.settings.virtual and vad:
+            await asyncio.to_thread(load_models)
         parts = read_parts(
             chosen={"stt": stt, "llm": llm, "tts": tts},
             switchers={"stt": stt_switcher, "llm": llm_switcher, "tts": tts_switcher},

@@ -27,9 +27,10 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
 from piopiy_lab.hosting.loop_thread import LoopThread
+from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.session import transferring
 from piopiy_lab.session.callback import SessionCallback, supported_fields
-from piopiy_lab.session.session import Session, SessionSettings, enter
+from piopiy_lab.session.session import Session, SessionSettings, enter, session_of
 from piopiy_lab.sound.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -111,6 +112,20 @@ class CallHost(CallCommands):
         """``threading.get_ident()`` of the session's loop, if it has a thread of its own."""
         return None if self.thread is None else self.thread.thread_ident
 
+    @property
+    def listening(self) -> bool:
+        """Whether somebody listens to the caller, or did; any thread."""
+        return self.session is not None and self.session.is_listening
+
+    def owns(self, context: contextvars.Context | None) -> bool:
+        """Whether what runs in a context is this call's, or at least no other's; any thread."""
+        session = None if context is None else session_of(context)
+        return session is None or session is self.session
+
+    def notice(self, message: str) -> None:
+        """Write something worth knowing into the log; any thread."""
+        self.log.append(events.NoticeGiven(at=self.log.now(), message=message))
+
     # --- the life of the call, on the session's loop -----------------------------------------
 
     async def run(self) -> None:
@@ -145,6 +160,8 @@ class CallHost(CallCommands):
     async def _session_task(self, session: Session) -> None:
         if session.reason is not None:  # hung up before anything began
             return
+        if not self._settings.virtual:
+            await load_imports()
         arguments = supported_fields(self._create_session, vars(self._fields))
         await self._create_session(**arguments)
 

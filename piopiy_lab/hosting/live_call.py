@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from piopiy_lab import display
@@ -17,6 +18,7 @@ from piopiy_lab.hosting import loop_thread
 from piopiy_lab.hosting.host import CallFields, CallHost, check_record
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
+from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.transports.opening import opener
@@ -94,17 +96,49 @@ def start_call(
     return host.call
 
 
-def _begin(host: CallHost, thread: LoopThread) -> None:
-    def on_blocked(place: str) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """For how many seconds a call may stand still before it counts as unresponsive.
+
+    Attributes:
+        answering: While its own code holds the loop, and somebody waits for an answer.
+        starting: The same before it listens: models that its code loads there, or downloads, take
+            their time, and nobody waits yet.
+        others: While another call's code holds the loop that they share.
+    """
+
+    answering: float = BLOCKED_SECS
+    starting: float = 120.0
+    others: float = 30.0
+
+    def with_call(self, *, own: bool, listening: bool) -> float:
+        """Return the seconds for a call, by whose code it is and whether the call listens yet."""
+        if not own:
+            return self.others
+        return self.answering if listening else self.starting
+
+
+def _begin(host: CallHost, thread: LoopThread, patience: Patience | None = None) -> None:
+    patience = patience or Patience()
+
+    def on_stuck(stall: Stall) -> None:
+        own = host.owns(stall.context)
+        if stall.secs < patience.with_call(own=own, listening=host.listening):
+            if stall.first and own:
+                host.notice(
+                    "the call is slow to begin: it holds the session's loop at "
+                    f"{stall.place}. {_REMEDY}"
+                )
+            return
         host.end_log(
             "unresponsive",
             UnresponsiveError(
-                f"the session's loop did not answer for {loop_thread.BLOCKED_SECS:g} s; it is "
-                f"stuck at {place}. Blocking work belongs in a thread: await "
-                "asyncio.to_thread(function)"
+                f"the session's loop did not answer for {stall.secs:.0f} s; it is stuck at "
+                f"{stall.place}. {_REMEDY}"
             ),
         )
         host.end("unresponsive")  # for when the loop answers again: its pipeline must go
+        thread.unwatch(host)
 
     def on_done(_: object) -> None:
         thread.unwatch(host)
@@ -113,8 +147,11 @@ def _begin(host: CallHost, thread: LoopThread) -> None:
             thread.call(thread.loop.stop)  # given up, and empty by now
 
     _running.add(host)
-    thread.watch(host, on_blocked)
+    thread.watch(host, on_stuck)
     thread.submit(host.run(), contextvars.copy_context()).add_done_callback(on_done)
+
+
+_REMEDY = "Blocking work belongs in a thread: await asyncio.to_thread(function)"
 
 
 def hang_up_all(timeout: float = EXIT_SECS) -> None:

@@ -22,7 +22,7 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
-from piopiy_lab.listening.seams import shared_smart_turn
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
@@ -92,6 +92,15 @@ def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
     return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))]
+
+
+def load_models() -> None:
+    """Load Silero and Smart Turn, once per process: 0.1 s, and on a busy machine a second.
+
+    On any thread, so that a live call's loop need not.
+    """
+    SharedSileroVADAnalyzer()
+    shared_smart_turn(_PARAMS)
 
 
 def check_realtime_interruption(strategy: object) -> None:

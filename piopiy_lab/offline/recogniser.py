@@ -6,8 +6,12 @@ added, so a result depends on the utterance's own samples and on nothing decoded
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import asyncio
+import threading
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,9 @@ from piopiy_lab.offline.decoders import Decoder
 from piopiy_lab.offline.phrases import PhraseBook
 from piopiy_lab.offline.rejection import REJECTION_THRESHOLD as REJECTION_THRESHOLD
 from piopiy_lab.sound.pcm import Float32, Int16
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Hz of everything in this module: what the acoustic model was trained on.
 SAMPLE_RATE = 16000
@@ -320,3 +327,45 @@ class Borrowed:
         self.recogniser.drop()
         for key, decoder in zip(self._keys, self._decoders, strict=True):
             decoders.give_back(key, decoder)
+
+
+async def borrow(book: PhraseBook, pronunciations: Mapping[str, str]) -> Borrowed:
+    """Borrow a recogniser; what has to be loaded for it is not loaded on the running loop.
+
+    Raises:
+        MissingExtraError: PocketSphinx isn't installed.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_loader, load_recogniser, book, pronunciations)
+
+
+def load_recogniser(book: PhraseBook, pronunciations: Mapping[str, str]) -> Borrowed:
+    """Borrow a recogniser, on any thread; the job that simulations run in place (``jobs.py``)."""
+    return Borrowed(book, pronunciations)
+
+
+class _OneAtATime(Executor):
+    """Runs each job on a thread that ends with it, one after the other.
+
+    PocketSphinx holds the interpreter's lock while it loads. Several at once would leave next to
+    nothing of it to the calls that run; so would the default executor, and its threads are few.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+
+        def run() -> None:
+            with self._turn:
+                try:
+                    future.set_result(fn(*args, **kwargs))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        threading.Thread(target=run, name="piopiy-lab-loader", daemon=True).start()
+        return future
+
+
+_loader = _OneAtATime()

@@ -140,7 +140,7 @@ class PhraseSTTService(ServesAgain, STTService):
         await super().setup(setup)
         self._forget()
         if self._borrowed is None:
-            self._borrowed = recogniser.Borrowed(self.book, self._pronunciations)
+            self._borrowed = await recogniser.borrow(self.book, self._pronunciations)
 
     async def cleanup(self) -> None:
         """Give the recogniser back."""

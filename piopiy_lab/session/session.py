@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 
 from piopiy_lab import events
@@ -139,6 +139,11 @@ class Session:
             self._listening.set()
             self.log.append(events.CallStateChanged(at=self.now(), old="starting", new="listening"))
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether somebody listens, or did; any thread."""
+        return self._listening.is_set()
+
     async def wait_until_listening(self) -> None:
         """Wait until the call is answered."""
         await self._listening.wait()
@@ -163,6 +168,11 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def current_session() -> Session | None:
     """Return the session that this code runs in, None outside of one."""
     return _current.get()
+
+
+def session_of(context: Context) -> Session | None:
+    """Return the session that a context is of, None outside of one. Any thread."""
+    return context.get(_current)
 
 
 def enter(session: Session) -> None:

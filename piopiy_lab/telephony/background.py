@@ -16,6 +16,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, CallError
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
+from piopiy_lab.hosting.watchdog import Stall
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.telephony.sessions import RoomSessions
@@ -92,12 +93,13 @@ class BackgroundAgent:
         # what its sessions started in the background gets a turn before the loop ends
         self._thread.loop.call_later(0.1, self._thread.loop.stop)
 
-    def _blocked(self, place: str) -> None:
-        log.error(
-            "the agent's loop is blocked at %s: every call stands still. Blocking work belongs in "
-            "a thread: await asyncio.to_thread(function)",
-            place,
-        )
+    def _blocked(self, stall: Stall) -> None:
+        if stall.first:
+            log.error(
+                "the agent's loop is blocked at %s: every call stands still. Blocking work belongs "
+                "in a thread: await asyncio.to_thread(function)",
+                stall.place,
+            )
 
     @property
     def state(self) -> str:

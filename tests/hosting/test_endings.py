@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import subprocess
 import sys
-import threading
-import time
-from importlib.resources import files
 from pathlib import Path
 
-import onnxruntime
 import pytest
 from pipecat.frames.frames import LLMContextFrame
 
 from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate, start_call
-from piopiy_lab.errors import CallEndedError, ServiceError, UnresponsiveError
+from piopiy_lab.errors import CallEndedError, ServiceError
 from piopiy_lab.offline.llm import RuleLLMService
 from piopiy_lab.session.session import current_session
 
@@ -206,73 +201,6 @@ def test_silence_from_both_sides_is_an_idle_timeout():
     assert call.end_reason == "idle_timeout"
     assert 5 < call.duration < 10
     assert_whole(call)
-
-
-def test_a_blocked_loop_is_noticed_named_and_left_behind(no_leftovers, booking):
-    go_on = threading.Event()
-
-    def block(session):
-        go_on.wait(90)  # what a blocking database client does
-
-    call = start_call(booking(at(1.0, block)), GUEST)
-    call.join(60)
-    assert not go_on.is_set()  # the loop is still blocked
-    go_on.set()
-    assert call.end_reason == "unresponsive"
-    assert isinstance(call.error, UnresponsiveError)
-    assert "test_endings.py" in str(call.error)
-    assert "go_on.wait(90)" in str(call.error)
-
-    second = start_call(booking(), Caller().hears_greeting().hangs_up())  # on a fresh loop
-    second.join(60)
-    assert second.end_reason == "caller_hung_up"
-
-
-def test_a_loop_that_imports_for_long_is_not_blocked(booking, tmp_path, monkeypatch):
-    """The first call of a process imports half of pipecat on the loop, and a busy machine waits."""
-    (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(4.5)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def load(session):
-        importlib.import_module("takes_long")
-
-    call = start_call(booking(at(0.5, load)), Caller().hears_greeting().hangs_up())
-    call.join(60)
-    assert call.end_reason == "caller_hung_up"
-
-
-def test_a_loop_that_reads_a_model_for_long_is_not_blocked(booking, monkeypatch):
-    """So does onnxruntime where the models are read, and several calls may do so at once."""
-    read = onnxruntime.InferenceSession._create_inference_session
-
-    def slowly(self, *args, **kwargs):
-        read(self, *args, **kwargs)
-        time.sleep(4.5)  # the loop is held, as by a slow disk
-
-    slowly.__code__ = slowly.__code__.replace(co_name=read.__name__)
-    model = files("pipecat.audio.vad.data") / "silero_vad.onnx"
-
-    def load(session):
-        monkeypatch.setattr(onnxruntime.InferenceSession, read.__name__, slowly)
-        onnxruntime.InferenceSession(str(model))
-        monkeypatch.undo()
-
-    call = start_call(booking(at(0.5, load)), Caller().hears_greeting().hangs_up())
-    call.join(60)
-    assert call.end_reason == "caller_hung_up"
-
-
-def test_live_calls_leave_no_task_and_no_thread(no_leftovers, booking):
-    from piopiy_lab.hosting import loop_thread
-
-    caller = Caller().hears_greeting().hangs_up()
-    calls = [start_call(booking(), caller) for _ in range(3)]
-    for call in calls:
-        call.join(60)
-        assert call.end_reason == "caller_hung_up"
-        assert len(call.transcript) == 1  # several calls at once do not see each other
-    tasks = asyncio.all_tasks(loop_thread.shared().loop)
-    assert [task for task in tasks if not task.done()] == []
 
 
 KILLED = """

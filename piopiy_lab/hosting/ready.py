@@ -1,0 +1,28 @@
+"""What a live call needs, loaded before its session begins, and not on the session's loop.
+
+pipecat imports the adapter of every LLM service when the first one is made: 0.4 s, in which the
+calls on the same loop would stand still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+
+#: What every call needs, and nothing imports before.
+MODULES = ("pipecat.adapters.llm.services.open_ai_adapter",)
+
+_done = False
+
+
+async def load_imports() -> None:
+    """Import what the first live call of a process would import on its loop."""
+    global _done
+    if not _done:
+        await asyncio.to_thread(_load)
+        _done = True
+
+
+def _load() -> None:
+    for module in MODULES:
+        importlib.import_module(module)
