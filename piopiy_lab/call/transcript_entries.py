@@ -21,6 +21,11 @@ KEYPAD_PAUSE_SECS = 3.0
 #: What pipecat's DTMF aggregator puts before the keys it hands on as a user's text.
 KEYPAD_PREFIX = "DTMF:"
 
+#: What is left of a shortened word ("it" "'s"); "'yes'" is a word in quotes.
+_SHORTENED = re.compile(r"['’](s|t|d|m|ll|re|ve)(?![\w'’])", re.IGNORECASE)
+#: Opening brackets and quotes, unless a word ends with one ("»ja«", "„ja“").
+_OPENING = re.compile(r"(^|\s)[(\[{“„«»¿¡]+$")
+
 Word = tuple[str, float, float]
 
 
@@ -54,14 +59,14 @@ class Entry:
 def join_words(words: Iterable[str]) -> str:
     """Join words and punctuation into text, with spaces where a writer puts them.
 
-    A piece that is punctuation, or starts with an apostrophe ("'s"), joins the word before it;
+    A piece that is punctuation, or the rest of a shortened word ("'s"), joins the word before it;
     Chinese and Japanese characters join each other.
     """
     text = ""
     for piece in (word.strip() for word in words):
         if not piece:
             continue
-        glued = not text or _joins_left(piece) or text[-1] in "([{“«¿¡"
+        glued = not text or _joins_left(piece) or _OPENING.search(text)
         if not glued and _is_unspaced(text[-1]) and _is_unspaced(piece[0]):
             glued = True
         text += piece if glued else f" {piece}"
@@ -327,7 +332,7 @@ def _spoken(
 
 
 def _joins_left(piece: str) -> bool:
-    if piece[0] in "'’" and len(piece) > 1 and piece[1].isalpha():
+    if _SHORTENED.match(piece):
         return True
     return piece[0] in ",.;:!?…%)]}”»、。，！？" and not piece[1:2].isalnum()
 

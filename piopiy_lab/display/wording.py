@@ -7,9 +7,9 @@ plain text, the HTML and the figures all use them, so that they agree.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from piopiy_lab import events as ev
+from piopiy_lab.display.following import rest_after
 from piopiy_lab.display.shown import ShownCall, ShownEntry
 
 WHO = {"user": "caller", "assistant": "agent"}
@@ -62,46 +62,9 @@ def called(name: str, arguments: Mapping[str, object] | None) -> str:
 def unheard(call: ShownCall, entry: ShownEntry) -> str:
     """Return the rest of an interrupted reply: what was written but never heard.
 
-    Found by following the heard words through the text that the LLM (or ``say``) gave before
-    the cut; empty when they can't be followed.
+    Found by following the heard words through what the LLM (or ``say``) gave to be spoken; empty
+    when they can't be followed.
     """
     if not entry.interrupted or entry.role != "assistant":
         return ""
-    for text in _written_before(call, entry.end):
-        rest = _after(text.split(), entry.text.split())
-        if rest is not None:
-            return " ".join(rest)
-    return ""
-
-
-def _written_before(call: ShownCall, end: float) -> list[str]:
-    """Return the texts that were given to be spoken before ``end``, the latest first."""
-    texts: list[str] = []
-    for event in call.events:
-        if event.at > end:
-            break
-        match event:
-            case ev.LLMResponseStarted():
-                texts.append("")
-            case ev.LLMTextGenerated():
-                texts = texts or [""]
-                texts[-1] += event.text
-            case ev.SpeechRequested():
-                texts.append(event.text)
-            case _:
-                pass
-    return texts[::-1]
-
-
-def _after(written: Sequence[str], heard: Sequence[str]) -> list[str] | None:
-    plain = [_bare(word) for word in heard]
-    if not plain:
-        return list(written) or None
-    for i in range(len(written) - len(plain) + 1):
-        if [_bare(word) for word in written[i : i + len(plain)]] == plain:
-            return list(written[i + len(plain) :])
-    return None
-
-
-def _bare(word: str) -> str:
-    return "".join(c for c in word if c.isalnum()).casefold() or word
+    return rest_after(call.events, entry.end)

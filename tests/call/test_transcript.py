@@ -236,6 +236,20 @@ def test_a_call_that_goes_on_is_told_up_to_now():
         ([" Hello ", "", "there"], "Hello there"),
         (["你好", "，", "世界"], "你好，世界"),
         (["No", "...", "wait"], "No... wait"),
+        (["Say", "'yes'", "or", "'no'."], "Say 'yes' or 'no'."),
+        (["Say", "‘yes’", "or", "’no’"], "Say ‘yes’ or ’no’"),
+        (
+            ["'Tis", "the", "'s'", "of", "'90s", "rock", "'n'", "roll"],
+            "'Tis the 's' of '90s rock 'n' roll",
+        ),
+        (
+            ["We", "'ll", "say", "it", "'s", "Tom", "'s,", "won", "’t", "we"],
+            "We'll say it's Tom's, won’t we",
+        ),
+        (
+            ["Sie", "sagen", "„ja“", "oder", "»nein«", "oder", "«", "peut-être", "»", "."],
+            "Sie sagen „ja“ oder »nein« oder «peut-être».",
+        ),
     ],
 )
 def test_spaces_are_where_a_writer_puts_them(words: list[str], text: str):
