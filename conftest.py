@@ -43,8 +43,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return TwoLanes(config, log)
 
 
-def pytest_sessionstart() -> None:
-    """Let a worker that has no clock to keep step aside."""
+def pytest_collection_finish() -> None:
+    """Let a worker that has no clock to keep step aside; collecting is what all wait for."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         from two_lanes import step_aside
 
