@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.values import ToolStatus
 
 
@@ -16,7 +17,7 @@ class ToolCall:
 
     Attributes:
         name: The tool's name.
-        arguments: What the LLM gave.
+        arguments: What the LLM gave: names to values, unless it gave something else.
         number: Counts the tool calls of the call, from 1.
         start: Seconds of the call's clock when the LLM called it.
         end: Seconds of the call's clock when it was over; None while it runs.
@@ -26,7 +27,7 @@ class ToolCall:
     """
 
     name: str
-    arguments: dict[str, Any]
+    arguments: Any
     number: int
     start: float
     end: float | None = None
@@ -40,7 +41,7 @@ class ToolCall:
         return None if self.end is None else self.end - self.start
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        given = arguments_text(self.arguments)
         after = "" if self.secs is None else f" after {self.secs:.3f} s"
         outcome = {"returned": f": {self.result!r}", "failed": f": {self.error}"}
         tail = outcome.get(self.status, f": {self.error}" if self.error else "")

@@ -16,6 +16,7 @@ from piopiy_lab.call.tool_calls import build_tool_calls
 from piopiy_lab.call.transcript import Entry, build_transcript, clock_time, marked_text
 from piopiy_lab.cli.terminal import Terminal, printable
 from piopiy_lab.display.wording import unheard
+from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.screenplay.caller import words_of
 
 #: Seconds by which the detector's idea of when the caller spoke may miss the caller's own.
@@ -117,7 +118,7 @@ def items_of(call: Call, *, over: bool = True) -> list[Item]:
     ]
     items += _unheard_items(entries, spoken, over)
     for tool in build_tool_calls(log):
-        given = ", ".join(f"{name}={value!r}" for name, value in tool.arguments.items())
+        given = arguments_text(tool.arguments)
         items.append(Item(("call", tool.number), tool.start, "tool", f"{tool.name}({given})"))
         if tool.end is not None:
             result = tool.status if tool.status != "returned" else repr(tool.result)

@@ -85,7 +85,7 @@ class ShownToolCall(Protocol):
         ...
 
     @property
-    def arguments(self) -> Mapping[str, object]:
+    def arguments(self) -> object:
         """What it was called with."""
         ...
 

@@ -7,10 +7,10 @@ plain text, the HTML and the figures all use them, so that they agree.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
 
 from piopiy_lab.display.following import rest_after
 from piopiy_lab.display.shown import ShownCall, ShownEntry
+from piopiy_lab.events.tools import arguments_text
 
 WHO = {"user": "caller", "assistant": "agent"}
 
@@ -53,10 +53,9 @@ def compact(value: object, limit: int = 40) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def called(name: str, arguments: Mapping[str, object] | None) -> str:
+def called(name: str, arguments: object) -> str:
     """Write a tool call as Python would: ``book_table(party_size=2)``."""
-    given = ", ".join(f"{key}={compact(value)}" for key, value in (arguments or {}).items())
-    return f"{name}({given})"
+    return f"{name}({arguments_text(arguments, compact)})"
 
 
 def unheard(call: ShownCall, entry: ShownEntry) -> str:

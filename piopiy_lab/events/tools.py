@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from piopiy_lab.events.base import Event
 from piopiy_lab.events.values import CancelCause
+
+
+def arguments_text(arguments: object, write: Callable[[object], str] = repr) -> str:
+    """Write a tool call's arguments as Python would, whatever the LLM gave: ``room='garden'``."""
+    if _are_named(arguments):
+        return ", ".join(f"{name}={write(value)}" for name, value in arguments.items())
+    return "" if arguments is None else write(arguments)
+
+
+def _are_named(arguments: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(arguments, Mapping)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +26,7 @@ class ToolCalled(Event):
     """The LLM called a tool."""
 
     name: str
-    arguments: dict[str, object]
+    arguments: object  # as the LLM gave them: an object, but a bad answer may hold anything
     number: int  # counts the tool calls of this call of the agent, from 1
 
 

@@ -103,12 +103,14 @@ class Chain:
         processors: From the transport's input to the assistant's side of the context.
         input: The transport's input, where the caller's audio comes from.
         output: The transport's output, which says what has been played.
+        assistant: The assistant's side of the context, where tools' results are kept.
         analyzer: The detector at work, None where there is none or it doesn't show itself.
     """
 
     processors: list[FrameProcessor]
     input: FrameProcessor
     output: FrameProcessor
+    assistant: FrameProcessor
     analyzer: VADAnalyzer | None
 
 
@@ -147,6 +149,7 @@ def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, tur
         processors=[processor for processor in chain if processor is not None],
         input=source,
         output=sink,
+        assistant=assistant,
         analyzer=analyzer,
     )
 

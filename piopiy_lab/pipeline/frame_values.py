@@ -11,6 +11,8 @@ from typing import Any
 
 from pipecat.processors.aggregators.llm_context import LLMContext
 
+from piopiy_lab.checks.texts import shown
+
 
 def readable_messages(context: LLMContext) -> list[dict[str, object]]:
     """Return a context's messages as plain JSON values, without their random call ids."""
@@ -37,8 +39,11 @@ def tool_names(context: LLMContext) -> list[str]:
 
 
 def plain(value: object) -> Any:
-    """Return a value as JSON would give it back."""
-    return json.loads(json.dumps(value, default=repr))
+    """Return a value as JSON would give it back; its ``repr`` where JSON can't hold it."""
+    try:
+        return json.loads(json.dumps(value, default=repr), parse_constant=str)
+    except Exception:  # a cycle, a key that is no text, a repr that raises
+        return shown(value)
 
 
 def word_times(result: object) -> list[list[Any]]:

@@ -38,6 +38,7 @@ from piopiy_lab.pipeline.failures import failure, not_ready
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
+from piopiy_lab.pipeline.tool_groups import ToolGroups
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
@@ -47,7 +48,7 @@ from piopiy_lab.session.commands import (
 from piopiy_lab.session.running_agent import Act, AgentInCall
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
-from piopiy_lab.tools import Tool
+from piopiy_lab.tools import Tool, keep_arguments
 
 
 class AgentRun:
@@ -106,6 +107,7 @@ class AgentRun:
             observer=self._observer,
             acts=self.acts,
         )
+        ToolGroups(lambda: self.acts.over, session.notice).watch(self._chain.assistant)
         for tool in tools:
             self.changes.register(tool)
 
@@ -123,6 +125,7 @@ class AgentRun:
     def _prepare_services(self) -> None:
         parts, latency = self._parts, self._session.settings.latency
         for llm in parts.members["llm"]:
+            keep_arguments(llm)
             seams.instruct(llm, self.agent.instructions)
             if parts.mode != "cascaded":
                 watch_connection(llm)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from piopiy_lab import events
 from piopiy_lab.errors import ScreenplayError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.screenplay.caller import (
     REPLY_SILENCE_SECS,
     Caller,
@@ -284,15 +285,14 @@ class Performer:
 
     def _tool_was_called(self, name: str, args: dict[str, object]) -> bool:
         return any(
-            event.name == name
-            and all(key in event.arguments and event.arguments[key] == args[key] for key in args)
+            event.name == name and _has(event.arguments, args)
             for event in self._turn_events
             if isinstance(event, events.ToolCalled)
         )
 
     def _calls_so_far(self) -> str:
         calls = [
-            f"{e.name}({', '.join(f'{k}={v!r}' for k, v in e.arguments.items())})"
+            f"{e.name}({arguments_text(e.arguments)})"
             for e in self._turn_events
             if isinstance(e, events.ToolCalled)
         ]
@@ -301,6 +301,12 @@ class Performer:
     def _heard(self) -> str:
         """The agent's words since the caller last spoke."""
         return " ".join(e.text for e in self._turn_events if isinstance(e, events.WordSpoken))
+
+
+def _has(arguments: object, wanted: dict[str, object]) -> bool:
+    """Whether a tool call has at least these arguments."""
+    given = arguments if isinstance(arguments, Mapping) else {}
+    return all(key in given and given[key] == wanted[key] for key in wanted)
 
 
 class _Vain(Exception):  # noqa: N818 - the performer's own signal, never seen outside

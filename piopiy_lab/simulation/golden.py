@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events as ev
 from piopiy_lab.call.transcript import Entry
 from piopiy_lab.checks.arguments import check_secs
+from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.redaction import redact, redact_text
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff, line_text
 
@@ -187,8 +188,10 @@ def _entry_line(entry: Entry, turn: Turn | None, latencies: bool) -> Line:
 
 
 def _tool_text(tool: ToolCall) -> str:
-    values: dict[str, Any] = redact(tool.arguments)  # golden files are shared
-    given = ", ".join(f"{name}={_json(values[name])}" for name in sorted(values))
+    values: Any = redact(tool.arguments)  # golden files are shared
+    if isinstance(values, dict):
+        values = {name: values[name] for name in sorted(values)}
+    given = arguments_text(values, _json)
     outcome = {"returned": f" {_json(redact(tool.result))}", "running": ""}
     tail = outcome.get(tool.status, f": {tool.error}" if tool.error else "")
     return _plain(f"{tool.name}({given}) {tool.status}{tail}")

@@ -17,6 +17,7 @@ from piopiy_lab.tools.functions import schema_of
 from piopiy_lab.tools.options import DEFAULT_TIMEOUT_SECS, ToolOptions, tool_options
 from piopiy_lab.tools.params import ToolCallParams, ToolHost
 from piopiy_lab.tools.ready_made import end_call, transfer_call, transfer_call_to
+from piopiy_lab.tools.seams import keep_arguments
 from piopiy_lab.tools.signatures import Handler
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ToolOptions",
     "answering",
     "end_call",
+    "keep_arguments",
     "register_with",
     "schema_of",
     "tool_options",

@@ -16,10 +16,13 @@ from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.utils.errors import ErrorCategory
 
+from piopiy_lab.checks import texts
+from piopiy_lab.checks.texts import text_of
 from piopiy_lab.errors import ToolError
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import seams
 from piopiy_lab.tools.box import Tool
+from piopiy_lab.tools.json_form import NoJsonForm, complaint, json_form, unreadable
 from piopiy_lab.tools.options import DEFAULT_FILLER_AFTER_SECS, DEFAULT_TIMEOUT_SECS, ToolOptions
 from piopiy_lab.tools.params import ToolCallParams, ToolHost
 
@@ -66,35 +69,82 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
     """Return the function that pipecat calls for a tool."""
 
     async def call(params: FunctionCallParams) -> None:
-        answered = False
-        deliver = params.result_callback
-
-        async def result_callback(result: Any, *, properties: Any = None) -> None:
-            nonlocal answered
-            if properties is None or properties.is_final:
-                answered = True
-            await deliver(result or ToolValue(result), properties=properties)
-
-        ours = ToolCallParams(**{**vars(params), "result_callback": result_callback, "host": host})
+        answer = _Answer(tool, params, host)
+        ours = ToolCallParams(
+            **{
+                **vars(params),
+                # what a model gives that has nothing to say
+                "arguments": {} if params.arguments is None else params.arguments,
+                "result_callback": answer.give,
+                "host": host,
+            }
+        )
         limit = time_limit(tool.options, params.llm)
         deadline = asyncio.timeout(limit)
         try:
             async with _filler(tool.options, host), deadline:
                 value = await tool.signature.call(ours)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            await answer.fail(ToolError(f"{tool.name} was cancelled from inside"))
         except Exception as error:
             if isinstance(error, TimeoutError) and deadline.expired():
                 error = ToolError(f"{tool.name} did not finish within {limit:g} s")
-            await params.llm.push_error(
-                error_msg=f"the tool {tool.name} failed: {described(error)}",
-                exception=error,
-                category=ErrorCategory.APPLICATION,
-            )
-            value = ToolFailure(_told(error), described(error))
-        if not answered:
-            ending = FunctionCallResultProperties(run_llm=False) if host.over else None
-            await deliver(value or ToolValue(value), properties=ending)
+            await answer.fail(error)
+        else:
+            if not answer.given:
+                await answer.give(value)
 
     return call
+
+
+class _Answer:
+    """The answer to one tool call: one result, whoever gives it first."""
+
+    def __init__(self, tool: Tool, params: FunctionCallParams, host: ToolHost) -> None:
+        self._tool, self._params, self._host = tool, params, host
+        self._deliver = params.result_callback
+        self.given = False  # the final one; written here
+
+    async def give(self, value: object, *, properties: Any = None) -> None:
+        """Give what the tool returned, or a failure where the LLM could not read it."""
+        try:
+            form = json_form(value)
+        except NoJsonForm as why:
+            error = ToolError(complaint(self._tool.name, value, why))
+            error.__cause__ = why.__cause__
+            await self.fail(error, redact_text(unreadable(self._tool.name, value)))
+            return
+        if properties is None or properties.is_final:
+            self.given = True
+        await self._deliver(form or ToolValue(form), properties=properties or self._ending())
+
+    async def fail(self, error: Exception, told: str | None = None) -> None:
+        """Tell everybody that the tool failed, and the LLM if it has no result yet.
+
+        Args:
+            error: What happened.
+            told: What the LLM reads of it; the error's message if None.
+        """
+        await self._params.llm.push_error(
+            error_msg=f"the tool {self._tool.name} failed: {described(error)}",
+            exception=error,
+            category=ErrorCategory.APPLICATION,
+        )
+        if not self.given:
+            self.given = True
+            failure = ToolFailure(told or _told(error), described(error))
+            await self._deliver(failure, properties=self._ending())
+
+    def _ending(self) -> FunctionCallResultProperties | None:
+        return FunctionCallResultProperties(run_llm=False) if self._host.over else None
+
+
+def is_being_cancelled() -> bool:
+    """Whether this task was told to stop; a CancelledError may also be a tool's own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def time_limit(options: ToolOptions, llm: object) -> float | None:
@@ -130,13 +180,10 @@ async def _filler(options: ToolOptions, host: ToolHost) -> AsyncIterator[None]:
 
 def described(error: BaseException) -> str:
     """Return an error's type and message for the log, without secrets."""
-    if isinstance(error, ToolError):
-        return redact_text(str(error))
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return redact_text(text)
+    return redact_text(text_of(error) if isinstance(error, ToolError) else texts.described(error))
 
 
 def _told(error: BaseException) -> str:
     """Return what the LLM reads of an error: its message, with the type if that says little."""
-    text = redact_text(str(error)).strip()
+    text = redact_text(text_of(error)).strip()
     return text if len(text.split()) > 1 else described(error)

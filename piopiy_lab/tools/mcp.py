@@ -29,6 +29,7 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, To
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
+from piopiy_lab.tools.json_form import json_form
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
 
@@ -305,8 +306,8 @@ def _value(text: str) -> object:
     """Return the JSON object or list that a text is; the text itself otherwise."""
     if text[:1] in "{[":
         try:
-            return json.loads(text)
-        except ValueError:
+            return json_form(json.loads(text))
+        except (ValueError, RecursionError):  # NaN, say, which Python's reader takes
             return text
     return text
 

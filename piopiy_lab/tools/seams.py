@@ -1,4 +1,4 @@
-"""What tools need of the insides of pipecat's MCP client and of its marks on functions.
+"""What tools need of the insides of pipecat's MCP client, its language models and its marks.
 
 What stands in ``pipecat.services.mcp_service`` is checked when the first client is opened: without
 the ``mcp`` extra there is no such module.
@@ -7,6 +7,7 @@ the ``mcp`` extra there is no such module.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -53,8 +54,27 @@ def relied_on_of_mcp(module: ModuleType) -> tuple[Reliance, ...]:
     )
 
 
+def relied_on_of_llm(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what keeping a bad answer's arguments relies on in the module of a language model."""
+    return attributes(module, "json", needed_by="a tool call whose arguments are no JSON")
+
+
+#: Modules of language models that read nothing but the arguments of tool calls with ``json.loads``.
+READING_ARGUMENTS = tuple(
+    f"pipecat.services.{module}"
+    for module in (
+        "anthropic.llm",
+        "aws.llm",
+        "azure.voice_live.llm",
+        "openai.base_llm",
+        "openai.live.llm",
+        "openai.realtime.llm",
+        "sambanova.llm",
+        "xai.realtime.llm",
+    )
+)
 #: What is checked only when its module is there.
-LATE = {MCP: relied_on_of_mcp}
+LATE = {MCP: relied_on_of_mcp, **dict.fromkeys(READING_ARGUMENTS, relied_on_of_llm)}
 
 # --- marks on functions -----------------------------------------------------------------------
 
@@ -164,3 +184,44 @@ def wrap_stdio_client(errlog: Callable[[], TextIO]) -> None:
 
     module.stdio_client = stdio_client
     _wrapped.add(MCP)
+
+
+# --- the arguments of tool calls -----------------------------------------------------------------
+
+
+class _Arguments:
+    """The ``json`` of a module that reads tool calls: what is no JSON stays the text it was."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(json, name)
+
+    def loads(self, text: str) -> Any:
+        """Return the arguments of a tool call; none are an empty object."""
+        if not text.strip():
+            return {}
+        try:
+            return json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return text
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def keep_arguments(llm: object) -> None:
+    """Let a tool be called although its arguments are no JSON: it fails, and the LLM is told.
+
+    Missing: a hook for such an answer. pipecat drops the call with a line in its log, and the
+    caller is left without a word.
+
+    Raises:
+        IncompatibleVersionError: pipecat's module reads them in another way.
+    """
+    for cls in type(llm).__mro__:
+        module: Any = sys.modules.get(cls.__module__)
+        if cls.__module__ not in READING_ARGUMENTS or module is None:
+            continue
+        expect(relied_on_of_llm(module))
+        if not isinstance(module.json, _Arguments):
+            module.json = _Arguments()

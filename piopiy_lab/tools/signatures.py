@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 from pipecat.services.llm_service import FunctionCallParams
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from piopiy_lab.checks.texts import described, shown
 from piopiy_lab.errors import ArgumentError
 
 Handler = Callable[..., object]
@@ -73,8 +74,13 @@ class Signature:
         A plain function that isn't async and doesn't take the call runs in a thread: it may block.
 
         Raises:
-            ArgumentError: The language model gave an argument that the handler can't take.
+            ArgumentError: The language model gave no arguments, or one that the handler can't take.
         """
+        if not isinstance(params.arguments, Mapping):
+            raise ArgumentError(
+                f"{self.name} takes its arguments as a JSON object, and was given "
+                f"{shown(params.arguments)}"
+            )
         if self.takes_call_only:
             value = self.handler(params)
         else:
@@ -84,7 +90,7 @@ class Signature:
             elif inspect.iscoroutinefunction(inspect.unwrap(self.handler)):
                 value = self.handler(**given)
             else:
-                value = await asyncio.to_thread(self.handler, **given)
+                value = await asyncio.to_thread(_in_thread, self.handler, given)
         return await value if inspect.isawaitable(value) else value
 
     def convert(self, arguments: Mapping[str, object]) -> dict[str, object]:
@@ -110,6 +116,14 @@ class Signature:
         return converted
 
 
+def _in_thread(handler: Handler, given: Mapping[str, object]) -> object:
+    """Call a handler on a thread, whose future could hold no StopIteration: nobody would wake."""
+    try:
+        return handler(**given)
+    except StopIteration as error:
+        raise RuntimeError(f"it raised {described(error)}") from error
+
+
 def _convert(argument: Argument, value: object) -> object:
     assert argument.adapter is not None
     if value is None and argument.default is None:
@@ -120,7 +134,7 @@ def _convert(argument: Argument, value: object) -> object:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in (argument.name, *first["loc"]))
         raise ArgumentError(
-            f"the argument {where!r} can't be {value!r}: {first['msg'][:1].lower()}"
+            f"the argument {where!r} can't be {shown(value)}: {first['msg'][:1].lower()}"
             f"{first['msg'][1:]}"
         ) from error
 
@@ -222,6 +236,12 @@ def _argument(tool: str, parameter: inspect.Parameter, hint: Any) -> Argument:
     try:
         adapter = TypeAdapter(hint)
     except PydanticUserError as error:
+        if error.code == "typed-dict-version":
+            raise ArgumentError(
+                f"the tool {tool!r}: {parameter.name!r} is a typing.TypedDict, whose fields Python "
+                "tells from 3.12 on: take TypedDict from typing_extensions (from "
+                "typing_extensions import TypedDict)"
+            ) from error
         raise ArgumentError(
             f"the tool {tool!r}: a language model can't give {parameter.name!r} as "
             f"{_type_name(hint)}; take text, numbers, lists, dataclasses or pydantic models"
