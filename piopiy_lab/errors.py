@@ -21,7 +21,7 @@ The tree::
     ├── SignalingError (ConnectionError)   Piopiy's signalling can't be reached, or said no
     ├── CallError                          something about one running call
     │   ├── CallEndedError                 the call is over; the command came too late
-    │   ├── CallControlError               the platform refused a transfer or a hang-up
+    │   ├── CallControlError               a transfer or a hang-up was refused, or came to nothing
     │   ├── ToolError                      a tool ran out of time, or its MCP server failed
     │   ├── ServiceError                   a service failed, timed out, or can't be used again
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
@@ -151,7 +151,7 @@ class CallEndedError(CallError):
 
 
 class CallControlError(CallError):
-    """The platform refused to transfer or hang up a call, or did not answer."""
+    """The platform refused to transfer or hang up a call, or nobody took a transfer."""
 
 
 class ToolError(CallError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
@@ -27,7 +27,7 @@ from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
 from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
 from piopiy_lab.session.session import Session, current_session
-from piopiy_lab.session.targets import check_target
+from piopiy_lab.session.transfer_order import TransferOptions, TransferOrder
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
 from piopiy_lab.tools.mcp import MCPConnections
 from piopiy_lab.tools.mcp_stderr import redirect_stderr
@@ -305,22 +305,28 @@ class VoiceAgent:
         """
         await self._running("end_call").acts.end_call()
 
-    async def transfer_call(self, number: str) -> None:
+    async def transfer_call(self, number: str, **options: Unpack[TransferOptions]) -> None:
         """Hand the caller over, once what the agent is saying has been heard.
 
-        On the phone the platform transfers the caller; elsewhere it is an event. The call ends
-        with the reason "agent_ended". Call it on the session's loop.
+        On the phone the platform transfers the caller: it rings, and the caller stays with the
+        agent until somebody answers. Returns then, and the call ends with the reason
+        "agent_ended". Elsewhere a transfer is an event, and the end. Call it on the session's loop.
 
         Args:
-            number: A telephone number, an extension, or a SIP address.
+            number: A telephone number with its country code, or a SIP address.
+            **options: Those of :meth:`piopiy_lab.call.call.Call.transfer`: ``blind=True`` to leave
+                at once, ``caller_id``, ``timeout_secs`` and so on.
 
         Raises:
-            ArgumentError: It is none of these.
-            CallControlError: The platform refused. The call goes on.
+            ArgumentError: It is neither, or an option can't be used.
+            CallControlError: The platform refused, or nobody took the call, which goes on.
             CallError: The agent isn't running.
         """
-        target = check_target(number)
-        await self._running("transfer_call").acts.transfer(target, "code")
+        order = TransferOrder(number, **options)
+        run = self._running("transfer_call")
+        transfer = await run.acts.transfer(order, "code")
+        if transfer is not None:
+            await run.acts.transferred(transfer)
 
     def _running(self, what: str) -> AgentRun:
         if self._run is None:

@@ -175,22 +175,58 @@ class Call(CallRecord):
         """
         self._send(commands.SwitchService(service))
 
-    def transfer(self, to: str) -> None:
-        """Hand the caller over to another number. Returns at once.
+    def transfer(
+        self,
+        to: str,
+        *,
+        blind: bool = False,
+        caller_id: str | None = None,
+        timeout_secs: float | None = None,
+        confirm: bool | None = None,
+        hold_audio: bool | str | None = None,
+        summary: str | None = None,
+        sip_headers: Mapping[str, str] | None = None,
+        variables: Mapping[str, object] | None = None,
+    ) -> None:
+        """Hand the caller over to somebody else. Returns at once.
 
-        What the agent is saying is heard out first. On the phone the platform transfers the
-        caller; elsewhere it is an event. Either way the call ends with the reason "agent_ended";
-        if the platform refuses, it goes on. :attr:`events` has ``TransferRequested`` and
-        ``TransferFinished``.
+        What the agent is saying is heard out first. On the phone the platform rings the number,
+        and the caller stays with the agent until somebody answers; nobody does, and the call goes
+        on as it was. Elsewhere it is an event, and the end. Done, the call ends with the reason
+        "agent_ended". :attr:`events` has ``TransferRequested``, ``TransferStarted`` when it rings,
+        and ``TransferFinished``.
 
         Args:
-            to: A telephone number, an extension, or a SIP address.
+            to: A telephone number with its country code, or a SIP address. An extension is
+                neither: give its SIP address.
+            blind: Whether the agent leaves at once, whoever answers. Numbers only.
+            caller_id: The number that rings shows: one of your account's. Needed for a call that
+                came from a phone system of your own.
+            timeout_secs: Seconds for which it rings.
+            confirm: Whether the human has to press 1 before the caller is handed over.
+            hold_audio: What the caller hears in place of the agent meanwhile: True for music, a
+                file name, or an http(s) address.
+            summary: What the human who picks up is told.
+            sip_headers: More headers for a SIP address.
+            variables: Anything of yours that JSON can hold; it is in the platform's events.
 
         Raises:
-            ArgumentError: It is none of these.
+            ArgumentError: It is no number and no SIP address, or an option can't be used.
             CallEndedError: The call is over.
         """
-        self._send(commands.Transfer(to))
+        self._send(
+            commands.Transfer(
+                to,
+                blind=blind,
+                caller_id=caller_id,
+                timeout_secs=timeout_secs,
+                confirm=confirm,
+                hold_audio=hold_audio,
+                summary=summary,
+                sip_headers=sip_headers,
+                variables=variables,
+            )
+        )
 
     # --- waiting ----------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from piopiy_lab.events.call import (
     PipelineStarted,
     TransferFinished,
     TransferRequested,
+    TransferStarted,
 )
 from piopiy_lab.events.room import (
     DataReceived,
@@ -127,6 +128,7 @@ __all__ = [
     "Transcribed",
     "TransferFinished",
     "TransferRequested",
+    "TransferStarted",
     "TurnPredicted",
     "UnknownEvent",
     "UserMuted",

@@ -52,12 +52,22 @@ class TransferRequested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransferStarted(Event):
+    """It rings there; the caller is still with the agent."""
+
+    to: str  # "" if the transfer was begun elsewhere
+    request_id: str  # the platform's
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransferFinished(Event):
     """The hand-over is done, or failed and the call goes on."""
 
-    to: str
+    to: str  # "" if the transfer was begun elsewhere
     status: TransferStatus  # "not_on_phone": nothing there to transfer
+    #: Why it failed: the platform's reason ("busy", "no_answer", ...), or what went wrong.
     error: str | None = None
+    request_id: str | None = None  # the platform's; None if it accepted none
 
 
 @dataclass(frozen=True, kw_only=True)

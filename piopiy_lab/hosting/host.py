@@ -150,6 +150,7 @@ class CallHost(CallCommands):
             session.end("cancelled")
         ended.cancel()
         await self._wind_down(session, task)
+        await session.transfers.close()
         await transferring.release(session)
         self._finish(session)
         for close in session.closers:

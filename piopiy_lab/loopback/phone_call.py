@@ -131,7 +131,7 @@ class PhoneCall:
         self._agent_there = asyncio.Event()
         self._agent_gone = asyncio.Event()
         self._gone: asyncio.TimerHandle | None = None  # ends the call if the agent stays away
-        self.hand_over: HandOver = HandOver(self)
+        self.transfers: list[HandOver] = []  # oldest first; written by the platform
         self._unsubscribe: Callable[[], None] | None = None
 
     # --- the life of the call -----------------------------------------------------------------
@@ -236,7 +236,8 @@ class PhoneCall:
             self._unsubscribe()
         if self._gone is not None:
             self._gone.cancel()
-        self.hand_over.close()
+        for transfer in self.transfers:
+            transfer.close()
         self.caller.leave()
         if not self._agent_there.is_set():
             await self._offers.take_back()

@@ -20,6 +20,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
+from piopiy_lab.loopback.hand_over import ANSWERED, HandOver
 from piopiy_lab.loopback.link import LinkSettings
 from piopiy_lab.loopback.offers import OFFER_SECS
 from piopiy_lab.loopback.peer import HOST
@@ -29,6 +30,7 @@ from piopiy_lab.loopback.rooms import RoomServer
 from piopiy_lab.loopback.serving import WebServer
 from piopiy_lab.loopback.signalling import WEBSOCKET_PATH, SignallingServer
 from piopiy_lab.loopback.tokens import TokenMint
+from piopiy_lab.loopback.transfer_request import TransferRequest
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.mouth import check_screenplay
 
@@ -50,8 +52,9 @@ class LoopbackPlatform:
 
     Attributes:
         link: How good new calls' links are.
-        transfer_outcomes: What becomes of a transfer to a number: "answered" (also of every
-            number that isn't there), "busy", "no_answer" or "failed".
+        transfer_outcomes: What becomes of a transfer to a number or SIP address: "answered" (also
+            of every one that isn't there), or why it fails: "busy", "no_answer", "rejected",
+            "invalid_number", "unreachable", "call_barred" or "network_error".
     """
 
     def __init__(
@@ -344,8 +347,12 @@ class LoopbackPlatform:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _start_transfer(self, call: PhoneCall, to: str) -> str | None:
-        return call.hand_over.start(to, self.transfer_outcomes.get(to, "answered"))
+    def _start_transfer(self, call: PhoneCall, request: TransferRequest) -> HandOver:
+        outcomes = self.transfer_outcomes
+        outcome = outcomes.get(request.to) or outcomes.get(f"+{request.to}") or ANSWERED
+        transfer = HandOver(call, request, outcome)
+        call.transfers.append(transfer)
+        return transfer
 
     def _invitation(self, room_name: str, identity: str) -> dict[str, object]:
         return {

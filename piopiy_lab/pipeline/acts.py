@@ -28,8 +28,9 @@ from piopiy_lab.pipeline.hearing_out import HearingOut
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switch import SwitchRequestFrame
 from piopiy_lab.pipeline.switchboard import Switchboard
+from piopiy_lab.pipeline.transfer_lines import line_of, note_of
 from piopiy_lab.services.realtime import Mode, line_request
-from piopiy_lab.session import transferring
+from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import (
     AgentCommand,
     Interrupt,
@@ -42,6 +43,8 @@ from piopiy_lab.session.commands import (
 )
 from piopiy_lab.session.running_agent import Act
 from piopiy_lab.session.session import Session
+from piopiy_lab.session.transfer_order import TransferOrder
+from piopiy_lab.session.transferring import Transfer as RunningTransfer
 
 
 class Acts:
@@ -94,8 +97,8 @@ class Acts:
                 return partial(self._press, digits)
             case Interrupt():
                 return partial(self._interrupt, "command")
-            case Transfer(to=to):
-                return partial(self._transfer_if_possible, to)
+            case Transfer():
+                return partial(self._transfer_if_possible, command)
             case Tune(settings=settings):
                 self._tuning.check(settings)
                 return partial(self._tune, settings)
@@ -129,15 +132,39 @@ class Acts:
         await self.heard_out()
         self._session.end("agent_ended")
 
-    async def transfer(self, to: str, cause: TransferCause) -> None:
-        """Hand the caller over once the agent has been heard out.
+    async def transfer(self, order: TransferOrder, cause: TransferCause) -> RunningTransfer | None:
+        """Ask for a transfer once the agent has been heard out.
+
+        Returns:
+            The transfer, under way or done; None off the phone, and when the call has ended.
 
         Raises:
             CallControlError: The platform refused. The call goes on.
         """
         await self.heard_out()
-        if self._session.reason is None:
-            await transferring.transfer(self._session, to, cause)
+        if self._session.reason is not None:
+            return None
+        return await self._session.transfers.begin(order, cause)
+
+    async def transferred(self, transfer: RunningTransfer) -> None:
+        """Wait until a transfer has come out, or the call has ended.
+
+        Raises:
+            CallControlError: It came to nothing. The call goes on.
+        """
+        await self._session.transfers.wait(transfer)
+
+    async def narrate(self, news: TransferNews) -> None:
+        """Tell the caller how a transfer stands, and let the LLM know; a realtime model says it."""
+        line, note = line_of(news), note_of(news)
+        if self._mode != "cascaded":
+            if self._mode == "speech":
+                self._hearing_out.expect_speech()
+            await self._queue_frame(RealtimeMessageFrame(message=line_request(line, note)))
+            return
+        message: Any = {"role": "developer", "content": note}
+        await self._queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=False))
+        await self.say(line)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -174,9 +201,9 @@ class Acts:
         self._observer.next_cause = cause
         await self._queue_frame(InterruptionFrame())
 
-    async def _transfer_if_possible(self, to: str) -> None:
+    async def _transfer_if_possible(self, order: TransferOrder) -> None:
         with contextlib.suppress(CallControlError):  # the log has it, and the call goes on
-            await self.transfer(to, "command")
+            await self.transfer(order, "command")
 
     async def _tune(self, settings: Mapping[str, float]) -> None:
         """Change detector and turn settings, checked ones."""

@@ -42,6 +42,7 @@ from piopiy_lab.pipeline.tool_groups import ToolGroups
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
+from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import (
     AgentCommand,
 )
@@ -187,6 +188,10 @@ class AgentRun:
         if (failure := self._transport.failure) is not None:
             raise failure  # the room could not be joined, or was lost
 
+    async def narrate(self, news: TransferNews) -> None:
+        """Tell the caller and the LLM how a transfer stands."""
+        await self.acts.narrate(news)
+
     async def stop(self, *, graceful: bool) -> None:
         """End the pipeline: let queued speech play out, or at once."""
         if graceful:
@@ -195,16 +200,23 @@ class AgentRun:
             await self._worker.cancel()
 
     async def _watch_idle(self) -> None:
-        """End the call when neither side has spoken for the agent's idle time."""
+        """End the call when neither side has spoken for the agent's idle time.
+
+        A transfer that rings is no idling: its outcome begins the time anew.
+        """
         limit = self.agent.idle_timeout_secs
         await self._session.wait_until_listening()
         self._observer.active_at = self._session.now()
         while limit:
             left = self._observer.active_at + limit - self._session.now()
-            if left <= 1e-6:
+            if left > 1e-6:
+                await asyncio.sleep(left)
+            elif (transfer := self._session.transfers.current) is not None:
+                await asyncio.shield(transfer.outcome)
+                self._observer.active_at = self._session.now()
+            else:
                 self._session.end("idle_timeout")
                 return
-            await asyncio.sleep(left)
 
     async def _started(self) -> None:
         session, parts = self._session, self._parts

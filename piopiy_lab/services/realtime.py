@@ -87,9 +87,9 @@ def greeting_request(greeting: str) -> object:
     return {"role": "user", "content": _GREETING.format(greeting)}
 
 
-def line_request(text: str) -> object:
-    """Return the message that makes a realtime model say a line."""
-    return {"role": "user", "content": _LINE.format(text)}
+def line_request(text: str, note: str = "") -> object:
+    """Return the message that makes a realtime model say a line, behind what it should know."""
+    return {"role": "user", "content": f"{note} {_LINE.format(text)}".lstrip()}
 
 
 def requested_line(message: Mapping[str, object]) -> str | None:
@@ -97,6 +97,6 @@ def requested_line(message: Mapping[str, object]) -> str | None:
     content = message.get("content")
     for form in (_GREETING, _LINE):
         start, end = form.split("{}")
-        if isinstance(content, str) and content.startswith(start) and content.endswith(end):
-            return content[len(start) : -len(end)]
+        if isinstance(content, str) and start in content and content.endswith(end):
+            return content[content.index(start) + len(start) : -len(end)]
     return None

@@ -51,23 +51,22 @@ def supported_fields(
 ) -> dict[str, object]:
     """Return those of ``fields`` that the callback's signature has.
 
-    A callback with ``**kwargs`` gets every field. (The reference SDK passes it none.) A field that
-    the call doesn't have (None) leaves a parameter's own default alone.
+    A callback with ``**kwargs`` gets every field that the call has, so ``kwargs.get("metadata",
+    {})`` works. (The reference SDK passes it none.) A field that the call doesn't have (None)
+    leaves a parameter's own default alone; a parameter without one gets the None.
     """
     parameters = _parameters(create_session)
-    named = {
-        parameter.name: parameter.default
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    required = {
+        parameter.name: parameter.default is parameter.empty
         for parameter in parameters
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
-    given = {
+    return {
         name: value
         for name, value in fields.items()
-        if value is not None or named.get(name, inspect.Parameter.empty) is inspect.Parameter.empty
+        if (required.get(name, False) if value is None else takes_all or name in required)
     }
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return given
-    return {name: value for name, value in given.items() if name in named}
 
 
 def parse_metadata(metadata: object) -> object:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.screenplay.caller import KEYS
-from piopiy_lab.session.targets import check_target
+from piopiy_lab.session.transfer_order import TransferOrder
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,10 @@ class SwitchService:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Hand the caller over to another number, once the agent has been heard out.
+class Transfer(TransferOrder):
+    """Hand the caller over to somebody else, once the agent has been heard out."""
 
-    Raises:
-        ArgumentError: It is no number.
-        ArgumentTypeError: It is no text.
-    """
-
-    to: str  # as given; without spaces and brackets once the record is made
     verb: ClassVar[str] = "transfer"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "to", check_target(self.to))
 
 
 #: What only a running VoiceAgent can do; the call itself does the other two.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
+from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import AgentCommand
+from piopiy_lab.session.transfer_order import TransferOptions
 
 #: Does what a command asks for, on the session's loop; made by :meth:`RunningAgent.prepare`.
 Act = Callable[[], Coroutine[object, object, None]]
@@ -62,7 +64,7 @@ class AgentInCall(Protocol):
         """End the call once the agent has been heard out."""
         ...
 
-    async def transfer_call(self, number: str) -> None:
+    async def transfer_call(self, number: str, **options: Unpack[TransferOptions]) -> None:
         """Hand the caller over once the agent has been heard out."""
         ...
 
@@ -87,6 +89,10 @@ class RunningAgent(Protocol):
             ArgumentError: A setting or service that this call doesn't have.
             ServiceError: The service can no longer do its job.
         """
+        ...
+
+    async def narrate(self, news: TransferNews) -> None:
+        """Tell the caller and the LLM how a transfer stands."""
         ...
 
     async def stop(self, *, graceful: bool) -> None:

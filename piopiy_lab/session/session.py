@@ -21,6 +21,7 @@ from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
 from piopiy_lab.session.running_agent import RunningAgent
+from piopiy_lab.session.transferring import Transfers
 from piopiy_lab.session.transport import CallTransport, TransportSettings
 from piopiy_lab.sound.recorder import Recorder
 
@@ -81,7 +82,8 @@ class Session:
         latest_agent: The last one started, also when it has ended.
         script: A scripted caller's own words; empty on any other call.
         closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
-        handed_over: Whether the caller was transferred; written by ``call_control.transfer``.
+        handed_over: Whether the caller was transferred; written by :attr:`transfers`.
+        transfers: The transfers of this call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
         muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
@@ -98,10 +100,19 @@ class Session:
     error: BaseException | None = None
     script: Script = field(default_factory=Script)
     muted: bool = False
+    transfers: Transfers = field(init=False, repr=False)
     _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     #: The loop that the session was made on; None for one that was made outside of any.
     _loop: asyncio.AbstractEventLoop | None = field(default_factory=lambda: _running_loop())
+
+    def __post_init__(self) -> None:
+        self.transfers = Transfers(self)
+
+    @property
+    def control(self) -> CallControl | None:
+        """The platform's actions on this call; None off the phone."""
+        return self.settings.control
 
     def on_loop(self) -> bool:
         """Whether this code runs on the session's loop; to be asserted."""

@@ -1,75 +1,315 @@
-"""What the platform can do with a call from outside of it: hang up, and transfer the caller.
+"""A session's transfers: asked for, rung, and come out one way or the other.
 
-On the phone the session's settings have a :class:`CallControl`, which asks the platform. On a
-microphone, in the browser and in a simulation there is none: a transfer is then an event, and the
-call ends where the caller would have left the agent.
+On the phone the session's settings have a :class:`~piopiy_lab.session.call_control.CallControl`,
+which asks the platform; what becomes of a transfer arrives in the room, for those too that somebody
+else began. On a microphone, in the browser and in a simulation there is no control: a transfer is
+then an event, and the call ends where the caller would have left the agent.
+
+Runs on the session's loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import Protocol
 
 from piopiy_lab import events
 from piopiy_lab.errors import CallControlError
-from piopiy_lab.events.values import TransferCause
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import EndReason, TransferCause
+from piopiy_lab.session.call_control import (
+    COMPLETED,
+    FAILED,
+    REQUEST_SECS,
+    STARTED,
+    CallControl,
+    TransferNews,
+)
+from piopiy_lab.session.running_agent import RunningAgent
+from piopiy_lab.session.transfer_order import TransferOrder
 
-if TYPE_CHECKING:
-    from piopiy_lab.session.session import Session
-
-#: Seconds that the platform may take to answer an action.
-ACTION_SECS = 20.0
-#: Seconds that it may take to hang up when the call is wound down.
+#: Seconds in which the platform tells how a transfer came out, and those that it may take beyond
+#: the time for which it was told to ring.
+OUTCOME_SECS, RING_SLACK_SECS = 75.0, 15.0
+#: Seconds that the news of a transfer may come behind the caller's leaving the room.
+NEWS_SECS = 1.0
+#: Seconds that the platform may take to hang up when the call is wound down.
 HANG_UP_SECS = 3.0
 
 
-async def transfer(session: Session, to: str, cause: TransferCause) -> None:
-    """Transfer a session's caller; the call ends when that is done.
+class Transferable(Protocol):
+    """The session whose caller is handed over."""
 
-    Args:
-        session: The call.
-        to: Where to, checked.
-        cause: Who asked: "tool", "code" or "command".
+    log: EventLog
+    agents: list[RunningAgent]
+    handed_over: bool
+    reason: EndReason | None
 
-    Raises:
-        CallControlError: The transfer failed. The call goes on, and the log has it.
-    """
-    log = session.log
-    log.append(events.TransferRequested(at=session.now(), to=to, cause=cause))
-    control = session.settings.control
-    if control is None:
-        log.append(events.TransferFinished(at=session.now(), to=to, status="not_on_phone"))
-        session.end("agent_ended")
-        return
-    try:
-        async with asyncio.timeout(ACTION_SECS):
-            await control.transfer(to)
-    except TimeoutError as error:
-        raise _failed(session, to, f"no answer in {ACTION_SECS:g} s") from error
-    except Exception as error:
-        raise _failed(session, to, str(error) or type(error).__name__) from error
-    session.handed_over = True
-    log.append(events.TransferFinished(at=session.now(), to=to, status="transferred"))
-    session.end("agent_ended")
+    @property
+    def control(self) -> CallControl | None:
+        """The platform's actions on this call; None off the phone."""
+        ...
 
+    def now(self) -> float:
+        """Return the call's seconds."""
+        ...
 
-def _failed(session: Session, to: str, why: str) -> CallControlError:
-    session.log.append(events.TransferFinished(at=session.now(), to=to, status="failed", error=why))
-    return CallControlError(f"the transfer to {to} failed: {why}")
+    def end(self, reason: EndReason, error: BaseException | None = None) -> None:
+        """Ask the call to end."""
+        ...
+
+    async def wait_for_end(self) -> None:
+        """Wait until somebody has asked the call to end."""
+        ...
+
+    def notice(self, message: str) -> None:
+        """Write something worth knowing into the log, once."""
+        ...
 
 
-async def release(session: Session) -> None:
+class Transfer:
+    """One transfer that the platform was asked for; made on the session's loop."""
+
+    def __init__(self, order: TransferOrder) -> None:
+        """Begin with an order."""
+        loop = asyncio.get_running_loop()
+        self.order = order
+        self.request_id = ""  # the platform's; "" until it has answered
+        self.early: list[TransferNews] = []  # came before the platform's answer
+        self.caller_gone = asyncio.Event()  # the caller has left the room
+        self.news: asyncio.Future[TransferNews] = loop.create_future()  # what the room told
+        #: Why it was refused, and how it came out: None is good, a text says what went wrong.
+        self.accepted: asyncio.Future[str | None] = loop.create_future()
+        self.outcome: asyncio.Future[str | None] = loop.create_future()
+
+    def settle(self, why: str | None) -> None:
+        """Say how it came out to whoever waits."""
+        for future in (self.accepted, self.outcome):
+            if not future.done():
+                future.set_result(why)
+
+
+class Transfers:
+    """The transfers of one session, one at a time."""
+
+    def __init__(self, session: Transferable) -> None:
+        """Transfer nobody yet."""
+        self._session = session
+        self.current: Transfer | None = None  # the one under way; written by begin(), _finish()
+        self._targets: dict[str, str] = {}  # of those that were asked for here, by request
+        self._told: set[tuple[str, str]] = set()  # request and status of news taken before
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
+
+    async def begin(self, order: TransferOrder, cause: TransferCause) -> Transfer | None:
+        """Ask for a transfer, and return when the platform has accepted it.
+
+        Returns:
+            The transfer, which may be waited for (:meth:`wait`); None off the phone, where the
+            call ends at once.
+
+        Raises:
+            CallControlError: It was refused. The call goes on, and the log has it.
+        """
+        session = self._session
+        session.log.append(events.TransferRequested(at=session.now(), to=order.to, cause=cause))
+        control = session.control
+        if control is None:
+            session.log.append(
+                events.TransferFinished(at=session.now(), to=order.to, status="not_on_phone")
+            )
+            session.end("agent_ended")
+            return None
+        if self.current is not None:
+            why = f"a transfer to {self.current.order.to} is under way already"
+            self._log_end(order.to, "", why)
+            raise _failed(order, why)
+        transfer = self.current = Transfer(order)
+        self._soon(self._carry_out(transfer, control))
+        # whoever asks may be cancelled (an interrupted tool); what the platform was told stands
+        if (why := await asyncio.shield(transfer.accepted)) is not None:
+            raise _failed(order, why)
+        return transfer
+
+    async def wait(self, transfer: Transfer) -> None:
+        """Wait until a transfer has come out, or the call has ended.
+
+        Raises:
+            CallControlError: It came to nothing, and the call goes on.
+        """
+        why = await asyncio.shield(transfer.outcome)
+        if why is not None and self._session.reason is None:
+            raise _failed(transfer.order, why)
+
+    # --- what the room tells ------------------------------------------------------------------
+
+    def told(self, news: TransferNews) -> None:
+        """Take what the platform says of a transfer; this session's, or one begun elsewhere."""
+        current = self.current
+        if current is not None and not current.accepted.done():
+            current.early.append(news)
+            return
+        if news.request_id:
+            if (news.request_id, news.status) in self._told:
+                return
+            self._told.add((news.request_id, news.status))
+        ours = current is not None and news.request_id in ("", current.request_id)
+        if current is not None and ours and news.status in (FAILED, COMPLETED):
+            if not current.news.done():
+                current.news.set_result(news)
+            return
+        to = current.order.to if current and ours else self._targets.get(news.request_id, "")
+        if news.status == STARTED:
+            at = self._session.now()
+            self._session.log.append(
+                events.TransferStarted(at=at, to=to, request_id=news.request_id)
+            )
+            if not (current and ours and current.order.hold_audio):  # it is music that they hear
+                self._narrate(news)
+        elif news.status in (FAILED, COMPLETED):
+            self._finish(to, news.request_id, _why(news))
+
+    def caller_left(self) -> bool:
+        """Take that the caller has left the room, or that the room was closed.
+
+        Returns:
+            Whether a transfer is under way: that may be how it succeeds, and it ends the call.
+        """
+        if self.current is None:
+            return False
+        self.current.caller_gone.set()
+        return True
+
+    async def close(self) -> None:
+        """Give up what is under way: the call is over."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    async def _carry_out(self, transfer: Transfer, control: CallControl) -> None:
+        why: str | None = "the call ended first"
+        try:
+            why = await self._ask(transfer, control)
+            if why is None and not transfer.order.blind:
+                why = await self._come_out(transfer, control)
+        finally:
+            self.current = None
+            gone = transfer.caller_gone.is_set()
+            accepted = transfer.accepted.done()
+            self._finish(transfer.order.to, transfer.request_id, why, narrate=accepted and not gone)
+            if gone:
+                self._session.end("caller_hung_up")
+            transfer.settle(why)
+            for news in transfer.early:  # of one that was begun elsewhere
+                self.told(news)
+
+    async def _ask(self, transfer: Transfer, control: CallControl) -> str | None:
+        """Ask the platform; returns why it refused, None if it accepted."""
+        try:
+            async with asyncio.timeout(REQUEST_SECS):
+                request_id = await control.transfer(transfer.order)
+        except TimeoutError:
+            return f"no answer in {REQUEST_SECS:g} s"
+        except Exception as error:
+            return str(error) or type(error).__name__
+        transfer.request_id = request_id
+        self._targets[request_id] = transfer.order.to
+        return None
+
+    async def _come_out(self, transfer: Transfer, control: CallControl) -> str | None:
+        """Wait for the outcome of an accepted transfer; returns why it failed."""
+        transfer.accepted.set_result(None)
+        early, transfer.early = transfer.early, []
+        for news in early:
+            self.told(news)
+        secs = max(OUTCOME_SECS, (transfer.order.timeout_secs or 0.0) + RING_SLACK_SECS)
+        gone = asyncio.create_task(transfer.caller_gone.wait())
+        ended = asyncio.create_task(self._session.wait_for_end())
+        try:
+            await asyncio.wait(
+                (transfer.news, gone, ended), timeout=secs, return_when=asyncio.FIRST_COMPLETED
+            )
+            if gone.done() and not transfer.news.done():
+                await asyncio.wait((transfer.news,), timeout=NEWS_SECS)
+        finally:
+            gone.cancel()
+            ended.cancel()
+        if transfer.news.done():
+            return _why(transfer.news.result())
+        if ended.done():
+            return "the call ended first"
+        news = await self._state(transfer.request_id, control)
+        if news is not None and news.status in (FAILED, COMPLETED):
+            return _why(news)
+        return "the caller hung up" if gone.done() else f"no outcome in {secs:g} s"
+
+    async def _state(self, request_id: str, control: CallControl) -> TransferNews | None:
+        """Ask for what the room did not tell; None if that can't be known either."""
+        try:
+            async with asyncio.timeout(HANG_UP_SECS):
+                return await control.transfer_state(request_id)
+        except (TimeoutError, CallControlError) as error:
+            self._session.notice(
+                f"the platform did not say how the transfer came out: {error or 'no answer'}"
+            )
+            return None
+
+    def _finish(self, to: str, request_id: str, why: str | None, *, narrate: bool = True) -> None:
+        """Write how a transfer came out, and end the call if the caller is elsewhere now."""
+        self._log_end(to, request_id, why)
+        if why is None:
+            self._told.add((request_id, COMPLETED))
+            self._session.handed_over = True
+            self._session.end("agent_ended")
+        elif narrate:
+            self._narrate(TransferNews(FAILED, request_id, why))
+
+    def _log_end(self, to: str, request_id: str, why: str | None) -> None:
+        self._session.log.append(
+            events.TransferFinished(
+                at=self._session.now(),
+                to=to,
+                status="transferred" if why is None else "failed",
+                error=why,
+                request_id=request_id or None,
+            )
+        )
+
+    def _narrate(self, news: TransferNews) -> None:
+        """Let the agent tell the caller, and know it itself."""
+        if self._session.reason is None and self._session.agents:
+            self._soon(self._session.agents[-1].narrate(news))
+
+    def _soon(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="piopiy_lab.transfer")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _why(news: TransferNews) -> str | None:
+    """Return why a settled transfer failed; None if it did not."""
+    return None if news.status == COMPLETED else news.reason or FAILED
+
+
+def _failed(order: TransferOrder, why: str) -> CallControlError:
+    return CallControlError(f"the transfer to {order.to} failed: {why}")
+
+
+async def release(session: Transferable) -> None:
     """Hang up the caller's line when a call has ended on this side; for runners.
 
     Does nothing off the phone, after a transfer, and when the caller hung up. A failure is written
     to the log: the call is over all the same.
     """
-    control = session.settings.control
+    control = session.control
     if control is None or session.handed_over or session.reason == "caller_hung_up":
         return
     try:
         async with asyncio.timeout(HANG_UP_SECS):
-            await control.hang_up()
+            await control.hang_up(session.reason)
     except Exception as error:
         why = str(error) or type(error).__name__
         session.log.append(

@@ -1,29 +1,31 @@
 """Call control through the platform's REST API, version 3.
 
-``POST /calls/{call_id}/actions/transfer`` with ``{"to": ...}``, ``POST .../hangup`` and
-``GET /calls/{call_id}``, each with a bearer token. A transfer's outcome comes as data in the room
-(``piopiy_lab.transports.transfer_status``), unless the answer tells it already.
+``POST /calls/{call_id}/actions/transfer`` and ``.../hangup``, ``GET /calls/{call_id}`` and
+``GET /transfers/{request_id}``, each with a bearer token, as the platform's own client speaks it
+(PyPI ``piopiy-agent``). A transfer's outcome comes as data in the room
+(``piopiy_lab.transports.transfer_status``).
 
 Runs on the agent's loop.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, MissingExtraError
 from piopiy_lab.redaction import redact_text, shown_url
-from piopiy_lab.transports.transfer_status import outcome_of
+from piopiy_lab.session.call_control import REQUEST_SECS, TransferNews
+from piopiy_lab.session.targets import is_sip
+from piopiy_lab.session.transfer_order import TransferOrder
+from piopiy_lab.transports.transfer_status import news_of
 
 if TYPE_CHECKING:
     import aiohttp
 
 #: Piopiy's own.
 REST_URL = "https://rest.piopiy.com/v3"
-#: Seconds that one request may take.
-REQUEST_SECS = 10.0
 
 
 class RestApi:
@@ -94,56 +96,55 @@ class RestCallControl:
         """Act on the call of that id."""
         self._api = api
         self._path = f"/calls/{quote(call_id, safe='')}"
-        self.transferring_to: str | None = None  # while a transfer is under way
-        self._outcome: asyncio.Future[str | None] | None = None  # an error's text, or None
 
-    async def hang_up(self) -> None:
+    async def hang_up(self, reason: str | None = None) -> None:
         """End the caller's line; one that is gone already is no error.
 
         Raises:
             CallControlError: The platform refused, or can't be reached.
         """
-        status, told = await self._api.request("POST", f"{self._path}/actions/hangup", {})
+        body = {"cause": "normal"} if reason is None else {"cause": "normal", "reason": reason}
+        status, told = await self._api.request("POST", f"{self._path}/actions/hangup", body)
         if status >= 400 and status not in (404, 409, 410):
             raise CallControlError(f"the platform refused to hang up: {_words(status, told)}")
 
-    async def transfer(self, to: str) -> None:
-        """Hand the caller over, and return when the platform says that it is done.
+    async def transfer(self, order: TransferOrder) -> str:
+        """Ask for a transfer; returns the request's id when the platform has accepted it.
 
         Raises:
-            CallControlError: The platform refused, nobody took the call, another transfer is
-                under way, or the platform can't be reached.
+            CallControlError: The platform refused (another transfer is under way, say), or can't
+                be reached.
         """
-        if self._outcome is not None:
-            raise CallControlError(f"a transfer to {self.transferring_to} is under way already")
-        outcome = self._outcome = asyncio.get_running_loop().create_future()
-        self.transferring_to = to  # before the request: the outcome may be quicker than its answer
-        try:
-            status, told = await self._api.request(
-                "POST", f"{self._path}/actions/transfer", {"to": to}
+        path = f"{self._path}/actions/transfer"
+        status, told = await self._api.request("POST", path, transfer_body(order))
+        if status >= 400:
+            raise CallControlError(f"the platform refused: {_words(status, told)}")
+        request_id = told.get("request_id") if isinstance(told, dict) else None
+        if not isinstance(request_id, str) or not request_id:
+            raise CallControlError(
+                f"the platform answered a transfer without a request_id: {_words(status, told)}"
             )
-            if status >= 400:
-                raise CallControlError(f"the platform refused: {_words(status, told)}")
-            done = outcome_of(told.get("status")) if isinstance(told, dict) else None
-            if done is False:
-                raise CallControlError(_words(status, told))
-            if done is None and (error := await outcome) is not None:
-                raise CallControlError(error)
-        finally:
-            self._outcome = self.transferring_to = None
+        return request_id
 
-    def transfer_ended(self, error: str | None) -> bool:
-        """Take the outcome that the room told; returns whether a transfer waited for one."""
-        if self._outcome is None or self._outcome.done():
-            return False
-        self._outcome.set_result(error)
-        return True
+    async def transfer_state(self, request_id: str) -> TransferNews:
+        """Return where a transfer stands; the platform knows for 15 minutes.
+
+        Raises:
+            CallControlError: It knows no such transfer, refused, or can't be reached.
+        """
+        status, told = await self._api.request("GET", f"/transfers/{quote(request_id, safe='')}")
+        news = news_of(told) if status < 400 and isinstance(told, dict) else None
+        if news is None:
+            raise CallControlError(
+                f"the platform did not tell of the transfer: {_words(status, told)}"
+            )
+        return news
 
     async def state(self) -> dict[str, object]:
         """Return what the platform knows of the call.
 
         Raises:
-            CallControlError: It knows no such call, refused, or can't be reached.
+            CallControlError: It knows no such call (any more), refused, or can't be reached.
         """
         status, told = await self._api.request("GET", self._path)
         if status >= 400 or not isinstance(told, dict):
@@ -151,12 +152,36 @@ class RestCallControl:
         return told
 
 
+def transfer_body(order: TransferOrder) -> dict[str, object]:
+    """Return a transfer in the platform's own words."""
+    number = order.to.removeprefix("+")
+    caller_id = None if order.caller_id is None else order.caller_id.removeprefix("+")
+    if order.blind:  # a call flow of one step
+        endpoint = {"type": "pstn", "number": number}
+        params = {} if caller_id is None else {"caller_id": caller_id}
+        return {"pipeline": [{"action": "connect", "params": params, "endpoints": [endpoint]}]}
+    body = {
+        "caller_id": caller_id,
+        "timeout_sec": None if order.timeout_secs is None else math.ceil(order.timeout_secs),
+        "confirm": order.confirm,
+        "hold_audio": order.hold_audio,
+        "transfer_summary": order.summary,
+        "sip_headers": None if order.sip_headers is None else dict(order.sip_headers),
+        "variables": None if order.variables is None else dict(order.variables),
+    }
+    target = {"sip_uri": order.to} if is_sip(order.to) else {"to_number": number}
+    return {**target, **{name: value for name, value in body.items() if value is not None}}
+
+
 def _words(status: int, told: object) -> str:
     """Return an answer's own words, or its status."""
     if isinstance(told, dict):
         if isinstance(told.get("error"), dict):  # {"error": {"code": ..., "message": ...}}
             return _words(status, told["error"])
-        for name in ("message", "error", "reason", "status"):
-            if isinstance(told.get(name), str):
-                return f"{redact_text(told[name])[:300]} (HTTP {status})"
+        said = [told[n] for n in ("error", "message", "reason") if isinstance(told.get(n), str)]
+        if said:
+            request_id = told.get("request_id")
+            which = f", request {request_id}" if isinstance(request_id, str) else ""
+            words = ": ".join(dict.fromkeys(said))
+            return f"{redact_text(words)[:300]} (HTTP {status}{redact_text(which)[:100]})"
     return f"HTTP {status}" + (f" {redact_text(told)[:200]}" if isinstance(told, str) else "")

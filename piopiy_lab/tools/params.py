@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, Unpack
 
 from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.errors import CallError
 from piopiy_lab.events.values import TransferCause
-from piopiy_lab.session.targets import check_target
+from piopiy_lab.session.transfer_order import TransferOptions, TransferOrder
 
 
 class ToolHost(Protocol):
@@ -28,8 +28,8 @@ class ToolHost(Protocol):
         """End the call once the agent has been heard out."""
         ...
 
-    async def transfer(self, to: str, cause: TransferCause) -> None:
-        """Hand the caller over once the agent has been heard out."""
+    async def transfer(self, order: TransferOrder, cause: TransferCause) -> object:
+        """Ask for a transfer once the agent has been heard out; None where there is no phone."""
         ...
 
 
@@ -62,14 +62,32 @@ class ToolCallParams(FunctionCallParams):
         """
         await self._host("end_call").end_call()
 
-    async def transfer(self, number: str) -> None:
-        """Hand the caller over to a number once the agent has been heard out.
+    async def transfer(
+        self, number: str, **options: Unpack[TransferOptions]
+    ) -> Literal["ringing", "transferred"]:
+        """Hand the caller over once the agent has been heard out.
+
+        On the phone it returns when it rings: the caller stays with the agent until somebody
+        answers, hears how it comes out, and the LLM is told. Off the phone, and with
+        ``blind=True``, the call with the agent is over.
+
+        Args:
+            number: A telephone number with its country code, or a SIP address.
+            **options: Those of :meth:`piopiy_lab.call.call.Call.transfer`.
+
+        Returns:
+            "ringing" or "transferred".
 
         Raises:
-            ArgumentError: It is no number.
+            ArgumentError: It is no number, or an option can't be used.
             CallControlError: The platform refused; the call goes on.
         """
-        await self._host("transfer").transfer(check_target(number), "tool")
+        return await self.transfer_as(TransferOrder(number, **options))
+
+    async def transfer_as(self, order: TransferOrder) -> Literal["ringing", "transferred"]:
+        """Do what :meth:`transfer` does, for an order that was made before."""
+        running = await self._host("transfer").transfer(order, "tool")
+        return "transferred" if running is None or order.blind else "ringing"
 
     def _host(self, what: str) -> ToolHost:
         if self.host is None:

@@ -17,11 +17,7 @@ from piopiy_lab.errors import RoomError
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, Session, current_session
 from piopiy_lab.transports.room_client import RoomClient, rtc
 from piopiy_lab.transports.seams import callbacks_of
-from piopiy_lab.transports.transfer_status import (
-    TRANSFER_TOPIC,
-    caller_left_in_transfer,
-    take_transfer_status,
-)
+from piopiy_lab.transports.transfer_status import TRANSFER_TOPIC, read_transfer_status
 
 #: Longest data that an event keeps, in characters.
 MAX_DATA_TEXT = 2000
@@ -163,6 +159,8 @@ class TelecmiTransport(LiveKitTransport):
         if self.session is None:
             return
         if reason in _CLOSED:
+            if self.session.transfers.caller_left():
+                return  # so the platform takes the agent out of a call that was handed over
             self.session.notice(f"the platform closed the room ({reason})")
             self.session.end("caller_hung_up")
             return
@@ -177,7 +175,9 @@ class TelecmiTransport(LiveKitTransport):
         text = bytes(packet.data[: 4 * MAX_DATA_TEXT]).decode("utf-8", "replace")[:MAX_DATA_TEXT]
         self._log(events.DataReceived, topic=packet.topic or None, sender=sender, text=text)
         if packet.topic == TRANSFER_TOPIC and self.session is not None:
-            take_transfer_status(self.session, text)
+            news = read_transfer_status(text)
+            if news is not None:
+                self.session.transfers.told(news)
 
     def is_heard(self, identity: str) -> bool:
         """Whether this participant's audio goes into the pipeline."""
@@ -223,7 +223,7 @@ class TelecmiTransport(LiveKitTransport):
     def _caller_left(self, identity: str) -> None:
         self._caller_there.clear()
         self._log(events.ParticipantLeft, identity=identity, caller=True)
-        if self.session is None or caller_left_in_transfer(self.session):
+        if self.session is None or self.session.transfers.caller_left():
             return  # the platform took the caller elsewhere; the transfer ends the call
         self.session.end("caller_hung_up")
 

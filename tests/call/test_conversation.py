@@ -109,7 +109,7 @@ def test_after_the_end_commands_say_so_and_hang_up_does_nothing(running: Running
         lambda: call.tune(stop_secs=0.3),
         lambda: call.switch_service("llm"),
         call.mute,
-        lambda: call.transfer("204"),
+        lambda: call.transfer("+918012345678"),
     ]
     for command in told:
         with pytest.raises(CallEndedError, match=r"sim-1 has ended \(idle_timeout\)"):

@@ -29,7 +29,7 @@ class Line:
         commands.Tune({"stop_secs": 0.3}),
         commands.SwitchService("anna"),
         commands.Mute(True),
-        commands.Transfer("204"),
+        commands.Transfer("+442012345678"),
     ],
 )
 def test_the_callers_end_refuses_what_is_the_agents(command):

@@ -36,7 +36,9 @@ def during_a_call(act, outcomes=()):
 
             done = await act(ask, call_id)
             platform.calls[call_id].call.hang_up()
-            return done, await work, agent, await ask("GET", call_id)
+            call = await work
+            agent.ended = platform.calls[call_id].describe()
+            return done, call, agent, await ask("GET", call_id)
 
     return asyncio.run(main())
 
@@ -50,7 +52,7 @@ def test_a_call_is_shown_and_hung_up():
         ]
 
     (shown, hung_up, again), call, agent, after = during_a_call(act)
-    status, record = shown
+    (status, record), ended = shown, agent.ended
     assert status == 200
     assert record["call_id"] == "the-call"
     assert record["agent_id"] == "desk"
@@ -58,49 +60,106 @@ def test_a_call_is_shown_and_hung_up():
     assert record["end_reason"] is None
     assert record["room_name"] == agent.invites[0]["room_name"]
     assert "token" not in json.dumps(record)
-    assert hung_up == (200, {"call_id": "the-call", "action": "hangup", "status": "accepted"})
-    assert again[0] == 410
-    assert again[1]["error"]["code"] == "call_ended"
+    assert hung_up[0] == 200
+    assert set(hung_up[1]) == {"request_id", "call_id"}
+    assert (again[0], again[1]["error"]) == (404, "CALL_NOT_FOUND")
     assert call.end_reason == "hung_up"
     assert agent.left == ["sip_caller"]
-    assert after[1]["status"] == "ended"
-    assert after[1]["end_reason"] == "hung_up"
-    assert after[1]["ended_at"] >= after[1]["answered_at"] >= after[1]["created_at"]
+    assert (after[0], after[1]["error"]) == (404, "CALL_NOT_FOUND")  # a live call is shown only
+    assert ended["status"] == "ended"
+    assert ended["end_reason"] == "hung_up"
+    assert ended["ended_at"] >= ended["answered_at"] >= ended["created_at"]
 
 
 def test_a_transfer_that_is_answered_takes_the_caller_away():
     async def act(ask, call_id):
-        to = json.dumps({"to": "+44 20 1234 5678"})
+        to = json.dumps({"to_number": "442012345678", "caller_id": "15550100", "confirm": True})
         first = await ask("POST", f"{call_id}/actions/transfer", to)
         second = await ask("POST", f"{call_id}/actions/transfer", to)
+        state = await ask("GET", f"../transfers/{first[1]['request_id']}")
         await asyncio.sleep(0.8)
-        return first, second
+        return first, second, state, await ask("GET", f"../transfers/{first[1]['request_id']}")
 
-    (first, second), call, agent, _ = during_a_call(act)
-    assert first == (202, {"call_id": "the-call", "action": "transfer", "to": "+442012345678",
-                           "status": "accepted"})  # fmt: skip
+    (first, second, state, after), call, agent, _ = during_a_call(act)
+    request_id = first[1]["request_id"]
+    assert first == (202, {"request_id": request_id, "call_id": "the-call"})
     assert second[0] == 409
-    told = {"type": "transfer_status", "call_id": "the-call", "to": "+442012345678",
-            "status": "answered"}  # fmt: skip
-    assert [(topic, json.loads(data)) for topic, data in agent.data] == [("transfer_status", told)]
+    assert (second[1]["error"], second[1]["request_id"]) == ("transfer_in_progress", request_id)
+    about = {"request_id": request_id, "call_id": "the-call"}
+    assert state == (200, {**about, "status": "queued"})
+    assert after == (200, {**about, "status": "completed"})
+    assert [(topic, json.loads(data)) for topic, data in agent.data] == [
+        ("transfer_status", {"type": "transfer_status", **about, "status": status})
+        for status in ("started", "completed")
+    ]
     assert call.end_reason == "agent_ended"
     assert agent.left == ["sip_caller"]
+    (started,) = call.events.of(events.TransferStarted)
     (finished,) = call.events.of(events.TransferFinished)
+    assert (started.to, finished.to) == ("442012345678", "442012345678")
     assert finished.status == "transferred"
 
 
 def test_a_transfer_that_fails_leaves_the_call_as_it_was():
     async def act(ask, call_id):
-        await ask("POST", f"{call_id}/actions/transfer", json.dumps({"to": "204"}))
+        body = json.dumps({"sip_uri": "sip:204@pbx.example.com", "sip_headers": {"X-Who": "me"}})
+        _, first = await ask("POST", f"{call_id}/actions/transfer", body)
         await asyncio.sleep(0.8)
-        return await ask("GET", call_id)
+        again = await ask("POST", f"{call_id}/actions/transfer", '{"to_number": "442012345678"}')
+        return (
+            await ask("GET", call_id),
+            await ask("GET", f"../transfers/{first['request_id']}"),
+            again,
+        )
 
-    (status, record), call, agent, _ = during_a_call(act, {"204": "busy"})
+    outcomes = {"sip:204@pbx.example.com": "busy", "+442012345678": "no_answer"}
+    ((status, record), (_, state), again), call, agent, _ = during_a_call(act, outcomes)
     assert (status, record["status"]) == (200, "answered")
-    assert json.loads(agent.data[0][1])["status"] == "busy"
+    assert [json.loads(data)["status"] for _, data in agent.data[:2]] == ["started", "failed"]
+    assert json.loads(agent.data[1][1])["reason"] == "busy"
+    assert (state["status"], state["reason"]) == ("failed", "busy")
+    assert again[0] == 202  # one after the other is allowed
     assert call.end_reason == "hung_up"  # by us, not by the transfer
-    (finished,) = call.events.of(events.TransferFinished)
+    finished, given_up = call.events.of(events.TransferFinished)
     assert (finished.status, finished.error) == ("failed", "busy")
+    assert (given_up.status, given_up.error) == ("failed", "the caller hung up")
+
+
+def test_a_blind_transfer_takes_the_caller_away_at_once():
+    step = {"action": "connect", "params": {"caller_id": "15550100"},
+            "endpoints": [{"type": "pstn", "number": "442012345678"}]}  # fmt: skip
+
+    async def act(ask, call_id):
+        body = json.dumps({"pipeline": [step]})
+        answer = await ask("POST", f"{call_id}/actions/transfer", body)
+        await asyncio.sleep(0.4)
+        return answer, await ask("GET", f"../transfers/{answer[1]['request_id']}")
+
+    (answer, state), call, *_ = during_a_call(act, {"442012345678": "busy"})
+    assert answer[0] == 202
+    assert (state[1]["status"], state[1]["reason"]) == ("failed", "busy")
+    assert call.end_reason == "agent_ended"  # the agent is gone, whoever answers
+
+
+NUMBER = {"to_number": "442012345678"}
+BAD_TRANSFERS = [
+    {"to": "442012345678"},
+    {"to_number": "+442012345678"},
+    {"to_number": "204"},
+    {"to_number": 442012345678},
+    {**NUMBER, "sip_uri": "sip:a@b"},
+    {**NUMBER, "sip_headers": {"X-Who": "me"}},
+    {**NUMBER, "caller_id": "+15550100"},
+    {**NUMBER, "timeout_sec": 2.5},
+    {**NUMBER, "confirm": "yes"},
+    {**NUMBER, "summary": "a caller"},
+    {"sip_uri": "desk"},
+    {"pipeline": "connect"},
+    {"pipeline": [{"params": {}}]},
+    {"pipeline": [{"action": "connect", "params": {}, "endpoints": []}]},
+    {"pipeline": [{"action": "connect", "endpoints": [{"type": "pstn", "number": "204"}]}]},
+    {"pipeline": [{"action": "play"}], "confirm": True},
+]
 
 
 def test_bad_requests_are_answered_in_words():
@@ -109,15 +168,17 @@ def test_bad_requests_are_answered_in_words():
         (401, "unauthorized", ("GET", "the-call", None, "")),
         (401, "unauthorized", ("GET", "the-call", None, "wrong")),
         (401, "unauthorized", ("GET", "no-call", None, "wrong")),
-        (404, "not_found", ("GET", "no-call")),
-        (404, "not_found", ("POST", "no-call/actions/hangup")),
+        (404, "CALL_NOT_FOUND", ("GET", "no-call")),
+        (404, "CALL_NOT_FOUND", ("POST", "no-call/actions/hangup")),
         (400, "bad_request", ("POST", transfer)),
         (400, "bad_request", ("POST", transfer, "{")),
         (400, "bad_request", ("POST", transfer, "[" * 5000)),
         (400, "bad_request", ("POST", transfer, "[]")),
         (400, "bad_request", ("POST", transfer, "{}")),
-        (400, "bad_request", ("POST", transfer, '{"to": 7}')),
-        (400, "bad_request", ("POST", transfer, '{"to": "my friend"}')),
+        (404, "TRANSFER_NOT_FOUND", ("GET", "../transfers/tr-9")),
+        (401, "unauthorized", ("GET", "../transfers/tr-9", None, "wrong")),
+        (400, "bad_request", ("POST", "the-call/actions/hangup", '{"cause": 7}')),
+        *((400, "bad_request", ("POST", transfer, json.dumps(body))) for body in BAD_TRANSFERS),
         (413, "too_large", ("POST", transfer, "x" * 70_000)),
     ]
 
@@ -127,8 +188,8 @@ def test_bad_requests_are_answered_in_words():
     answers, call, agent, _ = during_a_call(act)
     for (status, code, arguments), answer in zip(asked, answers, strict=True):
         assert answer[0] == status, arguments
-        assert answer[1]["error"]["code"] == code, arguments
-        assert answer[1]["error"]["message"]
+        assert answer[1]["error"] == code, arguments
+        assert answer[1]["message"]
         assert agent.token not in json.dumps(answer)
     assert not call.events.of(events.TransferRequested)
 
@@ -136,7 +197,7 @@ def test_bad_requests_are_answered_in_words():
 def test_an_ended_call_is_not_transferred():
     async def act(ask, call_id):
         await ask("POST", f"{call_id}/actions/hangup")
-        return await ask("POST", f"{call_id}/actions/transfer", '{"to": "204"}')
+        return await ask("POST", f"{call_id}/actions/transfer", '{"to_number": "442012345678"}')
 
     (status, answer), *_ = during_a_call(act)
-    assert (status, answer["error"]["code"]) == (410, "call_ended")
+    assert (status, answer["error"]) == (404, "CALL_NOT_FOUND")

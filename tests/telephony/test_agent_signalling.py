@@ -63,24 +63,22 @@ async def test_only_supported_fields_are_passed_and_defaults_stand_for_absent_on
     async def few(call_id, from_number="withheld"):
         seen.append((call_id, from_number))
 
-    async def all_of_them(**fields):
+    async def those_there_are(**fields):
         seen.append(fields)
 
+    async def asked_for(metadata, **fields):
+        seen.append({"metadata": metadata, **fields})
+
     async with SignallingServer() as server:
-        for create_session in (few, all_of_them):
+        for create_session in (few, those_there_are, asked_for):
             agent = make_agent(create_session, server.url)
             async with running_agent(agent):
                 await server.emit("join_room", invite("r", to_number="+3"))
                 await until(lambda a=agent: a.sessions.started and not a.sessions.running)
     assert seen == [
         ("r", "withheld"),
-        {
-            "agent_id": "agent-1",
-            "call_id": "r",
-            "from_number": None,
-            "to_number": "+3",
-            "metadata": None,
-        },
+        {"agent_id": "agent-1", "call_id": "r", "to_number": "+3"},
+        {"agent_id": "agent-1", "call_id": "r", "to_number": "+3", "metadata": None},
     ]
 
 

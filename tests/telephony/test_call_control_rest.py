@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 from aiohttp import web
@@ -12,16 +13,14 @@ from telephony_servers import SignallingServer, invite, until
 from piopiy_lab import events
 from piopiy_lab.errors import ArgumentError, CallControlError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.session import Session, SessionSettings
-from piopiy_lab.session.transferring import transfer
+from piopiy_lab.session.transfer_order import TransferOrder
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
-from piopiy_lab.transports.transfer_status import (
-    caller_left_in_transfer,
-    outcome_of,
-    read_transfer_status,
-    take_transfer_status,
-)
+from piopiy_lab.transports.transfer_status import read_transfer_status
+
+NUMBER = "+918012345678"
 
 
 class RestServer:
@@ -64,34 +63,51 @@ def session_with(control):
     )
 
 
+ACCEPTED = (202, {"request_id": "tr-1", "call_id": "c"})
+
+
+def told(status, request_id="tr-1", **more):
+    """What the room says, as the transport takes it."""
+    record = {"type": "transfer_status", "status": status, "request_id": request_id, **more}
+    return read_transfer_status(json.dumps(record))
+
+
 async def test_a_transfer_is_asked_for_and_its_outcome_comes_through_the_room():
     async with RestServer() as server:
+        server.answer = ACCEPTED
         session = session_with(RestCallControl(server.api, "call/1"))
-        task = asyncio.create_task(transfer(session, "+912222", "tool"))
-        await until(lambda: server.requests)
-        take_transfer_status(session, json.dumps({"type": "transfer_status", "status": "ringing"}))
+        transfer = await session.transfers.begin(TransferOrder("+91 2222 333"), "tool")
+        task = asyncio.create_task(session.transfers.wait(transfer))
+        session.transfers.told(told("started"))
+        session.transfers.told(told("queued"))
         await asyncio.sleep(0.02)
         assert not task.done()
-        take_transfer_status(session, json.dumps({"type": "transfer_status", "status": "answered"}))
+        session.transfers.told(told("completed"))
         await task
     assert server.requests == [
-        ("POST", "/v3/calls/call%2F1/actions/transfer", "Bearer tok-secret-9", {"to": "+912222"})
+        (
+            "POST",
+            "/v3/calls/call%2F1/actions/transfer",
+            "Bearer tok-secret-9",
+            {"to_number": "912222333"},
+        )
     ]
+    (started,) = session.log.of(events.TransferStarted)
     (finished,) = session.log.of(events.TransferFinished)
-    assert (finished.to, finished.status) == ("+912222", "transferred")
+    assert (started.to, finished.to, finished.status) == (*["+912222333"] * 2, "transferred")
     assert session.reason == "agent_ended"
     assert session.handed_over
 
 
 async def test_a_transfer_that_nobody_takes_fails_with_the_reason_and_the_call_goes_on():
     async with RestServer() as server:
+        server.answer = ACCEPTED
         session = session_with(RestCallControl(server.api, "c"))
-        task = asyncio.create_task(transfer(session, "204", "command"))
-        await until(lambda: server.requests)
-        take_transfer_status(session, json.dumps({"status": "no-answer", "reason": "rang 30 s"}))
-        with pytest.raises(CallControlError, match="rang 30 s"):
-            await task
-    assert session.log.of(events.TransferFinished)[0].status == "failed"
+        transfer = await session.transfers.begin(TransferOrder(NUMBER), "command")
+        session.transfers.told(told("failed", reason="no_answer"))
+        with pytest.raises(CallControlError, match="no_answer"):
+            await session.transfers.wait(transfer)
+    assert session.log.of(events.TransferFinished)[0].error == "no_answer"
     assert session.reason is None
 
 
@@ -99,42 +115,54 @@ async def test_a_transfer_that_nobody_takes_fails_with_the_reason_and_the_call_g
     ("answer", "words"),
     [
         ((401, {"message": "bad token"}), r"bad token \(HTTP 401\)"),
+        (
+            (409, {"error": "transfer_in_progress", "request_id": "tr-7"}),
+            r"transfer_in_progress \(HTTP 409, request tr-7\)",
+        ),
         ((409, {"error": {"code": "conflict", "message": "not answered"}}), "not answered"),
+        ((404, {"error": "CALL_NOT_FOUND", "message": "no call"}), "CALL_NOT_FOUND: no call"),
         ((500, "<html>oops</html>"), "HTTP 500 <html>oops"),
-        ((200, {"status": "busy"}), r"busy \(HTTP 200\)"),
+        ((200, {"status": "accepted"}), "without a request_id"),
+        ((200, [1]), "without a request_id"),
     ],
 )
 async def test_a_refused_transfer_says_why(answer, words):
     async with RestServer() as server:
         server.answer = answer
+        session = session_with(RestCallControl(server.api, "c"))
         with pytest.raises(CallControlError, match=words) as caught:
-            await RestCallControl(server.api, "c").transfer("204")
+            await session.transfers.begin(TransferOrder(NUMBER), "tool")
     assert "tok-secret-9" not in str(caught.value)
+    assert session.log.of(events.TransferFinished)[0].status == "failed"
+    assert session.reason is None
 
 
 async def test_two_transfers_at_once_are_refused_and_one_after_the_other_is_not():
     async with RestServer() as server:
-        control = RestCallControl(server.api, "c")
-        first = asyncio.create_task(control.transfer("1234"))
-        await until(lambda: server.requests)
-        with pytest.raises(CallControlError, match="1234 is under way"):
-            await control.transfer("5678")
-        assert control.transfer_ended("busy")
-        with pytest.raises(CallControlError, match="busy"):
-            await first
-        server.answer = (200, {"status": "transferred"})
-        await control.transfer("5678")
-
-
-async def test_a_caller_who_leaves_in_a_transfer_has_been_handed_over():
-    async with RestServer() as server:
+        server.answer = ACCEPTED
         session = session_with(RestCallControl(server.api, "c"))
-        assert not caller_left_in_transfer(session)
-        task = asyncio.create_task(transfer(session, "204", "tool"))
-        await until(lambda: server.requests)
-        assert caller_left_in_transfer(session)
-        await task
+        first = await session.transfers.begin(TransferOrder(NUMBER), "tool")
+        with pytest.raises(CallControlError, match=f"{re.escape(NUMBER)} is under way"):
+            await session.transfers.begin(TransferOrder("+9155556666"), "tool")
+        session.transfers.told(told("failed", reason="busy"))
+        with pytest.raises(CallControlError, match="busy"):
+            await session.transfers.wait(first)
+        second = await session.transfers.begin(TransferOrder("sip:desk@example.com"), "tool")
+        assert second.order.to == "sip:desk@example.com"
+        await session.transfers.close()
+
+
+async def test_what_the_room_did_not_tell_is_asked_for():
+    async with RestServer() as server:
+        server.answer = ACCEPTED
+        session = session_with(RestCallControl(server.api, "c"))
+        transfer = await session.transfers.begin(TransferOrder(NUMBER), "tool")
+        server.answer = (200, {"request_id": "tr-1", "call_id": "c", "status": "completed"})
+        assert session.transfers.caller_left()
+        await session.transfers.wait(transfer)
+    assert server.requests[-1][:2] == ("GET", "/v3/transfers/tr-1")
     assert session.log.of(events.TransferFinished)[0].status == "transferred"
+    assert session.reason == "agent_ended"
 
 
 async def test_hanging_up_a_line_that_is_gone_is_no_error_and_a_refusal_is():
@@ -161,23 +189,17 @@ async def test_no_api_is_an_error_in_words(unused_tcp_port):
 
 
 def test_statuses_are_read_and_nonsense_is_left():
-    assert [outcome_of(s) for s in ("Answered", "no answer", "NO-ANSWER", "ringing", None, 7)] == [
-        True,
-        False,
-        False,
-        None,
-        None,
-        None,
-    ]
-    for text in ("", "[1]", '"x"', "{", '{"type": "other", "status": "answered"}', "[" * 9999):
+    for text in ("", "[1]", '"x"', "{", '{"type": "other", "status": "failed"}', "[" * 9999):
         assert read_transfer_status(text) is None
+    for text in ("{}", '{"status": {"a": 1}}', '{"status": []}', '{"status": null}'):
+        assert read_transfer_status(text) is None
+    news = read_transfer_status(json.dumps({"status": "Failed", "request_id": 7, "reason": ["x"]}))
+    assert news == TransferNews("failed", "", "['x']")
+    long = read_transfer_status(json.dumps({"status": "failed", "reason": "x" * 999}))
+    assert len(long.reason) == 200
     session = session_with(None)
-    for text in ("{}", '{"status": {"a": 1}}', '{"status": []}'):
-        take_transfer_status(session, text)
-    assert not session.log.of(events.TransferFinished)
-    take_transfer_status(session, '{"status": "completed", "to": "+91"}')  # begun elsewhere
-    assert session.log.of(events.TransferFinished)[0].to == "+91"
-    assert session.reason == "agent_ended"
+    session.transfers.told(TransferNews("initiated", "tr-1"))
+    assert len(session.log.of(events.Event)) == 0
 
 
 async def test_the_agents_end_hangs_up_and_a_cancelled_room_does_not(make_agent, running_agent):
@@ -196,6 +218,10 @@ async def test_the_agents_end_hangs_up_and_a_cancelled_room_does_not(make_agent,
             await until(lambda: not agent.sessions.running)
             await signalling.emit("join_room", invite("r3"))  # no call id: nothing to ask for
             await until(lambda: agent.sessions.started == 3 and not agent.sessions.running)
-    assert [(path, token) for _, path, token, _ in rest.requests] == [
-        ("/v3/calls/ends/actions/hangup", "Bearer rt")
+    assert [(path, token, body) for _, path, token, body in rest.requests] == [
+        (
+            "/v3/calls/ends/actions/hangup",
+            "Bearer rt",
+            {"cause": "normal", "reason": "agent_ended"},
+        )
     ]

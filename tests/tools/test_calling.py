@@ -10,6 +10,9 @@ from session_settings import settle
 
 from piopiy_lab import Caller, calls_tool, events, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
+from piopiy_lab.session.call_control import TransferNews
+from piopiy_lab.session.session import current_session
+from piopiy_lab.session.transfer_order import TransferOrder
 from piopiy_lab.tools import (
     ToolCallParams,
     end_call,
@@ -271,24 +274,35 @@ def test_a_tool_of_ones_own_may_end_the_call(doors, run):
 
 
 class Platform:
-    def __init__(self, fail=None):
-        self.fail, self.asked = fail, []
+    """A phone platform's answers; ``news`` come through the room, (seconds, status, reason)."""
 
-    async def hang_up(self):
+    def __init__(self, fail=None, news=((3, "completed", None),)):
+        self.fail, self.news, self.asked, self.session = fail, news, [], None
+
+    async def hang_up(self, reason=None):
         self.asked.append("hang_up")
 
-    async def transfer(self, to):
-        self.asked.append(to)
+    async def transfer(self, order):
+        self.asked.append(order)
         if self.fail:
             raise self.fail
+        for after, status, reason in self.news:
+            told = TransferNews(status, "tr-1", reason)
+            asyncio.get_running_loop().call_later(after, self.session.transfers.told, told)
+        return "tr-1"
 
 
-def transferring(doors, tool, platform=None, **arguments):
+NUMBER = "+918012345678"
+
+
+def transferring(doors, tool, platform=None, more=(), **arguments):
     def set_up(agent):
         settle(control=platform)
+        if platform is not None:
+            platform.session = current_session()
 
     return doors(
-        tool, set_up=set_up, replies={"thank you": calls_tool("transfer_call", **arguments)}
+        tool, *more, set_up=set_up, replies={"thank you": calls_tool("transfer_call", **arguments)}
     )
 
 
@@ -309,11 +323,50 @@ def test_transfer_call_off_the_phone_is_an_event_and_the_call_ends(doors, run):
 
 def test_transfer_call_on_the_phone_asks_the_platform(doors, run):
     platform = Platform()
-    call = run(transferring(doors, transfer_call, platform, number="204"), ME)
+    session = transferring(
+        doors, transfer_call, platform, number=NUMBER, summary="Wants a door opened."
+    )
+    call = run(session, ME)
     call.raise_for_error()
-    assert platform.asked == ["204"]  # and nobody hangs the caller up
+    assert platform.asked == [TransferOrder(NUMBER, summary="Wants a door opened.")]
     assert call.events.of(events.TransferFinished)[0].status == "transferred"
+    assert call.end_reason == "agent_ended"  # and nobody hangs the caller up
+    (tool,) = call.tool_calls
+    assert (tool.status, tool.result["status"]) == ("returned", "ringing")
+
+
+def test_a_caller_who_is_being_transferred_goes_on_talking(doors, run):
+    """The tool has returned: what they say cancels nothing, and the LLM knows how it came out."""
+    news = ((0.5, "started", None), (9, "failed", "busy"))
+    platform = Platform(news=news)
+    caller = (
+        Caller().hears_greeting().says("thank you").hears("stay on the line")
+        .says("what is the weather").hears("sunny")
+        .hears("their line is busy").says("what is the weather").hears("sunny").hangs_up()
+    )  # fmt: skip
+
+    async def weather() -> str:
+        """Tell the weather."""
+        return "It is sunny."
+
+    session = transferring(doors, transfer_call, platform, more=(weather,), number=NUMBER)
+    call = run(session, caller)
+    call.raise_for_error()
+    assert call.end_reason == "caller_hung_up"
+    assert [t.status for t in call.tool_calls] == ["returned"] * 3
+    messages = call.events.of(events.ContextSent)[-1].messages
+    assert any("The transfer failed: busy" in str(m.get("content")) for m in messages)
+
+
+def test_a_blind_transfer_of_a_tool_ends_the_call(doors, run):
+    platform = Platform(news=())
+    tool = transfer_call_to({"sales": NUMBER}, blind=True, caller_id="+918011112222")
+    assert "summary" not in tool.properties
+    call = run(transferring(doors, tool, platform, to="sales"), ME)
+    call.raise_for_error()
+    assert platform.asked == [TransferOrder(NUMBER, blind=True, caller_id="+918011112222")]
     assert call.end_reason == "agent_ended"
+    assert call.tool_calls[0].result == {"status": "transferred", "to": "sales"}
 
 
 def test_a_transfer_that_the_platform_refuses_is_told_to_the_llm(doors, run):
@@ -321,12 +374,12 @@ def test_a_transfer_that_the_platform_refuses_is_told_to_the_llm(doors, run):
 
     platform = Platform(CallControlError("nobody answered"))
     call = run(
-        transferring(doors, transfer_call, platform, number="204"),
+        transferring(doors, transfer_call, platform, number=NUMBER),
         ME.hangs_up(),
     )
     call.raise_for_error()
     assert call.end_reason == "caller_hung_up"
-    assert told(call) == [{"error": "the transfer to 204 failed: nobody answered"}]
+    assert told(call) == [{"error": f"the transfer to {NUMBER} failed: nobody answered"}]
     assert "nobody answered" in call.transcript[-1].text
 
 
@@ -338,7 +391,7 @@ def test_a_transfer_to_what_is_no_number(doors, run):
 
 
 def test_a_transfer_to_names_only(doors, run):
-    tool = transfer_call_to({"sales": "+91 80 1234 5678", "reception": "204"})
+    tool = transfer_call_to({"sales": "+91 80 1234 5678", "reception": "sip:204@pbx.example.com"})
     assert tool.properties["to"]["enum"] == ["sales", "reception"]
     call = run(transferring(doors, tool, to="sales"), ME)
     call.raise_for_error()
@@ -350,8 +403,9 @@ def test_a_transfer_to_names_only(doors, run):
 
 @pytest.mark.parametrize(
     ("numbers", "error"),
-    [({}, ArgumentError), ({"sales": "x"}, ArgumentError), ({"": "204"}, ArgumentTypeError),
-     (["204"], ArgumentTypeError), ({"sales": 204}, ArgumentTypeError)],
+    [({}, ArgumentError), ({"sales": "x"}, ArgumentError), ({"": NUMBER}, ArgumentTypeError),
+     ({"reception": "204"}, ArgumentError), (["204"], ArgumentTypeError),
+     ({"sales": 204}, ArgumentTypeError)],
 )  # fmt: skip
 def test_bad_transfer_targets(numbers, error):
     with pytest.raises(error):

@@ -47,26 +47,31 @@ async def agent_on(platform, **options):
 def test_the_agent_transfers_over_rest_and_the_caller_goes():
     async def main():
         async with LoopbackPlatform() as platform, agent_on(platform) as agent:
-            platform.transfer_outcomes["204"] = "busy"
+            platform.transfer_outcomes["+442099999999"] = "busy"
             call = asyncio.create_task(
                 platform.place_call("desk", Caller().hears_greeting().waits(30))
             )
             await platform.wait_answered()
             (ours,) = agent.calls
             await until(lambda: ours.events.of(events.AgentSpeechStopped))
-            ours.transfer("204")
+            ours.transfer("+442099999999")
             await until(lambda: ours.events.of(events.TransferFinished))
             ours.transfer("+442012345678")
             return await call, await ours.wait()
 
     heard, ours = asyncio.run(main())
     assert heard.end_reason == ours.end_reason == "agent_ended"
-    for call in (heard, ours):
-        ended = call.events.of(events.TransferFinished)
+    for call, plus in ((heard, ""), (ours, "+")):
+        rang, ended = (
+            call.events.of(events.TransferStarted),
+            call.events.of(events.TransferFinished),
+        )
         assert [(e.to, e.status) for e in ended] == [
-            ("204", "failed"),
-            ("+442012345678", "transferred"),
+            (f"{plus}442099999999", "failed"),
+            (f"{plus}442012345678", "transferred"),
         ]
+        assert [e.request_id for e in rang] == [e.request_id for e in ended]
+    assert "their line is busy" in ours.transcript[-1].text  # the caller was told
 
 
 def test_a_thousand_hostile_invites_and_then_a_good_call():
