@@ -11,12 +11,23 @@ from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.processors.audio.vad_processor import VADProcessor
 
-from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, simulate
+from piopiy_lab import (
+    Caller,
+    ServiceSwitcher,
+    ServiceSwitcherStrategyManual,
+    VoiceAgent,
+    calls_tool,
+    events,
+    offline_realtime,
+    offline_stack,
+    simulate,
+)
 from piopiy_lab.errors import (
     ArgumentError,
     ArgumentTypeError,
     ServiceError,
 )
+from piopiy_lab.transports.telecmi import TelecmiParams
 
 GUEST = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply()
 
@@ -104,14 +115,45 @@ def test_a_missing_service_is_named_at_action(left_out, error, words):
         ({"stop_secs": True}, ArgumentError, "stop_secs=True"),
         (1, ArgumentTypeError, "vad=1"),
         ("yes", ArgumentTypeError, "vad='yes'"),
-        (None, ArgumentError, "PhraseSTTService needs voice activity detection"),
-        (False, ArgumentError, "needs voice activity detection"),
+        (False, ArgumentError, "PhraseSTTService needs voice activity detection"),
     ],
 )
 def test_a_wrong_vad_is_named_at_action(vad, error, words):
     call = run(session(lambda *s: {**everything(*s), "vad": vad}))
     with pytest.raises(error, match=words):
         call.raise_for_error()
+
+
+@pytest.mark.parametrize("services", ["stack", "realtime", "switcher", "replaced", "screenplay"])
+def test_without_vad_a_stand_in_brings_its_own_detector(services):
+    """The API reference's quick example gives none: it runs in the cloud, and so it must here."""
+
+    def action(stt, llm, tts):
+        if services == "realtime":
+            return {"llm": offline_realtime()}
+        if services == "switcher":
+            switcher = ServiceSwitcher(services=[stt], strategy_type=ServiceSwitcherStrategyManual)
+            return {"stt_switcher": switcher, "llm": llm, "tts": tts}
+        return {"stt": stt, "llm": llm, "tts": tts}
+
+    stt, _, _ = offline_stack()
+    replace = {"replaced": {"stt": stt}, "screenplay": {"stt": "screenplay"}}.get(services, {})
+    call = run(session(action), replace=replace)
+    call.raise_for_error()
+    assert call.end_reason == "caller_hung_up"
+    assert any("two" in entry.text for entry in call.transcript if entry.role == "user")
+    notices = [n.message for n in call.events.of(events.NoticeGiven) if "no vad=" in n.message]
+    assert len(notices) == (services != "screenplay")
+
+
+def test_a_detector_in_the_room_parameters_is_no_stand_ins_own():
+    def action(*services):
+        params = TelecmiParams(vad_analyzer=SileroVADAnalyzer())
+        return {**everything(*services), "vad": None, "telecmi_params": params}
+
+    call = run(session(action))
+    call.raise_for_error()
+    assert not any("no vad=" in n.message for n in call.events.of(events.NoticeGiven))
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,9 @@ class RuleRealtimeService(RuleLLMService):
 
     #: It can't tell where speech is: ``VoiceAgent.Action`` asks for a detector.
     needs_vad = True
+    #: It stands in for a model that hears turns itself: where nothing was said of a detector, it
+    #: brings its own.
+    brings_vad = True
     #: It keeps nothing of a call, so it can serve one after another.
     reusable = True
 

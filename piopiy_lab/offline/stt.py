@@ -73,6 +73,8 @@ class PhraseSTTService(ServesAgain, STTService):
 
     #: It can't tell where speech is: ``VoiceAgent.Action`` asks for a detector.
     needs_vad = True
+    #: It stands in for a recogniser that can: where nothing was said of one, it brings its own.
+    brings_vad = True
     #: It keeps nothing of a call, so it can serve one after another.
     reusable = True
 

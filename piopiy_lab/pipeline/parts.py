@@ -99,6 +99,7 @@ class Parts(ServiceParts):
     audio_out_sample_rate: int  # Hz
     room_params: Mapping[str, object]  # what the user set of the room's parameters, by name
     off_phone_notice: str | None  # what to say of them where there is no room
+    vad_notice: str | None  # what to say of a detector that nobody asked for
     observers: tuple[BaseObserver, ...]
 
     @property

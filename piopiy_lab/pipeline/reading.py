@@ -145,7 +145,9 @@ def read_parts(
     if services.mode != "cascaded":
         check_realtime_interruption(interruption_strategy)
     room = RoomParams.read(telecmi_params)
-    analyzer = make_vad(room.vad_analyzer if room.vad_analyzer is not None and not vad else vad)
+    detector = room.vad_analyzer if room.vad_analyzer is not None and not vad else vad
+    bringing = None if detector is not None else _bringing_vad(services)
+    analyzer = make_vad(detector if bringing is None else True)
     _check_usable(services, analyzer)
     return Parts(
         **vars(services),
@@ -165,8 +167,23 @@ def read_parts(
         audio_out_sample_rate=room.audio_out_sample_rate,
         room_params=room.chosen,
         off_phone_notice=room.notice,
+        vad_notice=None
+        if bringing is None
+        else (
+            f"no vad= was given, and {bringing} stands in for a service that hears where speech "
+            "ends: it brings a detector (Silero); vad=True says so, vad=False is off"
+        ),
         observers=tuple(observers or ()),
     )
+
+
+def _bringing_vad(services: ServiceParts) -> str | None:
+    """Return the name of a stand-in that brings a detector, where the cloud's service needs none.
+
+    A session that runs with a provider's service must run with what stands in its place.
+    """
+    everyone = (service for members in services.members.values() for service in members)
+    return next((type(one).__name__ for one in everyone if getattr(one, "brings_vad", False)), None)
 
 
 def _check_usable(services: ServiceParts, analyzer: object) -> None:

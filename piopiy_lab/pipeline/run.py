@@ -74,6 +74,8 @@ class AgentRun:
         self._context = LLMContext(tools=offered)
         if session.settings.origin != "room" and parts.off_phone_notice:
             session.notice(parts.off_phone_notice)
+        if parts.vad_notice:
+            session.notice(parts.vad_notice)
         self._transport = session.settings.open_transport(
             session,
             TransportSettings(
