@@ -43,8 +43,12 @@ def log(level: str | None) -> None:
         logger.remove(0)
     logger.enable("pipecat")
     stream = sys.stderr
+
+    def write(message: str) -> None:
+        stream.write(f"{_safe(message)}\n")
+
     _sink = logger.add(
-        lambda message: stream.write(f"{_safe(message)}\n"),
+        write,
         level="DEBUG" if lowest >= 10 else "TRACE",
         filter=lambda record: not _is_pipecat(record["name"]) or record["level"].no >= lowest,
         diagnose=False,  # it would show the variables of each frame, keys among them

@@ -9,20 +9,22 @@ piece afterwards (:func:`save`). Nothing is pickled, and no key or token is writ
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
+from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.redaction import redact, redact_line
+from piopiy_lab.redaction import redact, redact_line, told
 from piopiy_lab.sound.sample_store import FileStore
 from piopiy_lab.sound.wav import SavedAudio
 
@@ -32,6 +34,8 @@ OURS = (EVENTS, WAV, META)
 LONE = "backslashreplace"
 #: How lines begin that hold numbers only: most of a call's, so they aren't searched for secrets.
 _NUMBERS_ONLY = ('{"type": "VADSampled",', '{"type": "LevelMeasured",')
+#: Bytes of a line that are read at the most: what a tool gave may be long, but has an end.
+LONGEST_LINE = 64 << 20
 #: Hz, of a recording that says nothing about it.
 DEFAULT_SAMPLE_RATE = 24000
 
@@ -169,7 +173,10 @@ def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, obj
     """
     folder = Path(path).expanduser()
     if not (folder / EVENTS).is_file():
-        found = "is no folder" if not folder.is_dir() else f"has no {EVENTS}"
+        there = (folder / EVENTS).exists()
+        found = f"has no {EVENTS}" + (" that is a regular file" if there else "")
+        if not folder.is_dir():
+            found = "is no folder"
         raise SavedCallError(
             f"{folder} is no saved call: it {found}; give the folder that call.save() returned"
         )
@@ -216,34 +223,56 @@ def _write(call: CallRecord, draft: Path) -> None:
 
 
 def _read_events(path: Path) -> list[ev.Event]:
+    found: list[ev.Event] = []
+    broken: SavedCallError | None = None  # of a line that is the last one, as far as is known
+    for number, line in _lines(path):
+        if broken is not None:
+            raise broken
+        try:
+            found.append(ev.from_json(line.decode("utf-8")))
+        except (SavedCallError, UnicodeDecodeError) as error:
+            broken = SavedCallError(
+                f"line {number} of {path} is no event: {told(repr(line[:60]))} ({error}); "
+                "mend or delete that line, or load a copy of the original"
+            )
+            if number == 1:
+                raise broken from error
+    return found  # without a last line that the process was killed in
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that hold something, with their numbers from 1.
+
+    Raises:
+        SavedCallError: The file can't be read, or has a line without end.
+    """
     try:
-        lines = path.read_bytes().split(b"\n")
+        with open_regular(path) as file:
+            for number in itertools.count(1):
+                line = file.readline(LONGEST_LINE)
+                if not line:
+                    return
+                if len(line) == LONGEST_LINE:
+                    raise SavedCallError(
+                        f"line {number} of {path} is longer than {LONGEST_LINE} bytes: it is no "
+                        "event of ours; mend or delete that line"
+                    )
+                if line.strip():
+                    yield number, line.rstrip(b"\n")
     except OSError as error:
         raise SavedCallError(
             f"{path} can't be read ({error.strerror or error}); check its permissions"
         ) from error
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    found: list[ev.Event] = []
-    for number, line in numbered:
-        try:
-            found.append(ev.from_json(line.decode("utf-8")))
-        except (SavedCallError, UnicodeDecodeError) as error:
-            if number == numbered[-1][0] and number > 1:
-                break  # the process was killed while it wrote this line
-            raise SavedCallError(
-                f"line {number} of {path} is no event: {line[:60]!r}; "
-                "mend or delete that line, or load a copy of the original"
-            ) from error
-    return found
 
 
 def _read_meta(path: Path) -> dict[str, object]:
     """Read meta.json; a missing or broken one costs nothing but itself."""
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with open_regular(path) as file:
+            meta: object = json.loads(file.read(LONGEST_LINE), parse_constant=str)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return meta if isinstance(meta, dict) else {}
+    return {str(name): value for name, value in meta.items()} if isinstance(meta, dict) else {}
 
 
 # --- places ---------------------------------------------------------------------------------
@@ -281,7 +310,7 @@ def _has_something(folder: Path) -> bool:
 def _is_saved_call(folder: Path) -> bool:
     """Whether the folder has an events.jsonl that begins like one."""
     try:
-        with (folder / EVENTS).open("rb") as file:
+        with open_regular(folder / EVENTS) as file:
             line = file.readline(1 << 20)
         if line.strip():
             ev.from_json(line.decode("utf-8"))

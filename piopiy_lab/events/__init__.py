@@ -26,7 +26,7 @@ from piopiy_lab.events.agent import (
     SynthesisStopped,
     WordSpoken,
 )
-from piopiy_lab.events.base import Event, UnknownEvent, from_json
+from piopiy_lab.events.base import Event, UnknownEvent
 from piopiy_lab.events.call import (
     CallEnded,
     CallStarted,
@@ -36,6 +36,7 @@ from piopiy_lab.events.call import (
     TransferRequested,
     TransferStarted,
 )
+from piopiy_lab.events.reading import from_json
 from piopiy_lab.events.room import (
     DataReceived,
     ParticipantJoined,

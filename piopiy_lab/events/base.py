@@ -1,13 +1,10 @@
-"""The base of every event, and reading one back from a saved log."""
+"""The base of every event, and how one is written; :mod:`piopiy_lab.events.reading` reads it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
-
-from piopiy_lab.errors import SavedCallError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,32 +47,3 @@ class UnknownEvent(Event):
 
     name: str
     record: dict[str, object] = field(default_factory=dict[str, object])
-
-
-def from_json(line: str) -> Event:
-    """Read one line of a saved log.
-
-    Raises:
-        SavedCallError: The line is no JSON object with a type and a time.
-    """
-    try:
-        record = json.loads(line)
-        kind, at = record["type"], float(record["at"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SavedCallError(
-            f"this line of events.jsonl is no event: {line[:80]!r} ({error}); "
-            'expected {"type": ..., "at": ..., ...}'
-        ) from error
-    return _make(str(kind), at, record)
-
-
-def _make(kind: str, at: float, record: Mapping[str, object]) -> Event:
-    cls = Event.kinds.get(kind)
-    values = {name: value for name, value in record.items() if name not in ("type", "at")}
-    if cls is not None:
-        known = {f.name for f in fields(cls)}
-        try:
-            return cls(at=at, **{k: v for k, v in values.items() if k in known})
-        except TypeError:  # a field of this version is missing: keep what was written
-            pass
-    return UnknownEvent(at=at, name=kind, record=values)

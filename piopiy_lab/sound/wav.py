@@ -15,9 +15,15 @@ from typing import BinaryIO
 
 import numpy as np
 
+from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.sound.pcm import Int16, to_int16
 from piopiy_lab.sound.sample_store import FRAME_BYTES, GREATEST_SIZE, READ_FRAMES
+
+#: Hz that a recording of a call can have.
+SAMPLE_RATES = (1_000, 768_000)
+#: Seconds of a sound file that isn't ours: it is read into memory, however small it is on disk.
+LONGEST_FOREIGN_SECS = 8 * 3600
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,16 @@ class SavedAudio:
             SavedCallError: It is no stereo sound file.
         """
         self._path = path
-        self._layout = _layout(path) if path.exists() else None
+        self._layout = _layout(path) if _is_there(path) else None
         self._foreign = None  # samples of a file that is not ours; see below
         self._sample_rate = sample_rate
         if self._layout is not None:
             self._sample_rate = self._layout.sample_rate or sample_rate
         elif path.exists():  # somebody converted it: whatever soundfile reads will do
             self._foreign, self._sample_rate = _read_any(path)
+        low, high = SAMPLE_RATES
+        if not low <= self._sample_rate <= high:
+            raise _unreadable(path, f"{self._sample_rate} Hz is no sample rate of a call")
 
     @property
     def sample_rate(self) -> int:
@@ -99,7 +108,7 @@ class SavedAudio:
         if self._layout is None:
             return
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 if os.fstat(file.fileno()).st_ino != self._layout.inode:
                     raise SavedCallError(
                         f"{self._path} was replaced since the call was loaded; load it again"
@@ -119,6 +128,14 @@ class SavedAudio:
             raise _unreadable(self._path, error.strerror or str(error)) from error
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, be it one that is refused when it is opened."""
+    try:
+        return path.exists()
+    except OSError as error:  # a link to itself, say
+        raise _unreadable(path, error.strerror or str(error)) from error
+
+
 def _layout(path: Path) -> _Layout | None:
     """Find the frames of a WAV as we write it; None for another kind of sound file.
 
@@ -126,9 +143,9 @@ def _layout(path: Path) -> _Layout | None:
         SavedCallError: The file can't be read.
     """
     try:
-        status = path.stat()
-        size = status.st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            size = status.st_size
             head = file.read(4096)
             if size == 0 or (size < 44 and b"RIFF".startswith(head[:4])):
                 return _Layout(0, size, 0, status.st_ino)  # killed while the header was written
@@ -170,7 +187,11 @@ def _read_any(path: Path) -> tuple[Int16, int]:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            if file.frames > LONGEST_FOREIGN_SECS * rate:
+                raise _unreadable(path, f"it is longer than {LONGEST_FOREIGN_SECS} s")
+            samples = file.read(dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise _unreadable(path, str(error)) from error
     if samples.shape[1] != 2:
