@@ -175,6 +175,7 @@ class Acts:
             text: What to say.
             in_context: Whether the LLM is to know of it.
         """
+        assert self._session.on_loop(), "only on the session's loop"
         if self._mode == "speech":
             self._hearing_out.expect_speech()
             await self._queue_frame(RealtimeMessageFrame(message=line_request(text)))
@@ -184,6 +185,7 @@ class Acts:
     async def user_says(self, text: str) -> None:
         """Take a typed user turn: stop what the agent says, and answer."""
         session = self._session
+        assert session.on_loop(), "only on the session's loop"
         session.log.append(events.UserTextTyped(at=session.now(), text=text))
         await self._interrupt("typed")
         message: Any = {"role": "user", "content": text}

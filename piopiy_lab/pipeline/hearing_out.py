@@ -65,6 +65,7 @@ class HearingOut:
 
     def expect_speech(self) -> None:
         """Note that a model was asked to speak: :meth:`wait` waits for it to begin, too."""
+        assert self._session.on_loop(), "only on the session's loop"
         self._expected = True
 
     async def wait(self) -> None:

@@ -25,6 +25,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_output import BaseOutputTransport
 
 from piopiy_lab import events
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import InterruptionCause
 from piopiy_lab.pipeline.frame_values import plain, readable_messages, tool_names, word_times
@@ -44,6 +45,7 @@ class CallObserver(BaseObserver):
         """
         super().__init__(observe_every_push=False)
         self._log = log
+        self._here = SameThread()
         self._deterministic = deterministic
         self.next_cause: InterruptionCause | None = (
             None  # why the next interruption comes; set by commands
@@ -70,6 +72,7 @@ class CallObserver(BaseObserver):
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take a frame that was pushed for the first time."""
+        assert self._here(), "only on the session's loop"
         kind = type(data.frame)
         try:
             handler = self._handlers[kind]

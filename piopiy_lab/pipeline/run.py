@@ -172,6 +172,7 @@ class AgentRun:
             asyncio.CancelledError: The task was cancelled (pipecat's runner would swallow it).
             RoomError: The call's room could not be joined, or was lost.
         """
+        assert self._session.on_loop(), "only on the session's loop"
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(self._worker)
         self._session.agents.append(self)

@@ -157,6 +157,7 @@ class BrowserTransport(LiveTransport):
 
     def send(self, samples: Int16) -> None:
         """Send a piece of the agent's audio to the page."""
+        assert self.session.on_loop(), "only on the session's loop"
         self._channel.send({"type": "play", "first": self._sent}, samples.tobytes())
         self._sent += len(samples)
 
@@ -258,6 +259,7 @@ class BrowserTransport(LiveTransport):
         )
 
     def _take_message(self, now: float, message: wire.Message) -> None:
+        assert self.session.on_loop(), "only on the session's loop"
         match message:
             case wire.Hello(secure=secure):
                 if secure or self._owner is not None:

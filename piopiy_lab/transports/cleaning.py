@@ -120,6 +120,7 @@ class CleaningThread:
         with self._awake:
             self._stopped = True
             self._awake.notify()
+        assert threading.current_thread() is not self._thread, "it would wait for itself"
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -146,6 +147,7 @@ class CleaningThread:
                 self._failed(error)
 
     def _clean(self, at: float, samples: Int16) -> tuple[float, Int16]:
+        assert threading.current_thread() is self._thread, "only on the cleaning thread"
         secs = len(samples) / self._resampler.from_rate
         begins = at - self._held_secs  # what is held back is older than this block
         ready = self._resampler.process(pcm.mono(samples))

@@ -10,6 +10,7 @@ from collections import deque
 import numpy as np
 
 from piopiy_lab import events
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
@@ -28,6 +29,7 @@ class LevelMeter:
             log: Where its events go.
         """
         self._log = log
+        self._here = SameThread()
         self._at = 0.0  # the call's seconds of the last event
         self._power, self._count = 0.0, 0  # the user's, since then: sum of squares, samples
         # The agent's pieces that were not heard yet: start, end, mean square. Few are ever ahead;
@@ -42,6 +44,7 @@ class LevelMeter:
             end: And its last.
             samples: int16, shape (n,).
         """
+        assert self._here(), "only on the session's loop"
         values = samples.astype(np.float32)
         self._ahead.append((start, end, float(np.dot(values, values)) / max(1, len(values))))
 
@@ -54,6 +57,7 @@ class LevelMeter:
             agent_heard_until: When the last sample of the agent's will have been heard: what was
                 handed over and then dropped is not loud.
         """
+        assert self._here(), "only on the session's loop"
         values = samples.astype(np.float32)
         self._power += float(np.dot(values, values))
         self._count += len(samples)

@@ -163,6 +163,7 @@ class LiveTransport(SessionTransport):
 
     def forget_captured(self) -> None:
         """Drop what waits, and begin to count samples afresh: another device captures now."""
+        assert self.session.on_loop(), "only on the session's loop"
         with self._lock:
             self._captured.clear()
         self._next_at = None
@@ -211,6 +212,7 @@ class LiveTransport(SessionTransport):
             await self._take(*block)
 
     async def _take(self, came: float, at: float, ready: Int16) -> None:
+        assert self.session.on_loop(), "only on the session's loop"
         secs = len(ready) / self.settings.audio_in_sample_rate
         if self.session.now() - came > STALE_SECS:
             self.drops.add("input", "stale", secs, BUSY_LOOP)
