@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from piopiy_lab import events
@@ -32,6 +32,7 @@ from piopiy_lab.screenplay.caller import (
     contains,
 )
 from piopiy_lab.screenplay.mouth import Sound, make_sound
+from piopiy_lab.screenplay.replies import Ear, Replies
 
 #: Seconds of the agent's silence after which a polite caller begins to speak.
 POLITE_SECS = 0.3
@@ -43,20 +44,6 @@ INSTANT = 1e-6
 #: A condition of a waiting step: 0.0 when it is met, else the seconds after which to look again
 #: at the latest (``math.inf``: when something has happened).
 Condition = Callable[[], float]
-
-
-class Ear(Protocol):
-    """What has been heard of the agent: a :class:`~piopiy_lab.transports.playout.Playout`."""
-
-    @property
-    def speech_starts(self) -> Sequence[float]:
-        """Seconds at which audible audio began after silence."""
-        ...
-
-    @property
-    def audible_until(self) -> float:
-        """Seconds until which the last audible sample is heard."""
-        ...
 
 
 class Line(Protocol):
@@ -97,9 +84,8 @@ class Performer:
         self._ear = line.ear
         self._caller = caller
         self._changed = asyncio.Event()  # something was heard or logged: look again
-        self._turn_from = 0.0  # seconds: what the agent says from here on answers the caller
-        self._consumed_to = 0.0  # seconds: a reply that began before this was waited for already
-        self._turn_events: list[events.Event] = []  # what matters of the log since then
+        self._replies = Replies(self._ear)  # what of the heard answers the caller; by note()
+        self._turn_events: list[events.Event] = []  # what matters of the log since the caller spoke
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
         self._tool_over_at = 0.0  # seconds: when the last tool call was over
         self._thinking = False  # whether the LLM is giving an answer
@@ -116,6 +102,7 @@ class Performer:
             ScreenplayError: A step waited in vain; the message names it and what was heard.
         """
         log, now = self._log, self._now
+        self._replies = Replies(self._ear, log)
         unsubscribe = log.subscribe(self.note)
         try:
             for number, step in enumerate(self._caller.steps, 1):
@@ -140,6 +127,7 @@ class Performer:
 
     def note(self, event: events.Event) -> None:
         """Take what matters to the caller; runs at every append to the line's log."""
+        self._replies.note(event)
         match event:
             case events.ToolCalled():
                 self._open_tools.add(event.number)
@@ -160,8 +148,8 @@ class Performer:
     async def _do(self, step: Step) -> None:
         match step:
             case HearsGreeting(timeout):
-                await self._until(self._reply_over, timeout, "no greeting was heard to its end")
-                self._consumed_to = self._now()
+                await self._until(self._speech_over, timeout, "no greeting was heard to its end")
+                self._replies.consume(self._now())
             case Says(text, timeout, over_agent):
                 if not over_agent:
                     await self._until(
@@ -170,7 +158,7 @@ class Performer:
                 await self._speak(text)
             case HearsReply(timeout):
                 await self._until(self._reply_over, timeout, "no reply was heard to its end")
-                self._consumed_to = self._now()
+                self._replies.consume(self._now())
             case Listens(silence):
                 await self._until(lambda: self._idle_for(silence), math.inf, "")
             case Hears(pattern, within):
@@ -214,7 +202,7 @@ class Performer:
         await self._line.speak(sound)
 
     def _begin_turn(self) -> None:
-        self._turn_from = self._now()
+        self._replies.begin_turn(self._now())
         self._turn_events.clear()
 
     async def _until(self, condition: Condition, secs: float, why: str | Callable[[], str]) -> None:
@@ -246,27 +234,25 @@ class Performer:
             return 0.0
         return max(0.0, self._ear.audible_until + secs - self._now())
 
+    def _speech_over(self) -> float:
+        """Met when something that is news to the caller was heard to its end."""
+        return self._over(self._replies.speech_heard())
+
     def _reply_over(self) -> float:
         """Met when a reply to the caller's last words was heard to its end."""
-        starts = self._ear.speech_starts
-        replied = bool(starts) and (
-            starts[-1] >= max(self._turn_from, self._consumed_to)
-            or self._ear.audible_until > max(self._spoke_until(), self._consumed_to)
-        )
-        if not replied or self._open_tools:
+        return self._over(self._replies.reply_heard())
+
+    def _over(self, heard: bool) -> float:
+        if not heard or self._open_tools:
             return math.inf
         since_tool = self._tool_over_at + REPLY_SILENCE_SECS - self._now()  # a filler is no reply
         return max(self._silent_for(REPLY_SILENCE_SECS), since_tool)
-
-    def _spoke_until(self) -> float:
-        spoken = [e for e in self._turn_events if isinstance(e, events.CallerSpoke)]
-        return spoken[-1].end if spoken else self._turn_from
 
     def _idle_for(self, secs: float) -> float:
         """Met when the agent has neither spoken, thought nor worked for ``secs`` seconds."""
         if self._open_tools or self._thinking:
             return math.inf
-        last = max(self._spoke_until(), self._ear.audible_until)
+        last = max(self._replies.spoke_until, self._ear.audible_until)
         return max(0.0, last + secs - self._now())
 
     def _into_speech(self, after: float) -> float:
@@ -274,8 +260,7 @@ class Performer:
         now, ear = self._now(), self._ear
         if ear.speech_starts and ear.audible_until >= now:
             return max(0.0, ear.speech_starts[-1] + after - now)
-        since = max(self._turn_from, self._consumed_to)
-        if any(start >= since for start in ear.speech_starts):
+        if any(start >= self._replies.since for start in ear.speech_starts):
             spoke = ear.audible_until - ear.speech_starts[-1]
             raise _Vain(
                 f"the agent was silent again after {spoke:.1f} s of speech, before the caller "
