@@ -115,7 +115,7 @@ def _installed() -> bool:
 
 
 def _forget() -> None:
-    for name in [name for name in sys.modules if name == ROOT or name.startswith(f"{ROOT}.")]:
+    for name in [name for name in list(sys.modules) if name == ROOT or name.startswith(f"{ROOT}.")]:
         del sys.modules[name]
 
 

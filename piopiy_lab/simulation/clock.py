@@ -194,7 +194,7 @@ class _Patching:
             if self._active == 1:
                 self._watch.start()
             self._packages.update(packages)
-            for name, module in list(sys.modules.items()):
+            for name, module in sys.modules.copy().items():  # other threads may be importing
                 if module is not None and self._covers(name):
                     self._patch(module)
 

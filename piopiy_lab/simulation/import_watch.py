@@ -56,9 +56,10 @@ class ImportWatch(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a wanted module with the finders that come after this one."""
-        if not self._wanted(fullname) or self not in sys.meta_path:
+        finders = list(sys.meta_path)  # another thread may stop the watch meanwhile
+        if not self._wanted(fullname) or self not in finders:
             return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+        for finder in finders[finders.index(self) + 1 :]:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 loader = spec.loader

@@ -58,7 +58,8 @@ async def run_in_slices(
             loop.slice_end = None
 
     def stop(_: asyncio.Task[T]) -> None:
-        loop.stop()
+        if loop.slice_end is not None:  # a slice that ended in between leaves this to `_finish`
+            loop.stop()
 
     with http_requests_held():
         loop.guards.begin()

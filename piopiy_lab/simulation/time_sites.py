@@ -33,11 +33,11 @@ Swaps = Mapping[int, Any]
 def replace_in_module(module: types.ModuleType, swaps: Swaps) -> list[Undo]:
     """Replace every site in a module; return what undoes it, to be called in reverse order."""
     undo: list[Undo] = []
-    for name, value in list(vars(module).items()):
+    for name, value in vars(module).copy().items():
         if id(value) in swaps:
             undo.append(_replace_attribute(module, name, swaps[id(value)]))
     seen: set[int] = set()
-    for value in list(vars(module).values()):
+    for value in vars(module).copy().values():
         if getattr(value, "__module__", None) == module.__name__:
             _replace_in(value, swaps, undo, seen)
     return undo
@@ -49,7 +49,7 @@ def _replace_in(value: object, swaps: Swaps, undo: list[Undo], seen: set[int]) -
         return
     seen.add(id(value))
     if isinstance(value, type):
-        for name, member in list(vars(value).items()):
+        for name, member in vars(value).copy().items():
             if id(member) in swaps:
                 undo.append(_replace_attribute(value, name, swaps[id(member)]))
             elif isinstance(member, staticmethod) and id(member.__func__) in swaps:

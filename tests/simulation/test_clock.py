@@ -275,3 +275,23 @@ def test_two_simulations_in_two_threads_have_two_clocks():
         thread.join()
     assert read == {step: [step * float(n) for n in range(1, 21)] for step in (1, 60)}
     assert vad_controller.time is time
+
+
+def test_modules_that_another_thread_imports_meanwhile_are_no_error(monkeypatch):
+    """Collecting garbage may run anybody's code, and a walk over ``sys.modules`` makes some."""
+    many = types.SimpleNamespace(modules=dict(sys.modules))
+
+    def imports_one(*_):
+        many.modules[f"other_{len(many.modules)}"] = types.ModuleType("other")
+
+    monkeypatch.setattr("piopiy_lab.simulation.clock.sys", many)
+    threshold = gc.get_threshold()
+    gc.callbacks.append(imports_one)
+    gc.set_threshold(1)
+    try:
+        with patched_pipecat_time():
+            pass
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(imports_one)
+    assert len(many.modules) > len(sys.modules)

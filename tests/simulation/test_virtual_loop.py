@@ -182,6 +182,18 @@ class TestRunning:
         assert result == 2.0
         assert ticks >= 3
 
+    def test_a_slice_that_ends_with_the_last_step_leaves_the_end_alone(self):
+        async def main():
+            left = asyncio.create_task(asyncio.sleep(9))  # the end has to cancel it
+            time.sleep(0.05)  # noqa: ASYNC251 - longer than a slice
+            await asyncio.sleep(0)
+            return left
+
+        async def outer():
+            return await VirtualTimeLoop().run_in_slices(main(), slice_secs=0.005)
+
+        assert asyncio.run(outer()).cancelled()
+
     def test_each_loop_has_its_own_current_task(self):
         async def inner():
             return asyncio.current_task().get_name()
