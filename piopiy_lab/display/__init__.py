@@ -13,6 +13,7 @@ from piopiy_lab.display.hook import Progress as Progress
 from piopiy_lab.display.hook import browser_microphone as browser_microphone
 from piopiy_lab.display.hook import cell_key as cell_key
 from piopiy_lab.display.hook import progress as progress
+from piopiy_lab.display.hook import progress_after_secs as progress_after_secs
 from piopiy_lab.display.hook import set_hook as set_hook
 from piopiy_lab.display.hook import show as show
 
@@ -27,6 +28,7 @@ __all__ = [
     "call_mimebundle",
     "cell_key",
     "progress",
+    "progress_after_secs",
     "set_hook",
     "show",
 ]

@@ -55,6 +55,7 @@ class Hook:
         show: Shows an object where the user looks now; called on the thread that made it, and
             must return at once.
         progress: Opens a progress line in the cell that runs now; None where nobody looks.
+        progress_after_secs: Real seconds after which a run shows one.
         browser_microphone: Shows the controls of a microphone in the cell that runs now, and
             returns the way to them.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
@@ -63,6 +64,7 @@ class Hook:
     show: Callable[[object], None]
     cell_key: Callable[[], str | None] = lambda: None
     progress: Callable[[], Progress | None] | None = None
+    progress_after_secs: float = 4.0
     browser_microphone: Callable[[], BrowserChannel] | None = None
 
 
@@ -113,6 +115,11 @@ def progress() -> Progress | None:
     """Open a progress line where the user looks now; None where nobody would see it."""
     hook = _hook
     return None if hook is None or hook.progress is None else hook.progress()
+
+
+def progress_after_secs() -> float:
+    """Return the real seconds after which a run shows how far it is."""
+    return Hook.progress_after_secs if _hook is None else _hook.progress_after_secs
 
 
 def browser_microphone() -> BrowserChannel | None:

@@ -32,9 +32,6 @@ from piopiy_lab.transports.opening import opener
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
 
-#: Real seconds after which a run shows how far it is.
-PROGRESS_AFTER_SECS = 4.0
-
 PARTS = ("stt", "llm", "tts")
 #: pipecat's job that runs the end-of-turn model.
 TURN_JOB = "_process_speech_segment"
@@ -161,7 +158,7 @@ async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
         return
     began = time.monotonic()
     steps = len(caller.steps) if isinstance(caller, Caller) else 1
-    await asyncio.sleep(PROGRESS_AFTER_SECS)
+    await asyncio.sleep(display.progress_after_secs())
     try:
         while True:
             done = len(host.log.of(events.CallerStepFinished))

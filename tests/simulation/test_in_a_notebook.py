@@ -71,11 +71,8 @@ def test_a_long_run_shows_how_far_it_is(monkeypatch):
         def close(self):
             shown.append("closed")
 
-    import sys
-
-    module = sys.modules["piopiy_lab.simulation.simulate"]
-    monkeypatch.setattr(module, "PROGRESS_AFTER_SECS", 0.05)
-    before = display.set_hook(display.Hook(show=lambda obj: None, progress=Line))
+    hook = display.Hook(show=lambda obj: None, progress=Line, progress_after_secs=0.05)
+    before = display.set_hook(hook)
     try:
         asyncio.run(simulate(quiet_session, LONG))
     finally:

@@ -12,7 +12,6 @@ from live_calls import LINE, count, desk, greeted, on, until
 from virtual_card import need_livekit
 
 from piopiy_lab import Microphone, events
-from piopiy_lab.transports import cleaning
 from piopiy_lab.transports.cleaning import FAR_AHEAD_SECS, KEEP_SECS, CleaningThread
 
 RATE, BLOCK = 16000, 320
@@ -217,7 +216,6 @@ def test_a_native_call_that_blocks_for_seconds_neither_ends_the_call_nor_loses_a
 
 def test_what_a_longer_stall_loses_is_an_event_with_advice(card, monkeypatch):
     rtc = need_livekit()
-    monkeypatch.setattr(cleaning, "KEEP_SECS", 1.0)
     process, free, wanted = rtc.AudioProcessingModule.process_stream, threading.Event(), []
 
     def slow(self, frame):
