@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.texts import text_of
 from piopiy_lab.cli.terminal import Terminal, printable
 from piopiy_lab.errors import SavedCallError
 
@@ -23,7 +24,7 @@ def ending(call: Call) -> str:
     if call.end_reason is None:
         return "broken off: the log ends before the call did"
     reason = call.end_reason.replace("_", " ")
-    return f"{reason}: {printable(str(call.error))}" if call.error else reason
+    return f"{reason}: {printable(text_of(call.error))}" if call.error else reason
 
 
 def save_plot(call: Call, path: Path) -> None:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from piopiy_lab.checks.texts import described
 from piopiy_lab.cli.terminal import Terminal
+from piopiy_lab.display.user_traceback import user_place
 from piopiy_lab.errors import ArgumentError, SignalingError
 
 ID_VARIABLE, TOKEN_VARIABLE = "PIOPIY_AGENT_ID", "PIOPIY_AGENT_TOKEN"
@@ -131,11 +133,27 @@ def load_session(place: str) -> Any:
     """Return the session callback that ``module:function`` or ``path.py:function`` names.
 
     Raises:
-        ArgumentError: There is none of that name; what the module itself raises is passed on.
+        ArgumentError: There is none of that name, or the module exits when it is imported; what it
+            raises otherwise is passed on.
     """
     where, _, name = place.rpartition(":")
     if not where or not name.isidentifier():
         raise ArgumentError(f"{place!r}: give module:function, my_agent:create_session say")
+    try:
+        module = _import(where)
+    except SystemExit as error:
+        raise ArgumentError(
+            f"{where} exits when it is imported ({described(error)}, {user_place(error)}): put "
+            'what only a script should do under if __name__ == "__main__":'
+        ) from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise ArgumentError(f"{where} has no {name!r}") from None
+
+
+def _import(where: str) -> object:
+    """Import a module by its name, or from its file."""
     if where.endswith(".py"):
         path = Path(where).resolve()
         if not path.is_file():
@@ -146,20 +164,14 @@ def load_session(place: str) -> Any:
             raise ArgumentError(f"{where} is no Python file")
         module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    else:
-        sys.path.insert(0, os.getcwd())
-        try:
-            module = importlib.import_module(where)
-        except ModuleNotFoundError as error:
-            if error.name is None or not (
-                where == error.name or where.startswith(error.name + ".")
-            ):
-                raise  # something that the module itself imports
-            raise ArgumentError(
-                f"there is no module {where!r} here ({os.getcwd()}); give module:function, or "
-                "path/to/file.py:function"
-            ) from None
+        return module
+    sys.path.insert(0, os.getcwd())
     try:
-        return getattr(module, name)
-    except AttributeError:
-        raise ArgumentError(f"{where} has no {name!r}") from None
+        return importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (where == error.name or where.startswith(error.name + ".")):
+            raise  # something that the module itself imports
+        raise ArgumentError(
+            f"there is no module {where!r} here ({os.getcwd()}); give module:function, or "
+            "path/to/file.py:function"
+        ) from None

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from piopiy_lab.checks.texts import described
+
 
 class Progress(Protocol):
     """A line that says how far something is, until it is closed."""
@@ -94,7 +96,7 @@ def show(obj: object) -> None:
         hook.show(obj)
     except Exception as error:
         warnings.warn(
-            f"{obj!r} can't be shown ({type(error).__name__}: {error}); it goes on without",
+            f"{obj!r} can't be shown ({described(error)}); it goes on without",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -14,6 +14,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from piopiy_lab.checks.texts import described
 from piopiy_lab.display.palette import PARTS
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownToolCall, ShownTurn
 from piopiy_lab.display.user_traceback import user_traceback
@@ -91,7 +92,7 @@ def conversation(call: ShownCall, playable: bool) -> str:
 def _failure(error: BaseException) -> str:
     theirs = user_traceback(error)
     where = f'<pre class="pp-traceback">{escape(theirs)}</pre>' if theirs else ""
-    return note(f"{type(error).__name__}: {error}") + where
+    return note(described(error)) + where
 
 
 def _turn_after(call: ShownCall, index: int) -> ShownTurn | None:

@@ -11,6 +11,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from piopiy_lab.checks.texts import text_of
+
 #: Where code lives that the user didn't write.
 _FOREIGN = tuple(
     str(Path(place))
@@ -46,8 +48,22 @@ def user_traceback(error: BaseException) -> str:
                 f"  {_place(f.filename)}, line {f.lineno}, in {f.name}\n    {f.line or ''}"
                 for f in frames
             ]
-            parts.append("\n".join([*lines, f"{type(one).__name__}: {one}"]))
+            parts.append("\n".join([*lines, f"{type(one).__name__}: {text_of(one)}"]))
     return "\n\n".join(parts)
+
+
+def user_place(error: BaseException) -> str:
+    """Return the user's line that raised an error, the innermost if none is the user's.
+
+    The same on every machine: the file's folder is left out.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if _is_theirs(frame.filename)] or list(frames)
+    if not theirs:
+        return "an unknown place"
+    last = theirs[-1]
+    file = "cell" if _CELL.search(last.filename) else Path(last.filename).name
+    return f"{file}, line {last.lineno}, in {last.name}: {last.line or ''}"
 
 
 def _is_theirs(filename: str) -> bool:

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events
 from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
+from piopiy_lab.hosting.containment import contained, end_for, is_of_a_signal
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.session import transferring
@@ -130,6 +132,10 @@ class CallHost(CallCommands):
 
     async def run(self) -> None:
         """Run the session to its end. Never raises but for a cancellation, which is passed on."""
+        with contained():
+            await self._run()
+
+    async def _run(self) -> None:
         session = self.session = Session(self.log, self.recorder, self._settings)
         session.mute(self.pending_mute)
         if self._pending_end is not None:
@@ -164,7 +170,12 @@ class CallHost(CallCommands):
         if not self._settings.virtual:
             await load_imports()
         arguments = supported_fields(self._create_session, vars(self._fields))
-        await self._create_session(**arguments)
+        try:
+            await self._create_session(**arguments)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if is_of_a_signal(error):
+                raise
+            raise end_for(session, error) from error
 
     async def _wind_down(self, session: Session, task: asyncio.Task[None]) -> None:
         """Stop the pipelines, let the callback finish, and cancel it if it does not."""
@@ -222,7 +233,7 @@ class CallHost(CallCommands):
             events.CallEnded(
                 at=end,
                 reason=reason,
-                error=None if self._error is None else describe(self._error),
+                error=None if self._error is None else described(self._error),
             )
         )
         self.log.close()
@@ -266,11 +277,6 @@ class CallHost(CallCommands):
                         remedy="free disk space, then call.save(...): nothing is lost in memory",
                     )
                 )
-
-
-def describe(error: BaseException) -> str:
-    """Return an error's type and message, as the log keeps it."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _folder(path: str | Path) -> CallFolder:

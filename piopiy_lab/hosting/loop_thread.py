@@ -18,7 +18,11 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TypeVar
 
+from piopiy_lab.hosting.containment import end_its_call
 from piopiy_lab.hosting.watchdog import Stall, Watchdog
+from piopiy_lab.logs import safe_logger
+
+log = safe_logger("piopiy_lab.call")
 
 T = TypeVar("T")
 
@@ -42,7 +46,7 @@ class LoopThread:
     def _run(self, running: threading.Event) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(running.set)
-        self.loop.run_forever()
+        self._run_calls()
         pending = asyncio.all_tasks(self.loop)
         for task in pending:
             task.cancel()
@@ -51,6 +55,16 @@ class LoopThread:
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
+
+    def _run_calls(self) -> None:
+        """Run the loop until it is stopped, whatever the callbacks of a call's code raise."""
+        while True:
+            try:
+                self.loop.run_forever()
+                return
+            except BaseException as error:  # sys.exit() in one: the others' calls go on
+                if not end_its_call(self.loop, error):
+                    log.exception("a callback let this out of the calls' loop, which goes on")
 
     @property
     def thread_ident(self) -> int | None:

@@ -16,6 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from piopiy_lab.checks.texts import described
 from piopiy_lab.display import BrowserChannel, Hook, call_mimebundle, set_hook
 from piopiy_lab.errors import CallError
 
@@ -110,7 +111,7 @@ class CallView:
             try:
                 bundle = call_mimebundle(self.call)
             except Exception as error:  # say it where the picture would be; the call is not hurt
-                told = f"{self.call!r} can't be shown: {type(error).__name__}: {error}"
+                told = f"{self.call!r} can't be shown: {described(error)}"
                 bundle = {"text/plain": told}
             if self._handle is not None:
                 self._handle.update(bundle, raw=True)

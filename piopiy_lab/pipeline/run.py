@@ -39,6 +39,7 @@ from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.pipeline.tool_groups import ToolGroups
+from piopiy_lab.pipeline.user_code import CallTasks, report_handler
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
@@ -70,6 +71,7 @@ class AgentRun:
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
         self._observer = RunObserver(session, self._set_up)
         self._observer.instructions = agent.instructions
+        seams.report_handlers(report_handler)
         self._prepare_services()
         self._context = LLMContext(tools=offered)
         if session.settings.origin != "room" and parts.off_phone_notice:
@@ -173,7 +175,9 @@ class AgentRun:
             RoomError: The call's room could not be joined, or was lost.
         """
         assert self._session.on_loop(), "only on the session's loop"
-        runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        runner = WorkerRunner(
+            handle_sigint=False, check_dangling_tasks=False, task_manager=CallTasks()
+        )
         await runner.add_workers(self._worker)
         self._session.agents.append(self)
         self._session.latest_agent = self

@@ -8,6 +8,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.filters.function_filter import FunctionFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
+from pipecat.utils.base_object import BaseObject
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect, expect_text, method, refuse
 
@@ -48,6 +50,7 @@ class PushesFrame(Protocol):
 _SWITCHING = "switching between services"
 _ENDING = "the end of a call whose service raised"
 _OBSERVING = "the log of a call"
+_HANDLING = "the report of an event handler that raises"
 _DETECTOR = "the log of a detector in a VADProcessor"
 _INSTRUCTING = "telling a language model its instructions"
 
@@ -73,6 +76,8 @@ RELIED_ON = (
     *attributes(FrameProcessor, *_UNCAUGHT, needed_by=_ENDING),
     *attributes(PipelineWorker, "_observer", needed_by=_OBSERVING),
     *attributes(WorkerObserver, "_observers", needed_by=_OBSERVING),
+    method(WorkerObserver, "_proxy_task_handler", "queue", "observer", needed_by=_OBSERVING),
+    method(BaseObject, "_run_handler", "event_name", "handler", needed_by=_HANDLING),
     *attributes(VADProcessor, "_vad_controller", needed_by=_DETECTOR),
     *attributes(VADController, "_vad_analyzer", needed_by=_DETECTOR),
     *attributes(LLMService, "_settings", "_base_system_instruction", needed_by=_INSTRUCTING),
@@ -218,6 +223,41 @@ def is_uncaught(error: ErrorFrame) -> bool:
     """
     uncaught = ("Error processing frame", "Uncaught exception")
     return error.exception is not None and str(error.error).startswith(uncaught)
+
+
+def report_handlers(report: Callable[[str, object, Exception], bool]) -> None:
+    """Have what event handlers raise reported, once for the process.
+
+    Missing: a hook for it. pipecat writes it into its own log, if it can be written.
+
+    Args:
+        report: Takes the event's name, the handler and the exception; returns whether it was ours
+            to report. Otherwise pipecat does as ever.
+    """
+    original = BaseObject._run_handler
+    if hasattr(original, "reports"):
+        return
+
+    async def _run_handler(
+        self: BaseObject, event_name: str, handler: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        try:
+            if inspect.iscoroutinefunction(handler):
+                await handler(self, *args, **kwargs)
+            else:
+                handler(self, *args, **kwargs)
+        except Exception as error:
+            if report(event_name, handler, error):
+                return
+            raised = error
+
+            def again(*_: object, **__: object) -> None:
+                raise raised
+
+            await original(self, event_name, again, *args, **kwargs)
+
+    _run_handler.reports = report  # type: ignore[attr-defined] - to know it again
+    BaseObject._run_handler = _run_handler
 
 
 # --- observing ------------------------------------------------------------------------------

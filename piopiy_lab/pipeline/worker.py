@@ -7,6 +7,7 @@ is pushed; users' own observers keep pipecat's queues.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,8 +15,9 @@ from pipecat.frames.frames import Frame
 from pipecat.observers.base_observer import BaseObserver, FramePushed, ProcessorSetUp
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.pipeline.worker_observer import WorkerObserver
+from pipecat.utils.asyncio.task_manager import BaseTaskManager
 
-from piopiy_lab.pipeline import seams
+from piopiy_lab.pipeline import seams, user_code
 
 
 class CallWorker(PipelineWorker):
@@ -48,6 +50,21 @@ class _InlineObserver(WorkerObserver):
         await super().on_push_frame(data)
         if data.first_push:
             await self._inline.on_push_frame(data)
+
+    async def setup(self, task_manager: BaseTaskManager) -> None:
+        try:
+            await super().setup(task_manager)
+        except Exception as error:
+            user_code.report("an observer's setup()", error)
+
+    async def _proxy_task_handler(self, queue: asyncio.Queue[Any], observer: BaseObserver) -> None:
+        """Tell a user's observer of what comes, also after it has raised."""
+        while True:
+            try:
+                await super()._proxy_task_handler(queue, observer)
+                return
+            except Exception as error:
+                user_code.report(f"the observer {type(observer).__name__}", error)
 
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
         await self._inline.on_processor_setup(data)

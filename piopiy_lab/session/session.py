@@ -87,6 +87,7 @@ class Session:
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why.
         muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
+        reported: Whose exceptions of the user's code are in the log, by the line that raised.
     """
 
     log: EventLog
@@ -100,6 +101,7 @@ class Session:
     error: BaseException | None = None
     script: Script = field(default_factory=Script)
     muted: bool = False
+    reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     transfers: Transfers = field(init=False, repr=False)
     _listening: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from piopiy_lab.errors import SimulationError
+from piopiy_lab.hosting.containment import end_its_call
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.current import refuse_nested_simulation
 from piopiy_lab.simulation.http_requests import http_requests_held
@@ -54,6 +55,9 @@ async def run_in_slices(
         loop.slice_end = time.perf_counter() + slice_secs
         try:
             loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            if not end_its_call(loop, error):
+                raise
         finally:
             loop.slice_end = None
 

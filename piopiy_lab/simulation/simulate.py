@@ -144,6 +144,9 @@ async def simulate(
             host.end_log("error", error)
             error.call = host.call  # type: ignore[attr-defined]  # nothing recorded is lost
             raise
+        except BaseException:  # Ctrl-C in the middle of a slice
+            host.end_log("cancelled")
+            raise
         finally:
             progress.cancel()
     if loop.leaked:

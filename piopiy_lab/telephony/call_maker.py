@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from piopiy_lab.errors import CallError, SavedCallError
+from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
+from piopiy_lab.hosting.containment import is_of_a_signal
 from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.session.callback import SessionCallback
@@ -52,7 +52,7 @@ class CallMaker:
             replace: Services to put in place of "stt", "llm" and "tts".
             on_session_error: Told of each session that failed.
         """
-        self._create_session = _contained(create_session)
+        self._create_session = create_session
         self._agent_id = agent_id
         self._rest = rest
         self._record = record
@@ -128,24 +128,12 @@ async def _tell(callback: OnSessionError, room: str, error: BaseException) -> No
         told = callback(room, error)
         if inspect.isawaitable(told):
             await told
-    except Exception as second:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as second:  # sys.exit() in it, too: no call may suffer from it
+        if is_of_a_signal(second):
+            raise
         report_failure(room, second, what="on_session_error")
-
-
-def _contained(create_session: SessionCallback) -> SessionCallback:
-    """Keep a ``sys.exit()`` in a session from ending the process and everybody's calls."""
-
-    @functools.wraps(create_session)
-    async def session(**fields: object) -> None:
-        try:
-            await create_session(**fields)
-        except SystemExit as error:
-            raise CallError(
-                f"create_session called sys.exit({error.code!r}): return instead; only this call "
-                "was ended"
-            ) from error
-
-    return session
 
 
 def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:

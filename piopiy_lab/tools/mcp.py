@@ -25,6 +25,7 @@ from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.services.llm_service import FunctionCallParams
 
+from piopiy_lab.checks.texts import text_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import mcp_stderr, seams
@@ -363,5 +364,5 @@ def _is_lost(error: BaseException) -> bool:
 def _detail(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    text = redact_text(str(error)).strip()
+    text = redact_text(text_of(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

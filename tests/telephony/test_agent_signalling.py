@@ -290,6 +290,24 @@ async def test_sessions_past_the_limit_are_refused(make_agent, running_agent, ca
             await until(lambda: agent.sessions.started == 3)
 
 
+async def test_an_exit_in_on_session_error_harms_nobody(make_agent, running_agent, caplog):
+    async def create_session(call_id):
+        if call_id == "bad":
+            raise RuntimeError("no config")
+        await asyncio.sleep(30)
+
+    def on_session_error(room, error):
+        raise SystemExit(3)
+
+    async with SignallingServer() as server:
+        agent = make_agent(create_session, server.url, on_session_error=on_session_error)
+        async with running_agent(agent):
+            for room in ("good", "bad"):
+                await server.emit("join_room", invite(room))
+            await until(lambda: "room 'bad': on_session_error failed" in caplog.text)
+            assert agent.sessions.running == 1
+
+
 async def test_a_failing_session_is_logged_with_its_room_told_and_harms_nobody(
     make_agent, running_agent, caplog
 ):

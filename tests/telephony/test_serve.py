@@ -161,3 +161,16 @@ async def test_what_is_missing_is_said_with_exit_code_2(arguments, environment, 
 def test_a_session_that_is_not_there(place, words):
     with pytest.raises(ArgumentError, match=words):
         load_session(place)
+
+
+@pytest.mark.parametrize("code", ["", "0", "'no key'"])
+@pytest.mark.parametrize("form", ["{}", "{}.py"])
+def test_a_module_that_exits_when_it_is_imported_says_so(tmp_path, monkeypatch, code, form):
+    """With sys.exit(0) the command would end as if it had done its work."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "my_script.py").write_text(f"import sys\nsys.exit({code})\n")
+    where = form.format("my_script")
+    words = rf"{where} exits when it is imported \(SystemExit.*my_script.py, line 2.*__main__"
+    with pytest.raises(ArgumentError, match=words):
+        load_session(f"{where}:create_session")

@@ -12,6 +12,7 @@ from collections import Counter
 from importlib.resources import files
 
 import onnxruntime
+import pytest
 
 from piopiy_lab import Caller, events, start_call
 from piopiy_lab.errors import UnresponsiveError
@@ -173,3 +174,27 @@ print(call.end_reason)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.endswith("caller_hung_up\n"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("where", ["task", "callback"])
+def test_a_call_that_exits_ends_alone(booking, where):
+    """Both calls are on one loop, which asyncio would let ``sys.exit()`` stop."""
+
+    async def leave():
+        sys.exit(7)
+
+    leaving = []
+
+    def during(session):
+        if where == "callback":
+            sys.exit(7)
+        leaving.append(asyncio.create_task(leave()))
+
+    innocent = start_call(booking(), Caller().hears_greeting().waits(2).hangs_up())
+    guilty = start_call(booking(at(0.5, during)), Caller().hears_greeting().waits(30))
+    assert guilty.join(30).end_reason == "error"
+    assert "test_shared_loop.py" in str(guilty.error)
+    assert "sys.exit(7)" in str(guilty.error)
+    assert innocent.join(30).end_reason == "caller_hung_up"
+    third = start_call(booking(), SHORT)  # the loop takes calls as before
+    assert third.join(30).end_reason == "caller_hung_up"

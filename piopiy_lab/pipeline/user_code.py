@@ -1,0 +1,109 @@
+"""What a user's own code raises inside of a pipeline: an event and a log line, or the call's end.
+
+pipecat writes what an event handler or an observer raises into its log, which is off, and an
+observer that raised once is never told of anything again. And an exception whose ``__str__`` raises
+ends pipecat's task without a word.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from collections.abc import Coroutine
+from typing import Any
+
+from pipecat.utils.asyncio.task_manager import TaskManager
+
+from piopiy_lab import events
+from piopiy_lab.checks.texts import described
+from piopiy_lab.display.user_traceback import user_place
+from piopiy_lab.errors import ServiceError
+from piopiy_lab.logs import safe_logger
+from piopiy_lab.session.session import current_session
+
+log = safe_logger("piopiy_lab.call")
+
+
+def report_handler(event_name: str, handler: object, error: Exception) -> bool:
+    """Report what an event handler raised; whether this is inside of a call of ours."""
+    name = getattr(handler, "__name__", type(handler).__name__)
+    return report(f"the handler {name}() of {event_name}", error)
+
+
+def report(what: str, error: Exception) -> bool:
+    """Write an exception of the user's into the log of the call, once for each line that raises.
+
+    Args:
+        what: Whose it is, as the start of a sentence.
+        error: The exception.
+
+    Returns:
+        Whether this is inside of a call of ours.
+    """
+    session = current_session()
+    if session is None:
+        return False
+    place = user_place(error)
+    if (what, place) not in session.reported:
+        session.reported.add((what, place))
+        message = f"{what} raised {described(error)} ({place})"
+        log.error("%s", message)
+        session.log.append(
+            events.ErrorOccurred(
+                at=session.now(),
+                message=message,
+                source=what.removeprefix("the "),
+                remedy="the call goes on without what it did",
+            )
+        )
+    return True
+
+
+class CallTasks(TaskManager):
+    """pipecat's tasks of one call, which ends if one of them dies of an unreadable exception."""
+
+    def create_task(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        name: str,
+        context: contextvars.Context | None = None,
+    ) -> Any:
+        """Make a task, as pipecat does."""
+
+        async def run() -> Any:
+            try:
+                return await coroutine
+            except Exception as error:
+                _end_if_unreadable(error)
+                raise
+
+        def close(_: object) -> None:  # it was cancelled before it began
+            if inspect.iscoroutine(coroutine) and (
+                inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+            ):
+                coroutine.close()
+
+        task = super().create_task(run(), name, context)
+        task.add_done_callback(close)
+        return task
+
+
+def _end_if_unreadable(error: Exception) -> None:
+    """End the call if pipecat failed because it could not write down what had been raised."""
+    session, cause = current_session(), error.__context__
+    if session is None or cause is None or not _is_unreadable(cause):
+        return
+    failed = ServiceError(f"the pipeline failed: {described(cause)} ({user_place(cause)})")
+    failed.__cause__ = cause
+    log.error("%s", failed)
+    session.end("error", failed)
+
+
+def _is_unreadable(error: BaseException) -> bool:
+    try:
+        str(error)
+    except Exception:
+        return True
+    return False
