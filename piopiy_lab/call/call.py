@@ -20,8 +20,11 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.command_port import CommandPort as CommandPort
 from piopiy_lab.call.doors import behind
 from piopiy_lab.call.record import CallRecord
+from piopiy_lab.call.transcript import clock_time
 from piopiy_lab.errors import CallEndedError, CallError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.troubles import troubles_in
+from piopiy_lab.redaction import told
 from piopiy_lab.session import commands
 from piopiy_lab.session.running_agent import AgentInCall
 from piopiy_lab.sound.recording import SampleSource
@@ -324,6 +327,9 @@ class Call(CallRecord):
         parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
         if self.turns:
             parts.append(f"Latency in milliseconds:\n{self.turns.text()}")
+        if wrong := troubles_in(self._log):
+            lines = (f"{clock_time(at)}  {told(trouble)}" for at, trouble in wrong)
+            parts.append("\n".join(("What went wrong:", *lines)))
         if self._ended_event is not None and self._ended_event.error:
             parts.append(self._ended_event.error)
         return "\n\n".join(part for part in parts if part)

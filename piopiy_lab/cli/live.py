@@ -17,6 +17,7 @@ from piopiy_lab.call.transcript import Entry, build_transcript, clock_time, mark
 from piopiy_lab.cli.terminal import Terminal, printable
 from piopiy_lab.display.wording import unheard
 from piopiy_lab.events.tools import arguments_text
+from piopiy_lab.events.troubles import trouble_in
 from piopiy_lab.screenplay.caller import words_of
 
 #: Seconds by which the detector's idea of when the caller spoke may miss the caller's own.
@@ -129,7 +130,13 @@ def items_of(call: Call, *, over: bool = True) -> list[Item]:
 
 
 _TAKEN = (ev.UserTurnAdded, ev.UserTextTyped, ev.DTMFReceived)
-_OTHERS = (ev.ErrorOccurred, ev.NoticeGiven, ev.ServiceSwitched, ev.InstructionsChanged)
+_OTHERS = (
+    ev.ErrorOccurred,
+    ev.TurnLost,
+    ev.NoticeGiven,
+    ev.ServiceSwitched,
+    ev.InstructionsChanged,
+)
 
 
 def _without_early_words(log: list[ev.Event]) -> list[ev.Event]:
@@ -196,10 +203,9 @@ def _is_other(event: ev.Event) -> bool:
 
 def _other_item(number: int, event: ev.Event) -> Item:
     key = ("event", number)
+    if (trouble := trouble_in(event)) is not None:
+        return Item(key, event.at, "error", str(trouble))
     match event:
-        case ev.ErrorOccurred():
-            remedy = f" ({event.remedy})" if event.remedy else ""
-            return Item(key, event.at, "error", f"{event.source}: {event.message}{remedy}")
         case ev.ServiceSwitched():
             text = f"{event.kind} switched from {event.old} to {event.new} ({event.cause})"
             return Item(key, event.at, "note", text)

@@ -19,6 +19,7 @@ from piopiy_lab.display.palette import PARTS
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownToolCall, ShownTurn
 from piopiy_lab.display.user_traceback import user_traceback
 from piopiy_lab.display.wording import WHO, called, clock, compact, milliseconds, unheard
+from piopiy_lab.events.troubles import Trouble, troubles_in
 
 
 @lru_cache(maxsize=1)
@@ -80,12 +81,22 @@ def conversation(call: ShownCall, playable: bool) -> str:
         rest = unheard(call, entry)
         items.append((entry.start, i, _entry(entry, rest, _turn_after(call, i), playable)))
     items += [(tool.start, 10_000, _tool(tool, playable)) for tool in call.tool_calls]
+    items += [(at, 20_000, _trouble(at, trouble)) for at, trouble in troubles_in(call.events)]
     rows = "\n".join(text for _, _, text in sorted(items, key=lambda item: item[:2]))
     error = getattr(call, "error", None)
     failed = _failure(error) if error is not None else ""
     hint = "Click a word, a time or the picture to hear it." if playable and rows else ""
     return (
         f'<ol class="pp-talk">\n{rows or "<li>Nothing was said.</li>"}\n</ol>{failed}{note(hint)}'
+    )
+
+
+def _trouble(at: float, trouble: Trouble) -> str:
+    """Return a row for what went wrong, with its remedy."""
+    remedy = f' <i class="pp-quiet">{escape(trouble.remedy)}</i>' if trouble.remedy else ""
+    return (
+        f'<li class="pp-error"><span class="pp-at">{clock(at, 1)}</span> '
+        f"<b>error</b> <span>{escape(trouble.what)}{remedy}</span></li>"
     )
 
 

@@ -36,6 +36,13 @@ from piopiy_lab.events.call import (
     TransferRequested,
     TransferStarted,
 )
+from piopiy_lab.events.lost_turns import (
+    EmptyAnswer,
+    NoSound,
+    NoWords,
+    SpeechUnheard,
+    TurnLost,
+)
 from piopiy_lab.events.reading import from_json
 from piopiy_lab.events.room import (
     DataReceived,
@@ -102,6 +109,7 @@ __all__ = [
     "ContextSent",
     "DTMFReceived",
     "DataReceived",
+    "EmptyAnswer",
     "ErrorOccurred",
     "Event",
     "InstructionsChanged",
@@ -111,6 +119,8 @@ __all__ = [
     "LLMTextGenerated",
     "LevelMeasured",
     "MetricsReported",
+    "NoSound",
+    "NoWords",
     "NoticeGiven",
     "ParticipantJoined",
     "ParticipantLeft",
@@ -121,6 +131,7 @@ __all__ = [
     "ServiceSwitched",
     "SettingsChanged",
     "SpeechRequested",
+    "SpeechUnheard",
     "SynthesisStarted",
     "SynthesisStopped",
     "ToolCalled",
@@ -130,6 +141,7 @@ __all__ = [
     "TransferFinished",
     "TransferRequested",
     "TransferStarted",
+    "TurnLost",
     "TurnPredicted",
     "UnknownEvent",
     "UserMuted",

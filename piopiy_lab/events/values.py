@@ -31,6 +31,8 @@ ServiceKind = Literal["stt", "llm", "tts"]
 SwitchCause = Literal["manual", "failover"]
 #: Who judged the user's speech: the detector, or the scripted caller who knows.
 SpeechCause = Literal["vad", "caller"]
+#: Why the detector heard nothing of what a scripted caller said.
+UnheardCause = Literal["muted", "quiet", "short", "unclear", "unknown"]
 #: Why the agent fell silent.
 SilenceCause = Literal["finished", "interrupted"]
 #: Who stopped the agent.

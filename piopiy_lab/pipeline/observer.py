@@ -212,8 +212,9 @@ class CallObserver(BaseObserver):
         self._synthesising, self._audio_seen = True, False
         self._add(events.SynthesisStarted, at)
 
-    def _tts_audio(self, _: f.Frame, data: FramePushed, at: float) -> None:
-        if not self._audio_seen and not isinstance(data.source, BaseOutputTransport):
+    def _tts_audio(self, frame: f.TTSAudioRawFrame, data: FramePushed, at: float) -> None:
+        from_voice = frame.audio and not isinstance(data.source, BaseOutputTransport)
+        if from_voice and not self._audio_seen:
             self._audio_seen = True
             self._add(events.AudioSynthesized, at)
 

@@ -35,6 +35,7 @@ from piopiy_lab.pipeline.chain import (
 )
 from piopiy_lab.pipeline.changes import Changes
 from piopiy_lab.pipeline.failures import failure, not_ready
+from piopiy_lab.pipeline.lost_turns import LostTurns
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
@@ -69,7 +70,8 @@ class AgentRun:
         self._session = session
         self._parts = parts
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
-        self._observer = RunObserver(session, self._set_up)
+        self._lost_turns = LostTurns(session)
+        self._observer = RunObserver(session, self._set_up, self._lost_turns)
         self._observer.instructions = agent.instructions
         seams.report_handlers(report_handler)
         self._prepare_services()
@@ -183,10 +185,12 @@ class AgentRun:
         self._session.latest_agent = self
         task = asyncio.current_task()
         idle = asyncio.create_task(self._watch_idle(), name="piopiy_lab.idle")
+        self._lost_turns.watch()
         try:
             await runner.run()
         finally:
             idle.cancel()
+            self._lost_turns.stop()
             self._session.agents.remove(self)
             if self._untap is not None:
                 self._untap()

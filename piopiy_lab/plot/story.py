@@ -179,6 +179,8 @@ def _label(e: ev.Event) -> tuple[str, str] | None:
             return "cut", f"interrupted by {_WHO.get(e.cause, e.cause)}"
         case ev.ErrorOccurred():
             return "error", f"{e.source}: {e.message}"
+        case ev.TurnLost():
+            return "error", e.message
         case ev.CallerStepFailed():
             return "error", f"step {e.number} {e.step}: {e.why}"
         case ev.AudioDropped():

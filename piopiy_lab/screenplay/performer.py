@@ -15,6 +15,7 @@ from piopiy_lab import events
 from piopiy_lab.errors import ScreenplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.tools import arguments_text
+from piopiy_lab.events.troubles import Trouble, trouble_in
 from piopiy_lab.screenplay.caller import (
     REPLY_SILENCE_SECS,
     Caller,
@@ -38,6 +39,8 @@ from piopiy_lab.screenplay.replies import Ear, Replies
 POLITE_SECS = 0.3
 #: Seconds between two key presses.
 KEY_SECS = 0.2
+#: So many things that went wrong are named when a step fails: the last ones.
+MOST_TROUBLES = 3
 #: Seconds that are no time at all: the rounding of a clock, not a wait.
 INSTANT = 1e-6
 
@@ -86,6 +89,7 @@ class Performer:
         self._changed = asyncio.Event()  # something was heard or logged: look again
         self._replies = Replies(self._ear)  # what of the heard answers the caller; by note()
         self._turn_events: list[events.Event] = []  # what matters of the log since the caller spoke
+        self._troubles: list[Trouble] = []  # what went wrong since the agent was last heard out
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
         self._tool_over_at = 0.0  # seconds: when the last tool call was over
         self._thinking = False  # whether the LLM is giving an answer
@@ -103,6 +107,7 @@ class Performer:
         """
         log, now = self._log, self._now
         self._replies = Replies(self._ear, log)
+        self._troubles = [trouble for event in log if (trouble := trouble_in(event))]
         unsubscribe = log.subscribe(self.note)
         try:
             for number, step in enumerate(self._caller.steps, 1):
@@ -119,6 +124,7 @@ class Performer:
                     raise ScreenplayError(
                         f"step {number} of the screenplay, {step}, failed: {vain}. "
                         f"Heard since the caller last spoke: {self._heard() or 'nothing'!r}."
+                        f"{self._what_went_wrong()}"
                     ) from None
                 log.append(events.CallerStepFinished(at=now(), number=number, step=str(step)))
             self.current = "after the last step"
@@ -128,6 +134,8 @@ class Performer:
     def note(self, event: events.Event) -> None:
         """Take what matters to the caller; runs at every append to the line's log."""
         self._replies.note(event)
+        if (trouble := trouble_in(event)) is not None and trouble not in self._troubles:
+            self._troubles.append(trouble)
         match event:
             case events.ToolCalled():
                 self._open_tools.add(event.number)
@@ -149,7 +157,7 @@ class Performer:
         match step:
             case HearsGreeting(timeout):
                 await self._until(self._speech_over, timeout, "no greeting was heard to its end")
-                self._replies.consume(self._now())
+                self._heard_out()
             case Says(text, timeout, over_agent):
                 if not over_agent:
                     await self._until(
@@ -158,7 +166,7 @@ class Performer:
                 await self._speak(text)
             case HearsReply(timeout):
                 await self._until(self._reply_over, timeout, "no reply was heard to its end")
-                self._replies.consume(self._now())
+                self._heard_out()
             case Listens(silence):
                 await self._until(lambda: self._idle_for(silence), math.inf, "")
             case Hears(pattern, within):
@@ -204,6 +212,10 @@ class Performer:
     def _begin_turn(self) -> None:
         self._replies.begin_turn(self._now())
         self._turn_events.clear()
+
+    def _heard_out(self) -> None:
+        self._replies.consume(self._now())
+        self._troubles.clear()
 
     async def _until(self, condition: Condition, secs: float, why: str | Callable[[], str]) -> None:
         """Wait until a condition is met.
@@ -286,6 +298,11 @@ class Performer:
     def _heard(self) -> str:
         """The agent's words since the caller last spoke."""
         return " ".join(e.text for e in self._turn_events if isinstance(e, events.WordSpoken))
+
+    def _what_went_wrong(self) -> str:
+        """What the log says of it, for the message of a step that failed."""
+        told = "; ".join(map(str, self._troubles[-MOST_TROUBLES:]))
+        return f" What went wrong meanwhile: {told}." if told else ""
 
 
 def _has(arguments: object, wanted: dict[str, object]) -> bool:

@@ -52,7 +52,25 @@ def explained(frame: Any) -> tuple[str, str | None]:
     part = frame.processor
     message = readable(str(frame.error), secrets=secrets_of(part))
     category = None if frame.category is None else frame.category.value
-    return message, remedy(message, category=category, part=None if part is None else type(part))
+    cls = None if part is None else type(part)
+    known = remedy(message, category=category, part=cls)
+    return message, known or (None if category == "application" else _lost_in(cls))
+
+
+def _lost_in(part: type | None) -> str | None:
+    """Return where a turn is lost by a service's error of which nothing else is known."""
+    bases = [] if part is None else [base.__name__ for base in part.__mro__]
+    for base, stage in _STAGES.items():
+        if part is not None and base in bases:
+            return (
+                f"the turn is lost in {stage}: check what {part.__name__} was given, and look at "
+                "its own log with piopiy_lab.log('DEBUG')"
+            )
+    return None
+
+
+#: pipecat's classes of services, and what each is in a turn.
+_STAGES = {"STTService": "the recogniser", "LLMService": "the LLM", "TTSService": "the voice"}
 
 
 def readable(message: str, *, secrets: Iterable[str] = ()) -> str:

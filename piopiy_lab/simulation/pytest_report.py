@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.transcript import clock_time, marked_text
+from piopiy_lab.events.troubles import troubles_in
 from piopiy_lab.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -45,10 +46,7 @@ def story(call: CallRecord) -> str:
         for entry in call.transcript
     ]
     rows += [_Row(tool.start, 1, "tool", repr(tool)[1:-1]) for tool in call.tool_calls]
-    rows += [
-        _Row(error.at, 2, "error", f"{error.source}: {error.message}")
-        for error in call.events.of(ev.ErrorOccurred)
-    ]
+    rows += [_Row(at, 2, "error", trouble.what) for at, trouble in troubles_in(call.events)]
     waiting, turn = _waiting(call)
     rows += waiting
     for end in call.events.of(ev.CallEnded):

@@ -11,6 +11,7 @@ import statistics
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.events.troubles import trouble_in
 
 
 class Desk:
@@ -51,10 +52,9 @@ class Desk:
                     self._contexts_from = min(self._contexts_from, len(self._contexts) - 1)
             case ev.ContextSent():
                 self._contexts.append({"at": round(event.at, 3), "messages": len(event.messages)})
-            case ev.ErrorOccurred():
-                self._errors.append(
-                    {"text": f"{event.source}: {event.message}", "remedy": event.remedy or ""}
-                )
+            case ev.ErrorOccurred() | ev.TurnLost():
+                if (trouble := trouble_in(event)) is not None:
+                    self._errors.append({"text": trouble.what, "remedy": trouble.remedy or ""})
             case ev.CallEnded():
                 self._over = {"reason": event.reason, "error": event.error}
             case _:

@@ -14,6 +14,7 @@ from piopiy_lab.call.transcript import Entry, build_transcript
 from piopiy_lab.call.turns import Turn, build_turns
 from piopiy_lab.display.page import timed_words
 from piopiy_lab.display.wording import called, compact, unheard
+from piopiy_lab.events.troubles import trouble_in
 
 Row = dict[str, Any]
 
@@ -225,6 +226,9 @@ def _tool(tool: ToolCall) -> Row:
 
 def _note(event: ev.Event) -> Row | None:
     at = round(event.at, 3)
+    if (trouble := trouble_in(event)) is not None:
+        row: Row = {"kind": "error", "at": at, "text": trouble.what}
+        return {**row, "remedy": trouble.remedy} if trouble.remedy else row
     match event:
         case ev.ServiceSwitched():
             how = "" if event.cause == "manual" else f" ({event.cause})"
@@ -235,11 +239,6 @@ def _note(event: ev.Event) -> Row | None:
             return {"kind": "setting", "at": at, "text": text}
         case ev.InstructionsChanged():
             return {"kind": "setting", "at": at, "text": "new instructions, from the next turn"}
-        case ev.ErrorOccurred():
-            row: Row = {"kind": "error", "at": at, "text": f"{event.source}: {event.message}"}
-            if event.remedy:
-                row["remedy"] = event.remedy
-            return row
         case ev.NoticeGiven():
             return {"kind": "notice", "at": at, "text": event.message}
         case _:

@@ -108,7 +108,7 @@ def _mark(event: ev.Event) -> Mark | None:
             return [at, "settings", "new instructions"]
         case ev.DTMFReceived():
             return [at, "key", f"key {event.digit}"]
-        case ev.ErrorOccurred():
+        case ev.ErrorOccurred() | ev.TurnLost():
             return [at, "error", event.message]
         case ev.AudioDropped():
             return [at, "dropped", f"{event.secs * 1000:.0f} ms {event.where} {event.cause}"]
