@@ -42,6 +42,7 @@ __all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
 SIGNALING_URL = "https://signaling.piopiy.com"
 
 log = safe_logger("piopiy_lab.agent")
+logger = log  # the name that the SDK's users import it by
 
 
 class Agent:

@@ -23,6 +23,7 @@ from piopiy_lab.errors import (
     ServiceError,
 )
 from piopiy_lab.listening.turn_taking import load_models
+from piopiy_lab.pipeline.chain import ContextAggregators
 from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
 from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
@@ -82,6 +83,7 @@ class VoiceAgent:
         self._mcp = MCPConnections(None)  # written by Action()
         redirect_stderr()  # for a client that the session connects itself
         self._run: AgentRun | None = None  # the running pipeline; written by start()
+        self._aggregators: ContextAggregators | None = None  # the last run's; written by start()
 
     @property
     def instructions(self) -> str:
@@ -94,6 +96,15 @@ class VoiceAgent:
         old, self._instructions = self._instructions, instructions
         if self._run is not None:
             self._run.changes.replace_instructions(old, instructions)
+
+    @property
+    def context_aggregator(self) -> ContextAggregators | None:
+        """Both sides of the running call's context, and of the last one's; None before that.
+
+        ``context_aggregator.user().context.get_messages()`` is the conversation as the LLM knows
+        it, when :meth:`start` has returned too. Change it on the session's loop only.
+        """
+        return self._aggregators
 
     async def Action(  # noqa: N802 - the API reference's name
         self,
@@ -218,6 +229,7 @@ class VoiceAgent:
             session.closers.append(self._mcp.close)
         mark_used(parts.usable_once)
         self._run = AgentRun(self, session, parts, tools, self._tools.offered())
+        self._aggregators = self._run.context_aggregators
         try:
             await self._run.run()
         finally:

@@ -21,7 +21,7 @@ from pipecat.turns.user_stop import (
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.interruptions import BaseInterruptionStrategy, MinWordsInterruptionStrategy
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
@@ -103,18 +103,23 @@ def load_models() -> None:
     shared_smart_turn(_PARAMS)
 
 
-def check_realtime_interruption(strategy: object) -> None:
-    """Refuse an interruption strategy that counts words where a realtime model hears.
+def realtime_interruption(
+    strategy: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None,
+) -> BaseUserTurnStartStrategy | None:
+    """Return the interruption strategy where a realtime model hears; None is any speech.
 
     Raises:
-        ArgumentError: It does.
+        ArgumentError: It counts words. One word is any speech, and so no count.
     """
+    if isinstance(strategy, MinWordsInterruptionStrategy) and strategy.min_words == 1:
+        return None
     if strategy is not None and not isinstance(strategy, VADUserTurnStartStrategy):
         raise ArgumentError(
             f"Action(interruption_strategy={type(strategy).__name__}): a realtime llm's "
             "transcripts come too late to interrupt it; leave the strategy out, or give "
             "VADUserTurnStartStrategy()"
         )
+    return strategy
 
 
 def check_turns(

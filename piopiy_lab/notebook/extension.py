@@ -65,7 +65,7 @@ def load_ipython_extension(ipython: object) -> None:
     from piopiy_lab import piopiy_alias
 
     install()
-    piopiy_alias.enable()
+    piopiy_alias.enable()  # warns if another one is installed, which stands
 
 
 def unload_ipython_extension(ipython: object) -> None:

@@ -95,6 +95,25 @@ class LastListener(LLMUserAggregator):
             await super().push_frame(frame, direction)
 
 
+@dataclass(frozen=True)
+class ContextAggregators:
+    """Both sides of a call's context, as pipecat's ``LLMContextAggregatorPair`` gives them.
+
+    ``user().context.get_messages()`` is the conversation, after the call too.
+    """
+
+    _user: LLMUserAggregator
+    _assistant: LLMAssistantAggregator
+
+    def user(self) -> LLMUserAggregator:
+        """Return the user's side."""
+        return self._user
+
+    def assistant(self) -> LLMAssistantAggregator:
+        """Return the assistant's side."""
+        return self._assistant
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """The processors of a call, in order.
@@ -103,6 +122,7 @@ class Chain:
         processors: From the transport's input to the assistant's side of the context.
         input: The transport's input, where the caller's audio comes from.
         output: The transport's output, which says what has been played.
+        user: The user's side of the context.
         assistant: The assistant's side of the context, where tools' results are kept.
         analyzer: The detector at work, None where there is none or it doesn't show itself.
     """
@@ -110,7 +130,8 @@ class Chain:
     processors: list[FrameProcessor]
     input: FrameProcessor
     output: FrameProcessor
-    assistant: FrameProcessor
+    user: LLMUserAggregator
+    assistant: LLMAssistantAggregator
     analyzer: VADAnalyzer | None
 
 
@@ -137,7 +158,8 @@ def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, tur
     if parts.mode == "cascaded":
         user, assistant = LastListener(context, params=params), LLMAssistantAggregator(context)
     else:
-        user, assistant = LLMContextAggregatorPair(context, user_params=params)
+        pair = LLMContextAggregatorPair(context, user_params=params)
+        user, assistant = pair.user(), pair.assistant()
     chain: list[FrameProcessor | None] = [source]
     if isinstance(parts.vad, FrameProcessor):
         chain.append(parts.vad)
@@ -149,6 +171,7 @@ def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, tur
         processors=[processor for processor in chain if processor is not None],
         input=source,
         output=sink,
+        user=user,
         assistant=assistant,
         analyzer=analyzer,
     )

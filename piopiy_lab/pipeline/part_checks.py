@@ -132,6 +132,18 @@ def _check_kind(where: str, kind: str, service: object) -> None:
             )
 
 
+def check_placeholders(members: Mapping[str, Iterable[object]]) -> None:
+    """Refuse what only stands for a service that isn't here (``piopiy_alias.placeholders``)."""
+    for kind, services in members.items():
+        for service in services:
+            if name := getattr(service, "placeholder_for", ""):
+                raise ServiceError(
+                    f"Action({kind}={type(service).__name__}): {name} is a service of Piopiy's SDK "
+                    "that isn't here, and this is its placeholder: give another service, or put "
+                    f'one in its place for a simulation, simulate(..., replace={{"{kind}": ...}})'
+                )
+
+
 def check_vad(services: Iterable[object], vad: object) -> None:
     """Refuse a service that needs a detector where there is none."""
     for service in services:

@@ -15,10 +15,11 @@ from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.interruptions import BaseInterruptionStrategy
-from piopiy_lab.listening.turn_taking import check_realtime_interruption, check_turns
+from piopiy_lab.listening.turn_taking import check_turns, realtime_interruption
 from piopiy_lab.listening.vad import make_vad
 from piopiy_lab.pipeline.part_checks import (
     check_loop,
+    check_placeholders,
     check_services,
     check_vad,
     put_in_place,
@@ -38,7 +39,7 @@ AUDIO_OUT_RATE = 24000
 #: The room parameters that act everywhere.
 _EVERYWHERE = frozenset(
     "audio_in_enabled audio_in_sample_rate audio_out_enabled audio_out_sample_rate "
-    "vad_analyzer turn_analyzer".split()
+    "vad_analyzer turn_analyzer vad_enabled vad_audio_passthrough".split()
 )
 
 
@@ -94,6 +95,12 @@ def read_services(
         replaced = put_in_place(chosen, switchers, replace)
     check_services(chosen, switchers)
     names = name_services(switchers)
+    check_placeholders(
+        {
+            kind: names[kind].values() if kind in names else [service]
+            for kind, service in chosen.items()
+        }
+    )
     first = {k: next(iter(names[k].values())) if k in names else s for k, s in chosen.items()}
     return ServiceParts(
         mode=find_mode(**first),
@@ -143,7 +150,7 @@ def read_parts(
     )
     services = read_services(chosen, switchers, replace)
     if services.mode != "cascaded":
-        check_realtime_interruption(interruption_strategy)
+        interruption_strategy = realtime_interruption(interruption_strategy)
     room = RoomParams.read(telecmi_params)
     detector = room.vad_analyzer if room.vad_analyzer is not None and not vad else vad
     bringing = None if detector is not None else _bringing_vad(services)

@@ -30,6 +30,7 @@ from piopiy_lab.pipeline.acts import Acts
 from piopiy_lab.pipeline.chain import (
     READY_SECS,
     Chain,
+    ContextAggregators,
     build_chain,
     make_worker,
 )
@@ -122,6 +123,11 @@ class AgentRun:
     def services(self) -> Mapping[str, object]:
         """The services by name: the one at work in each part, and all of the switchers."""
         return self._parts.services
+
+    @property
+    def context_aggregators(self) -> ContextAggregators:
+        """Both sides of the context."""
+        return ContextAggregators(self._chain.user, self._chain.assistant)
 
     def prepare(self, command: AgentCommand) -> Act:
         """Check a command and return what does it; any thread. See :meth:`Acts.prepare`."""

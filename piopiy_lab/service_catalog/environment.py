@@ -16,6 +16,12 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
 #: What variables hold in a simulation that replaces services: no key, and never taken for one.
 PLACEHOLDER = "placeholder-key-of-a-simulation"
+PLACEHOLDER_URL = "https://placeholder-of-a-simulation.invalid"
+
+
+def is_placeholder(value: str | None) -> bool:
+    """Whether a variable's value is one of the two."""
+    return value in (PLACEHOLDER, PLACEHOLDER_URL)
 
 
 class Environment(Mapping[str, str]):
@@ -35,7 +41,9 @@ class Environment(Mapping[str, str]):
         self.file: Path | None = _file(env_file)
         found = {} if self.file is None else _read(self.file)
         found.update(os.environ)
-        self._set = {name: value for name, value in found.items() if value and value != PLACEHOLDER}
+        self._set = {
+            name: value for name, value in found.items() if value and not is_placeholder(value)
+        }
 
     def __getitem__(self, name: str) -> str:
         return self._set[name]

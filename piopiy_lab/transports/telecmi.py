@@ -9,8 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
-from pydantic import ConfigDict
+from pipecat.transports.livekit.transport import (
+    LiveKitCallbacks,
+    LiveKitInputTransport,
+    LiveKitOutputTransport,
+    LiveKitOutputTransportMessageFrame,
+    LiveKitOutputTransportMessageUrgentFrame,
+    LiveKitParams,
+    LiveKitTransport,
+)
+from pydantic import ConfigDict, model_validator
 
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
@@ -30,13 +38,23 @@ _KINDS: dict[int, str] = {
 #: Who can be a caller; the others record, stream, or are agents too.
 _CALLERS = ("sip", "standard", "connector", "bridge")
 
+#: The SDK's names of the rest: a session that patches one patches what every call uses.
+TelecmiTransportClient = RoomClient
+TelecmiCallbacks = LiveKitCallbacks
+TelecmiInputTransport = LiveKitInputTransport
+TelecmiOutputTransport = LiveKitOutputTransport
+TelecmiTransportMessageFrame = LiveKitOutputTransportMessageFrame
+TelecmiTransportMessageUrgentFrame = LiveKitOutputTransportMessageUrgentFrame
+
 
 class TelecmiParams(LiveKitParams):
-    """The room's parameters: those of pipecat's ``LiveKitParams``, and two more.
+    """The room's parameters: those of pipecat's ``LiveKitParams``, and some that the SDK has.
 
     Attributes:
         vad_analyzer: A voice activity detector; used where ``Action`` got no ``vad=``.
         turn_analyzer: A turn analyzer; used where ``Action`` got no ``turn_strategies=``.
+        vad_enabled: Of no effect, as in the SDK: ``vad_analyzer``, or ``Action(vad=...)``, decides.
+        vad_audio_passthrough: Of no effect: audio always passes.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -47,6 +65,20 @@ class TelecmiParams(LiveKitParams):
     audio_out_sample_rate: int | None = 24000
     vad_analyzer: object = None
     turn_analyzer: object = None
+    vad_enabled: bool | None = None
+    vad_audio_passthrough: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _camera_is_video(cls, given: Any) -> Any:
+        """Say where the fields of a camera went."""
+        if isinstance(given, dict):
+            for name in given:
+                if isinstance(name, str) and name.startswith("camera_"):
+                    raise ValueError(
+                        f"{name} is {name.replace('camera_', 'video_', 1)} in pipecat 1.14"
+                    )
+        return given
 
 
 class TelecmiTransport(LiveKitTransport):
