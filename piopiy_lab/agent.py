@@ -18,7 +18,7 @@ from piopiy_lab.errors import (
     ArgumentTypeError,
     SignalingError,
 )
-from piopiy_lab.hosting.host import check_record
+from piopiy_lab.hosting.host import check_after_call, check_record
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.session.callback import SessionCallback, check_callback
@@ -72,6 +72,7 @@ class Agent:
         rest_url: str | None = None,
         rest_token: str | None = None,
         replace: Mapping[str, object] | None = None,
+        after_call_secs: float | None = None,
     ) -> None:
         """Take what the API reference's constructor takes, and a few things more.
 
@@ -97,6 +98,9 @@ class Agent:
             replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``, as in
                 ``simulate``: for a trial of a session without its providers' keys. Give functions
                 that make them: each call needs its own.
+            after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
+                returned, such as a summary or a CRM entry; then it is cancelled, and a notice says
+                so. 30 if None. An agent that shuts down gives it no more than its grace.
 
         Raises:
             ArgumentTypeError: Something has the wrong type; ``create_session`` is no callback.
@@ -131,6 +135,7 @@ class Agent:
             record=record,
             replace=replace or {},
             on_session_error=on_session_error,
+            after_call_secs=check_after_call(after_call_secs),
         )
         self._sessions = RoomSessions(self._calls, max_sessions=max_sessions, keep_calls=keep_calls)
         set_debug(debug)

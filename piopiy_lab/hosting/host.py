@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events
 from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
 from piopiy_lab.hosting.containment import contained, end_for, is_of_a_signal
+from piopiy_lab.hosting.hurry import Hurry
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.session import transferring
 from piopiy_lab.session.callback import SessionCallback, supported_fields
-from piopiy_lab.session.session import Session, SessionSettings, enter, session_of
+from piopiy_lab.session.session import AFTER_CALL_SECS, Session, SessionSettings, enter, session_of
 from piopiy_lab.sound.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -40,11 +42,14 @@ if TYPE_CHECKING:
 
 #: Hz of every recording: the agent's default rate, so that its voice is kept as it is.
 RECORDING_RATE = 24000
-#: Seconds that a pipeline gets to stop, that the callback then gets to finish, and that it gets
-#: after it was cancelled: together less than the 5 s in which a call must have ended.
+#: Seconds that a pipeline gets to stop, that ``start()`` then gets to return, and that the callback
+#: gets after it was cancelled: together less than the 5 s in which a call must have ended, but for
+#: what the callback does after it (``SessionSettings.after_call_secs``).
 STOP_SECS = 1.5
 FINISH_SECS = 1.5
 CANCEL_SECS = 1.0
+#: How many times it is looked whether ``start()`` has returned.
+STARTED_LOOKS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,7 @@ class CallHost(CallCommands):
         self.recorder = Recorder(
             RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
         )
+        self._hurry = Hurry()  # asked for on the session's loop, by hurry() and run()
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
         self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": settings.origin}
@@ -123,6 +129,10 @@ class CallHost(CallCommands):
         """Whether what runs in a context is this call's, or at least no other's; any thread."""
         session = None if context is None else session_of(context)
         return session is None or session is self.session
+
+    def hurry(self) -> None:
+        """Let the callback's work after the call be cut off soon; any thread."""
+        self._call_on_loop(self._hurry.ask)
 
     def notice(self, message: str) -> None:
         """Write something worth knowing into the log; any thread."""
@@ -154,6 +164,7 @@ class CallHost(CallCommands):
         except asyncio.CancelledError:
             cancelled = True
             session.end("cancelled")
+            self._hurry.ask()
         ended.cancel()
         await self._wind_down(session, task)
         await session.transfers.close()
@@ -185,8 +196,8 @@ class CallHost(CallCommands):
                     await agent.stop(graceful=False)
             except TimeoutError:
                 session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
-        if not task.done() and (session.latest_agent is not None or session.reason != "cancelled"):
-            await asyncio.wait((task,), timeout=FINISH_SECS)
+        if session.latest_agent is not None or session.reason != "cancelled":
+            await self._let_finish(session, task)
         if not task.done():
             task.cancel()
             await asyncio.wait((task,), timeout=CANCEL_SECS)
@@ -197,7 +208,10 @@ class CallHost(CallCommands):
         elif task.cancelled():
             session.end("cancelled")
         elif (error := task.exception()) is not None:
-            session.end("error", error)
+            if session.latest_agent is None:
+                session.end("error", error)
+            else:
+                session.fail(error)
         elif self._settings.needs_agent and session.latest_agent is None and session.reason is None:
             session.end(
                 "error",
@@ -209,9 +223,26 @@ class CallHost(CallCommands):
         else:
             session.end("agent_ended")
 
+    async def _let_finish(self, session: Session, task: asyncio.Task[None]) -> None:
+        """Give the callback time to end by itself, and more for its own work after the call."""
+        secs = self._settings.after_call_secs
+        started = session.latest_agent is not None
+        for _ in range(STARTED_LOOKS if started else 1):  # for start() to return, if it ran
+            if started and not session.agents:
+                break
+            await self._hurry.wait_for(task, FINISH_SECS / (STARTED_LOOKS if started else 1))
+        if not started or session.agents or task.done():
+            return
+        if not await self._hurry.wait_for(task, secs):
+            why = (
+                "as the process or its agent was ending"
+                if self._hurry.asked
+                else f"{secs:g} s after its call; after_call_secs= gives it more"
+            )
+            session.notice(f"create_session was still at work and was cut off {why}")
+
     def _finish(self, session: Session) -> None:
-        if session.reason == "error":
-            self._error = session.error
+        self._error = session.error
         self.end_log(session.reason or "agent_ended")
 
     def end_log(self, reason: EndReason, error: BaseException | None = None) -> None:
@@ -289,6 +320,13 @@ def check_record(record: object) -> None:
     """Check the ``record=`` argument."""
     if not isinstance(record, bool | str | Path):
         raise ArgumentTypeError(f"record={record!r}: give True, False, or a folder's path")
+
+
+def check_after_call(secs: float | None) -> float:
+    """Check the ``after_call_secs=`` argument; return the seconds, for None the usual ones."""
+    if secs is None:
+        return AFTER_CALL_SECS
+    return check_secs("after_call_secs", secs, zero=True)
 
 
 def _wall_time() -> str:

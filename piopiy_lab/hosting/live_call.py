@@ -15,7 +15,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import UnresponsiveError
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting import loop_thread
-from piopiy_lab.hosting.host import CallFields, CallHost, check_record
+from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
@@ -28,7 +28,10 @@ EXIT_SECS = 5.0
 
 #: The calls that run now. The loop thread's own end at exit comes after theirs.
 _running: Started[CallHost] = Started(
-    lambda host: host.end("hung_up"), lambda host, secs: host.call.join(secs), EXIT_SECS
+    lambda host: host.end("hung_up"),
+    lambda host, secs: host.call.join(secs),
+    EXIT_SECS,
+    hurry=lambda host: host.hurry(),
 )
 
 
@@ -42,6 +45,7 @@ def start_call(
     to_number: str | None = None,
     metadata: object = None,
     record: bool | str | Path = True,
+    after_call_secs: float | None = None,
 ) -> Call:
     """Start a call and return it at once; in a notebook it shows itself.
 
@@ -60,6 +64,9 @@ def start_call(
         metadata: What the callback is told; a JSON text is parsed.
         record: Whether the audio is kept. A path keeps the whole call in that folder as it
             happens, so that a killed process loses nothing but the last moment.
+        after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
+            returned, such as a summary or a CRM entry; then it is cancelled, and a notice says so.
+            30 if None.
 
     Returns:
         The running call.
@@ -85,7 +92,11 @@ def start_call(
             to_number=to_number,
             metadata=parse_metadata(metadata),
         ),
-        SessionSettings(origin=origin, open_transport=open_transport),
+        SessionSettings(
+            origin=origin,
+            open_transport=open_transport,
+            after_call_secs=check_after_call(after_call_secs),
+        ),
         clock=clock_from_now(),
         call_on_loop=thread.call,
         record=record,

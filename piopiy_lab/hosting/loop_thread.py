@@ -11,7 +11,6 @@ A watchdog notices and names the line it is stuck in: the call that blocks it en
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
@@ -19,6 +18,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from piopiy_lab.hosting.containment import end_its_call
+from piopiy_lab.hosting.seams import when_leaving
 from piopiy_lab.hosting.watchdog import Stall, Watchdog
 from piopiy_lab.logs import safe_logger
 
@@ -159,4 +159,4 @@ def stop_shared() -> None:
 
 
 # Registered first, so run last: what runs on the thread is ended by whoever started it.
-atexit.register(stop_shared)
+when_leaving(stop_shared)

@@ -5,13 +5,13 @@ Running a cell again ends what the same cell started before; the process's exit 
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from piopiy_lab import display
 from piopiy_lab.errors import CallError, SignalingError
+from piopiy_lab.hosting.seams import when_leaving
 
 T = TypeVar("T")
 
@@ -20,7 +20,12 @@ class Started(Generic[T]):
     """The things of one kind that run in the background. Safe from any thread."""
 
     def __init__(
-        self, end: Callable[[T], None], join: Callable[[T, float], object], exit_secs: float
+        self,
+        end: Callable[[T], None],
+        join: Callable[[T, float], object],
+        exit_secs: float,
+        *,
+        hurry: Callable[[T], None] = lambda _: None,
     ) -> None:
         """Know of nothing yet.
 
@@ -28,12 +33,14 @@ class Started(Generic[T]):
             end: Asks one to end; returns at once, and does nothing if it has ended.
             join: Waits for one, so many seconds at most; a TimeoutError if that is too short.
             exit_secs: Seconds that the process's exit waits for each.
+            hurry: Asks one that ends to do so without doing anything else first.
         """
         self._end = end
         self._join = join
+        self._hurry = hurry
         self._lock = threading.Lock()
         self._running: dict[T, str | None] = {}  # and the cell that started it; under _lock
-        atexit.register(self.end_all, exit_secs)
+        when_leaving(self.end_all, exit_secs)
 
     def end_older(self) -> None:
         """End what the cell that runs now has started when it ran before."""
@@ -69,6 +76,7 @@ class Started(Generic[T]):
         things = list(self)
         for thing in things:
             self._end(thing)
+            self._hurry(thing)
         for thing in things:
             try:
                 self._join(thing, timeout)

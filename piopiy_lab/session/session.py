@@ -16,6 +16,7 @@ from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 
 from piopiy_lab import events
+from piopiy_lab.checks.texts import described
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.screenplay.spoken_words import Script
@@ -33,6 +34,10 @@ ROOM_CTX: ContextVar[str | None] = ContextVar("ROOM_CTX", default=None)
 
 _current: ContextVar[Session | None] = ContextVar("piopiy_lab_session", default=None)
 
+
+#: Seconds that a session callback gets for what it does after its call (a summary, an entry in a
+#: CRM): a request to a language model takes its time, and nobody waits for the call's end any more.
+AFTER_CALL_SECS = 30.0
 
 #: Makes the transport of a call; called when a VoiceAgent starts: only then the rates are known.
 OpenTransport = Callable[["Session", TransportSettings], CallTransport]
@@ -54,6 +59,7 @@ class SessionSettings:
         control: The platform's actions on this call; None off the phone.
         variables: Context variables to set for the callback.
         needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
+        after_call_secs: Seconds for what the callback does after its call.
     """
 
     origin: Origin
@@ -68,6 +74,7 @@ class SessionSettings:
         default_factory=dict[ContextVar[str | None], str | None]
     )
     needs_agent: bool = True
+    after_call_secs: float = AFTER_CALL_SECS
 
 
 @dataclass
@@ -85,7 +92,7 @@ class Session:
         handed_over: Whether the caller was transferred; written by :attr:`transfers`.
         transfers: The transfers of this call.
         reason: Why the call ends; written once, by :meth:`end`.
-        error: What went wrong, if that is why.
+        error: What went wrong, if that is why, or in what the callback did after the call.
         muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
         reported: Whose exceptions of the user's code are in the log, by the line that raised.
     """
@@ -134,6 +141,26 @@ class Session:
         self.reason = reason
         self.error = error
         self._ended.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the session's own code raised, be it after its call. The first error stands.
+
+        A call that has ended keeps its reason, and has the error in its log and in ``error``. Only
+        on the session's loop.
+        """
+        if self.reason is None:
+            self.end("error", error)
+        if error is self.error:
+            return
+        self.error = self.error or error
+        self.log.append(
+            events.ErrorOccurred(
+                at=self.now(),
+                message=f"after the call: {described(error)}",
+                source="create_session",
+                remedy="call.raise_for_error() shows where",
+            )
+        )
 
     def mute(self, muted: bool) -> None:
         """Close or open the user's side: the transport gives silence in place of what it hears.

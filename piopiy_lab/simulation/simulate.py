@@ -16,7 +16,7 @@ from typing import Any, Literal
 from piopiy_lab import display, events
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.hosting.host import CallFields, CallHost, check_record
+from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
 from piopiy_lab.screenplay.caller import AudioFile, Caller
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
@@ -52,6 +52,7 @@ async def simulate(
     outside: Literal["freeze", "charge"] = "freeze",
     shuffle_seed: int | None = None,
     limits: Limits | None = None,
+    after_call_secs: float | None = None,
 ) -> Call:
     """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
 
@@ -80,6 +81,9 @@ async def simulate(
         shuffle_seed: Run what is due at the same instant in a seeded random order, to find races:
             the conversation must not change.
         limits: How far the simulation may go.
+        after_call_secs: Virtual seconds for what ``create_session`` does after ``agent.start()``
+            has returned, such as a summary or a CRM entry; then it is cancelled, and a notice says
+            so. 30 if None.
 
     Returns:
         The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
@@ -125,6 +129,7 @@ async def simulate(
             silence_secs=SILENCE_SECS,
             latency=checked_latency,
             hold=hold,
+            after_call_secs=check_after_call(after_call_secs),
         ),
         clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,

@@ -41,6 +41,7 @@ class CallMaker:
         record: bool | str | Path,
         replace: Mapping[str, object],
         on_session_error: OnSessionError | None,
+        after_call_secs: float,
     ) -> None:
         """Take what the ``Agent`` was given, checked.
 
@@ -51,6 +52,7 @@ class CallMaker:
             record: True keeps each call's audio in memory, a path each call as a folder in there.
             replace: Services to put in place of "stt", "llm" and "tts".
             on_session_error: Told of each session that failed.
+            after_call_secs: Seconds for what a callback does after its call.
         """
         self._create_session = create_session
         self._agent_id = agent_id
@@ -58,6 +60,7 @@ class CallMaker:
         self._record = record
         self._replace = dict(replace)
         self._on_session_error = on_session_error
+        self._after_call_secs = after_call_secs
         self._reporting: set[asyncio.Task[None]] = set()  # running on_session_error callbacks
 
     def make(self, invite: Invite) -> CallHost:
@@ -98,6 +101,7 @@ class CallMaker:
                     ROOM_CTX: invite.room_name,
                 },
                 needs_agent=False,
+                after_call_secs=self._after_call_secs,
             ),
             clock=clock_from_now(),
             call_on_loop=call_on_loop,

@@ -163,6 +163,7 @@ class RoomSessions:
         for session in list(self._rooms.values()):
             session.cancelled = True
             session.host.end("cancelled")
+            session.host.hurry()
         if tasks := self._tasks():
             await asyncio.wait(tasks)
 

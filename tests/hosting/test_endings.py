@@ -171,7 +171,7 @@ def test_a_session_that_clings_to_life(booking):
         finally:
             await asyncio.sleep(60)  # a clean-up that takes too long
 
-    call = run(create_session, Caller().hears_greeting().hangs_up())
+    call = run(create_session, Caller().hears_greeting().hangs_up(), after_call_secs=5)
     assert call.end_reason == "caller_hung_up"
     assert call.duration < 10
     assert call.state == "ended"

@@ -303,5 +303,25 @@ def test_a_killed_process_leaves_its_sound(tmp_path: Path):
     process.stdin.close()
     process.stdout.close()
     side = SavedAudio(path, 0).samples()[:, CALLER]
-    assert len(side) >= 8.5 * RATE  # at most the last second and a half
+    assert len(side) >= 9.8 * RATE  # at most the last fifth of a second
     assert np.array_equal(side, np.repeat(np.arange(1, 501), 480)[: len(side)])
+
+
+def test_what_was_cut_or_came_late_is_so_in_the_file_too(tmp_path: Path):
+    """A killed process leaves what was heard: the last second is written before it is final."""
+    recorder = Recorder(RATE, wav_path=tmp_path / "call.wav")
+    recorder.write_agent(0.0, np.full(RATE * 4, 1000, np.int16), RATE)  # ahead of the clock
+    for i in range(1, 101):
+        recorder.advance(i / 50)
+    recorder.cut_agent(1.7)
+    recorder.write_caller(1.5, np.full(480, 500, np.int16), RATE)
+    recorder.advance(2.1)
+    samples = SavedAudio(tmp_path / "call.wav", RATE).samples()
+    assert len(samples) == round(2.1 * RATE)  # nothing that nobody has heard yet
+    assert (samples[: round(1.7 * RATE), AGENT] == 1000).all()
+    assert not samples[round(1.7 * RATE) :, AGENT].any()
+    assert np.flatnonzero(samples[:, CALLER]).tolist() == list(
+        range(RATE * 3 // 2, RATE * 3 // 2 + 480)
+    )
+    recorder.close(3.0)
+    assert np.array_equal(SavedAudio(tmp_path / "call.wav", RATE).samples(), recorder.samples())
