@@ -24,7 +24,7 @@ from piopiy_lab.call.transcript import clock_time
 from piopiy_lab.errors import CallEndedError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.troubles import troubles_in
-from piopiy_lab.redaction import told
+from piopiy_lab.redaction import redact_text, shown, told, visible_lines
 from piopiy_lab.session import commands
 from piopiy_lab.session.running_agent import AgentInCall
 from piopiy_lab.sound.recording import SampleSource
@@ -321,7 +321,7 @@ class Call(CallRecord):
             state = f"ended ({self.end_reason})"
         elif state == "ended":
             state = "broken off"
-        return f"<Call {self.call_id}: {state}, {self.duration:.1f} s, {turns}>"
+        return f"<Call {shown(self.call_id)}: {state}, {self.duration:.1f} s, {turns}>"
 
     def __str__(self) -> str:
         parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
@@ -331,7 +331,7 @@ class Call(CallRecord):
             lines = (f"{clock_time(at)}  {told(trouble)}" for at, trouble in wrong)
             parts.append("\n".join(("What went wrong:", *lines)))
         if self._ended_event is not None and self._ended_event.error:
-            parts.append(self._ended_event.error)
+            parts.append(visible_lines(redact_text(self._ended_event.error)))
         return "\n\n".join(part for part in parts if part)
 
     def _repr_mimebundle_(

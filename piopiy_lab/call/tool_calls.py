@@ -9,6 +9,7 @@ from typing import Any
 from piopiy_lab import events as ev
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.values import ToolStatus
+from piopiy_lab.redaction import redact, shown
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class ToolCall:
     def __repr__(self) -> str:
         given = arguments_text(self.arguments)
         after = "" if self.secs is None else f" after {self.secs:.3f} s"
-        outcome = {"returned": f": {self.result!r}", "failed": f": {self.error}"}
-        tail = outcome.get(self.status, f": {self.error}" if self.error else "")
-        return f"<{self.name}({given}) {self.status}{after}{tail}>"
+        outcome = {"returned": f": {redact(self.result)!r}"}
+        failed = f": {shown(self.error)}" if self.error else ""
+        tail = outcome.get(self.status, failed)
+        return f"<{shown(self.name)}({given}) {self.status}{after}{tail}>"
 
 
 def build_tool_calls(events: Iterable[ev.Event]) -> list[ToolCall]:

@@ -18,6 +18,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.transcript_entries import READ, agent_entries, order, user_entries
 from piopiy_lab.call.transcript_entries import Entry as Entry
 from piopiy_lab.call.transcript_entries import join_words as join_words
+from piopiy_lab.redaction import shown
 
 
 class Transcript(Sequence[Entry]):
@@ -89,9 +90,13 @@ def clock_time(secs: float) -> str:
 
 
 def marked_text(entry: Entry) -> str:
-    """Return the entry's text, with what a reader must know about it in brackets."""
+    """Return the entry's text, with what a reader must know about it in brackets.
+
+    On one line, without secrets, whichever words and chunks it came in.
+    """
     mark = "" if entry.source == "spoken" else f" [{entry.source}]"
-    return f"{entry.text}{mark}{' [interrupted]' if entry.interrupted else ''}"
+    text = shown(" ".join(entry.text.split("\n")))
+    return f"{text}{mark}{' [interrupted]' if entry.interrupted else ''}"
 
 
 def build_transcript(events: Iterable[ev.Event]) -> Transcript:

@@ -16,6 +16,7 @@ from piopiy_lab.call.latency import PARTS as PARTS
 from piopiy_lab.call.latency import SAME_MOMENT_SECS, find_answers
 from piopiy_lab.call.transcript import Entry, Transcript, build_transcript, clock_time
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.redaction import shown
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Turn:
 
     def __repr__(self) -> str:
         parts = " ".join(f"{name} {secs:.3f}" for name, secs in self.parts.items())
-        return f"<Turn {self.total:.3f} s ({parts}): {_short(self.user)!r}>"
+        return f"<Turn {self.total:.3f} s ({parts}): {_short(shown(self.user))!r}>"
 
 
 class Turns(Sequence[Turn]):
@@ -133,7 +134,10 @@ class Turns(Sequence[Turn]):
     def _rows(self) -> list[tuple[list[str], str]]:
         names = (*PARTS, "total")
         rows = [
-            ([clock_time(turn.start), *(_ms(_value(turn, name)) for name in names)], turn.user)
+            (
+                [clock_time(turn.start), *(_ms(_value(turn, name)) for name in names)],
+                shown(turn.user),
+            )
             for turn in self
         ]
         if len(self) > 1:

@@ -18,6 +18,7 @@ from piopiy_lab.cli.terminal import Terminal, printable
 from piopiy_lab.display.wording import unheard
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.troubles import trouble_in
+from piopiy_lab.redaction import redact
 from piopiy_lab.screenplay.caller import words_of
 
 #: Seconds by which the detector's idea of when the caller spoke may miss the caller's own.
@@ -122,7 +123,7 @@ def items_of(call: Call, *, over: bool = True) -> list[Item]:
         given = arguments_text(tool.arguments)
         items.append(Item(("call", tool.number), tool.start, "tool", f"{tool.name}({given})"))
         if tool.end is not None:
-            result = tool.status if tool.status != "returned" else repr(tool.result)
+            result = tool.status if tool.status != "returned" else repr(redact(tool.result))
             detail = f": {tool.error}" if tool.error else ""
             items.append(Item(("result", tool.number), tool.end, "tool", f"-> {result}{detail}"))
     items += [_other_item(number, event) for number, event in enumerate(log) if _is_other(event)]

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TextIO
 
+from piopiy_lab.redaction import redact_text
+
 _CODES = {"dim": "2", "bold": "1", "agent": "36", "caller": "32", "tool": "33", "bad": "31"}
 
 
@@ -70,8 +72,8 @@ class Terminal:
 
 
 def printable(text: str) -> str:
-    """Return the text on one line and without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    """Return the text on one line, without control characters and secrets."""
+    return "".join(char if char.isprintable() else " " for char in redact_text(text))
 
 
 def forget_stdout() -> None:

@@ -20,6 +20,7 @@ from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownToolCall, Shown
 from piopiy_lab.display.user_traceback import user_traceback
 from piopiy_lab.display.wording import WHO, called, clock, compact, milliseconds, unheard
 from piopiy_lab.events.troubles import Trouble, troubles_in
+from piopiy_lab.redaction import made_valid, redact_text, shown
 
 
 @lru_cache(maxsize=1)
@@ -37,7 +38,7 @@ def whole(identity: str, parts: Iterable[str]) -> str:
         parts: HTML.
     """
     style, script = _assets()
-    body = "\n".join(part for part in parts if part)
+    body = made_valid("\n".join(part for part in parts if part))
     # data-lm-suppress-shortcuts: JupyterLab's own keys (Enter, arrows, letters) stay out of it
     return (
         f'<div class="piopiy-call" data-call="{escape(identity)}" '
@@ -93,17 +94,19 @@ def conversation(call: ShownCall, playable: bool) -> str:
 
 def _trouble(at: float, trouble: Trouble) -> str:
     """Return a row for what went wrong, with its remedy."""
-    remedy = f' <i class="pp-quiet">{escape(trouble.remedy)}</i>' if trouble.remedy else ""
+    remedy = (
+        f' <i class="pp-quiet">{escape(redact_text(trouble.remedy))}</i>' if trouble.remedy else ""
+    )
     return (
         f'<li class="pp-error"><span class="pp-at">{clock(at, 1)}</span> '
-        f"<b>error</b> <span>{escape(trouble.what)}{remedy}</span></li>"
+        f"<b>error</b> <span>{escape(shown(trouble.what))}{remedy}</span></li>"
     )
 
 
 def _failure(error: BaseException) -> str:
-    theirs = user_traceback(error)
+    theirs = redact_text(user_traceback(error))
     where = f'<pre class="pp-traceback">{escape(theirs)}</pre>' if theirs else ""
-    return note(described(error)) + where
+    return note(redact_text(described(error))) + where
 
 
 def _turn_after(call: ShownCall, index: int) -> ShownTurn | None:
@@ -152,12 +155,14 @@ def _word(text: str, start: float | None, end: float | None, playable: bool) -> 
 
 
 def timed_words(entry: ShownEntry) -> list[tuple[str, float | None, float | None]]:
-    """Return the words of the entry's text with their times in seconds, None if unknown.
+    """Return the words of the entry's text, as they are shown, with their times in seconds.
+
+    A time that isn't known is None.
 
     A recogniser's words need not be those of the text ("2" for "two"); the times then follow
     the letters.
     """
-    texts, words = entry.text.split(), entry.words
+    texts, words = shown(" ".join(entry.text.split())).split(), entry.words
     if not words:
         return [(text, None, None) for text in texts]
     if len(words) == len(texts):

@@ -11,6 +11,7 @@ import statistics
 from piopiy_lab.display.following import rest_after
 from piopiy_lab.display.shown import ShownCall, ShownEntry
 from piopiy_lab.events.tools import arguments_text
+from piopiy_lab.redaction import redact, shown
 
 WHO = {"user": "caller", "assistant": "agent"}
 
@@ -30,7 +31,7 @@ def milliseconds(seconds: float) -> str:
 def name_of(call: ShownCall) -> str:
     """Return ``"Call sim-1"``, or ``"Call"`` when it has no id."""
     call_id = getattr(call, "call_id", None)
-    return f"Call {call_id}" if call_id else "Call"
+    return f"Call {shown(str(call_id))}" if call_id else "Call"
 
 
 def facts_of(call: ShownCall) -> list[str]:
@@ -48,14 +49,14 @@ def facts_of(call: ShownCall) -> list[str]:
 
 
 def compact(value: object, limit: int = 40) -> str:
-    """Write a value shortly: strings quoted, long ones cut with an ellipsis."""
-    text = repr(value)
+    """Write a value shortly: strings quoted, long ones cut with an ellipsis, no secrets."""
+    text = repr(redact(value))
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def called(name: str, arguments: object) -> str:
     """Write a tool call as Python would: ``book_table(party_size=2)``."""
-    return f"{name}({arguments_text(arguments, compact)})"
+    return f"{shown(name)}({arguments_text(arguments, compact)})"
 
 
 def unheard(call: ShownCall, entry: ShownEntry) -> str:
@@ -66,4 +67,4 @@ def unheard(call: ShownCall, entry: ShownEntry) -> str:
     """
     if not entry.interrupted or entry.role != "assistant":
         return ""
-    return rest_after(call.events, entry.end)
+    return shown(rest_after(call.events, entry.end))

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
+from piopiy_lab.redaction import redact
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -27,6 +29,12 @@ class Event:
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         Event.kinds[cls.__name__] = cls
+        cls.__repr__ = Event.__repr__  # before dataclass writes one, which would show secrets
+
+    def __repr__(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        given = ", ".join(f"{name}={value!r}" for name, value in redact(values).items())
+        return f"{type(self).__name__}({given})"
 
     def to_json(self) -> str:
         """Return the event as one line of JSON: ``{"type": ..., "at": ..., ...}``.

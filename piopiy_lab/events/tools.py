@@ -8,13 +8,18 @@ from typing import TypeGuard
 
 from piopiy_lab.events.base import Event
 from piopiy_lab.events.values import CancelCause
+from piopiy_lab.redaction import redact, visible
 
 
 def arguments_text(arguments: object, write: Callable[[object], str] = repr) -> str:
-    """Write a tool call's arguments as Python would, whatever the LLM gave: ``room='garden'``."""
-    if _are_named(arguments):
-        return ", ".join(f"{name}={write(value)}" for name, value in arguments.items())
-    return "" if arguments is None else write(arguments)
+    """Write a tool call's arguments as Python would, whatever the LLM gave: ``room='garden'``.
+
+    For people to read: without secrets, and nothing in it acts on a terminal.
+    """
+    clean: object = redact(arguments)
+    if _are_named(clean):
+        return ", ".join(f"{visible(name)}={write(value)}" for name, value in clean.items())
+    return "" if clean is None else write(clean)
 
 
 def _are_named(arguments: object) -> TypeGuard[Mapping[str, object]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from piopiy_lab import events as ev
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownTurn
 from piopiy_lab.display.wording import called, compact
+from piopiy_lab.redaction import shown
 
 #: Keys pressed within this many seconds of each other are one mark.
 KEYPAD_PAUSE_SECS = 1.0
@@ -178,11 +179,11 @@ def _label(e: ev.Event) -> tuple[str, str] | None:
         case ev.AgentInterrupted():
             return "cut", f"interrupted by {_WHO.get(e.cause, e.cause)}"
         case ev.ErrorOccurred():
-            return "error", f"{e.source}: {e.message}"
+            return "error", shown(f"{e.source}: {e.message}")
         case ev.TurnLost():
-            return "error", e.message
+            return "error", shown(e.message)
         case ev.CallerStepFailed():
-            return "error", f"step {e.number} {e.step}: {e.why}"
+            return "error", shown(f"step {e.number} {e.step}: {e.why}")
         case ev.AudioDropped():
             return "error", f"{e.where} {e.cause}, {e.secs * 1000:.0f} ms of audio"
         case ev.ServiceSwitched():

@@ -136,7 +136,9 @@ def _families() -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def drawable(text: str) -> str:
     """Return the text with one line and with "▯" for each character that no font has."""
-    return "".join(c if c.isascii() or _has_glyph(c) else "▯" for c in " ".join(text.split()))
+    return "".join(
+        c if " " <= c <= "~" or (c > "~" and _has_glyph(c)) else "▯" for c in " ".join(text.split())
+    )
 
 
 @lru_cache(maxsize=4096)

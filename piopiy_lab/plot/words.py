@@ -12,6 +12,7 @@ from piopiy_lab.display.shown import ShownEntry
 from piopiy_lab.plot import style
 from piopiy_lab.plot.layout import Piece, Run, Slot, rows_for, slots, trim, wrap
 from piopiy_lab.plot.story import Mark
+from piopiy_lab.redaction import shown
 
 LINE = 13.0  # pixels from one line of text to the next
 MARK_ROW = 16.0  # pixels from one row of marks to the next
@@ -95,7 +96,8 @@ def lay_out(entries: Sequence[ShownEntry], scale: Scale, unheard: Mapping[int, s
 
 
 def _pieces(entry: ShownEntry, rest: str) -> list[Piece]:
-    pieces = [Piece(word) for word in entry.text.split()]
+    text = shown(" ".join(entry.text.split()))
+    pieces = [Piece(word) for word in text.split()]
     if getattr(entry, "source", "spoken") == "typed":
         pieces.insert(0, Piece("⌨"))
     if entry.interrupted:

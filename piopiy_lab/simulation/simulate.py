@@ -17,6 +17,7 @@ from piopiy_lab import display, events
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
+from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import AudioFile, Caller
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
@@ -184,7 +185,11 @@ def _last_moments(host: CallHost) -> str:
     step = f"step {steps[-1].number}, {steps[-1].step}" if steps else "before its first step"
     told = [event for event in host.log if not isinstance(event, events.VADSampled)][-6:]
     return "\n".join(
-        [f"The caller was at {step}.", "Last events:", *(f"  {event.to_json()}" for event in told)]
+        [
+            f"The caller was at {step}.",
+            "Last events:",
+            *(f"  {redact_line(event.to_json())}" for event in told),
+        ]
     )
 
 

@@ -18,7 +18,7 @@ from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import Stall
 from piopiy_lab.logs import safe_logger
-from piopiy_lab.redaction import shown_url
+from piopiy_lab.redaction import redact_text, shown, shown_url, visible_lines
 from piopiy_lab.telephony.sessions import RoomSessions
 
 #: Seconds that the process's exit gives to the calls' winding down.
@@ -199,8 +199,10 @@ class BackgroundAgent:
         rows: list[tuple[str, str, str, str, str]] = []
         for call in reversed(self.calls):
             state = call.end_reason or call.state
-            caller = str(call.meta.get("from_number") or "-")
-            rows.append((call.call_id, caller, state, f"{call.duration:.0f}", str(len(call.turns))))
+            caller = shown(str(call.meta.get("from_number") or "-"))
+            rows.append(
+                (shown(call.call_id), caller, state, f"{call.duration:.0f}", str(len(call.turns)))
+            )
         return rows
 
     def __repr__(self) -> str:
@@ -218,7 +220,7 @@ class BackgroundAgent:
             lines.append(f"{'call':24} {'from':16} {'state':16} {'s':>5} {'turns':>5}")
             lines += [f"{c:24.24} {f:16.16} {s:16} {d:>5} {t:>5}" for c, f, s, d, t in rows]
         if self.error is not None:
-            lines.append(str(self.error))
+            lines.append(visible_lines(redact_text(str(self.error))))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -233,7 +235,11 @@ class BackgroundAgent:
             if cells
             else "<p>No call yet.</p>"
         )
-        error = f"<p><b>{html.escape(str(self.error))}</b></p>" if self.error is not None else ""
+        error = (
+            f"<p><b>{html.escape(redact_text(str(self.error)))}</b></p>"
+            if self.error is not None
+            else ""
+        )
         return f"<div><p>{html.escape(head.strip('<>'))}</p>{table}{error}</div>"
 
 

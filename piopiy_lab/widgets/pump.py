@@ -12,6 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from piopiy_lab.logs import safe_logger
+
+log = safe_logger(__name__)
+
 #: Seconds between two pulls.
 PULL_SECS = 0.15
 #: Seconds after which a page that has not been heard of counts as gone. Long, because a kernel
@@ -68,9 +72,18 @@ class Pump:
                     self._thread = None
                     return
             for view in views:
-                if not view.pull():
+                if not _pulled(view):
                     self.remove(view)
             self._wake.wait(max(0.0, began + PULL_SECS - self._clock()))
+
+
+def _pulled(view: Pulled) -> bool:
+    """Let a view pull; one that can't is dropped with a word, and the others go on."""
+    try:
+        return view.pull()
+    except Exception as error:
+        log.error("%r follows its call no more (%s: %s)", view, type(error).__name__, error)
+        return False
 
 
 #: The process's pump.

@@ -18,6 +18,7 @@ import traitlets
 from piopiy_lab.call.call import Call
 from piopiy_lab.display.mp3 import mp3_of
 from piopiy_lab.errors import ArgumentTypeError, SavedCallError
+from piopiy_lab.redaction import made_valid, redact
 from piopiy_lab.widgets import assets
 from piopiy_lab.widgets.commands import obey
 from piopiy_lab.widgets.feed import CallFeed
@@ -71,6 +72,10 @@ class CallView(anywidget.AnyWidget):
                 return False
             self.send(message[0], message[1])
             return True
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message to the page: without secrets, and of text that every encoding takes."""
+        super().send(made_valid(redact(content)), buffers)
 
     def _on_message(self, _: Any, content: Any, buffers: list[Any]) -> None:
         kind = content.get("kind") if isinstance(content, dict) else None

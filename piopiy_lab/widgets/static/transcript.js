@@ -101,11 +101,18 @@ class TranscriptList {
   }
   markdown() {
     return this.store.rows.filter((r) => r && r.kind !== "interim").map((r) =>
-      `- **${WHO[r.kind] || r.kind}** (${clock(r.at, 1)}): ${r.kind === "tool" ? "`" + told(r) + "`" : told(r).replace(/([\\`*_[\]<>])/g, "\\$1")}`).join("\n");
+      `- **${WHO[r.kind] || r.kind}** (${clock(r.at, 1)}): ${r.kind === "tool" ? code(told(r)) : told(r).replace(/([\\`*_[\]<>])/g, "\\$1")}`).join("\n");
   }
 }
 
 function told(row) {
-  if (row.kind === "tool") return row.text + (row.status === "returned" ? ` → ${row.result}` : ` (${row.error || row.status})`);
-  return row.text + (row.cut ? " [interrupted]" : "");
+  const outcome = row.status === "returned" ? ` → ${row.result}` : ` (${row.error || row.status})`;
+  return (row.kind === "tool" ? row.text + outcome : row.text + (row.cut ? " [interrupted]" : "")).replace(/\s+/g, " ");
+}
+
+// A code span that nothing in the text ends: fenced by more backticks than it has in a row.
+function code(text) {
+  const runs = (text.match(/`+/g) || []).map((run) => run.length);
+  const fence = "`".repeat(Math.max(0, ...runs) + 1);
+  return runs.length ? `${fence} ${text} ${fence}` : fence + text + fence;
 }
