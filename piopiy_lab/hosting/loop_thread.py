@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from piopiy_lab.hosting.containment import end_its_call
-from piopiy_lab.hosting.seams import when_leaving
+from piopiy_lab.hosting.seams import when_forked, when_leaving
 from piopiy_lab.hosting.watchdog import Stall, Watchdog
 from piopiy_lab.logs import safe_logger
 
@@ -158,5 +158,12 @@ def stop_shared() -> None:
         old.stop()
 
 
+def _forget_shared() -> None:
+    """Have no loop thread, in a forked child: the parent's is not here, and its loop is shared."""
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()
+
+
+when_forked(_forget_shared)
 # Registered first, so run last: what runs on the thread is ended by whoever started it.
 when_leaving(stop_shared)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures.thread  # noqa: F401 - registers its own end, which is to come after ours
+import os
 import threading
 from collections.abc import Callable
 from typing import ParamSpec
@@ -24,3 +25,9 @@ def when_leaving(function: Callable[P, object], *args: P.args, **kwargs: P.kwarg
     """
     register = getattr(threading, "_register_atexit", atexit.register)
     register(function, *args, **kwargs)
+
+
+def when_forked(function: Callable[[], object]) -> None:
+    """Call a function in each child that this process forks: threads and calls stay behind."""
+    if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+        os.register_at_fork(after_in_child=function)

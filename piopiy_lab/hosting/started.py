@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from piopiy_lab import display
 from piopiy_lab.errors import CallError, SignalingError
-from piopiy_lab.hosting.seams import when_leaving
+from piopiy_lab.hosting.seams import when_forked, when_leaving
 
 T = TypeVar("T")
 
@@ -41,6 +41,12 @@ class Started(Generic[T]):
         self._lock = threading.Lock()
         self._running: dict[T, str | None] = {}  # and the cell that started it; under _lock
         when_leaving(self.end_all, exit_secs)
+        when_forked(self._forget)
+
+    def _forget(self) -> None:
+        """Know of nothing, in a forked child: what runs, runs in the parent."""
+        self._lock = threading.Lock()  # it may have been held by a thread that is not here
+        self._running = {}
 
     def end_older(self) -> None:
         """End what the cell that runs now has started when it ran before."""
