@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from piopiy_lab.events import Event
+from piopiy_lab.checks.texts import described
+from piopiy_lab.events import ErrorOccurred, Event
+
+#: Its filter, which takes secrets out of it, is set where the package's loggers are made.
+_log = logging.getLogger("piopiy_lab.call")
 
 E = TypeVar("E", bound=Event)
 
@@ -56,6 +61,7 @@ class EventLog:
     def append(self, event: Event) -> None:
         """Append an event, write its line, and tell the listeners on this thread.
 
+        A listener that raises is dropped, with an event and a log line: the others go on.
         A sink that fails (a full disk) is given up once and remembered in ``sink_error``; the
         events stay in memory.
         """
@@ -68,7 +74,21 @@ class EventLog:
                     self.sink_error = error
                     self._sink = None
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:
+                self._drop(listener, error)
+
+    def _drop(self, listener: Callable[[Event], None], error: Exception) -> None:
+        with self._lock:
+            self._listeners = tuple(known for known in self._listeners if known != listener)
+        name = getattr(listener, "__name__", type(listener).__name__)
+        _log.exception("the listener %s() of a call's events is told of nothing more", name)
+        message = f"the listener {name}() of the events raised {described(error)}"
+        remedy = "it is told of nothing more"
+        self.append(
+            ErrorOccurred(at=self.now(), message=message, source=f"{name}()", remedy=remedy)
+        )
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``listener(event)`` after each append, on the appending thread.

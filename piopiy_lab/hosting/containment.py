@@ -35,7 +35,7 @@ _STEP = asyncio.Handle._run.__code__
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 #: What asyncio keeps in the task that raised it.
-_KEPT_BY_ASYNCIO = (Exception, asyncio.CancelledError, GeneratorExit)
+_KEPT_BY_ASYNCIO = (Exception, asyncio.CancelledError)
 #: What it lets out of the loop.
 _LEAVE_THE_LOOP = (SystemExit, KeyboardInterrupt)
 
@@ -125,11 +125,21 @@ def keep_in_call(session: Session, error: BaseException) -> None:
     Raises:
         asyncio.CancelledError: In place of what would leave the loop.
     """
-    if is_of_a_signal(error) or _is_kept_by_asyncio(error):
+    if _is_kept_by_asyncio(error):
+        return
+    if (task := asyncio.current_task()) is not None:
+        task.add_done_callback(_seen)
+    if is_of_a_signal(error):
         return
     end_for(session, error)
     if isinstance(error, _LEAVE_THE_LOOP):
         raise asyncio.CancelledError from error
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take a task's exception, which is on its way already: asyncio would tell it again."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_kept_by_asyncio(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import weakref
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.utils.base_object import BaseObject
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect, expect_text, method, refuse
+from piopiy_lab.tools.calling import is_being_cancelled
 
 
 class TakesFrame(Protocol):
@@ -225,7 +227,7 @@ def is_uncaught(error: ErrorFrame) -> bool:
     return error.exception is not None and str(error.error).startswith(uncaught)
 
 
-def report_handlers(report: Callable[[str, object, Exception], bool]) -> None:
+def report_handlers(report: Callable[[str, object, BaseException], bool]) -> None:
     """Have what event handlers raise reported, once for the process.
 
     Missing: a hook for it. pipecat writes it into its own log, if it can be written.
@@ -246,7 +248,10 @@ def report_handlers(report: Callable[[str, object, Exception], bool]) -> None:
                 await handler(self, *args, **kwargs)
             else:
                 handler(self, *args, **kwargs)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            if cancelled and is_being_cancelled():
+                raise
             if report(event_name, handler, error):
                 return
             raised = error

@@ -26,13 +26,13 @@ from piopiy_lab.session.session import current_session
 log = safe_logger("piopiy_lab.call")
 
 
-def report_handler(event_name: str, handler: object, error: Exception) -> bool:
+def report_handler(event_name: str, handler: object, error: BaseException) -> bool:
     """Report what an event handler raised; whether this is inside of a call of ours."""
     name = getattr(handler, "__name__", type(handler).__name__)
     return report(f"the handler {name}() of {event_name}", error)
 
 
-def report(what: str, error: Exception) -> bool:
+def report(what: str, error: BaseException) -> bool:
     """Write an exception of the user's into the log of the call, once for each line that raises.
 
     Args:

@@ -18,6 +18,7 @@ from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.utils.asyncio.task_manager import BaseTaskManager
 
 from piopiy_lab.pipeline import seams, user_code
+from piopiy_lab.tools.calling import is_being_cancelled
 
 
 class CallWorker(PipelineWorker):
@@ -63,7 +64,9 @@ class _InlineObserver(WorkerObserver):
             try:
                 await super()._proxy_task_handler(queue, observer)
                 return
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if is_being_cancelled():
+                    raise
                 user_code.report(f"the observer {type(observer).__name__}", error)
 
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
