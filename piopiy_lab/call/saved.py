@@ -320,7 +320,8 @@ def _is_saved_call(folder: Path) -> bool:
 
 
 def _beside(folder: Path, what: str) -> Path:
-    return folder.with_name(f".{folder.name}.{what}-{os.getpid()}-{secrets.token_hex(3)}")
+    name = folder.name.encode()[:200].decode(errors="ignore")  # of 255 bytes that may be there
+    return folder.with_name(f".{name}.{what}-{os.getpid()}-{secrets.token_hex(3)}")
 
 
 def _discard(old: Path, new: Path) -> None:

@@ -1,7 +1,7 @@
 """``piopiy-lab serve module:create_session``: serve calls from the phone until told to stop.
 
-This is the one place that takes signals: the first SIGTERM or Ctrl-C lets running calls drain, a
-second one ends them.
+This is the one place that takes signals: the first SIGTERM, SIGHUP or Ctrl-C lets running calls
+drain, a second one ends them.
 """
 
 from __future__ import annotations
@@ -90,9 +90,13 @@ async def _serve(terminal: Terminal, agent: Any, grace: float) -> None:
     terminal.line(f"stopped: {sessions.started} call(s) served, {sessions.failed} failed")
 
 
+#: What tells it to stop; SIGHUP when the terminal it was started from is closed.
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
 @contextlib.contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]):
-    names = [signal.SIGINT, signal.SIGTERM]
+    names = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
     try:
         for name in names:
             loop.add_signal_handler(name, stop)

@@ -6,11 +6,37 @@ Runs on the platform's loop.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from piopiy_lab.errors import LoopbackError
 from piopiy_lab.loopback.peer import HOST
+
+
+@web.middleware
+async def _from_this_machine(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse what a web page asks for: one of elsewhere, or one that a name led here.
+
+    A browser lets any page send requests to this machine. It says in ``Origin`` whose page it is;
+    a page whose own name was pointed at 127.0.0.1 has that name in ``Host``.
+    """
+    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+    if not _is_here(f"//{host}"):
+        raise web.HTTPForbidden(text="this server answers to 127.0.0.1 and localhost only")
+    if origin is not None and not _is_here(origin):
+        raise web.HTTPForbidden(text="this server answers no page of another host")
+    return await handler(request)
+
+
+def _is_here(address: str) -> bool:
+    try:
+        return urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
+    except ValueError:
+        return False
 
 
 class WebServer:
@@ -23,6 +49,7 @@ class WebServer:
             app: What it serves.
             port: Where; 0 for a free port.
         """
+        app.middlewares.append(_from_this_machine)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self.port: int = port  # the real one after start()
 

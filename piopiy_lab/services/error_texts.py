@@ -43,6 +43,8 @@ _KEYS = {
 }
 _NO_KEY = {"kokoro", "moonshine", "ollama", "piper", "pocket_tts", "whisper", "xtts"}
 
+#: Characters of a message that are looked at and kept.
+LONGEST = 8000
 #: The least characters of a key that is looked for in messages.
 _KEY_LENGTH = 6
 
@@ -80,6 +82,7 @@ def readable(message: str, *, secrets: Iterable[str] = ()) -> str:
         message: The message.
         secrets: Texts that must not be in it, such as the service's own key.
     """
+    message = message[:LONGEST]
     for secret in secrets:
         if len(secret) >= _KEY_LENGTH:
             message = message.replace(secret, REMOVED)

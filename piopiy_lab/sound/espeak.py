@@ -62,6 +62,7 @@ _NO_OVERFLOW = 70  # of 100: the library's gain control, once at work, goes on i
 
 _NOISE = {"flutter", "roughness", "breath", "breathw", "echo"}  # what makes clips differ
 _ABOUT = {"name", "gender", "maintainer", "status"}
+_FREE_FILES = 4  # that a clip takes at once (two), and what other threads take meanwhile
 _LONGEST_DATA_PATH = 140  # espeak-ng keeps it in char[160], and appends to it
 _LONGEST_VOICE_PATH = 59  # espeak_ng_SetVoiceByFile copies it to char[60], in lower case
 
@@ -128,6 +129,7 @@ class Engine:
         data = text.encode()
         library = self._library
         with self._lock:
+            _check_free_files()
             self._pcm.clear()
             self._events.clear()
             self._load(name)
@@ -139,7 +141,10 @@ class Engine:
                 (_RANGE, range),
                 (_WORDGAP, 0),
             ):
-                library.espeak_SetParameter(parameter, value, 0)
+                if status := library.espeak_SetParameter(parameter, value, 0):
+                    raise PiopiyLabError(
+                        f"espeak-ng refused {value} for its parameter {parameter} (status {status})"
+                    )
             status = library.espeak_Synth(
                 data,
                 ctypes.c_size_t(len(data) + 1),
@@ -234,6 +239,26 @@ def _definition(files: Iterable[Path]) -> bytes:
     lines[first:first] = [["intonation", "0"]]
     lines += [["name", "piopiy"], ["flutter", "0"], ["roughness", "8"]]
     return "".join(" ".join(line) + "\n" for line in lines).encode()
+
+
+def _check_free_files() -> None:
+    """Check that espeak-ng can open its voice and dictionary: it goes on without, and crashes.
+
+    Raises:
+        PiopiyLabError: The process has too few file descriptors left.
+    """
+    held: list[int] = []
+    try:
+        for _ in range(_FREE_FILES):
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        raise PiopiyLabError(
+            f"espeak-ng needs {_FREE_FILES} free file descriptors, and there are {len(held)} "
+            f"({error.strerror or error}): close files, or raise the limit (ulimit -n)"
+        ) from error
+    finally:
+        for file in held:
+            os.close(file)
 
 
 class _VoiceFile:

@@ -19,10 +19,13 @@ from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, SessionSettings
-from piopiy_lab.telephony.log_lines import report_failure
+from piopiy_lab.telephony.log_lines import report_failure, warn_of_clear_address
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
 from piopiy_lab.telephony.signalling.invites import Invite
 from piopiy_lab.transports.opening import in_room
+
+#: Bytes of a call's id that a folder's name is made of; file systems take 255.
+MAX_NAME_BYTES = 180
 
 OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
 
@@ -71,6 +74,8 @@ class CallMaker:
             log.error("room %r is not recorded: %s", invite.room_name, error)
             host = self._make(invite, False)
         host.meta["room"] = invite.room_name
+        if invite.url is not None:
+            warn_of_clear_address(invite.url, "a room's token")
         room_logs.publish(invite.room_name, host.log)
         return host
 
@@ -145,9 +150,9 @@ def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:
     if isinstance(record, bool):
         return record
     name = invite.call_id or invite.room_name
-    plain = (
-        "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)[:80].strip(".") or "call"
-    )
+    plain = "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name)
+    # a file's name is counted in bytes, and what is written beside it gets a longer one
+    plain = plain[:80].encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip(".") or "call"
     folder = Path(record) / plain
     number = 2
     while folder.exists():

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, MissingExtraError
-from piopiy_lab.redaction import redact_text, shown_url
+from piopiy_lab.redaction import shown_url
+from piopiy_lab.redaction import told as told_by
 from piopiy_lab.session.call_control import REQUEST_SECS, TransferNews
 from piopiy_lab.session.targets import is_sip
 from piopiy_lab.session.transfer_order import TransferOrder
+from piopiy_lab.telephony.log_lines import warn_of_clear_address
 from piopiy_lab.transports.transfer_status import news_of
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class RestApi:
         except ImportError as error:
             raise MissingExtraError("call control", "telephony", detail=str(error)) from error
         if self._session is None or self._session.closed:
+            warn_of_clear_address(self._url, "the API's token")
             self._session = aiohttp.ClientSession(
                 headers=self._headers, timeout=aiohttp.ClientTimeout(total=REQUEST_SECS)
             )
@@ -79,7 +82,7 @@ class RestApi:
             raise CallControlError(f"{method} {where}: no answer in {REQUEST_SECS:g} s") from None
         except aiohttp.ClientError as error:
             raise CallControlError(
-                f"{method} {where}: the API can't be reached ({redact_text(str(error))})"
+                f"{method} {where}: the API can't be reached ({told_by(error)})"
             ) from None
 
     async def close(self) -> None:
@@ -183,5 +186,5 @@ def _words(status: int, told: object) -> str:
             request_id = told.get("request_id")
             which = f", request {request_id}" if isinstance(request_id, str) else ""
             words = ": ".join(dict.fromkeys(said))
-            return f"{redact_text(words)[:300]} (HTTP {status}{redact_text(which)[:100]})"
-    return f"HTTP {status}" + (f" {redact_text(told)[:200]}" if isinstance(told, str) else "")
+            return f"{told_by(words, 300)} (HTTP {status}{told_by(which, 100)})"
+    return f"HTTP {status}" + (f" {told_by(told, 200)}" if isinstance(told, str) else "")

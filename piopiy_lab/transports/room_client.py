@@ -30,7 +30,7 @@ from pipecat.transports.livekit.transport import (
 from pipecat.utils.asyncio.task_manager import BaseTaskManager
 
 from piopiy_lab.errors import RoomError
-from piopiy_lab.redaction import redact_text, shown_url
+from piopiy_lab.redaction import shown_url, told
 from piopiy_lab.transports.seams import join_once, never_half_joined, stop_listening
 
 #: Milliseconds of the caller's audio in one frame.
@@ -139,7 +139,7 @@ class RoomClient(LiveKitTransportClient):
         else:
             why = str(getattr(error, "message", "") or error) or type(error).__name__
         url, token, name = self._where
-        why = redact_text(why.replace(token, "[token]")) if token else redact_text(why)
+        why = told(why.replace(token, "[token]") if token else why)
         return RoomError(f"the room {name!r} at {shown_url(url)} can't be joined: {why}")
 
     async def disconnect(self) -> None:

@@ -49,13 +49,14 @@ async def read_until(stream, word):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
-async def test_sigterm_drains_and_takes_no_new_call():
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+async def test_a_signal_drains_and_takes_no_new_call(name):
     async with SignallingServer() as server:
         process = await serve("serve_session:create_session", "--signaling-url", server.url)
         await until(lambda: server.sids, 30)
         await server.emit("join_room", invite("r1", call_id="call-1.5"))
         told = await read_until(process.stdout, "begin call-1.5")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.Signals[name])
         await until(lambda: not server.sids)
         assert process.returncode is None  # the call goes on
         async with asyncio.timeout(20):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
-from piopiy_lab.redaction import redact_text, shown_url
+from piopiy_lab.redaction import shown_url
+from piopiy_lab.redaction import told as told_by
+from piopiy_lab.telephony.log_lines import log
 from piopiy_lab.telephony.signalling.links import ACCEPT_SECS, Credentials, OnMessage
 
 try:
@@ -40,6 +42,7 @@ class SocketIOLink:
         self._client = socketio.AsyncClient(
             reconnection=False, handle_sigint=False, logger=False, engineio_logger=False
         )
+        seams.drop_broken_messages(self._client, self._broken)
         self._client.on("connect_error", self._refused)
         self._client.on("disconnect", self._disconnected)
         self._client.on("*", self._message)
@@ -56,9 +59,7 @@ class SocketIOLink:
             raise self._explain(error, where) from None
         except ValueError as error:  # python-socketio's own words for an answer of another protocol
             await self.close()
-            raise SignalingError(
-                f"{where} is no signalling server: {redact_text(str(error))}"
-            ) from None
+            raise SignalingError(f"{where} is no signalling server: {told_by(error)}") from None
 
     def _explain(self, error: SocketIOError, where: str) -> SignalingError:
         """Tell a refusal from a dead line: only the latter has an Engine.IO error beneath it."""
@@ -78,19 +79,21 @@ class SocketIOLink:
             )
         why = f"{told} ({reason_of(self._refusal)})" if self._refusal not in (None, told) else told
         return SignalingError(
-            f"no signalling server at {where}: {redact_text(why)}; check signaling_url and the "
-            "network"
+            f"no signalling server at {where}: {told_by(why)}; check signaling_url and the network"
         )
 
     def _refused(self, data: object = None, *_: object) -> None:
         self._refusal = "no reason was given" if data is None else data
 
     def _disconnected(self, reason: object = None, *_: object) -> None:
-        self._why = str(reason) if reason else "the server closed the connection"
+        self._why = told_by(reason) if reason else "the server closed the connection"
         self._closed.set()
 
     def _message(self, event: str, *data: object) -> None:
         self._on_message(event, data[0] if data else None)
+
+    def _broken(self, why: str) -> None:
+        log.warning("ignored: signalling sent what is no message (%s)", told_by(why, 200))
 
     async def wait_closed(self) -> str:
         """Wait for the end of the connection and return why."""
@@ -115,5 +118,5 @@ def reason_of(refusal: object) -> str:
     if isinstance(refusal, dict):
         for name in ("message", "reason", "error"):
             if refusal.get(name):
-                return redact_text(str(refusal[name]))[:500]
-    return redact_text(str(refusal))[:500]
+                return told_by(refusal[name])
+    return told_by(refusal)

@@ -12,7 +12,8 @@ import asyncio
 import json
 
 from piopiy_lab.errors import MissingExtraError, SignalingError
-from piopiy_lab.redaction import redact_text, shown_url
+from piopiy_lab.redaction import shown_url
+from piopiy_lab.redaction import told as told_by
 from piopiy_lab.telephony.signalling.links import ACCEPT_SECS, Credentials, OnMessage
 
 try:
@@ -23,6 +24,7 @@ except ImportError as error:
 
 #: The largest message that is taken, in bytes: an invite is a few thousand.
 MAX_BYTES = 1 << 20
+NO_REASON = "no reason was given"
 
 
 class WebSocketLink:
@@ -54,16 +56,16 @@ class WebSocketLink:
             ) from None
         except ConnectionClosed as error:
             await self.close()
-            told = error.rcvd.reason if error.rcvd and error.rcvd.reason else "no reason was given"
+            reason = error.rcvd.reason if error.rcvd and error.rcvd.reason else NO_REASON
             raise SignalingError(
-                f"the signalling server {where} refused agent {agent!r}: {redact_text(told)}; "
+                f"the signalling server {where} refused agent {agent!r}: {told_by(reason)}; "
                 "check the agent's id and token",
                 refused=error.rcvd is not None,
             ) from None
         except (OSError, InvalidHandshake, InvalidURI) as error:
             await self.close()
             raise SignalingError(
-                f"no signalling server at {where}: {redact_text(str(error))}; check "
+                f"no signalling server at {where}: {told_by(error)}; check "
                 "signaling_url and the network"
             ) from None
         if event != "ready":
@@ -72,13 +74,13 @@ class WebSocketLink:
             if event == "refused":
                 raise SignalingError(
                     f"the signalling server {where} refused agent {agent!r}: "
-                    f"{redact_text(str(told or 'no reason was given'))[:500]}; check the agent's "
+                    f"{told_by(told or NO_REASON)}; check the agent's "
                     "id and token",
                     refused=True,
                 )
             raise SignalingError(
-                f'{where} answered {event!r} where "ready" or "refused" was due: it speaks '
-                "another dialect (docs/telephony.md has ours)"
+                f'{where} answered {told_by(event, 60)!r} where "ready" or "refused" was due: it '
+                "speaks another dialect (docs/telephony.md has ours)"
             )
         self._reader = asyncio.create_task(self._read(), name="piopiy_lab.signalling.read")
 
@@ -99,9 +101,9 @@ class WebSocketLink:
                     self._on_message("", message)  # whoever listens says what it was
                 else:
                     self._on_message(*parsed)
-            self._why = self._socket.close_reason or "the server closed the connection"
+            self._why = told_by(self._socket.close_reason or "the server closed the connection")
         except ConnectionClosed as error:
-            self._why = str(error)
+            self._why = told_by(error)
         finally:
             self._closed.set()
 
