@@ -8,7 +8,7 @@ says what is done here instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from pipecat.pipeline.service_switcher import ServiceSwitcher
@@ -78,6 +78,9 @@ class VoiceAgent:
         self._instructions = instructions
         self.greeting = greeting
         self.idle_timeout_secs = idle_timeout_secs
+        #: What callers hear of a transfer, in place of our English: texts for "started", for the
+        #: platform's reasons ("busy", "no_answer", ...), and "failed" for all others; "": nothing.
+        self.transfer_lines: Mapping[str, str] = {}
         self._tools = ToolBox(tools)
         self._parts: Parts | None = None  # written by Action()
         self._mcp = MCPConnections(None)  # written by Action()

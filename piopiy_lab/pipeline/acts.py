@@ -154,17 +154,25 @@ class Acts:
         """
         await self._session.transfers.wait(transfer)
 
-    async def narrate(self, news: TransferNews) -> None:
-        """Tell the caller how a transfer stands, and let the LLM know; a realtime model says it."""
-        line, note = line_of(news), note_of(news)
+    async def narrate(self, news: TransferNews, lines: Mapping[str, str]) -> None:
+        """Tell the caller how a transfer stands, and let the LLM know; a realtime model says it.
+
+        Args:
+            news: How it stands.
+            lines: The agent's own words.
+        """
+        line, note = line_of(news, lines), note_of(news)
         if self._mode != "cascaded":
+            if not line:  # a realtime model would answer the note
+                return
             if self._mode == "speech":
                 self._hearing_out.expect_speech()
             await self._queue_frame(RealtimeMessageFrame(message=line_request(line, note)))
             return
         message: Any = {"role": "developer", "content": note}
         await self._queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=False))
-        await self.say(line)
+        if line:
+            await self.say(line)
 
     # --- commands ----------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ class AgentRun:
 
     async def narrate(self, news: TransferNews) -> None:
         """Tell the caller and the LLM how a transfer stands."""
-        await self.acts.narrate(news)
+        await self.acts.narrate(news, self.agent.transfer_lines)
 
     async def stop(self, *, graceful: bool) -> None:
         """End the pipeline: let queued speech play out, or at once."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from piopiy_lab.session.call_control import STARTED, TransferNews
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from piopiy_lab.session.call_control import FAILED, STARTED, TransferNews
 
 _RINGING = "I am connecting you now. Please stay on the line."
 _FAILED = {
@@ -15,11 +18,17 @@ _FAILED_SOMEHOW = "I am sorry, I could not connect you. Can I help you with anyt
 _CALL_ENDED = "_and_call_ended"
 
 
-def line_of(news: TransferNews) -> str:
-    """Return what the caller is told of a transfer that rings, or that failed."""
+def line_of(news: TransferNews, lines: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return what the caller is told of a transfer that rings, or that failed.
+
+    Args:
+        news: How it stands.
+        lines: Other words than ours, by "started", a reason, or "failed" for any other reason.
+    """
     if news.status == STARTED:
-        return _RINGING
-    return _FAILED.get((news.reason or "").removesuffix(_CALL_ENDED), _FAILED_SOMEHOW)
+        return lines.get(STARTED, _RINGING)
+    reason = (news.reason or "").removesuffix(_CALL_ENDED)
+    return lines.get(reason, lines.get(FAILED, _FAILED.get(reason, _FAILED_SOMEHOW)))
 
 
 def note_of(news: TransferNews) -> str:

@@ -21,6 +21,7 @@ class AgentInCall(Protocol):
 
     greeting: str | None
     idle_timeout_secs: int
+    transfer_lines: Mapping[str, str]
 
     @property
     def instructions(self) -> str:

@@ -57,6 +57,7 @@ class SessionSettings:
         hold: Says that something outside is waited for, ``with hold("the server")``: virtual time
             stands still meanwhile.
         control: The platform's actions on this call; None off the phone.
+        transfer_outcomes: What becomes of transfers off the phone, by target.
         variables: Context variables to set for the callback.
         needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
         after_call_secs: Seconds for what the callback does after its call.
@@ -70,6 +71,7 @@ class SessionSettings:
     latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
     hold: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
     control: CallControl | None = None
+    transfer_outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
     variables: Mapping[ContextVar[str | None], str | None] = field(
         default_factory=dict[ContextVar[str | None], str | None]
     )
@@ -122,6 +124,10 @@ class Session:
     def control(self) -> CallControl | None:
         """The platform's actions on this call; None off the phone."""
         return self.settings.control
+
+    def scripted_transfer(self, to: str) -> str | None:
+        """Return what becomes of a transfer off the phone; None if nothing was said of it."""
+        return self.settings.transfer_outcomes.get(to)
 
     def on_loop(self) -> bool:
         """Whether this code runs on the session's loop; to be asserted."""

@@ -3,7 +3,8 @@
 On the phone the session's settings have a :class:`~piopiy_lab.session.call_control.CallControl`,
 which asks the platform; what becomes of a transfer arrives in the room, for those too that somebody
 else began. On a microphone, in the browser and in a simulation there is no control: a transfer is
-then an event, and the call ends where the caller would have left the agent.
+then an event, and the call ends where the caller would have left the agent; unless a simulation
+says what becomes of it.
 
 Runs on the session's loop.
 """
@@ -27,6 +28,7 @@ from piopiy_lab.session.call_control import (
     TransferNews,
 )
 from piopiy_lab.session.running_agent import RunningAgent
+from piopiy_lab.session.scripted_transfers import ScriptedPlatform
 from piopiy_lab.session.transfer_order import TransferOrder
 
 #: Seconds in which the platform tells how a transfer came out, and those that it may take beyond
@@ -49,6 +51,10 @@ class Transferable(Protocol):
     @property
     def control(self) -> CallControl | None:
         """The platform's actions on this call; None off the phone."""
+        ...
+
+    def scripted_transfer(self, to: str) -> str | None:
+        """Return what becomes of a transfer off the phone; None if nothing was said of it."""
         ...
 
     def now(self) -> float:
@@ -113,7 +119,9 @@ class Transfers:
         """
         session = self._session
         session.log.append(events.TransferRequested(at=session.now(), to=order.to, cause=cause))
-        control = session.control
+        control, scripted = session.control, session.scripted_transfer(order.to)
+        if control is None and scripted is not None:
+            control = ScriptedPlatform(scripted, self.told)
         if control is None:
             session.log.append(
                 events.TransferFinished(at=session.now(), to=order.to, status="not_on_phone")

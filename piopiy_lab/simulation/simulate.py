@@ -21,6 +21,7 @@ from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import AudioFile, Caller
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.session.scripted_transfers import check_outcomes
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.simulation.clock import patched_pipecat_time
 from piopiy_lab.simulation.current import hold, refuse_nested_simulation
@@ -54,6 +55,7 @@ async def simulate(
     shuffle_seed: int | None = None,
     limits: Limits | None = None,
     after_call_secs: float | None = None,
+    transfer_outcomes: Mapping[str, str] | None = None,
 ) -> Call:
     """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
 
@@ -85,6 +87,10 @@ async def simulate(
         after_call_secs: Virtual seconds for what ``create_session`` does after ``agent.start()``
             has returned, such as a summary or a CRM entry; then it is cancelled, and a notice says
             so. 30 if None.
+        transfer_outcomes: What becomes of transfers, as on the phone: numbers or SIP addresses to
+            "answered", "busy", "no_answer", "rejected", "invalid_number", "unreachable",
+            "call_barred" or "network_error". Of those that aren't there a transfer is an event,
+            and the end.
 
     Returns:
         The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
@@ -131,6 +137,7 @@ async def simulate(
             latency=checked_latency,
             hold=hold,
             after_call_secs=check_after_call(after_call_secs),
+            transfer_outcomes=check_outcomes(transfer_outcomes or {}),
         ),
         clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,

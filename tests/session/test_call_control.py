@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 
 import pytest
 from session_settings import settle
 from wait_until import wait_until
 
-from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate, start_call
+from piopiy_lab import (
+    Caller,
+    VoiceAgent,
+    events,
+    offline_realtime,
+    offline_stack,
+    simulate,
+    start_call,
+)
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, CallError
 from piopiy_lab.session import commands
 from piopiy_lab.session.call_control import TransferNews
@@ -184,6 +193,70 @@ def test_the_caller_stays_with_the_agent_while_it_rings():
     said = [m["content"] for m in call.events.of(events.ContextSent)[-1].messages]
     assert any("The transfer failed: no_answer" in text for text in said)
     assert any("nobody is answering there" in text for text in said)
+
+
+LINES = {"started": "Momento por favor.", "busy": "", "failed": "Lo siento mucho."}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "lines", "said", "reason"),
+    [
+        ("answered", {}, ["I am connecting you now. Please stay on the line."], "agent_ended"),
+        ("answered", LINES, ["Momento por favor."], "agent_ended"),
+        ("busy", LINES, ["Momento por favor."], "caller_hung_up"),
+        ("rejected", LINES, ["Momento por favor.", "Lo siento mucho."], "caller_hung_up"),
+        ("no_answer", {"started": "", "failed": "Sorry."}, ["Sorry."], "caller_hung_up"),
+    ],
+)
+def test_a_simulation_says_what_becomes_of_a_transfer(outcome, lines, said, reason):
+    async def act(agent):
+        agent.transfer_lines = lines
+        with contextlib.suppress(CallControlError):
+            await agent.transfer_call(NUMBER, timeout_secs=20)
+
+    call = asyncio.run(
+        simulate(session(act), Caller().waits(45).hangs_up(), transfer_outcomes={NUMBER: outcome})
+    )
+    call.raise_for_error()
+    assert call.end_reason == reason
+    assert " ".join(entry.text for entry in call.transcript) == " ".join([GREETING, *said])
+    (started,) = call.events.of(events.TransferStarted)
+    (done,) = call.events.of(events.TransferFinished)
+    answered = outcome == "answered"
+    assert (done.status, done.error) == (("transferred", None) if answered else ("failed", outcome))
+    assert done.at - started.at == pytest.approx(20 if outcome == "no_answer" else 5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "error"),
+    [
+        ({NUMBER: "asleep"}, ArgumentError),
+        ({"204": "busy"}, ArgumentError),
+        ([NUMBER], ArgumentTypeError),
+    ],
+)
+def test_bad_transfer_outcomes(outcomes, error):
+    with pytest.raises(error):
+        asyncio.run(simulate(session(None), Caller(), transfer_outcomes=outcomes))
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_realtime_model_is_asked_to_say_how_a_transfer_stands(speaks):
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting="Hello.")
+        voice = {} if speaks else {"tts": offline_stack()[2]}
+        await agent.Action(llm=offline_realtime(speaks=speaks), **voice)
+        task = asyncio.ensure_future(agent.start())
+        await current_session().wait_until_listening()
+        await asyncio.sleep(1.5)
+        with contextlib.suppress(CallControlError):
+            await agent.transfer_call(NUMBER)
+        await task
+
+    caller = Caller().hears("stay on the line", 15).hears("their line is busy", 15).hangs_up()
+    call = asyncio.run(simulate(create_session, caller, transfer_outcomes={NUMBER: "busy"}))
+    call.raise_for_error()
+    assert call.end_reason == "caller_hung_up"
 
 
 def test_a_blind_transfer_is_done_when_the_platform_has_accepted_it():

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
+from livekit import rtc
 
 from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.pipeline.reading import RoomParams
+from piopiy_lab.session import transferring
+from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.session import Session, SessionSettings
+from piopiy_lab.session.transfer_order import TransferOrder
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports.room import RoomTransport, room_params
@@ -103,3 +109,49 @@ async def test_a_room_that_does_not_answer_our_goodbye_is_dropped(room):
 async def test_outside_of_a_call_a_transport_says_what_is_missing():
     with pytest.raises(RoomError, match="url, token, room_name is missing"):
         TelecmiTransport()
+
+
+class Control:
+    """The platform's side of one transfer: it is accepted, and stands as ``state`` says."""
+
+    def __init__(self, state):
+        self.state = state
+
+    async def transfer(self, order):
+        return "tr-1"
+
+    async def transfer_state(self, request_id):
+        return TransferNews(self.state, request_id)
+
+
+@pytest.mark.parametrize("gone", ["PARTICIPANT_REMOVED", "ROOM_DELETED", "caller"])
+@pytest.mark.parametrize(
+    ("state", "reason"), [("completed", "agent_ended"), ("queued", "caller_hung_up")]
+)
+async def test_who_is_gone_during_a_transfer_was_handed_over_if_the_platform_says_so(
+    room, monkeypatch, gone, state, reason
+):
+    monkeypatch.setattr(transferring, "NEWS_SECS", 0.05)
+    session, room.caller = room.session, "sip_1"
+    session.settings = replace(session.settings, control=Control(state))
+    transfer = await session.transfers.begin(TransferOrder("+918012345678"), "tool")
+    if gone == "caller":
+        room.participant_gone("sip_1", SIP)
+    else:
+        room.room_lost(gone)
+    assert session.reason is None
+    await session.transfers.wait(transfer)
+    assert session.reason == reason
+    assert session.handed_over is (state == "completed")
+
+
+async def test_news_of_a_transfer_comes_as_data_on_its_topic(room):
+    text = json.dumps({"type": "transfer_status", "status": "completed", "request_id": "tr-9"})
+    for topic in ("note", "transfer_status"):
+        packet = rtc.DataPacket(
+            data=text.encode(), kind=rtc.DataPacketKind.KIND_RELIABLE, participant=None, topic=topic
+        )
+        room.packet_received(packet)
+        assert (room.session.reason is None) is (topic == "note")
+    (done,) = room.session.log.of(events.TransferFinished)
+    assert (done.to, done.request_id) == ("", "tr-9")
