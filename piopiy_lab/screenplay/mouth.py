@@ -11,6 +11,7 @@ import numpy as np
 from piopiy_lab.errors import AudioFileError
 from piopiy_lab.screenplay.caller import Audio, AudioFile, Caller, Interrupts, Says
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
 
 if TYPE_CHECKING:
@@ -89,20 +90,11 @@ def open_audio_file(file: AudioFile) -> tuple[SoundFile, int | None]:
     Raises:
         AudioFileError: It isn't there, is no sound file, is empty, or has no such channel.
     """
-    import soundfile
-
     path = Path(file.path)
     saved_call = path.is_dir() or (path.parent / "events.jsonl").is_file()
     if path.is_dir():
         path = path / "call.wav"
-    try:
-        sound = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, OSError) as error:
-        what = "is no sound file that libsndfile reads" if path.is_file() else "is not there"
-        raise AudioFileError(
-            f"{str(path)!r} {what} ({error}): give a WAV, FLAC, OGG or MP3 file, or the folder "
-            "of a saved call"
-        ) from error
+    sound = open_sound(path)
     if sound.frames == 0:
         sound.close()
         raise AudioFileError(f"{str(path)!r} holds no samples: record it again")

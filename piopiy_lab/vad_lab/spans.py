@@ -11,8 +11,9 @@ import numpy as np
 from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.checks.arguments import is_whole
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError, MissingExtraError
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, MissingExtraError
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.sound.recording import Recording
 from piopiy_lab.vad_lab.judged import RATE
@@ -64,16 +65,10 @@ def caller_samples(recording: object) -> Int16:
 
 
 def _read(path: Path) -> tuple[Int16, int]:
-    import soundfile
-
     if path.is_dir():
         path = path / "call.wav"
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise AudioFileError(
-            f"{path} can't be read ({error}); give a WAV, FLAC, OGG or MP3"
-        ) from error
+    with open_sound(path) as sound:
+        samples, rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
     side = samples[:, 0] if path.name == "call.wav" else samples.mean(axis=1)
     return pcm.to_int16(side), int(rate)
 
