@@ -46,6 +46,7 @@ class RunObserver(CallObserver):
             turns: Told what no event tells.
         """
         super().__init__(session.log, deterministic=session.settings.virtual)
+        self._session = session
         self._set_up = set_up
         self._turns = turns
         self.switchboard: Switchboard | None = None  # written when the chain is built
@@ -54,6 +55,7 @@ class RunObserver(CallObserver):
         """Take a frame, unless it comes late from a service that was switched off."""
         switchboard = self.switchboard
         if switchboard is None or not switchboard.is_late(data.source, data.frame):
+            self._session.frames += 1
             await super().on_push_frame(data)
             self._tell_turns(data.frame)
 

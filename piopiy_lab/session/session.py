@@ -95,6 +95,7 @@ class Session:
         transfers: The transfers of this call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why, or in what the callback did after the call.
+        frames: How many frames went through its pipelines; counted by their observers.
         muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
         reported: Whose exceptions of the user's code are in the log, by the line that raised.
     """
@@ -109,6 +110,7 @@ class Session:
     reason: EndReason | None = None
     error: BaseException | None = None
     script: Script = field(default_factory=Script)
+    frames: int = 0
     muted: bool = False
     reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     transfers: Transfers = field(init=False, repr=False)

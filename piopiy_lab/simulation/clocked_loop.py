@@ -72,6 +72,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         limits: Limits,
         describe: Callable[[], str] | None,
         shuffle_seed: int | None,
+        progress: Callable[[], int] | None,
     ) -> None:
         """Make a loop; the arguments are those of `VirtualTimeLoop`.
 
@@ -80,6 +81,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
             limits: The guards.
             describe: The caller's part of an error message.
             shuffle_seed: Shuffles timers that fall in the same instant.
+            progress: Counts what has been done, for the guards.
         """
         # Virtual time, ns; moved by `_move_to` only.
         self._ns = START_NS
@@ -89,7 +91,7 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         super().__init__(self._watched)
         self._watched.exempt_present()
         self._clock_resolution = 0.5e-9
-        self.guards: Guards = Guards(limits, describe, self.waiting)
+        self.guards: Guards = Guards(limits, describe, self.waiting, progress)
         self._sample_from = limits.turns - SAMPLED_TURNS
         self._rng = None if shuffle_seed is None else random.Random(shuffle_seed)
         # How many timers were made: the order of those that fall in the same instant.

@@ -13,6 +13,11 @@ from piopiy_lab.errors import ArgumentError, SimulationDeadlockError, Simulation
 # The turns before the livelock guard in which callbacks are counted, to name them.
 SAMPLED_TURNS = 1000
 _NAMED = 5
+#: How often the turns of one instant may be counted anew because something was done in them. (The
+#: sound of an answer of 3,000 words takes about four times.)
+MOST_ROUNDS = 40
+#: The part of the turns in which something must have been done: one in so many.
+_BUSY_PART = 100
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,9 @@ class Limits:
     Attributes:
         virtual_secs: The longest simulation, in virtual seconds.
         wall_secs: The longest simulation, in real seconds.
-        turns: Turns of the loop at one virtual instant, after which it counts as livelock. (The
-            start of a pipecat call, its busiest instant, takes about 250.)
+        turns: Turns of the loop at one virtual instant in which nothing is done, after which it
+            counts as livelock. (The start of a pipecat call takes about 250.) As long as frames
+            go through the pipeline, as of an answer that is very long, it is 40 times as many.
         outside_secs: Real seconds for which nothing comes from the outside work that virtual time
             stands still for.
         stray_secs: Real seconds to wait for threads of which nothing is known, when nothing is
@@ -51,6 +57,7 @@ class Guards:
         limits: Limits,
         describe: Callable[[], str] | None,
         waiting: Callable[[], str],
+        progress: Callable[[], int] | None = None,
     ) -> None:
         """Make the guards of one loop.
 
@@ -58,6 +65,7 @@ class Guards:
             limits: The limits.
             describe: Gives the caller's part of every message, or None.
             waiting: Gives the lines that say which task waits for what.
+            progress: Counts what has been done; None where nobody counts.
         """
         self.limits = limits
         self.describe = describe
@@ -69,6 +77,10 @@ class Guards:
         self._wall_secs = limits.wall_secs
         # Callbacks seen in the last turns before the livelock guard.
         self._seen: Counter[str] = Counter()
+        self._progress = progress
+        # What had been done when the turns were last counted anew, how often they were at this
+        # instant, and the instant (s); written by `check_turns`.
+        self._done, self._rounds, self._round_at = 0, 0, -1.0
 
     def begin(self) -> None:
         """Start the wall clock."""
@@ -89,16 +101,35 @@ class Guards:
                 f"second {elapsed:.3f}: give it more with Limits(wall_secs=...)"
             )
 
-    def check_turns(self, turns: int, elapsed: float, ready: Iterable[asyncio.Handle]) -> None:
-        """Count the ready callbacks of a turn close to the livelock limit; raise at the limit."""
+    def check_turns(self, turns: int, elapsed: float, ready: Iterable[asyncio.Handle]) -> bool:
+        """Count the ready callbacks of a turn close to the livelock limit; raise at the limit.
+
+        Returns:
+            Whether the turns are to be counted anew: much was done in them.
+        """
         self._seen.update(_callback_name(handle) for handle in ready)
         if turns < self.limits.turns:
-            return
+            return False
+        if elapsed != self._round_at:
+            self._rounds, self._round_at = 0, elapsed
+        done = 0 if self._progress is None else self._progress()
+        busy = done - self._done >= self.limits.turns / _BUSY_PART
+        self._done = done
+        if busy and self._rounds < MOST_ROUNDS:
+            self._rounds += 1
+            self._seen.clear()
+            return True
         most = "\n".join(f"  {count} x {name}" for name, count in self._seen.most_common(_NAMED))
+        why = (
+            "Frames keep going through the pipeline and nothing of them takes any time: an answer "
+            "without end, or services that answer each other. Allow more with Limits(turns=...)"
+            if busy
+            else "Something polls without waiting"
+        )
+        turns += self._rounds * self.limits.turns
         raise self.limit(
             f"Virtual time stands at {elapsed:.3f} s while callbacks keep coming: {turns} turns of "
-            f"the loop (Limits.turns). Something polls without waiting. Seen most in the last "
-            f"{SAMPLED_TURNS} turns:\n{most}"
+            f"the loop (Limits.turns). {why}. Seen most in the last {SAMPLED_TURNS} turns:\n{most}"
         )
 
     def check_cap(self, next_ns: int, elapsed: float) -> None:

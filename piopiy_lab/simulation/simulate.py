@@ -118,6 +118,7 @@ async def simulate(
         limits=limits,
         jobs=JobPolicy(inline={**SHORT_JOBS, TURN_JOB: sum(checked_latency.pop("turn", ()))}),
         describe=lambda: _last_moments(hosts[0]) if hosts else "",
+        progress=lambda: _frames_of(hosts[0]) if hosts else 0,
     )
     host = CallHost(
         create_session,
@@ -184,6 +185,10 @@ async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
             await asyncio.sleep(0.5)
     finally:
         line.close()
+
+
+def _frames_of(host: CallHost) -> int:
+    return 0 if host.session is None else host.session.frames
 
 
 def _last_moments(host: CallHost) -> str:

@@ -67,6 +67,7 @@ class VirtualTimeLoop(ClockedLoop):
         outside_grace: float | None = None,
         shuffle_seed: int | None = None,
         describe: Callable[[], str] | None = None,
+        progress: Callable[[], int] | None = None,
     ) -> None:
         """Make a loop; it starts at virtual second 0.
 
@@ -79,6 +80,8 @@ class VirtualTimeLoop(ClockedLoop):
                 many real seconds for it before each jump.
             shuffle_seed: Run timers that fall in the same instant in a seeded random order.
             describe: Called for an error's message: the last events, the caller's step.
+            progress: Counts what has been done, the frames of a pipeline say: as long as it grows,
+                an instant may take more turns (see :class:`Limits`).
 
         Raises:
             ArgumentError: A value is not one of those above.
@@ -87,7 +90,7 @@ class VirtualTimeLoop(ClockedLoop):
             raise ArgumentError(f"outside={outside!r}: use 'freeze' or 'charge'")
         if outside_grace is not None and not 0.0 <= outside_grace <= 10.0:
             raise ArgumentError(f"outside_grace={outside_grace!r}: use None or 0 to 10 seconds")
-        super().__init__(self.poll, limits or Limits(), describe, shuffle_seed)
+        super().__init__(self.poll, limits or Limits(), describe, shuffle_seed, progress)
         self._freezes = outside == "freeze"
         self._policy = jobs or JobPolicy()
         self._grace = outside_grace
@@ -176,8 +179,9 @@ class VirtualTimeLoop(ClockedLoop):
 
     def _poll_busy(self) -> Ready:
         """Callbacks are ready or due: look outside only now and then."""
-        if self._turns >= self._sample_from and not self.outside_work.pending():
-            self.guards.check_turns(self._turns, self.elapsed, self._ready)
+        near = self._turns >= self._sample_from and not self.outside_work.pending()
+        if near and self.guards.check_turns(self._turns, self.elapsed, self._ready):
+            self._turns = 0
         if self._turns % _BUSY_TURNS:
             return []
         self.guards.check_wall(self.elapsed)

@@ -338,3 +338,19 @@ def test_everything_a_live_call_has(tmp_path):
     assert call.services
     assert call.agent is not None
     assert again.transcript
+
+
+def test_a_long_reply_is_no_livelock():
+    """Its sound comes at one instant, and takes many turns of the loop without any polling."""
+    sentence = "This is what there is to say of it. "
+
+    async def create_session():
+        stt, llm, tts = offline_stack(replies={"tell me all": sentence * 30})
+        agent = VoiceAgent(instructions="x", greeting="Hello.")
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        await agent.start()
+
+    caller = Caller().hears_greeting().says("tell me all").hears_reply(timeout=300).hangs_up()
+    options = {"replace": {"stt": "screenplay"}, "limits": Limits(turns=2_000), "record": False}
+    call = run(create_session, caller, **options).raise_for_error()
+    assert call.transcript[-1].text.count("of it.") == 30

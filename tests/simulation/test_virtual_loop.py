@@ -423,6 +423,29 @@ class TestGuards:
         with pytest.raises(SimulationLimitError, match=r"(?s)1\.500 s.*spinner .*spins"):
             run(main(), limits=Limits(turns=20_000))
 
+    def test_much_that_is_done_at_one_instant_is_no_livelock(self):
+        done = []
+
+        async def main():
+            for _ in range(100_000):
+                await asyncio.sleep(0)
+                done.append(1)
+
+        run(main(), limits=Limits(turns=20_000), progress=lambda: len(done))
+        with pytest.raises(SimulationLimitError, match="Something polls"):
+            run(main(), limits=Limits(turns=20_000))
+
+    def test_what_is_done_without_end_is_told_as_that(self):
+        done = []
+
+        async def main():
+            while True:
+                await asyncio.sleep(0)
+                done.append(1)
+
+        with pytest.raises(SimulationLimitError, match=r"(?s)82000 turns.*answer without end"):
+            run(main(), limits=Limits(turns=2_000), progress=lambda: len(done))
+
     @pytest.mark.parametrize("in_slices", [False, True])
     def test_the_wall_clock(self, in_slices):
         async def main():
