@@ -20,20 +20,17 @@ from os import PathLike
 from pathlib import Path
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.event_file import LONE, EventFile
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.redaction import redact, redact_line, told
+from piopiy_lab.redaction import redact, told
 from piopiy_lab.sound.sample_store import FileStore
 from piopiy_lab.sound.wav import SavedAudio
 
 EVENTS, WAV, META = "events.jsonl", "call.wav", "meta.json"
 OURS = (EVENTS, WAV, META)
-#: How half a surrogate pair is written: as the escape that JSON has for it.
-LONE = "backslashreplace"
-#: How lines begin that hold numbers only: most of a call's, so they aren't searched for secrets.
-_NUMBERS_ONLY = ('{"type": "VADSampled",', '{"type": "LevelMeasured",')
 #: Bytes of a line that are read at the most: what a tool gave may be long, but has an end.
 LONGEST_LINE = 64 << 20
 #: Hz, of a recording that says nothing about it.
@@ -63,7 +60,7 @@ class CallFolder:
                 self._old = _beside(self.path, "old")
                 self.path.rename(self._old)
             self.path.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path / EVENTS, "ab", buffering=0)  # noqa: SIM115 (kept open)
+            self._file = EventFile(self.path / EVENTS)
         except OSError as error:
             self._put_back()
             raise _unwritable(self.path, error) from error
@@ -82,10 +79,7 @@ class CallFolder:
         with self._lock:
             if self._file.closed:
                 return
-            clean = line if line.startswith(_NUMBERS_ONLY) else redact_line(line)
-            left = memoryview(f"{clean}\n".encode("utf-8", LONE))
-            while left:
-                left = left[self._file.write(left) or 0 :]
+            self._file.append(line)
 
     def write_meta(self, meta: Mapping[str, object]) -> None:
         """Write ``meta.json`` in one step, without keys and tokens; again replaces it.

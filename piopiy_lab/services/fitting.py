@@ -27,6 +27,7 @@ TESTED_BELOW = {
     "aioice": ("aioice", "0.14"),
     "aiohttp": ("aiohttp", "3.15"),
     "engineio": ("python-engineio", "4.16"),
+    "socketio": ("python-socketio", "5.19"),
     "httpx": ("httpx", "0.29"),
     "httpx2": ("httpx2", "2.17"),
 }
