@@ -104,6 +104,7 @@ class CallHost(CallCommands):
             RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
         )
         self._hurry = Hurry()  # asked for on the session's loop, by hurry() and run()
+        self._let_go = False  # the caller's line was seen to; written by _let_caller_go()
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
         self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": settings.origin}
@@ -167,8 +168,7 @@ class CallHost(CallCommands):
             self._hurry.ask()
         ended.cancel()
         await self._wind_down(session, task)
-        await session.transfers.close()
-        await transferring.release(session)
+        await self._let_caller_go(session)
         self._finish(session)
         for close in session.closers:
             await close()
@@ -196,6 +196,8 @@ class CallHost(CallCommands):
                     await agent.stop(graceful=False)
             except TimeoutError:
                 session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
+        if session.reason is not None:  # what the callback does after the call holds nobody up
+            await self._let_caller_go(session)
         if session.latest_agent is not None or session.reason != "cancelled":
             await self._let_finish(session, task)
         if not task.done():
@@ -222,6 +224,13 @@ class CallHost(CallCommands):
             )
         else:
             session.end("agent_ended")
+
+    async def _let_caller_go(self, session: Session) -> None:
+        """Give up what is being transferred, and hang up the caller's line; once."""
+        if not self._let_go:
+            self._let_go = True
+            await session.transfers.close()
+            await transferring.release(session)
 
     async def _let_finish(self, session: Session, task: asyncio.Task[None]) -> None:
         """Give the callback time to end by itself, and more for its own work after the call."""

@@ -39,6 +39,8 @@ NEWS_SECS = 1.0
 #: Seconds that the platform may take to hang up when the call is wound down.
 HANG_UP_SECS = 3.0
 
+_ENDED = "the call ended first"
+
 
 class Transferable(Protocol):
     """The session whose caller is handed over."""
@@ -198,12 +200,14 @@ class Transfers:
     # --- inside -------------------------------------------------------------------------------
 
     async def _carry_out(self, transfer: Transfer, control: CallControl) -> None:
-        why: str | None = "the call ended first"
+        why: str | None = _ENDED
         try:
-            why = await self._ask(transfer, control)
-            if why is None and not transfer.order.blind:
+            refused = await self._ask(transfer, control)
+            if refused is None and not transfer.order.blind:
                 why = await self._come_out(transfer, control)
-        finally:
+            else:
+                why = refused
+        finally:  # when it was cancelled, too: the call ended first
             self.current = None
             gone = transfer.caller_gone.is_set()
             accepted = transfer.accepted.done()
@@ -248,7 +252,7 @@ class Transfers:
         if transfer.news.done():
             return _why(transfer.news.result())
         if ended.done():
-            return "the call ended first"
+            return _ENDED
         news = await self._state(transfer.request_id, control)
         if news is not None and news.status in (FAILED, COMPLETED):
             return _why(news)

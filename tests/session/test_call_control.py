@@ -349,6 +349,27 @@ def test_an_order_that_cannot_be_carried_out_is_refused(options, words):
         TransferOrder(**{"to": NUMBER, **options})
 
 
+def test_work_after_the_call_holds_no_caller_up():
+    platform, at = Platform(), {}
+
+    async def hang_up(reason=None):
+        at["hung up"] = platform.session.now()
+
+    platform.hang_up = hang_up
+    inner = session(lambda agent: agent.end_call(), platform)
+
+    async def create_session():
+        await inner()
+        at["returned"] = current_session().now()
+        await asyncio.sleep(8)  # a summary for the CRM
+
+    call = run(create_session)
+    call.raise_for_error()
+    assert call.end_reason == "agent_ended"
+    assert at["hung up"] == pytest.approx(at["returned"], abs=0.5)
+    assert call.duration > at["hung up"] + 7
+
+
 def test_a_caller_who_hung_up_is_not_hung_up_again():
     platform = Platform()
     call = run(session(lambda agent: asyncio.sleep(0), platform), Caller().waits(3).hangs_up())
