@@ -157,6 +157,7 @@ def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, tur
     )
     if parts.mode == "cascaded":
         user, assistant = LastListener(context, params=params), LLMAssistantAggregator(context)
+        _let_results_be_told(user)
     else:
         pair = LLMContextAggregatorPair(context, user_params=params)
         user, assistant = pair.user(), pair.assistant()
@@ -175,6 +176,20 @@ def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, tur
         assistant=assistant,
         analyzer=analyzer,
     )
+
+
+def _let_results_be_told(user: LLMUserAggregator) -> None:
+    """Have the LLM told of a tool's result that came in a user turn in which nothing was said.
+
+    pipecat holds the result back while the user speaks, for the turn's own run of the LLM. A turn
+    without words, of a noise, brings none; whatever is appended then, be it nothing, lets it go.
+    """
+
+    async def on_stopped(aggregator: LLMUserAggregator, strategy: object, message: Any) -> None:
+        if not message.content:
+            await aggregator.push_frame(LLMMessagesAppendFrame(messages=[], run_llm=False))
+
+    user.add_event_handler("on_user_turn_stopped", on_stopped)
 
 
 def _processor(end: str, found: object) -> FrameProcessor:
