@@ -359,6 +359,8 @@ class _OneAtATime(Executor):
 
         def run() -> None:
             with self._turn:
+                if not future.set_running_or_notify_cancel():
+                    return  # the call that wanted it has ended
                 try:
                     future.set_result(fn(*args, **kwargs))
                 except BaseException as error:
