@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -37,12 +38,15 @@ GONE_SECS = 10.0
 #: Seconds that the agent has to leave the room when the caller has.
 LEAVE_SECS = 5.0
 
-_TOOL_EVENTS = (
+#: What a scripted caller follows of the agent's own account, beside its words.
+_AGENT_EVENTS = (
     events.ToolCalled,
     events.ToolReturned,
     events.ToolCancelled,
     events.LLMResponseStarted,
     events.LLMResponseStopped,
+    events.TurnLost,
+    events.ErrorOccurred,
 )
 
 #: How far a phone call is.
@@ -319,10 +323,10 @@ class PhoneCall:
                 case events.WordSpoken():
                     self.caller.agent_said(event)
                 case _:
-                    self._performer.note(event)
+                    self._performer.note(replace(event, at=self.log.now()))  # by this clock
 
         def listener(event: events.Event) -> None:  # on the agent's thread
-            if isinstance(event, (events.WordSpoken, *_TOOL_EVENTS)):
+            if isinstance(event, (events.WordSpoken, *_AGENT_EVENTS)):
                 self._loop.call_soon_threadsafe(take, event)
 
         self._unsubscribe = log.subscribe(listener)

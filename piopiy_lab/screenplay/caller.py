@@ -234,6 +234,9 @@ class Caller:
     def hears_reply(self, *, timeout: float = TIMEOUT_SECS) -> Caller:
         """Wait for a reply to end: 0.8 s of the agent's silence with no tool call open.
 
+        A reply answers what the caller said last: the greeting is none, nor is what the agent
+        was saying before the caller spoke. Before the caller has said anything, any speech is one.
+
         Args:
             timeout: Seconds to wait; then the call ends with a ScreenplayError.
         """

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.turns.user_mute import AlwaysUserMuteStrategy
+from silent_services import DeafSTT, DumbLLM, SilentTTS
 
 from piopiy_lab import (
     AudioFile,
@@ -28,7 +29,6 @@ from piopiy_lab.simulation.pytest_report import story
 from piopiy_lab.sound import speech
 from piopiy_lab.widgets.desk import Desk
 from piopiy_lab.widgets.rows import Rows
-from tests.support.silent_services import DeafSTT, DumbLLM, SilentTTS
 
 ORDER = "a table for two tomorrow at seven"
 ASKS = Caller().hears_greeting().says(ORDER).hears_reply().hangs_up()

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from silent_services import DumbLLM
 from telephony_servers import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
@@ -68,6 +69,17 @@ async def test_a_call_is_greeted_heard_answered_and_recorded(desk, running_agent
     peaks = np.abs(np.asarray(call.recording).astype(int)).max(axis=0)
     assert (peaks > 3000).all(), peaks  # both sides are in the recording
     assert sent == []  # nothing but sound went into the room, no RTVI messages
+
+
+async def test_a_caller_on_the_phone_who_waits_in_vain_is_told_where_the_turn_was_lost(
+    desk, running_agent
+):
+    async with LoopbackPlatform() as platform:
+        agent = loopback_agent(platform, desk(llm=DumbLLM("blank")))
+        async with running_agent(agent):
+            caller = Caller().hears_greeting().says(LINE).hears_reply(timeout=12).hangs_up()
+            heard = await platform.place_call("a1", caller)
+    assert "DumbLLM answered with nothing" in str(heard.error)
 
 
 async def test_a_room_that_cannot_be_joined_raises_at_once_with_the_reason(desk, running_agent):
