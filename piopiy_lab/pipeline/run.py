@@ -19,7 +19,6 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineWorker
-from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events
@@ -42,6 +41,7 @@ from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.pipeline.tool_groups import ToolGroups
 from piopiy_lab.pipeline.user_code import CallTasks, report_handler
+from piopiy_lab.pipeline.valid_context import ValidContext
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
@@ -76,7 +76,7 @@ class AgentRun:
         self._observer.instructions = agent.instructions
         seams.report_handlers(report_handler)
         self._prepare_services()
-        self._context = LLMContext(tools=offered)
+        self._context = ValidContext(tools=offered)
         if session.settings.origin != "room" and parts.off_phone_notice:
             session.notice(parts.off_phone_notice)
         if parts.vad_notice:

@@ -27,7 +27,7 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.checks.texts import text_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
-from piopiy_lab.redaction import redact_text
+from piopiy_lab.redaction import redact_text, told
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.json_form import json_form
@@ -42,6 +42,8 @@ CONNECT_SECS = 10.0
 CLOSE_SECS = 5.0
 #: Real seconds of a simulation for which virtual time stands still while a server is connected to.
 HELD_SECS = 3.0
+#: Characters of a server's error that the language model is told.
+LONGEST_ERROR = 2000
 
 #: How many calls use a client: the last one closes it. Written on the calls' loops.
 _users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -364,5 +366,5 @@ def _is_lost(error: BaseException) -> bool:
 def _detail(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    text = redact_text(text_of(error)).strip()
+    text = told(text_of(error).strip(), LONGEST_ERROR)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

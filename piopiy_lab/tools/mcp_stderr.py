@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TextIO
 
-from piopiy_lab.redaction import redact_text
+from piopiy_lab.redaction import shown
 from piopiy_lab.tools import seams
 
 #: The file for the server that is started in this context.
@@ -61,4 +61,4 @@ def last_words(file: TextIO | None) -> str:
     size = os.fstat(descriptor).st_size
     raw = os.pread(descriptor, 4 * _LAST_WORDS, max(0, size - 4 * _LAST_WORDS))
     lines = raw.decode("utf-8", "replace").strip().splitlines()
-    return redact_text(" ".join(lines[-1].split())[-_LAST_WORDS:]) if lines else ""
+    return shown(" ".join(lines[-1].split())[-_LAST_WORDS:]) if lines else ""

@@ -205,7 +205,12 @@ class TelecmiTransport(LiveKitTransport):
         """Note data, with its topic."""
         sender = packet.participant.identity if packet.participant else None
         text = bytes(packet.data[: 4 * MAX_DATA_TEXT]).decode("utf-8", "replace")[:MAX_DATA_TEXT]
-        self._log(events.DataReceived, topic=packet.topic or None, sender=sender, text=text)
+        self._log(
+            events.DataReceived,
+            topic=(packet.topic or "")[:MAX_DATA_TEXT] or None,
+            sender=sender,
+            text=text,
+        )
         if packet.topic == TRANSFER_TOPIC and self.session is not None:
             news = read_transfer_status(text)
             if news is not None:

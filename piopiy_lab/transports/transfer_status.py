@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 
-from piopiy_lab.redaction import redact_text
+from piopiy_lab.redaction import told
 from piopiy_lab.session.call_control import TransferNews
 
 TRANSFER_TOPIC = "transfer_status"
@@ -38,5 +38,5 @@ def news_of(record: dict[str, object]) -> TransferNews | None:
     return TransferNews(
         status.strip().lower()[:MAX_TEXT],
         request_id[:MAX_TEXT] if isinstance(request_id, str) else "",
-        redact_text(str(reason))[:MAX_TEXT] if reason else None,
+        told(reason, MAX_TEXT) if reason else None,
     )
