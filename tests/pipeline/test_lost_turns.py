@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.turns.user_mute import AlwaysUserMuteStrategy
-from silent_services import DeafSTT, DumbLLM, SilentTTS
+from silent_services import DeafStreamingSTT, DeafSTT, DumbLLM, SilentTTS
 
 from piopiy_lab import (
     AudioFile,
@@ -148,6 +148,11 @@ def test_a_recogniser_without_words_is_told(text):
     assert told.source == "DeafSTT"
     assert told.start == pytest.approx(1.6, abs=0.3)
     assert told.end == pytest.approx(3.1, abs=0.3)
+
+
+def test_without_a_detector_the_scripted_callers_words_are_missed():
+    told = the_one(run(stt=DeafStreamingSTT, vad=False), events.NoWords)
+    assert (told.start, told.end) == pytest.approx((1.4, 3.1), abs=0.1)
 
 
 def test_a_step_that_is_short_of_patience_names_it_too():

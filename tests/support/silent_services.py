@@ -16,7 +16,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
-from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.stt_service import SegmentedSTTService, STTService
 from pipecat.services.tts_service import TTSService
 
 
@@ -33,6 +33,18 @@ class DeafSTT(SegmentedSTTService):
             raise self.error
         if self.given is not None:
             yield TranscriptionFrame(self.given, "", "")
+
+
+class DeafStreamingSTT(STTService):
+    """Hears nothing, and needs no detector to tell it where speech ends."""
+
+    def __init__(self):
+        settings = STTSettings(model=None, language=None)
+        super().__init__(settings=settings, ttfs_p99_latency=0.2)
+
+    async def run_stt(self, audio):
+        return
+        yield
 
 
 class DumbLLM(LLMService):
