@@ -65,6 +65,11 @@ _UNCAUGHT = {
     "_FrameProcessor__internal_push_frame": "Uncaught exception: ",
     "_start_interruption": "Uncaught exception handling _start_interruption: ",
 }
+#: The tasks in which a processor takes its frames.
+_FRAME_TASKS = (
+    "_FrameProcessor__input_frame_task_handler",
+    "_FrameProcessor__process_frame_task_handler",
+)
 #: Frames whose ids pipecat's switcher may remember before it is made to forget them; each frame
 #: passes within milliseconds, and without this a call's audio would pile up there.
 _MOST_SEEN = 4096
@@ -79,6 +84,7 @@ RELIED_ON = (
     *attributes(PipelineWorker, "_observer", needed_by=_OBSERVING),
     *attributes(WorkerObserver, "_observers", needed_by=_OBSERVING),
     method(WorkerObserver, "_proxy_task_handler", "queue", "observer", needed_by=_OBSERVING),
+    *attributes(FrameProcessor, *_FRAME_TASKS, needed_by=_ENDING),
     method(BaseObject, "_run_handler", "event_name", "handler", needed_by=_HANDLING),
     *attributes(VADProcessor, "_vad_controller", needed_by=_DETECTOR),
     *attributes(VADController, "_vad_analyzer", needed_by=_DETECTOR),
@@ -225,6 +231,15 @@ def is_uncaught(error: ErrorFrame) -> bool:
     """
     uncaught = ("Error processing frame", "Uncaught exception")
     return error.exception is not None and str(error.error).startswith(uncaught)
+
+
+def takes_frames(coroutine: object) -> bool:
+    """Whether a task's coroutine takes the frames of a processor: nothing goes on without it.
+
+    Missing: a word from pipecat when such a task ends by itself.
+    """
+    code = getattr(coroutine, "cr_code", None)
+    return any(code is getattr(FrameProcessor, name).__code__ for name in _FRAME_TASKS)
 
 
 def report_handlers(report: Callable[[str, object, BaseException], bool]) -> None:

@@ -9,6 +9,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import inspect
 from collections.abc import Coroutine
@@ -21,7 +22,9 @@ from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_place
 from piopiy_lab.errors import ServiceError
 from piopiy_lab.logs import safe_logger
+from piopiy_lab.pipeline import seams
 from piopiy_lab.session.session import current_session
+from piopiy_lab.tools.calling import is_being_cancelled
 
 log = safe_logger("piopiy_lab.call")
 
@@ -62,7 +65,10 @@ def report(what: str, error: BaseException) -> bool:
 
 
 class CallTasks(TaskManager):
-    """pipecat's tasks of one call, which ends if one of them dies of an unreadable exception."""
+    """pipecat's tasks of one call, which ends if one of them dies without a word.
+
+    Of an exception that can't be read, say, or of a CancelledError that nobody sent.
+    """
 
     def create_task(
         self,
@@ -71,10 +77,15 @@ class CallTasks(TaskManager):
         context: contextvars.Context | None = None,
     ) -> Any:
         """Make a task, as pipecat does."""
+        takes_frames = seams.takes_frames(coroutine)
 
         async def run() -> Any:
             try:
                 return await coroutine
+            except asyncio.CancelledError as error:
+                if takes_frames and not is_being_cancelled():
+                    _end("was cancelled from inside", error)
+                raise
             except Exception as error:
                 _end_if_unreadable(error)
                 raise
@@ -92,11 +103,18 @@ class CallTasks(TaskManager):
 
 def _end_if_unreadable(error: Exception) -> None:
     """End the call if pipecat failed because it could not write down what had been raised."""
-    session, cause = current_session(), error.__context__
-    if session is None or cause is None or not _is_unreadable(cause):
+    cause = error.__context__
+    if cause is not None and _is_unreadable(cause):
+        _end(f"failed: {described(cause)}", cause)
+
+
+def _end(how: str, error: BaseException) -> None:
+    """End the call with what happened to its pipeline, unless it is ending already."""
+    session = current_session()
+    if session is None or session.reason is not None:
         return
-    failed = ServiceError(f"the pipeline failed: {described(cause)} ({user_place(cause)})")
-    failed.__cause__ = cause
+    failed = ServiceError(f"the pipeline {how} ({user_place(error)})")
+    failed.__cause__ = error
     log.error("%s", failed)
     session.end("error", failed)
 

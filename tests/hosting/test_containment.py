@@ -310,6 +310,18 @@ def test_one_of_a_turn_strategy_still_ends_its_call():
     assert "the pipeline failed: MuteError: (its __str__ raised RuntimeError)" in str(call.error)
 
 
+def test_a_turn_strategy_that_is_cancelled_from_inside_ends_its_call():
+    class Start(VADUserTurnStartStrategy):
+        async def process_frame(self, frame):
+            work = asyncio.create_task(asyncio.sleep(1))
+            work.cancel()
+            await work
+
+    call = simulated(turn_strategies=UserTurnStrategies(start=[Start()]))
+    assert call.end_reason == "error"
+    assert "the pipeline was cancelled from inside (test_containment.py" in str(call.error)
+
+
 # --- signals -------------------------------------------------------------------------------------
 
 
