@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect, method
+from piopiy_lab.simulation import mcp_connections
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
@@ -215,6 +216,7 @@ RELIED_ON_OF: dict[str, Callable[[ModuleType], tuple[Reliance, ...]]] = {
     "aiohttp.client": _relied_on_of_aiohttp_client,
     "aiohttp.streams": _relied_on_of_aiohttp_streams,
     "aiohttp.client_proto": _relied_on_of_aiohttp_protocol,
+    mcp_connections.MODULE: mcp_connections.relied_on_of_mcp,
 }
 
 _PATCHES: dict[str, Callable[[ModuleType], list[_Patch]]] = {
@@ -222,6 +224,7 @@ _PATCHES: dict[str, Callable[[ModuleType], list[_Patch]]] = {
     "httpx2._transports.default": _patch_httpx,
     "aiohttp.client": _patch_aiohttp_client,
     "aiohttp.streams": _patch_aiohttp_streams,
+    mcp_connections.MODULE: mcp_connections.patch_mcp,
 }
 
 

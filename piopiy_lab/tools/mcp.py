@@ -15,10 +15,10 @@ import asyncio
 import json
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from urllib.parse import urlsplit
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
@@ -36,6 +36,8 @@ from piopiy_lab.tools.signatures import Signature
 
 if TYPE_CHECKING:
     from piopiy_lab.session.session import Session
+
+T = TypeVar("T")
 
 #: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
@@ -126,20 +128,37 @@ class MCPConnections:
         own = not seams.is_opened_by_another(client)  # else somebody else closes it
         if own or client in _users:
             self._use(client)
+        return await self._answered(client, client.tools, "Action(mcp_tools=...)")
+
+    async def connect(self, client: Any, connect: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Connect a client that the session's own code opens, as one given to ``Action``.
+
+        Args:
+            client: It closes with whoever opened it.
+            connect: What opens it.
+
+        Raises:
+            ServiceError: Its server could not be reached.
+        """
+        return await self._answered(client, connect, "MCPClient")
+
+    async def _answered(self, client: Any, ask: Callable[[], Coroutine[Any, Any, T]], by: str) -> T:
+        what = describe(client)
         with self._hold(f"the tools of {what}"), self._keeping_stderr(client):
             # what the task opens belongs to the hold
-            listing = asyncio.create_task(client.tools(), name="piopiy_lab.mcp_tools")
+            listing = asyncio.create_task(ask(), name="piopiy_lab.mcp_tools")
         try:
             if not await self._connected(listing, f"the tools of {what}"):
                 raise ServiceError(
-                    f"Action(mcp_tools=...): {what} did not answer within {self._connect_secs:g} s"
+                    f"{by}: {what} did not answer within {self._connect_secs:g} s; is its command "
+                    "or URL right, and does it run?"
                 )
             return listing.result()
         except ServiceError:
             raise
         except Exception as error:
             raise ServiceError(
-                f"Action(mcp_tools=...): {what} can't be reached: {_detail(error)}"
+                f"{by}: {what} can't be reached: {_detail(error)}"
                 f"{self._said(client)}; is its command or URL right, and does it run?"
             ) from error
         finally:

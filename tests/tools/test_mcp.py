@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,53 @@ def test_a_server_that_never_answers_is_given_up(no_leftovers):
     call = start_call(create_session, Caller().waits(1)).join(20)
     assert isinstance(call.error, ServiceError)
     assert "did not answer within 1 s" in str(call.error)
+
+
+async def opened_by_tools(client, llm):
+    return await client.tools()
+
+
+async def opened_alone(client, llm):
+    await client.start()
+    return client
+
+
+def session_that_opens(client, how=opened_by_tools):
+    async def create_session():
+        stt, llm, tts = offline_stack(phrases=list(ASK), replies=ASK)
+        agent = VoiceAgent(instructions="x", greeting="Hello.")
+        tools = await how(client(), llm)
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, mcp_tools=tools)
+        await agent.start()
+
+    return create_session
+
+
+@pytest.mark.parametrize("how", [opened_by_tools, opened_alone])
+def test_a_connection_that_the_session_opens_itself_holds_time(run, how, no_leftovers):
+    caller = Caller().hears_greeting().says("what is the weather").hears_reply().waits(60)
+    began = time.monotonic()
+    call = run(session_that_opens(stdio, how), caller.hangs_up())
+    assert call.error is None
+    assert [tool.status for tool in call.tool_calls] == ["returned"]
+    assert time.monotonic() - began < 0.7 * call.duration  # and not at real time's pace
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["/nowhere/server"], "can't be reached: FileNotFoundError"),
+        ([sys.executable, "-c", ""], "can't be reached"),
+        ([sys.executable, "-c", "import time; time.sleep(60)"], "did not answer within 10 s"),
+    ],
+)
+def test_a_server_that_the_session_waits_for_in_vain_is_named(run, command, words, no_leftovers):
+    def client():
+        return MCPClient(StdioServerParameters(command=command[0], args=command[1:]))
+
+    call = run(session_that_opens(client), Caller().hears_greeting().hangs_up())
+    assert isinstance(call.error, ServiceError)
+    assert words in str(call.error)
 
 
 def test_a_name_that_two_have_is_refused(doors, run):
