@@ -1,9 +1,9 @@
 """The widgets: each shows one part of a call, or all of it, and passes clicks on to the Call.
 
-How it works: the page says "hello" when it draws a view; from then on the pump's thread lets the
-view pull from the call's log and send what is new (``feed``). Without a page nothing is pulled, so
-a headless run costs nothing. What a click asks for goes to the Call (``commands``), and the page
-shows the change when its event has come back.
+How it works: the page says "hello" when it draws a view, until it is answered; from then on the
+pump's thread lets the view pull from the call's log and send what is new (``feed``). Without a page
+nothing is pulled, so a headless run costs nothing. What a click asks for goes to the Call
+(``commands``), and the page shows the change when its event has come back.
 """
 
 from __future__ import annotations

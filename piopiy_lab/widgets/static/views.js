@@ -125,11 +125,15 @@ function render({ model, el }) {
   const watcher = new IntersectionObserver((entries) => see(entries.at(-1).isIntersecting));
   watcher.observe(root);
   const beat = setInterval(() => { if (visible && store.state !== "ended") store.send({ kind: "here" }); }, 20000);
-  store.send({ kind: "hello" });
+  // Until it is answered: while a page is loaded again, a message may get lost on the way.
+  const hello = () => { if (store.connected) clearInterval(knocking); else store.send({ kind: "hello" }); };
+  const knocking = setInterval(hello, 2000);
+  hello();
   frame = requestAnimationFrame(loop);
   return () => {
     cancelAnimationFrame(frame);
     clearInterval(beat);
+    clearInterval(knocking);
     watcher.disconnect();
     store.listeners.delete(update);
     store.send({ kind: "away" });
