@@ -165,7 +165,7 @@ def test_what_has_none_is_told_with_its_place(value, why):
         {"b", "a"},
         np.int64(5),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_the_llm_reads_it_and_the_call_goes_on(doors, run, value):
     async def open_door(room: str):

@@ -27,11 +27,11 @@ async def until(condition, secs=10.0):
 
 
 @contextlib.asynccontextmanager
-async def agent_on(platform, **options):
+async def agent_on(platform, session=create_session, **options):
     agent = Agent(
         "desk",
         platform.agent_token("desk"),
-        create_session,
+        session,
         signaling_url=platform.signaling_url,
         rest_url=platform.rest_url,
         **options,
@@ -72,6 +72,28 @@ def test_the_agent_transfers_over_rest_and_the_caller_goes():
         ]
         assert [e.request_id for e in rang] == [e.request_id for e in ended]
     assert "their line is busy" in ours.transcript[-1].text  # the caller was told
+
+
+def test_what_a_session_raises_after_the_call_is_told_to_on_session_error():
+    told = []
+
+    async def saves_in_vain(call_id):
+        await create_session(call_id)
+        raise KeyError("saving the booking failed")
+
+    async def main():
+        options = {"on_session_error": lambda room, error: told.append(error)}
+        async with LoopbackPlatform() as platform:
+            async with agent_on(platform, saves_in_vain, **options) as agent:
+                await platform.place_call("desk", Caller().hears_greeting().hangs_up())
+                await until(lambda: told)
+            return agent.calls[0]
+
+    call = asyncio.run(main())
+    assert call.end_reason == "caller_hung_up"
+    assert [call.error] == told
+    with pytest.raises(KeyError, match="saving the booking failed"):
+        call.raise_for_error()
 
 
 def test_a_thousand_hostile_invites_and_then_a_good_call():
