@@ -25,13 +25,12 @@ from typing import Any
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_place
 from piopiy_lab.errors import CallError
+from piopiy_lab.hosting import seams
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.session.session import Session, current_session, session_of
 
 log = safe_logger("piopiy_lab.call")
 
-#: The function that runs each step of an asyncio loop, in Python's own asyncio/events.py.
-_STEP = asyncio.Handle._run.__code__
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 #: What asyncio keeps in the task that raised it.
@@ -171,8 +170,8 @@ def end_its_call(loop: asyncio.AbstractEventLoop, error: BaseException) -> bool:
     if is_of_a_signal(error):
         return False
     for frame, _ in _frames(error):
-        if frame.f_code is _STEP:
-            context = getattr(frame.f_locals.get("self"), "_context", None)
+        if seams.is_step(frame):
+            context = seams.context_of(frame)
             session = None if context is None else session_of(context)
             if session is not None:
                 loop.call_soon(end_for, session, error)

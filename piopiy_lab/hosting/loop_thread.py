@@ -114,6 +114,9 @@ class LoopThread:
             user: Any object, to be given to :meth:`unwatch`.
             on_stuck: Called on the watchdog's thread, twice a second while one step of the loop
                 lasts longer than ``watchdog.BLOCKED_SECS``.
+
+        Raises:
+            IncompatibleVersionError: A slow model of this onnxruntime would count as a stall.
         """
         self._watchdog.add(user, on_stuck)
 

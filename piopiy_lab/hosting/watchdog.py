@@ -6,7 +6,6 @@ that begin at once keep a loop busy for seconds, but each step is short, and all
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import sys
 import sysconfig
@@ -17,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from piopiy_lab.hosting import seams
+
 #: Seconds between two looks at a loop that has work. A pulse is one no-op callback.
 PULSE_SECS = 0.5
 #: Seconds after which a step of the loop counts as stuck: well past a slow model's start, and short
@@ -25,11 +26,6 @@ BLOCKED_SECS = 3.0
 #: The same while it imports, which ends by itself: on a busy machine a first call's imports take
 #: longer than that.
 IMPORTING_SECS = 30.0
-#: The function in which onnxruntime reads a model: a tenth of a second, but not beside others.
-LOADS_A_MODEL = "_create_inference_session"
-
-#: The function that runs each step of an asyncio loop, in Python's own asyncio/events.py.
-_STEP = asyncio.Handle._run.__code__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +67,12 @@ class Watchdog:
         self.found_stuck = False
 
     def add(self, user: object, on_stuck: Callable[[Stall], None]) -> None:
-        """Tell ``user`` of stalls from now on; see ``LoopThread.watch``."""
+        """Tell ``user`` of stalls from now on; see ``LoopThread.watch``.
+
+        Raises:
+            IncompatibleVersionError: A slow model of this onnxruntime would count as a stall.
+        """
+        seams.expect_model_loading()
         with self._lock:
             self._users[user] = on_stuck
             if self._thread is None:
@@ -120,7 +121,7 @@ class Watchdog:
 
     def _tell(self, step: FrameType, secs: float, *, first: bool) -> None:
         self.found_stuck = True
-        stall = Stall(place=self._where(), secs=secs, context=_context(step), first=first)
+        stall = Stall(place=self._where(), secs=secs, context=seams.context_of(step), first=first)
         with self._lock:
             everybody = list(self._users.values())
         for on_stuck in everybody:
@@ -131,7 +132,7 @@ class Watchdog:
         found = None
         frame = sys._current_frames().get(self._ident)
         while frame is not None:
-            if frame.f_code is _STEP:
+            if seams.is_step(frame):
                 found = frame  # the outermost: a loop may be run inside of another's step
             frame = frame.f_back
         return found
@@ -140,8 +141,8 @@ class Watchdog:
         """Whether the loop's thread is importing a module, or reading a model's weights."""
         frame = sys._current_frames().get(self._ident)
         while frame is not None:
-            code = frame.f_code
-            if code.co_filename.startswith("<frozen importlib") or code.co_name == LOADS_A_MODEL:
+            imports = frame.f_code.co_filename.startswith("<frozen importlib")
+            if imports or seams.loads_a_model(frame):
                 return True
             frame = frame.f_back
         return False
@@ -156,11 +157,6 @@ class Watchdog:
         own = [f for f in stack if not _in_stdlib(f.filename) and f.filename not in ours]
         place = (own or list(stack))[-1]
         return f"{place.filename}:{place.lineno} in {place.name}: {place.line}"
-
-
-def _context(step: FrameType) -> contextvars.Context | None:
-    """Return the context that a step runs in. Missing: a public way to a handle's context."""
-    return getattr(step.f_locals.get("self"), "_context", None)
 
 
 def _in_stdlib(filename: str) -> bool:

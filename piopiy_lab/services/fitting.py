@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import platform
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from piopiy_lab.errors import IncompatibleVersionError
 #: What each package is called by pip, and the first version that the seams' tests have not seen.
 #: Where pyproject.toml has an upper bound it is the same (a test compares them).
 TESTED_BELOW = {
+    "asyncio": ("python", "3.14"),
     "pipecat": ("pipecat-ai", "1.15"),
     "livekit": ("livekit", "1.3"),
     "aiortc": ("aiortc", "1.17"),
@@ -30,6 +32,7 @@ TESTED_BELOW = {
     "socketio": ("python-socketio", "5.19"),
     "httpx": ("httpx", "0.29"),
     "httpx2": ("httpx2", "2.17"),
+    "onnxruntime": ("onnxruntime", "1.33"),
 }
 
 
@@ -162,13 +165,18 @@ def refuse(owner: object, message: str) -> NoReturn:
     """
     root = _root(owner)
     project, below = TESTED_BELOW[root]
-    try:
-        version = metadata.version(project)
-    except metadata.PackageNotFoundError:
-        version = "(of an unknown version)"
     raise IncompatibleVersionError(
-        f"{message.format(package=f'{root} {version}')}; use {project}<{below}"
+        f"{message.format(package=f'{root} {_version_of(project)}')}; use {project}<{below}"
     )
+
+
+def _version_of(project: str) -> str:
+    if project == "python":
+        return platform.python_version()
+    try:
+        return metadata.version(project)
+    except metadata.PackageNotFoundError:
+        return "(of an unknown version)"
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
