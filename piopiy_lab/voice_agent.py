@@ -147,8 +147,8 @@ class VoiceAgent:
                 here, and closed when the call is over.
             vad: Voice activity detection: True (Silero), a dict of ``confidence``,
                 ``start_secs``, ``stop_secs``, ``min_volume``, an analyzer or processor of
-                pipecat's, or False (off: transcripts decide when a turn ends). None is off too,
-                but that an offline stand-in, which can't do without, brings a detector of its own.
+                pipecat's, or False (off: transcripts decide when a turn ends). None means
+                off too, except that an offline stand-in, which needs a detector, brings its own.
             enable_metrics: Let the services report their latencies.
             enable_usage_metrics: Let them report tokens and characters.
             allow_interruptions: Whether the caller's speech stops the agent's.

@@ -155,7 +155,7 @@ def _begin(host: CallHost, thread: LoopThread, patience: Patience | None = None)
         thread.unwatch(host)
         _running.discard(host)
         if thread.blocked and not any(other.thread is thread for other in _running):
-            thread.call(thread.loop.stop)  # given up, and empty by now
+            thread.end()  # given up, and empty by now
 
     _running.add(host)
     thread.watch(host, on_stuck)

@@ -37,6 +37,8 @@ class LoopThread:
             name: The thread's name, as seen in tracebacks and ``threading.enumerate()``.
         """
         self.loop = asyncio.new_event_loop()
+        self._ending = threading.Lock()
+        self._ended = False  # whether it was told to stop; under _ending
         running = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(running,), name=name, daemon=True)
         self._thread.start()
@@ -129,13 +131,23 @@ class LoopThread:
         """Whether the loop was ever found stuck: new calls go elsewhere."""
         return self._watchdog.found_stuck
 
+    def end(self) -> None:
+        """Let the loop stop; any thread, as often as one likes.
+
+        Only the first counts: another would cut off what the loop does at its end.
+        """
+        with self._ending:
+            ended, self._ended = self._ended, True
+        if not ended:
+            self.call(self.loop.stop)
+
     def stop(self, timeout: float = 5.0) -> None:
         """Cancel what runs, stop the loop and join the thread; not from the loop's own thread.
 
         Args:
             timeout: Seconds to wait; a blocked loop is left behind as a daemon thread.
         """
-        self.call(self.loop.stop)
+        self.end()
         self._thread.join(timeout)
 
 

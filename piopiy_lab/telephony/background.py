@@ -91,7 +91,7 @@ class BackgroundAgent:
         if self.error is not None:
             log.error("the agent has stopped: %s", self.error)
         # what its sessions started in the background gets a turn before the loop ends
-        self._thread.loop.call_later(0.1, self._thread.loop.stop)
+        self._thread.loop.call_later(0.1, self._thread.end)
 
     def _blocked(self, stall: Stall) -> None:
         if stall.first:

@@ -10,18 +10,12 @@ import pytest
 from clients import joined
 from livekit import rtc
 from loopback_parts import clients_of
+from wait_until import until
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import TokenError, TokenMint
-
-
-async def until(condition, secs=5.0):
-    async with asyncio.timeout(secs):
-        while not condition():  # noqa: ASYNC110 - what changes it has no event
-            await asyncio.sleep(0.01)
-
 
 # --- tokens ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import json
 import pytest
 import socketio
 from clients import HandMadeAgent
+from wait_until import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -98,12 +99,6 @@ def test_the_websocket_dialect_carries_raw_invites_and_cancellations():
     assert ready["event"] == "ready"
     assert [message["event"] for message in got] == ["join_room"] * len(payloads) + ["cancel_room"]
     assert [message["data"] for message in got] == [*payloads, {"room_name": "room"}]
-
-
-async def until(condition, secs=5.0):
-    async with asyncio.timeout(secs):
-        while not condition():  # noqa: ASYNC110 - what changes it has no event
-            await asyncio.sleep(0.01)
 
 
 class Silent(HandMadeAgent):

@@ -358,7 +358,6 @@ def test_the_callback_gets_the_fields_it_asks_for():
         "metadata": {"vip": True},
         "agent_id": "local",
         "from_number": "+1",
-        "to_number": None,
     }
 
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 
 from livekit import rtc
-from telephony_servers import until
+from wait_until import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.loopback import LoopbackPlatform

@@ -97,12 +97,5 @@ class JsonServer:
             await socket.close(1012, "service restart")
 
 
-async def until(condition, secs=10.0):
-    """Wait until a condition holds; fail when it doesn't in time."""
-    async with asyncio.timeout(secs):
-        while not condition():  # noqa: ASYNC110 - the condition is anybody's
-            await asyncio.sleep(0.005)
-
-
 def invite(room="room-1", **more):
     return {"room_name": room, "token": "room-token", "url": "ws://127.0.0.1:1", **more}

@@ -1,7 +1,8 @@
-"""The one way to wait for something that no event tells of: another process, or a call's thread."""
+"""The ways to wait for something that no event tells of: another process, or a call's thread."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -23,3 +24,15 @@ def wait_until(met: Callable[[], object], secs: float = 15.0, what: object = "")
             shown = what() if callable(what) else what
             raise AssertionError(f"not true within {secs:g} s: {shown}")
         time.sleep(LOOK_SECS)
+
+
+async def until(met: Callable[[], object], secs: float = 10.0) -> None:
+    """Wait until something is true, on a loop.
+
+    Args:
+        met: Says whether it is.
+        secs: For how long at most.
+    """
+    async with asyncio.timeout(secs):
+        while not met():  # noqa: ASYNC110 - what changes it has no event
+            await asyncio.sleep(LOOK_SECS)

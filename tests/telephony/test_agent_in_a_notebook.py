@@ -8,7 +8,8 @@ import time
 
 import pytest
 from kernel_cells import BUSY, run
-from telephony_servers import SignallingServer, invite, until
+from telephony_servers import SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab.errors import ArgumentError, SignalingError
 from piopiy_lab.telephony.background import stop_all

@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 import pytest
-from telephony_servers import JsonServer, SignallingServer, invite, until
+from telephony_servers import JsonServer, SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab import Agent
 from piopiy_lab.agent import ROOM_CTX, TOKEN_CTX, URL_CTX

@@ -8,7 +8,8 @@ import re
 
 import pytest
 from aiohttp import web
-from telephony_servers import SignallingServer, invite, until
+from telephony_servers import SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab import events
 from piopiy_lab.errors import ArgumentError, CallControlError

@@ -8,7 +8,8 @@ import itertools
 import random
 import string
 
-from telephony_servers import JsonServer, SignallingServer, invite, until
+from telephony_servers import JsonServer, SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.telephony.signalling.invites import read_invite, read_room_name

@@ -9,7 +9,8 @@ import logging
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, seed, settings
-from telephony_servers import JsonServer, SignallingServer, invite, until
+from telephony_servers import JsonServer, SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab.errors import ArgumentError, SignalingError
 from piopiy_lab.redaction import redact_text, visible

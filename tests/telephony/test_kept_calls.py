@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from telephony_servers import SignallingServer, invite, until
+from telephony_servers import SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab import Call
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from telephony_servers import SignallingServer, invite, until
+from telephony_servers import SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab import Caller, events
 from piopiy_lab.cli.serve import load_session

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from telephony_servers import SignallingServer, invite, until
+from telephony_servers import SignallingServer, invite
+from wait_until import until
 
 from piopiy_lab import VoiceAgent, offline_stack
 from piopiy_lab.transports import room_client, room_joining, seams

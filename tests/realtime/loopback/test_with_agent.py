@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 from clients import HandMadeAgent
+from wait_until import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import CallError, LoopbackError
@@ -18,12 +19,6 @@ async def create_session(call_id):
     stt, llm, tts = offline_stack()
     await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
     await agent.start()
-
-
-async def until(condition, secs=10.0):
-    async with asyncio.timeout(secs):
-        while not condition():  # noqa: ASYNC110 - what changes it has no event
-            await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager

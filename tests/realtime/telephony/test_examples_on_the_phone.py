@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from example_matrix import METADATA, NAMES, caller_of, check, example, offline, piopiy_names
-from telephony_servers import until
+from wait_until import until
 
 from piopiy_lab import Agent
 from piopiy_lab.loopback import LoopbackPlatform

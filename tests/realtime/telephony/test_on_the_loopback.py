@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 from silent_services import DumbLLM
-from telephony_servers import until
+from wait_until import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.errors import RoomError

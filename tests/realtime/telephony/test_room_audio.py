@@ -8,7 +8,7 @@ import numpy as np
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.observers.base_observer import BaseObserver
-from telephony_servers import until
+from wait_until import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
 from piopiy_lab.loopback import LoopbackPlatform

@@ -167,7 +167,7 @@ def test_interruptions_let_one_word_pass_and_two_cut_the_agent_short(card):
         until(person.call, lambda: count(person.call, events.AgentSpeechStopped) == 2)
         person.begins("what times do you have")
         until(person.call, lambda: agent_starts() == 3)
-        person.begins("my name is anna")
+        person.begins("actually make it friday")
         until(person.call, lambda: count(person.call, events.AgentSpeechStopped) == 4)
 
     # With headphones: echo cancellation, which has tests of its own (test_echo_live), weakens what
@@ -177,7 +177,9 @@ def test_interruptions_let_one_word_pass_and_two_cut_the_agent_short(card):
     greeting, reply, times, answer = (e for e in call.transcript if e.role == "assistant")
     understood = call.events.of(events.Transcribed)
     words = [event.text for event in understood]
-    assert words == [LINE, "sophia", "what times do you have", "my name is anna"], story(call)
+    assert words == [LINE, "sophia", "what times do you have", "actually make it friday"], story(
+        call
+    )
     assert reply.start < understood[1].at < reply.end
     assert [entry.interrupted for entry in (greeting, reply, times, answer)] == [
         False,
@@ -186,7 +188,11 @@ def test_interruptions_let_one_word_pass_and_two_cut_the_agent_short(card):
         False,
     ]
     added = [event.text for event in call.events.of(events.UserTurnAdded)]
-    assert added == [LINE, "what times do you have", "my name is anna"]  # the one word is dropped
+    assert added == [
+        LINE,
+        "what times do you have",
+        "actually make it friday",
+    ]  # the one word is dropped
     heard(call, speaker, ASKED)  # the reply was heard to its end
     assert likeness(speaker, "We have tables from five to ten.") < DIFFERENT
     heard(call, speaker, first_sentence(answer.text))
