@@ -9,15 +9,13 @@ Connections that a client opens for a request are owned: its idle keep-alive con
 a simulation down. A websocket that a client opens is an open stream. A request to a server on the
 same virtual loop isn't outside, and isn't held.
 
-Missing: a hook around a request, and around each part of its answer, for clients that somebody else
-makes. The clients' classes are patched while a simulation runs in this process, and only do
+The clients' classes are patched (``seams.py``) while a simulation runs in this process, and only do
 something different on a virtual loop. What that relies on is checked first, and another version is
 refused: virtual time would run on while its answers are awaited.
 """
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,8 +24,8 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Protocol
 
-from piopiy_lab.services.fitting import Reliance, attributes, expect, method
-from piopiy_lab.simulation import mcp_connections
+from piopiy_lab.services.fitting import expect
+from piopiy_lab.simulation import mcp_connections, seams
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
 from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
@@ -37,12 +35,6 @@ from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
 _UPGRADING: ContextVar[bool] = ContextVar("piopiy_lab_upgrading", default=False)
 
 _PORTS = {"http": 80, "https": 443}
-
-# The class of a connection's protocol that aiohttp's client has, and its server doesn't.
-_CLIENTS_PROTOCOL = "ResponseHandler"
-
-# A class to patch, the method's name, and what it was.
-_Patch = tuple[type, str, object]
 
 
 class _Body(Protocol):
@@ -75,26 +67,25 @@ def _outer_loop(host: str | None, port: int | None) -> ClockedLoop | None:
     return None if loop is None or loop.listens(host, port) else loop
 
 
-def _patch_httpx(module: ModuleType) -> list[_Patch]:
-    """Hold the requests of ``httpx._transports.default.AsyncHTTPTransport``, or httpx2's."""
-    transport = module.AsyncHTTPTransport
-    original = transport.handle_async_request
+def _patch_httpx(module: ModuleType) -> list[seams.Patch]:
+    """Hold the requests of httpx's transport, or httpx2's."""
     held_stream = _held_stream(module.AsyncByteStream)
 
-    @functools.wraps(original)
-    async def handle_async_request(self: Any, request: Any) -> object:
-        url = request.url
-        loop = _outer_loop(url.host, url.port or _PORTS.get(url.scheme))
-        if loop is None:
-            return await original(self, request)
-        what = f"the answer of {url.host} to {request.method}"
-        with loop.hold(what), owned_connections("upgrade" not in request.headers):
-            response = await original(self, request)
-        response.stream = held_stream(response.stream, loop, what)
-        return response
+    def held(original: seams.Method) -> seams.Method:
+        async def handle_async_request(self: Any, request: Any) -> object:
+            url = request.url
+            loop = _outer_loop(url.host, url.port or _PORTS.get(url.scheme))
+            if loop is None:
+                return await original(self, request)
+            what = f"the answer of {url.host} to {request.method}"
+            with loop.hold(what), owned_connections("upgrade" not in request.headers):
+                response = await original(self, request)
+            response.stream = held_stream(response.stream, loop, what)
+            return response
 
-    transport.handle_async_request = handle_async_request
-    return [(transport, "handle_async_request", original)]
+        return handle_async_request
+
+    return seams.replace_httpx(module, held)
 
 
 def _held_stream(base: type) -> Callable[[_Body, ClockedLoop, str], _Body]:
@@ -123,108 +114,57 @@ def _held_stream(base: type) -> Callable[[_Body, ClockedLoop, str], _Body]:
     return HeldStream
 
 
-def _patch_aiohttp_client(module: ModuleType) -> list[_Patch]:
-    """Hold the requests of ``aiohttp.client.ClientSession``."""
-    session = module.ClientSession
-    request, upgrade = session._request, session._ws_connect
+def _patch_aiohttp_client(module: ModuleType) -> list[seams.Patch]:
+    """Hold the requests of aiohttp's sessions."""
+    return seams.replace_aiohttp_client(module, _held_request, _upgrading)
 
-    @functools.wraps(request)
-    async def _request(self: Any, method: str, str_or_url: object, **kwargs: object) -> object:
-        url = self._build_url(str_or_url)
+
+def _held_request(original: seams.Method) -> seams.Method:
+    async def request(self: Any, method: str, str_or_url: object, **kwargs: object) -> object:
+        url = seams.url_of(self, str_or_url)
         loop = _outer_loop(url.host, url.port)
         if loop is None:
-            return await request(self, method, str_or_url, **kwargs)
+            return await original(self, method, str_or_url, **kwargs)
         what = f"the answer of {url.host} to {method}"
         with loop.hold(what), owned_connections(not _UPGRADING.get()):
-            return await request(self, method, str_or_url, **kwargs)
+            return await original(self, method, str_or_url, **kwargs)
 
-    @functools.wraps(upgrade)
-    async def _ws_connect(self: object, *args: object, **kwargs: object) -> object:
+    return request
+
+
+def _upgrading(original: seams.Method) -> seams.Method:
+    async def ws_connect(self: object, *args: object, **kwargs: object) -> object:
         token = _UPGRADING.set(True)
         try:
-            return await upgrade(self, *args, **kwargs)
+            return await original(self, *args, **kwargs)
         finally:
             _UPGRADING.reset(token)
 
-    session._request = _request
-    session._ws_connect = _ws_connect
-    return [(session, "_request", request), (session, "_ws_connect", upgrade)]
+    return ws_connect
 
 
-def _patch_aiohttp_streams(module: ModuleType) -> list[_Patch]:
-    """Hold while a client awaits a part of a response's body in ``aiohttp.streams``."""
-    reader = module.StreamReader
-    original = reader._wait
+def _patch_aiohttp_streams(module: ModuleType) -> list[seams.Patch]:
+    """Hold while a client of aiohttp's awaits a part of a response's body."""
+    return seams.replace_aiohttp_streams(module, _held_wait)
 
-    @functools.wraps(original)
-    async def _wait(self: Any, func_name: str) -> None:
-        protocol = self._protocol
-        loop = None
-        if type(protocol).__name__ == _CLIENTS_PROTOCOL and protocol.transport is not None:
-            peer = protocol.transport.get_extra_info("peername")
-            loop = _outer_loop(*peer[:2]) if isinstance(peer, tuple) else _outer_loop(None, None)
+
+def _held_wait(original: seams.Method) -> seams.Method:
+    async def wait(self: Any, func_name: str) -> None:
+        peer = seams.peer_of(self)
+        loop = None if peer is None else _outer_loop(*peer)
         if loop is None:
             return await original(self, func_name)
         with loop.hold("the rest of an HTTP answer"):
             return await original(self, func_name)
 
-    reader._wait = _wait
-    return [(reader, "_wait", original)]
+    return wait
 
 
-_WHAT = "holding a simulation's time while an HTTP answer is awaited"
-
-
-def _relied_on_of_httpx(module: ModuleType) -> tuple[Reliance, ...]:
-    """Return what holding httpx's requests relies on, or httpx2's."""
-    transport, stream = module.AsyncHTTPTransport, module.AsyncByteStream
-    return (
-        method(transport, "handle_async_request", "request", needed_by=_WHAT),
-        *attributes(stream, "__aiter__", "aclose", needed_by=_WHAT),
-        *attributes(module.Response, "stream", needed_by=_WHAT),
-    )
-
-
-def _relied_on_of_aiohttp_client(module: ModuleType) -> tuple[Reliance, ...]:
-    """Return what holding aiohttp's requests relies on, in its module of the client."""
-    session = module.ClientSession
-    return (
-        method(session, "_request", "method", "str_or_url", needed_by=_WHAT),
-        method(session, "_ws_connect", "url", needed_by=_WHAT),
-        method(session, "_build_url", "str_or_url", needed_by=_WHAT),
-    )
-
-
-def _relied_on_of_aiohttp_streams(module: ModuleType) -> tuple[Reliance, ...]:
-    """Return what holding the rest of aiohttp's answers relies on, in its module of streams."""
-    reader = module.StreamReader
-    return (
-        method(reader, "_wait", "func_name", needed_by=_WHAT),
-        *attributes(reader, "_protocol", needed_by=_WHAT),
-    )
-
-
-def _relied_on_of_aiohttp_protocol(module: ModuleType) -> tuple[Reliance, ...]:
-    """Return what telling aiohttp's client from its server relies on."""
-    return attributes(module, _CLIENTS_PROTOCOL, needed_by=_WHAT)
-
-
-#: What is relied on in each module; checked when a simulation runs and the module is loaded.
-RELIED_ON_OF: dict[str, Callable[[ModuleType], tuple[Reliance, ...]]] = {
-    "httpx._transports.default": _relied_on_of_httpx,
-    "httpx2._transports.default": _relied_on_of_httpx,
-    "aiohttp.client": _relied_on_of_aiohttp_client,
-    "aiohttp.streams": _relied_on_of_aiohttp_streams,
-    "aiohttp.client_proto": _relied_on_of_aiohttp_protocol,
-    mcp_connections.MODULE: mcp_connections.relied_on_of_mcp,
-}
-
-_PATCHES: dict[str, Callable[[ModuleType], list[_Patch]]] = {
-    "httpx._transports.default": _patch_httpx,
-    "httpx2._transports.default": _patch_httpx,
-    "aiohttp.client": _patch_aiohttp_client,
-    "aiohttp.streams": _patch_aiohttp_streams,
-    mcp_connections.MODULE: mcp_connections.patch_mcp,
+_PATCHES: dict[str, Callable[[ModuleType], list[seams.Patch]]] = {
+    **dict.fromkeys(seams.HTTPX, _patch_httpx),
+    seams.AIOHTTP_CLIENT: _patch_aiohttp_client,
+    seams.AIOHTTP_STREAMS: _patch_aiohttp_streams,
+    seams.MCP: mcp_connections.patch_mcp,
 }
 
 
@@ -235,13 +175,13 @@ class _Patching:
         self._lock = threading.RLock()
         # How many blocks are active, and what they patched. Both under the lock.
         self._active = 0
-        self._undo: list[_Patch] = []
-        self._watch = ImportWatch(RELIED_ON_OF.__contains__, self._patch)
+        self._undo: list[seams.Patch] = []
+        self._watch = ImportWatch(seams.LATE.__contains__, self._patch)
 
     def _patch(self, module: ModuleType) -> None:
         with self._lock:
             if self._active:
-                expect(RELIED_ON_OF[module.__name__](module))
+                expect(seams.LATE[module.__name__](module))
                 if (patch := _PATCHES.get(module.__name__)) is not None:
                     self._undo += patch(module)
 
@@ -250,7 +190,7 @@ class _Patching:
             self._active += 1
             if self._active == 1:
                 self._watch.start()
-                for name in RELIED_ON_OF:
+                for name in seams.LATE:
                     if (module := sys.modules.get(name)) is not None:
                         self._patch(module)
 
@@ -259,8 +199,7 @@ class _Patching:
             self._active -= 1
             if self._active == 0:
                 self._watch.stop()
-                for cls, name, value in reversed(self._undo):
-                    setattr(cls, name, value)
+                seams.put_back(reversed(self._undo))
                 self._undo.clear()
 
 
