@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
-from pipecat.pipeline.service_switcher import ServiceSwitcher
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.checks.arguments import check_secs, check_text
@@ -22,11 +23,13 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
+from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.turn_taking import load_models
 from piopiy_lab.pipeline.chain import ContextAggregators
 from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
 from piopiy_lab.pipeline.reading import read_parts
 from piopiy_lab.pipeline.run import AgentRun
+from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.session.session import Session, current_session
 from piopiy_lab.session.transfer_order import TransferOptions, TransferOrder
 from piopiy_lab.tools import Handler, Tool, ToolBox, ToolOptions
@@ -115,18 +118,18 @@ class VoiceAgent:
         stt: FrameProcessor | None = None,
         llm: FrameProcessor | None = None,
         tts: FrameProcessor | None = None,
-        tts_switcher: ServiceSwitcher[Any] | None = None,
-        stt_switcher: ServiceSwitcher[Any] | None = None,
+        tts_switcher: AnySwitcher | None = None,
+        stt_switcher: AnySwitcher | None = None,
         mcp_tools: object = None,
         vad: object = None,
         enable_metrics: bool = True,
         enable_usage_metrics: bool = True,
         allow_interruptions: bool = True,
-        interruption_strategy: Any | None = None,
+        interruption_strategy: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None = None,
         telecmi_params: object = None,
         turn_strategies: UserTurnStrategies | None = None,
-        observers: Iterable[Any] | None = None,
-        llm_switcher: ServiceSwitcher[Any] | None = None,
+        observers: Iterable[BaseObserver] | None = None,
+        llm_switcher: AnySwitcher | None = None,
         mute_strategies: Iterable[BaseUserMuteStrategy] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
@@ -238,7 +241,7 @@ class VoiceAgent:
         finally:
             self._run = None
 
-    async def _open_mcp(self, mcp_tools: Any, session: Session | None) -> None:
+    async def _open_mcp(self, mcp_tools: object, session: Session | None) -> None:
         """Connect to MCP servers; they are closed when the call is over, started or not."""
         await self._mcp.close()
         self._mcp = MCPConnections(session)
@@ -252,7 +255,7 @@ class VoiceAgent:
 
     def add_tool(
         self,
-        schema: Any,
+        schema: object,
         handler: Handler | None = None,
         *,
         timeout_secs: float | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from piopiy_lab.session.commands import Command
 from piopiy_lab.session.running_agent import AgentInCall
@@ -28,7 +28,7 @@ class CommandPort(Protocol):
         ...
 
     @property
-    def services(self) -> Mapping[str, Any]:
+    def services(self) -> Mapping[str, object]:
         """Names to services."""
         ...
 

@@ -7,7 +7,6 @@ for, and how many words it takes to interrupt the agent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
@@ -21,6 +20,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
@@ -79,7 +79,7 @@ class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
 class Tuning:
     """What can be tuned in one call, and how it stands. On the session's loop but for check()."""
 
-    def __init__(self, analyzer: VADAnalyzer | None, strategies: Any) -> None:
+    def __init__(self, analyzer: VADAnalyzer | None, strategies: UserTurnStrategies | None) -> None:
         """Look for what can be tuned.
 
         Args:
@@ -106,7 +106,7 @@ class Tuning:
             found["min_words"] = seams.min_words(self._start)
         return found
 
-    def check(self, settings: Mapping[str, Any]) -> None:
+    def check(self, settings: Mapping[str, object]) -> None:
         """Check new settings; any thread.
 
         Raises:
@@ -159,6 +159,6 @@ class Tuning:
 _TURN_SETTINGS = ("incomplete_wait_secs", "min_words")
 
 
-def _smart_turn_of(strategies: Any) -> BaseSmartTurn | None:
+def _smart_turn_of(strategies: UserTurnStrategies | None) -> BaseSmartTurn | None:
     stops = (strategies.stop or ()) if strategies is not None else ()
     return next(filter(None, map(seams.smart_turn_of, stops)), None)

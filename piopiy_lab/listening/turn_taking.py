@@ -8,8 +8,8 @@ finished find 3 s long. Without a detector transcripts decide.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy, VADUserTurnStartStrategy
@@ -49,9 +49,9 @@ def make_strategies(
     vad: bool,
     allow_interruptions: bool,
     given: UserTurnStrategies | None = None,
-    interruption: Any = None,
+    interruption: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None = None,
     recommended: UserTurnStrategies | None = None,
-    turn_analyzer: Any = None,
+    turn_analyzer: BaseTurnAnalyzer | None = None,
     realtime: bool = False,
 ) -> UserTurnStrategies | None:
     """Return the strategies of a call; None leaves them to the service that recommends some.
@@ -88,7 +88,9 @@ def make_strategies(
     return UserTurnStrategies(start=[start], stop=_stop_strategies(vad, turn_analyzer))
 
 
-def _stop_strategies(vad: bool, analyzer: Any) -> list[BaseUserTurnStopStrategy]:
+def _stop_strategies(
+    vad: bool, analyzer: BaseTurnAnalyzer | None
+) -> list[BaseUserTurnStopStrategy]:
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
     return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))]

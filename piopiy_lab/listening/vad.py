@@ -27,7 +27,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def check_params(params: Mapping[str, Any], *, what: str = "vad") -> dict[str, float]:
+def check_params(params: Mapping[str, object], *, what: str = "vad") -> dict[str, float]:
     """Check detector settings.
 
     Args:

@@ -223,8 +223,9 @@ class Acts:
         session = self._session
         session.log.append(events.SettingsChanged(at=session.now(), old=old, new=dict(settings)))
 
-    async def _nothing_switched(self, wanted: Any) -> None:
+    async def _nothing_switched(self, wanted: object) -> None:
+        name = wanted if isinstance(wanted, str) else getattr(wanted, "name", wanted)
         self._session.notice(
-            f"switch_service({wanted if isinstance(wanted, str) else wanted.name!r}): a "
-            "replacement stands in its switcher's place, so nothing was switched"
+            f"switch_service({name!r}): a replacement stands in its switcher's place, so nothing "
+            "was switched"
         )

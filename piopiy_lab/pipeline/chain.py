@@ -24,6 +24,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.pipeline import seams
@@ -135,7 +136,9 @@ class Chain:
     analyzer: VADAnalyzer | None
 
 
-def build_chain(parts: Parts, context: LLMContext, transport: CallTransport, turns: Any) -> Chain:
+def build_chain(
+    parts: Parts, context: LLMContext, transport: CallTransport, turns: UserTurnStrategies | None
+) -> Chain:
     """Chain the parts up.
 
     Args:

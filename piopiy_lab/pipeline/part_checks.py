@@ -18,12 +18,13 @@ from pipecat.services.tts_service import TTSService
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError
 from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.parts import name_services, was_used
+from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.services.realtime import is_realtime
 
 
 def put_in_place(
-    chosen: dict[str, Any], switchers: dict[str, Any], replace: Mapping[str, Any]
-) -> tuple[tuple[Any, str], ...]:
+    chosen: dict[str, Any], switchers: dict[str, AnySwitcher], replace: Mapping[str, object]
+) -> tuple[tuple[object, str], ...]:
     """Put other services in the place of what the session chose, switchers too.
 
     Args:
@@ -35,7 +36,7 @@ def put_in_place(
         The services of switchers that one service now stands in the place of, with their names:
         the session may still ask for them.
     """
-    gone: list[tuple[Any, str]] = []
+    gone: list[tuple[object, str]] = []
     for kind, given in replace.items():
         service = given
         if callable(given) and not isinstance(given, FrameProcessor):
@@ -55,7 +56,7 @@ def put_in_place(
 _KINDS: dict[str, type[FrameProcessor]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
 
 
-def check_services(chosen: Mapping[str, Any], switchers: Mapping[str, Any]) -> None:
+def check_services(chosen: Mapping[str, object], switchers: Mapping[str, object]) -> None:
     """Refuse services that are missing, or no services, or in a wrong place, or in two.
 
     Args:
@@ -64,7 +65,7 @@ def check_services(chosen: Mapping[str, Any], switchers: Mapping[str, Any]) -> N
     """
     if chosen["llm"] is None and "llm" not in switchers:
         raise ArgumentTypeError("Action() is missing 'llm': an llm is required")
-    places: list[tuple[str, str, Any]] = []
+    places: list[tuple[str, str, object]] = []
     for kind, service in chosen.items():
         if service is None:
             continue
@@ -104,10 +105,11 @@ def check_services(chosen: Mapping[str, Any], switchers: Mapping[str, Any]) -> N
     check_llms(switchers)
 
 
-def check_llms(switchers: Mapping[str, Any]) -> None:
+def check_llms(switchers: Mapping[str, object]) -> None:
     """Refuse a switcher that mixes realtime models with others: they hear differently."""
-    if "llm" in switchers:
-        kinds = {is_realtime(llm): type(llm).__name__ for llm in switchers["llm"].services}
+    switcher = switchers.get("llm")
+    if isinstance(switcher, ServiceSwitcher):
+        kinds = {is_realtime(llm): type(llm).__name__ for llm in switcher.services}
         if len(kinds) > 1:
             raise ArgumentError(
                 f"Action(llm_switcher=...): {kinds[True]} is a realtime model and {kinds[False]} "
@@ -155,7 +157,7 @@ def check_vad(services: Iterable[object], vad: object) -> None:
             )
 
 
-def check_loop(name: str, part: Any) -> None:
+def check_loop(name: str, part: object) -> None:
     """Refuse what was bound to another event loop: awaiting it here would hang or raise."""
     if part is None or was_used(part):  # one that may be used again starts afresh
         return
@@ -171,6 +173,6 @@ def check_loop(name: str, part: Any) -> None:
             )
 
 
-def _loop_of(value: Any) -> asyncio.AbstractEventLoop | None:
+def _loop_of(value: object) -> asyncio.AbstractEventLoop | None:
     loop = getattr(value, "_loop", None)  # asyncio's own objects, and aiohttp's session
     return loop if isinstance(loop, asyncio.AbstractEventLoop) else None

@@ -9,7 +9,6 @@ import re
 import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
@@ -55,12 +54,12 @@ class ServiceParts:
     llm: FrameProcessor
     tts: FrameProcessor | None
     switchers: Mapping[str, AnySwitcher]
-    names: Mapping[str, Mapping[str, Any]]  # of each switcher the services by name
+    names: Mapping[str, Mapping[str, FrameProcessor]]  # of each switcher the services by name
     #: Services (with their names) that a replacement stands in the place of.
     replaced: tuple[tuple[object, str], ...]
 
     @property
-    def members(self) -> dict[str, list[Any]]:
+    def members(self) -> dict[str, list[FrameProcessor]]:
         """All services of each part: one, or those of its switcher."""
         named = {"stt": self.stt, "llm": self.llm, "tts": self.tts}
         return {
@@ -70,7 +69,7 @@ class ServiceParts:
         }
 
     @property
-    def active(self) -> dict[str, Any]:
+    def active(self) -> dict[str, FrameProcessor]:
         """The service at work in each part."""
         return {
             kind: self.switchers[kind].strategy.active_service
@@ -80,7 +79,7 @@ class ServiceParts:
         }
 
     @property
-    def services(self) -> dict[str, Any]:
+    def services(self) -> dict[str, FrameProcessor]:
         """The service at work by its part's name, and every service of a switcher by its own."""
         named = {name: s for names in self.names.values() for name, s in names.items()}
         return {**self.active, **named}
@@ -110,7 +109,7 @@ class Parts(ServiceParts):
         return tuple(part for part in parts if part is not None)
 
 
-def name_services(switchers: Mapping[str, AnySwitcher]) -> dict[str, dict[str, Any]]:
+def name_services(switchers: Mapping[str, AnySwitcher]) -> dict[str, dict[str, FrameProcessor]]:
     """Return each switcher's services by a name that is the same in every run.
 
     A service's name is the one it was made with (``name="anna"``), else its class's name; where
@@ -121,7 +120,7 @@ def name_services(switchers: Mapping[str, AnySwitcher]) -> dict[str, dict[str, A
     """
     everyone = [service for switcher in switchers.values() for service in switcher.services]
     classes = [type(service).__name__ for service in everyone if not _given_name(service)]
-    names: dict[str, dict[str, Any]] = {}
+    names: dict[str, dict[str, FrameProcessor]] = {}
     taken = {"stt", "llm", "tts"}
     for kind, switcher in switchers.items():
         names[kind] = {}

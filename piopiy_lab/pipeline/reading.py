@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.observers.base_observer import BaseObserver
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -31,6 +33,7 @@ from piopiy_lab.pipeline.parts import (
     check_unused,
     name_services,
 )
+from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.services.realtime import find_mode
 
 #: Hz of both sides, where the room's parameters say nothing else.
@@ -49,8 +52,8 @@ class RoomParams:
 
     audio_in_sample_rate: int
     audio_out_sample_rate: int
-    vad_analyzer: Any
-    turn_analyzer: Any
+    vad_analyzer: object
+    turn_analyzer: BaseTurnAnalyzer | None
     chosen: Mapping[str, object]  # the fields that the user set
 
     @classmethod
@@ -74,7 +77,9 @@ class RoomParams:
 
 
 def read_services(
-    chosen: Mapping[str, Any], switchers: Mapping[str, Any], replace: Mapping[str, Any]
+    chosen: Mapping[str, FrameProcessor | None],
+    switchers: Mapping[str, AnySwitcher | None],
+    replace: Mapping[str, object],
 ) -> ServiceParts:
     """Check the services and name those of switchers.
 
@@ -88,13 +93,13 @@ def read_services(
         ArgumentError: A part is missing, or there are two in one place.
     """
     chosen = dict(chosen)
-    switchers = {kind: switcher for kind, switcher in switchers.items() if switcher is not None}
+    switching = {kind: switcher for kind, switcher in switchers.items() if switcher is not None}
     replaced: tuple[tuple[object, str], ...] = ()
     if replace:
-        check_services({**chosen, "llm": chosen["llm"] or replace.get("llm")}, switchers)
-        replaced = put_in_place(chosen, switchers, replace)
-    check_services(chosen, switchers)
-    names = name_services(switchers)
+        check_services({**chosen, "llm": chosen["llm"] or replace.get("llm")}, switching)
+        replaced = put_in_place(chosen, switching, replace)
+    check_services(chosen, switching)
+    names = name_services(switching)
     check_placeholders(
         {
             kind: names[kind].values() if kind in names else [service]
@@ -102,10 +107,11 @@ def read_services(
         }
     )
     first = {k: next(iter(names[k].values())) if k in names else s for k, s in chosen.items()}
+    parts: dict[str, Any] = {kind: switching.get(kind, one) for kind, one in chosen.items()}
     return ServiceParts(
         mode=find_mode(**first),
-        **{kind: switchers.get(kind, service) for kind, service in chosen.items()},
-        switchers=switchers,
+        **parts,  # checked: there is an llm
+        switchers=switching,
         names=names,
         replaced=replaced,
     )
@@ -113,9 +119,9 @@ def read_services(
 
 def read_parts(
     *,
-    chosen: Mapping[str, Any],
-    switchers: Mapping[str, Any],
-    replace: Mapping[str, Any],
+    chosen: Mapping[str, FrameProcessor | None],
+    switchers: Mapping[str, AnySwitcher | None],
+    replace: Mapping[str, object],
     vad: object,
     enable_metrics: bool,
     enable_usage_metrics: bool,

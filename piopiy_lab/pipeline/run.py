@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
@@ -19,6 +18,8 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineWorker
+from pipecat.services.llm_service import LLMService
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from piopiy_lab import events
@@ -138,6 +139,7 @@ class AgentRun:
     def _prepare_services(self) -> None:
         parts, latency = self._parts, self._session.settings.latency
         for llm in parts.members["llm"]:
+            assert isinstance(llm, LLMService), "Action() has checked it"
             keep_arguments(llm)
             seams.instruct(llm, self.agent.instructions)
             if parts.mode != "cascaded":
@@ -147,7 +149,7 @@ class AgentRun:
                 for service in services:
                     modelled_latency.slow_down({kind: service}, latency)
 
-    def _build(self, turns: Any) -> Chain:
+    def _build(self, turns: UserTurnStrategies | None) -> Chain:
         chain = build_chain(self._parts, self._context, self._transport, turns)
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)

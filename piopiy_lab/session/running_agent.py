@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol, Unpack
+from typing import Protocol, Unpack
 
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import AgentCommand
@@ -33,8 +33,8 @@ class AgentInCall(Protocol):
 
     def add_tool(
         self,
-        schema: Any,
-        handler: Callable[..., Any] | None = None,
+        schema: object,
+        handler: Callable[..., object] | None = None,
         *,
         timeout_secs: float | None = None,
         cancel_on_interruption: bool | None = None,
@@ -47,7 +47,7 @@ class AgentInCall(Protocol):
     def register_tool(
         self,
         name: str,
-        handler: Callable[..., Any],
+        handler: Callable[..., object],
         *,
         timeout_secs: float | None = None,
         cancel_on_interruption: bool | None = None,
@@ -57,7 +57,7 @@ class AgentInCall(Protocol):
         """Give the handler of a tool that has a schema already."""
         ...
 
-    async def switch_service(self, service: Any) -> None:
+    async def switch_service(self, service: object) -> None:
         """Make another service of a switcher the active one."""
         ...
 

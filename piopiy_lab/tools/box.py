@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -57,7 +56,7 @@ class ToolBox:
             self._take(given, given.handler, ToolOptions())
 
     def add(
-        self, schema: object, handler: object = None, options: ToolOptions | None = None
+        self, schema: object, handler: Handler | None = None, options: ToolOptions | None = None
     ) -> Tool:
         """Take a tool whole, and return it; one of the same name is replaced.
 
@@ -86,7 +85,9 @@ class ToolBox:
         self._take(given, found, options or ToolOptions())
         return self._tool(name)
 
-    def register(self, name: Any, handler: Any, options: ToolOptions | None = None) -> Tool | None:
+    def register(
+        self, name: object, handler: Handler, options: ToolOptions | None = None
+    ) -> Tool | None:
         """Take the handler of a tool, and return the tool if its schema is there.
 
         Raises:
@@ -148,7 +149,7 @@ class ToolBox:
             )
         return [*map(self._tool, self._schemas), *self._outside.values()]
 
-    def _take(self, given: Given, handler: Any, options: ToolOptions) -> None:
+    def _take(self, given: Given, handler: Handler | None, options: ToolOptions) -> None:
         name = given.schema.name
         if handler is not None:
             _check_handler(name, handler)
