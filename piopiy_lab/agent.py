@@ -18,6 +18,7 @@ from piopiy_lab.errors import (
     ArgumentTypeError,
     SignalingError,
 )
+from piopiy_lab.events.values import AgentState
 from piopiy_lab.hosting.host import check_after_call, check_record
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.redaction import keep_secret, shown_url
@@ -120,7 +121,7 @@ class Agent:
             raise ArgumentTypeError(f"on_session_error={on_session_error!r}: give a function")
         self.agent_id = agent_id.strip()
         self.signaling_url = SIGNALING_URL if signaling_url is None else check_url(signaling_url)
-        self.state = "stopped"  # "connecting", "connected", "reconnecting", "draining"
+        self.state: AgentState = "stopped"
         self._credentials = Credentials(self.agent_id, agent_token.strip())
         if rest_url is None and self.signaling_url == SIGNALING_URL:
             rest_url = REST_URL
@@ -240,7 +241,7 @@ class Agent:
 
     # --- inside, on the agent's loop ---------------------------------------------------------
 
-    def _changed(self, state: str, why: str) -> None:
+    def _changed(self, state: AgentState, why: str) -> None:
         self.state = state
         self._sessions.changes += 1
         if state == "connected":

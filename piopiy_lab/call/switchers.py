@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from piopiy_lab import events as ev
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import SERVICE_KINDS, ServiceKind
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Switcher:
         strategy: "manual", "failover", or the strategy's class name.
     """
 
-    kind: str
+    kind: ServiceKind
     services: Mapping[str, str]
     active: str
     strategy: str
@@ -37,7 +38,9 @@ def read_switchers(log: EventLog) -> dict[str, Switcher]:
     if not started:
         return {}
     switchers: dict[str, Switcher] = {}
-    for kind, told in started[-1].switchers.items():
+    for kind in SERVICE_KINDS:
+        if (told := started[-1].switchers.get(kind)) is None:
+            continue
         active = told["active"]
         for switched in log.of(ev.ServiceSwitched):
             if switched.kind == kind and switched.at >= started[-1].at:

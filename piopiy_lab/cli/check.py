@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+#: How a check came out.
+CheckStatus = Literal["ok", "missing", "failed"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Check:
     """
 
     name: str
-    status: str
+    status: CheckStatus
     detail: str
     base: bool = False
     remedy: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from piopiy_lab.events.base import Event
 from piopiy_lab.events.call import PipelineStarted
 from piopiy_lab.events.services import ServiceSwitched
+from piopiy_lab.events.values import ServiceKind
 
 
 class AtWork:
@@ -29,7 +30,7 @@ class AtWork:
             case _:
                 pass
 
-    def get(self, kind: str) -> str | None:
+    def get(self, kind: ServiceKind) -> str | None:
         """Return the class name of the service of a kind; None where the call has none."""
         return self._classes.get(kind)
 

@@ -1,4 +1,4 @@
-"""The closed sets of words that events and calls speak in.
+"""The closed sets of words that events, calls and agents speak in.
 
 A checker refuses any other word where one is written; a saved call of another version may have
 others, and is read as it is.
@@ -27,6 +27,8 @@ EndReason = Literal[
 Role = Literal["user", "assistant"]
 #: A part that a switcher can switch.
 ServiceKind = Literal["stt", "llm", "tts"]
+#: All of them, in the order in which a call uses them.
+SERVICE_KINDS: tuple[ServiceKind, ...] = ("stt", "llm", "tts")
 #: Why a switcher switched.
 SwitchCause = Literal["manual", "failover"]
 #: Who judged the user's speech: the detector, or the scripted caller who knows.
@@ -43,6 +45,15 @@ CancelCause = Literal["interrupted", "timeout"]
 TransferCause = Literal["tool", "code", "command", "agent"]
 #: How a hand-over came out; "not_on_phone": there was nothing to transfer.
 TransferStatus = Literal["transferred", "failed", "not_on_phone"]
+#: What the platform says of a transfer: accepted, it rings, nobody took it, the caller is there.
+#: "other" is any other word of its: how far it is.
+TransferProgress = Literal["queued", "started", "failed", "completed", "other"]
+#: How far a phone call is, on the platform's side.
+PhoneStatus = Literal["ringing", "answered", "ended"]
+#: How an agent stands with signalling.
+AgentState = Literal["stopped", "connecting", "connected", "reconnecting", "draining"]
+#: How an agent on a thread of its own stands: "failed" when it has stopped by itself.
+ServedState = AgentState | Literal["failed"]
 #: How far a tool call is.
 ToolStatus = Literal["running", "returned", "failed", "cancelled"]
 #: Which way audio goes, as the agent sees it.

@@ -17,7 +17,7 @@ from livekit.protocol import models
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason
+from piopiy_lab.events.values import EndReason, PhoneStatus, TransferProgress
 from piopiy_lab.loopback.room import Room
 from piopiy_lab.loopback.transfer_request import TransferRequest
 
@@ -39,7 +39,7 @@ class Transferable(Protocol):
     room: Room
 
     @property
-    def status(self) -> str:
+    def status(self) -> PhoneStatus:
         """Either "ringing", "answered" or "ended"."""
         ...
 
@@ -61,7 +61,7 @@ class HandOver:
         """
         self.call, self.request, self._outcome = call, request, outcome
         self.request_id = f"tr-{uuid.uuid4().hex[:16]}"
-        self.status = "queued"  # then "completed" or "failed"
+        self.status: TransferProgress = "queued"  # then "completed" or "failed"
         self.reason: str | None = None  # why it failed
         self._settled_at: float | None = None  # on time.monotonic()'s clock
         call.log.append(events.TransferRequested(at=call.log.now(), to=request.to, cause="agent"))
@@ -126,12 +126,12 @@ class HandOver:
             self._settle("failed", self._outcome)
         self.call.end("agent_ended")
 
-    def _settle(self, status: str, reason: str | None = None) -> None:
+    def _settle(self, status: TransferProgress, reason: str | None = None) -> None:
         self.reason = reason
         self._note(status, reason)
         self._tell(status)
 
-    def _note(self, status: str, error: str | None) -> None:
+    def _note(self, status: TransferProgress, error: str | None) -> None:
         self.status, self._settled_at = status, time.monotonic()
         log = self.call.log
         log.append(
@@ -144,7 +144,7 @@ class HandOver:
             )
         )
 
-    def _tell(self, status: str) -> None:
+    def _tell(self, status: TransferProgress) -> None:
         """Tell the room."""
         told = {"type": TOPIC, **self.describe(), "status": status}
         user = models.UserPacket(payload=json.dumps(told).encode(), topic=TOPIC)

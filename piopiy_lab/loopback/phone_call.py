@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from piopiy_lab import events
 from piopiy_lab._version import __version__
@@ -19,7 +18,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.errors import LoopbackError, PiopiyLabError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import EventLog, clock_from_now
-from piopiy_lab.events.values import EndReason
+from piopiy_lab.events.values import EndReason, PhoneStatus
 from piopiy_lab.loopback.caller import AGENT_IDENTITY, RoomCaller
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.dispatch import Dispatcher
@@ -48,9 +47,6 @@ _AGENT_EVENTS = (
     events.TurnLost,
     events.ErrorOccurred,
 )
-
-#: How far a phone call is.
-PhoneStatus = Literal["ringing", "answered", "ended"]
 
 
 class PhoneCall:

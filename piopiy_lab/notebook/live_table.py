@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any, Protocol
 
+from piopiy_lab.events.values import ServedState
+
 #: Seconds between two looks.
 LOOK_SECS = 0.5
 
@@ -22,7 +24,7 @@ class Changing(Protocol):
         ...
 
     @property
-    def state(self) -> str:
+    def state(self) -> ServedState:
         """Where it stands; "stopped" and "failed" are the end."""
         ...
 

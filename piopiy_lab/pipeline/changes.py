@@ -80,12 +80,12 @@ class Changes:
             session = self._session
             session.log.append(events.InstructionsChanged(at=session.now(), old=old, new=new))
             active = self._parts.active["llm"]
-            for llm in self._parts.members["llm"]:
+            for llm in self._parts.llms:
                 if self._parts.mode == "cascaded" or llm is not active:
                     seams.instruct(llm, new)
-            if self._parts.mode != "cascaded":  # it is told, for it reads none per turn
-                seams.keep_for_connecting(active, new)
-                delta = LLMSettings(system_instruction=seams.whole_instruction(active, new))
+                    continue
+                seams.keep_for_connecting(llm, new)  # it is told, for it reads none per turn
+                delta = LLMSettings(system_instruction=seams.whole_instruction(llm, new))
                 self._soon(self._queue_frame(LLMUpdateSettingsFrame(delta=delta)))
 
         self._on_loop(replace)

@@ -15,6 +15,7 @@ from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.service_switcher import ServiceSwitcher
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -67,6 +68,11 @@ class ServiceParts:
             for kind, part in named.items()
             if part is not None
         }
+
+    @property
+    def llms(self) -> list[LLMService]:
+        """The language models: one, or those of its switcher."""
+        return [llm for llm in self.members["llm"] if isinstance(llm, LLMService)]
 
     @property
     def active(self) -> dict[str, FrameProcessor]:

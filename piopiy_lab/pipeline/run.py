@@ -18,7 +18,6 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineWorker
-from pipecat.services.llm_service import LLMService
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
@@ -138,8 +137,7 @@ class AgentRun:
 
     def _prepare_services(self) -> None:
         parts, latency = self._parts, self._session.settings.latency
-        for llm in parts.members["llm"]:
-            assert isinstance(llm, LLMService), "Action() has checked it"
+        for llm in parts.llms:
             keep_arguments(llm)
             seams.instruct(llm, self.agent.instructions)
             if parts.mode != "cascaded":

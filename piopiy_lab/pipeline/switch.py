@@ -23,7 +23,7 @@ from pipecat.frames import frames as f
 from pipecat.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from piopiy_lab.events.values import SwitchCause
+from piopiy_lab.events.values import ServiceKind, SwitchCause
 from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.switch_kinds import STATES
 from piopiy_lab.pipeline.switch_state import (
@@ -52,7 +52,7 @@ class Switch:
 
     def __init__(
         self,
-        kind: str,
+        kind: ServiceKind,
         switcher: ServiceSwitcher[ServiceSwitcherStrategy],
         names: Mapping[str, FrameProcessor],
         session: Session,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pipecat.frames import frames as f
 from pipecat.processors.frame_processor import FrameDirection
 
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.pipeline.switch_state import (
     DOWN,
     UP,
@@ -226,6 +227,6 @@ def _is_final(frame: f.FunctionCallResultFrame) -> bool:
 
 
 #: The state of a switcher, by its kind.
-STATES: dict[str, type[SwitchState]] = {
+STATES: dict[ServiceKind, type[SwitchState]] = {
     state.kind: state for state in (RecogniserSwitch, ModelSwitch, VoiceSwitch)
 }

@@ -10,6 +10,7 @@ from pipecat.pipeline.service_switcher import ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ArgumentError, ServiceError
+from piopiy_lab.events.values import SERVICE_KINDS
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.switch import Switch
 from piopiy_lab.pipeline.switch_state import SwitchMark
@@ -30,8 +31,9 @@ class Switchboard:
         self._parts = parts
         self._session = session
         self.switches = {
-            kind: Switch(kind, switcher, parts.names[kind], session)
-            for kind, switcher in parts.switchers.items()
+            kind: Switch(kind, parts.switchers[kind], parts.names[kind], session)
+            for kind in SERVICE_KINDS
+            if kind in parts.switchers
         }
 
         self._switch_of = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog.entries import OFFLINE, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.usable import Usability, usability
@@ -19,7 +20,7 @@ _OFFLINE_REASONS = {
 class Choice:
     """What was chosen for one kind, and why."""
 
-    kind: str
+    kind: ServiceKind
     entry: Entry | None  # None: this package's own offline service
     reason: str
 
@@ -29,7 +30,7 @@ class Choice:
         return OFFLINE if self.entry is None else self.entry.name
 
 
-def choose(kind: str, environment: Environment) -> Choice:
+def choose(kind: ServiceKind, environment: Environment) -> Choice:
     """Return the best service of a kind that can be used right now.
 
     Best is the catalog's order: providers in the cloud by latency and quality, then local ones

@@ -14,9 +14,10 @@ from importlib import resources
 from typing import Any
 
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.events.values import SERVICE_KINDS, ServiceKind
 
 #: The kinds of service, in the order in which a call uses them and a stack unpacks.
-KINDS = ("stt", "llm", "tts")
+KINDS = SERVICE_KINDS
 #: What a kind is called in messages.
 KIND_TITLES = {"stt": "speech recognition", "llm": "a language model", "tts": "speech synthesis"}
 #: The short names of this package's own services: for all kinds, and a stand-in for a realtime llm.
@@ -40,7 +41,7 @@ class Entry:
     """One of pipecat's services by its short name; the fields are those of ``services.toml``."""
 
     name: str
-    kind: str
+    kind: ServiceKind
     provider: Provider
     module: str
     class_name: str
@@ -85,18 +86,18 @@ class Catalog:
     """Everything in ``services.toml``."""
 
     providers: Mapping[str, Provider]
-    entries: Mapping[tuple[str, str], Entry]  # by kind and name
+    entries: Mapping[tuple[ServiceKind, str], Entry]  # by kind and name
     left_out: Mapping[str, str]
 
-    def names(self, kind: str | None = None) -> list[str]:
+    def names(self, kind: ServiceKind | None = None) -> list[str]:
         """Return the short names, sorted; of one kind, or of all."""
         return sorted({name for one, name in self.entries if kind in (None, one)})
 
-    def kinds_of(self, name: str) -> list[str]:
+    def kinds_of(self, name: str) -> list[ServiceKind]:
         """Return what a short name can be, in the order of :data:`KINDS`."""
         return [kind for kind in KINDS if (kind, name) in self.entries]
 
-    def find(self, kind: str, name: str) -> Entry:
+    def find(self, kind: ServiceKind, name: str) -> Entry:
         """Return an entry.
 
         Raises:
@@ -117,7 +118,7 @@ class Catalog:
             )
         raise ArgumentError(f"no service is called {name!r}{self.near(name, kind)}")
 
-    def near(self, name: str, kind: str | None = None) -> str:
+    def near(self, name: str, kind: ServiceKind | None = None) -> str:
         """Return the end of a message that suggests names like a wrong one."""
         known = [
             *self.names(kind),
@@ -141,7 +142,7 @@ def catalog() -> Catalog:
     )
     data = tomllib.loads(text)
     providers = {name: Provider(name, **given) for name, given in data["providers"].items()}
-    entries = {
+    entries: dict[tuple[ServiceKind, str], Entry] = {
         (kind, name): _entry(kind, name, given, providers)
         for kind in KINDS
         for name, given in data[kind].items()
@@ -152,7 +153,9 @@ def catalog() -> Catalog:
 _FIELDS = {one.name for one in fields(Entry)}
 
 
-def _entry(kind: str, name: str, given: dict[str, Any], providers: dict[str, Provider]) -> Entry:
+def _entry(
+    kind: ServiceKind, name: str, given: dict[str, Any], providers: dict[str, Provider]
+) -> Entry:
     given = dict(given)
     module, class_name = given.pop("class").split(":")
     home = given.pop("provider", None) or max(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.service_catalog.entries import KINDS
 
@@ -25,7 +26,7 @@ class Made:
         replaced: Whether the session's runner puts another in its place.
     """
 
-    kind: str
+    kind: ServiceKind
     name: str
     service: Any
     needs_vad: bool = False
@@ -57,7 +58,9 @@ class Stack:
         reasons: Why "auto" chose what it did, by kind; empty when everything was named.
     """
 
-    def __init__(self, parts: Mapping[str, Made], reasons: Mapping[str, str]) -> None:
+    def __init__(
+        self, parts: Mapping[ServiceKind, Made], reasons: Mapping[ServiceKind, str]
+    ) -> None:
         self.parts: dict[str, Made] = {kind: parts[kind] for kind in KINDS if kind in parts}
         self.reasons: dict[str, str] = {kind: reasons[kind] for kind in KINDS if kind in reasons}
 
@@ -81,7 +84,7 @@ class Stack:
         """Whether ``Action`` needs ``vad=True`` with this stack."""
         return any(part.needs_vad for part in self.parts.values())
 
-    def _service(self, kind: str) -> object:
+    def _service(self, kind: ServiceKind) -> object:
         part = self.parts.get(kind)
         return None if part is None else part.service
 

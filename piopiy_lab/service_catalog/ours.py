@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog.entries import KINDS, OFFLINE_REALTIME
 from piopiy_lab.service_catalog.wanted import Wanted
 
 
 def make(
-    wanted: Mapping[str, Wanted], given: Mapping[str, object], *, text_only: bool
-) -> dict[str, Any]:
+    wanted: Mapping[ServiceKind, Wanted], given: Mapping[str, object], *, text_only: bool
+) -> dict[ServiceKind, Any]:
     """Make the offline services that were asked for, by kind.
 
     Args:
@@ -34,7 +35,7 @@ def make(
         return {}
     from piopiy_lab.offline import EspeakTTSService, offline_realtime, offline_stack
 
-    made: dict[str, Any] = {}
+    made: dict[ServiceKind, Any] = {}
     if "llm" in wanted and wanted["llm"].name == OFFLINE_REALTIME:
         made["llm"] = _called(offline_realtime, {**given, "speaks": not text_only})
     if set(wanted) - {"tts"} - set(made):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog import ours
 from piopiy_lab.service_catalog.choosing import Choice, choose
 from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, Entry, catalog
@@ -74,14 +75,14 @@ def stack(
     """
     wanted = _wanted(names, {"stt": stt, "llm": llm, "tts": tts})
     _check_offline(wanted, offline)
-    kinds = [kind for kind in KINDS if kind in wanted]
+    kinds: list[ServiceKind] = [kind for kind in KINDS if kind in wanted]
     environment = Environment(env_file)
     entries, reasons = _entries(wanted, environment)
     _check_shape(kinds, entries, whole=names is not None)
     replaced = _replaced()
     text_only = "tts" in kinds and "stt" not in kinds
-    made: dict[str, Made] = {}
-    mine = {
+    made: dict[ServiceKind, Made] = {}
+    mine: dict[ServiceKind, Any] = {
         kind: wanted[kind]
         for kind in kinds
         if isinstance(entries.get(kind), str) and kind not in replaced
@@ -105,9 +106,9 @@ def stack(
     return result
 
 
-def _wanted(names: str | None, given: Mapping[str, object]) -> dict[str, Any]:
+def _wanted(names: str | None, given: Mapping[ServiceKind, object]) -> dict[ServiceKind, Any]:
     """Return what was asked for by kind: names, read, and services as they are."""
-    named = {kind: value for kind, value in given.items() if value is not None}
+    named: dict[ServiceKind, object] = {k: value for k, value in given.items() if value is not None}
     if names is not None and named:
         raise ArgumentError(
             f"stack({names!r}, {next(iter(named))}=...): give the names in one text, or each by "
@@ -134,16 +135,16 @@ def _is_service(value: object) -> bool:
     return isinstance(value, FrameProcessor)
 
 
-def _is_ours(kind: str, name: str) -> bool:
+def _is_ours(kind: ServiceKind, name: str) -> bool:
     return name == OFFLINE or (kind, name) == ("llm", OFFLINE_REALTIME)
 
 
 def _entries(
-    wanted: Mapping[str, object], environment: Environment
-) -> tuple[dict[str, Entry | str], dict[str, str]]:
+    wanted: Mapping[ServiceKind, object], environment: Environment
+) -> tuple[dict[ServiceKind, Entry | str], dict[ServiceKind, str]]:
     """Return what each name stands for (an entry, or one of ours), and why "auto" chose it."""
-    found: dict[str, Entry | str] = {}
-    reasons: dict[str, str] = {}
+    found: dict[ServiceKind, Entry | str] = {}
+    reasons: dict[ServiceKind, str] = {}
     for kind, one in wanted.items():
         if not isinstance(one, Wanted):
             continue
@@ -160,7 +161,9 @@ def _entries(
     return found, reasons
 
 
-def _check_shape(kinds: list[str], entries: Mapping[str, Entry | str], *, whole: bool) -> None:
+def _check_shape(
+    kinds: list[ServiceKind], entries: Mapping[ServiceKind, Entry | str], *, whole: bool
+) -> None:
     """Refuse parts that make no call, as far as the names tell.
 
     By their kinds, single services may be named too: for a switcher.
@@ -195,7 +198,7 @@ def _realtime() -> list[str]:
     return sorted([*named, OFFLINE_REALTIME])
 
 
-def _check_offline(wanted: Mapping[str, object], offline: object) -> None:
+def _check_offline(wanted: Mapping[ServiceKind, object], offline: object) -> None:
     if offline is None:
         return
     if not isinstance(offline, Mapping):

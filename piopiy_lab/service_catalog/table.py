@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.usable import Usability, usability
@@ -39,7 +40,7 @@ class Row:
     """
 
     name: str
-    kind: str
+    kind: ServiceKind
     title: str
     group: str
     todo: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class StackTable:
         """Only what ``stack()`` makes now."""
         return StackTable(row for row in self._rows if row.usable)
 
-    def row(self, kind: str, name: str) -> Row:
+    def row(self, kind: ServiceKind, name: str) -> Row:
         """Return one row.
 
         Raises:
@@ -130,7 +131,7 @@ class StackTable:
 
 
 def stacks(
-    kind: str | None = None, *, env_file: str | os.PathLike[str] | None = None
+    kind: ServiceKind | None = None, *, env_file: str | os.PathLike[str] | None = None
 ) -> StackTable:
     """Show which services are usable right now, and what it takes to use the others.
 
@@ -201,7 +202,7 @@ def _group(found: Usability) -> str:
     return "download" if found.download else "usable"
 
 
-def _ours(kind: str, name: str) -> Row:
+def _ours(kind: ServiceKind, name: str) -> Row:
     from importlib.util import find_spec
 
     realtime = name == OFFLINE_REALTIME

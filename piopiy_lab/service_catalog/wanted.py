@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, catalog
 
 #: The name that stands for "the best of what is usable here".
@@ -27,7 +28,7 @@ _SECRET = re.compile(
 class Wanted:
     """One service that was asked for."""
 
-    kind: str
+    kind: ServiceKind
     name: str
     part: str = ""
     options: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -36,7 +37,7 @@ class Wanted:
         return f"{self.name}/{self.part}" if self.part else self.name
 
 
-def parse_one(kind: str, text: object) -> Wanted:
+def parse_one(kind: ServiceKind, text: object) -> Wanted:
     """Read one service.
 
     Raises:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from piopiy_lab.events.values import TransferProgress
 from piopiy_lab.session.transfer_order import TransferOrder
 
 #: Seconds that the platform may take to answer a request.
 REQUEST_SECS = 10.0
 #: What the platform says of a transfer: accepted, it rings, nobody took it, the caller is there.
-#: Another word says how far it is.
-QUEUED, STARTED, FAILED, COMPLETED = "queued", "started", "failed", "completed"
+QUEUED: Final = "queued"
+STARTED: Final = "started"
+FAILED: Final = "failed"
+COMPLETED: Final = "completed"
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,13 @@ class TransferNews:
     """What the platform says of one transfer.
 
     Attributes:
-        status: "queued", "started", "failed" or "completed".
+        status: "queued", "started", "failed" or "completed"; "other" for another word of its.
         request_id: Which transfer; "" if it isn't said.
         reason: Why it failed: "busy", "no_answer", "rejected", "invalid_number", "unreachable",
             "call_barred" or "network_error"; None if it isn't said.
     """
 
-    status: str
+    status: TransferProgress
     request_id: str = ""
     reason: str | None = None
 

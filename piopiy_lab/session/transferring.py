@@ -18,7 +18,7 @@ from typing import Protocol
 from piopiy_lab import events
 from piopiy_lab.errors import CallControlError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason, TransferCause
+from piopiy_lab.events.values import EndReason, TransferCause, TransferProgress
 from piopiy_lab.session.call_control import (
     COMPLETED,
     FAILED,
@@ -106,7 +106,7 @@ class Transfers:
         self._session = session
         self.current: Transfer | None = None  # the one under way; written by begin(), _finish()
         self._targets: dict[str, str] = {}  # of those that were asked for here, by request
-        self._told: set[tuple[str, str]] = set()  # request and status of news taken before
+        self._told: set[tuple[str, TransferProgress]] = set()  # of news: request and status
         self._tasks: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
 
     async def begin(self, order: TransferOrder, cause: TransferCause) -> Transfer | None:

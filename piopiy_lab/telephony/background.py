@@ -14,6 +14,7 @@ from typing import Protocol
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError, CallError
+from piopiy_lab.events.values import AgentState, ServedState
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import Stall
@@ -32,7 +33,7 @@ class Served(Protocol):
 
     agent_id: str
     signaling_url: str
-    state: str
+    state: AgentState
 
     @property
     def calls(self) -> list[Call]:
@@ -102,7 +103,7 @@ class BackgroundAgent:
             )
 
     @property
-    def state(self) -> str:
+    def state(self) -> ServedState:
         """One of "connecting", "connected", "reconnecting", "draining", "stopped", "failed"."""
         if self._future is not None and self._future.done():
             return "failed" if self.error is not None else "stopped"

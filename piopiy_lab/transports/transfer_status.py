@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 
 from piopiy_lab.redaction import told
-from piopiy_lab.session.call_control import TransferNews
+from piopiy_lab.session.call_control import COMPLETED, FAILED, QUEUED, STARTED, TransferNews
 
 TRANSFER_TOPIC = "transfer_status"
 #: Longest request id and reason that are taken, in characters.
@@ -35,8 +35,9 @@ def news_of(record: dict[str, object]) -> TransferNews | None:
     if not isinstance(status, str):
         return None
     request_id = record.get("request_id")
+    said = status.strip().lower()
     return TransferNews(
-        status.strip().lower()[:MAX_TEXT],
+        said if said in (QUEUED, STARTED, FAILED, COMPLETED) else "other",
         request_id[:MAX_TEXT] if isinstance(request_id, str) else "",
         told(reason, MAX_TEXT) if reason else None,
     )

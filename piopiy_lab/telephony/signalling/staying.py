@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from typing import Literal
 
 from piopiy_lab.errors import SignalingError
 from piopiy_lab.telephony.signalling.links import Link
@@ -19,7 +20,7 @@ STEADY_SECS = 10.0
 MAX_REFUSALS = 5
 
 #: Told of every change: "connected", or "reconnecting" with the reason.
-OnState = Callable[[str, str], None]
+OnState = Callable[[Literal["connected", "reconnecting"], str], None]
 
 
 def pause(attempt: int, chance: float) -> float:
