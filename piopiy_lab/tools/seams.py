@@ -162,13 +162,13 @@ def output_filter(client: Any, name: str) -> Callable[[Any], Any] | None:
 _wrapped: set[str] = set()  # MCP, once its stdio_client is ours
 
 
-def wrap_stdio_client(errlog: Callable[[], TextIO]) -> None:
+def wrap_stdio_client(standard_error: Callable[[], TextIO]) -> None:
     """Let pipecat start MCP servers with a standard error of ours, once for the process.
 
     Missing: ``errlog`` among the parameters of ``MCPClient``.
 
     Args:
-        errlog: Returns the file for a server that is started now.
+        standard_error: Returns the file for a server that is started now.
 
     Raises:
         IncompatibleVersionError: pipecat's module of MCP is not as its tools need it here.
@@ -179,8 +179,8 @@ def wrap_stdio_client(errlog: Callable[[], TextIO]) -> None:
     expect(relied_on_of_mcp(module))
     original: Callable[..., Any] = module.stdio_client
 
-    def stdio_client(server: object, given: TextIO | None = None) -> Any:
-        return original(server, errlog=given or errlog())
+    def stdio_client(server: object, errlog: TextIO | None = None) -> Any:
+        return original(server, errlog=errlog or standard_error())
 
     module.stdio_client = stdio_client
     _wrapped.add(MCP)
