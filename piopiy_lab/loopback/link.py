@@ -7,12 +7,14 @@ is dropped was never sent, and the real protocols above have to cope. Runs on th
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from piopiy_lab.checks.arguments import check_number
+from piopiy_lab.loopback.seams import take_datagrams
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,8 @@ class Link:
         Args:
             protocol: An ``aioice.ice.StunProtocol`` with its transport.
         """
-        protocol.transport = _LinkedTransport(protocol.transport, self)
-        receive = protocol.datagram_received
-
-        def datagram_received(data: bytes, addr: object) -> None:
-            self._pass(self._in, lambda: receive(data, addr))
-
-        protocol.datagram_received = datagram_received
+        transport = _LinkedTransport(protocol.transport, self)
+        take_datagrams(protocol, transport, functools.partial(self._pass, self._in))
 
     def send(self, hand_on: Callable[[], None]) -> None:
         """Take a packet to the agent."""

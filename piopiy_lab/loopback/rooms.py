@@ -16,6 +16,7 @@ from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.link import Link, LinkSettings
 from piopiy_lab.loopback.room import Room
+from piopiy_lab.loopback.seams import tells_of_older_path
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant, TokenError, TokenMint
 
@@ -29,8 +30,7 @@ def _matters(record: logging.LogRecord) -> bool:
     It asks for the newer one first, is answered 404 and takes the older one, as with any server
     that has no other; in a notebook two red lines stood above each call.
     """
-    message = record.getMessage()
-    return not ("v1 path" in message and "404" in message)
+    return not tells_of_older_path(record.getMessage())
 
 
 class RoomServer:

@@ -9,19 +9,23 @@ connection the sockets and addresses that it uses. Everything runs on the platfo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from aioice.ice import Connection, StunProtocol
 from aiortc import RTCIceTransport, RTCRtpReceiver, RTCRtpSender
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
+from engineio import AsyncServer as EngineServer
+from socketio import AsyncServer
 
 from piopiy_lab.services.fitting import attributes, expect, method
 
 _SOUND = "the sound of a loopback's room"
 _NAMES = "telling who speaks in a loopback's room"
 _LINK = "the link of a loopback's room"
+_END = "the end of a loopback's signalling"
 
 RELIED_ON = (
     # what is heard of a link that loses packets
@@ -38,6 +42,9 @@ RELIED_ON = (
     method(Connection, "get_component_candidates", "component", "addresses", needed_by=_LINK),
     *attributes(StunProtocol, "id", "transport", needed_by=_LINK),
     method(StunProtocol, "datagram_received", "data", "addr", needed_by=_LINK),
+    # what python-engineio runs beside its connections
+    *attributes(AsyncServer, "eio", needed_by=_END),
+    *attributes(EngineServer, "start_background_task", needed_by=_END),
 )
 expect(RELIED_ON)
 
@@ -85,3 +92,49 @@ def bind_to(connection: Connection, host: str) -> None:
         return await gather(component, [host], *rest, **options)
 
     connection.get_component_candidates = get_component_candidates
+
+
+def take_datagrams(
+    protocol: StunProtocol, transport: Any, arriving: Callable[[Callable[[], None]], None]
+) -> None:
+    """Put something under a UDP socket, in both directions.
+
+    Args:
+        protocol: The socket, with its transport.
+        transport: What it sends with from now on.
+        arriving: Called with each datagram that comes, as a function that hands it on.
+    """
+    protocol.transport = transport
+    receive = protocol.datagram_received
+
+    def datagram_received(data: bytes | str, addr: Any) -> None:
+        arriving(lambda: receive(data, addr))
+
+    protocol.datagram_received = datagram_received
+
+
+def background_tasks_of(server: AsyncServer) -> set[asyncio.Task[object]]:
+    """Return a set that holds the tasks which python-engineio starts from now on, while they run.
+
+    It keeps no hold of them itself: each connection's ping would sleep on after the server's end.
+    """
+    tasks: set[asyncio.Task[object]] = set()
+    start = server.eio.start_background_task
+
+    def start_background_task(*args: object, **options: object) -> asyncio.Task[object]:
+        task = start(*args, **options)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    server.eio.start_background_task = start_background_task
+    return tasks
+
+
+def tells_of_older_path(message: str) -> bool:
+    """Whether LiveKit's client says that a server has only the older path of its signalling.
+
+    Its library is compiled: the words can't be looked for in it, and with others a warning shows.
+    Missing: a setting for the path.
+    """
+    return "v1 path" in message and "404" in message

@@ -20,6 +20,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
+from piopiy_lab.loopback.seams import background_tasks_of
 from piopiy_lab.loopback.serving import WebServer
 
 logger: logging.Logger = safe_logger(__name__)
@@ -73,7 +74,7 @@ class SignallingServer:
         self._server = server = socketio.AsyncServer(
             async_mode="aiohttp", cors_allowed_origins=[], logger=False, engineio_logger=False
         )
-        self._background = _collect_background(server)
+        self._background = background_tasks_of(server)
         by_sid: dict[str, AgentConnection] = {}
 
         async def connect(sid: str, environ: Any, auth: Any = None) -> None:
@@ -161,21 +162,3 @@ class SignallingServer:
         finally:
             self._dispatcher.remove(connection)
         return socket
-
-
-def _collect_background(server: socketio.AsyncServer) -> set[asyncio.Task[object]]:
-    """Return a set that holds the tasks which python-engineio starts, while they run.
-
-    It keeps no hold of them itself: each connection's ping would sleep on after the server's end.
-    """
-    tasks: set[asyncio.Task[object]] = set()
-    start = server.eio.start_background_task
-
-    def start_background_task(*args: object, **options: object) -> asyncio.Task[object]:
-        task = start(*args, **options)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        return task
-
-    server.eio.start_background_task = start_background_task
-    return tasks

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from piopiy_lab.services.seams import after_cleanup
+
 
 class LateSession:
     """Behaves like the ``aiohttp.ClientSession`` that it opens at first use."""
@@ -32,14 +34,6 @@ class LateSession:
             await opened.close()
 
 
-def close_with(service: Any, session: LateSession) -> None:
+def close_with(service: object, session: LateSession) -> None:
     """Let a service's clean-up close the session."""
-    cleanup = service.cleanup
-
-    async def cleanup_and_close() -> None:
-        try:
-            await cleanup()
-        finally:
-            await session.close()
-
-    service.cleanup = cleanup_and_close
+    after_cleanup(service, session.close)

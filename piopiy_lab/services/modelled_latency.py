@@ -24,6 +24,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.services import seams
 
 #: What can be given a latency: the three services, and the end-of-turn model.
 PARTS = ("stt", "llm", "tts", "turn")
@@ -79,46 +80,50 @@ def slow_down(services: Mapping[str, object], latency: Mapping[str, tuple[float,
 
 
 def _slow_llm(llm: Any, draw: Callable[[], float]) -> None:
-    process = llm.process_frame
+    def making(process: seams.Method) -> seams.Method:
+        async def process_frame(frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, LLMContextFrame):
+                await asyncio.sleep(draw())  # an interruption cancels it, like a request
+            await process(frame, direction)
 
-    async def process_frame(frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, LLMContextFrame):
-            await asyncio.sleep(draw())  # an interruption cancels it, like a request
-        await process(frame, direction)
+        return process_frame
 
-    llm.process_frame = process_frame
+    seams.replace_processing(llm, making)
 
 
 def _slow_tts(tts: Any, draw: Callable[[], float]) -> None:
-    synthesise = tts.run_tts
+    def making(synthesise: seams.Method) -> seams.Method:
+        async def run_tts(*args: object, **kwargs: object) -> object:
+            await asyncio.sleep(draw())
+            async for frame in synthesise(*args, **kwargs):
+                yield frame
 
-    async def run_tts(*args: object, **kwargs: object) -> object:
-        await asyncio.sleep(draw())
-        async for frame in synthesise(*args, **kwargs):
-            yield frame
+        return run_tts
 
-    tts.run_tts = run_tts
+    seams.replace_speaking(tts, making)
 
 
 def _slow_stt(stt: Any, draw: Callable[[], float]) -> None:
-    push = stt.push_frame
     last: list[asyncio.Task[None]] = []  # the transcript on its way, so that order is kept
 
-    async def push_frame(
-        frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        if not isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
-            await push(frame, direction)
-            return
-        before, secs = last[-1:], draw()
+    def making(push: seams.Method) -> seams.Method:
+        async def push_frame(
+            frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+        ) -> None:
+            if not isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
+                await push(frame, direction)
+                return
+            before, secs = last[-1:], draw()
 
-        async def later() -> None:
-            await asyncio.sleep(secs)
-            if before:
-                await asyncio.wait(before)
-            await push(frame, direction)
+            async def later() -> None:
+                await asyncio.sleep(secs)
+                if before:
+                    await asyncio.wait(before)
+                await push(frame, direction)
 
-        task = stt.create_task(later())
-        last[:] = [task]
+            task = stt.create_task(later())
+            last[:] = [task]
 
-    stt.push_frame = push_frame
+        return push_frame
+
+    seams.replace_pushing(stt, making)

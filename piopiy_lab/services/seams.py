@@ -1,13 +1,21 @@
 """What is needed of the insides of pipecat's services: checked when a call gets one.
 
-The services are not imported here: each needs its provider's package.
+The services are not imported here: each needs its provider's package. Whatever replaces a method
+replaces it on one object, for its life; on the session's loop, or before it runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from piopiy_lab.services.fitting import Reliance, attributes, expect
+from piopiy_lab.services.fitting import Reliance, attributes, expect, method
+
+if TYPE_CHECKING:
+    from pipecat.processors.frame_processor import FrameProcessor
+    from pipecat.services.tts_service import TTSService
 
 #: The task in which a realtime service reads from its provider, and whether its mere end means that
 #: the connection is gone (Gemini Live's also ends when it has connected again).
@@ -59,3 +67,72 @@ def replace_readers(
 def is_leaving(llm: object) -> bool:
     """Whether a realtime service closes its connection itself. Missing: a property."""
     return bool(getattr(llm, "_disconnecting", False))
+
+
+# --- methods replaced on one service ------------------------------------------------------------
+
+_LATENCY = "the latency of a simulated service"
+
+
+def _relied_on_of_processors(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what latencies, and closing with a service, rely on in any processor."""
+    processor = module.FrameProcessor
+    return (
+        method(processor, "process_frame", "frame", "direction", needed_by=_LATENCY),
+        method(processor, "push_frame", "frame", "direction", needed_by=_LATENCY),
+        method(processor, "cleanup", needed_by="closing the HTTP session of a service"),
+    )
+
+
+def _relied_on_of_voices(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what a voice's latency relies on."""
+    return (method(module.TTSService, "run_tts", "text", "context_id", needed_by=_LATENCY),)
+
+
+#: What is checked only when its module is there.
+LATE = {
+    "pipecat.processors.frame_processor": _relied_on_of_processors,
+    "pipecat.services.tts_service": _relied_on_of_voices,
+}
+
+#: A method as its object has it, whatever it takes.
+Method = Callable[..., Any]
+#: Makes a method of the one that it takes the place of.
+Making = Callable[[Method], Method]
+
+
+def replace_processing(llm: FrameProcessor, making: Making) -> None:
+    """Replace what a language model does with frames. Missing: a hook before its request."""
+    _replace(llm, "process_frame", making)
+
+
+def replace_speaking(tts: TTSService, making: Making) -> None:
+    """Replace what makes a voice's speech. Missing: a hook before its request."""
+    _replace(tts, "run_tts", making)
+
+
+def replace_pushing(stt: FrameProcessor, making: Making) -> None:
+    """Replace what hands on a recogniser's frames. Missing: a hook before a transcript."""
+    _replace(stt, "push_frame", making)
+
+
+def after_cleanup(service: object, close: Callable[[], Awaitable[None]]) -> None:
+    """Call ``close`` after a service's clean-up. Missing: an event at its end."""
+
+    def making(cleanup: Method) -> Method:
+        async def cleanup_and_close() -> None:
+            try:
+                await cleanup()
+            finally:
+                await close()
+
+        return cleanup_and_close
+
+    _replace(service, "cleanup", making)
+
+
+def _replace(service: object, name: str, making: Making) -> None:
+    for module, relied_on_of_module in LATE.items():
+        if (loaded := sys.modules.get(module)) is not None:
+            expect(relied_on_of_module(loaded))
+    setattr(service, name, making(getattr(service, name)))
