@@ -196,12 +196,17 @@ class Agent:
                 the same, so the platform sends new calls elsewhere.
 
         Raises:
-            ArgumentError: ``grace`` is negative or no number.
+            ArgumentError: ``grace`` is negative or no number; or it is called on another loop.
         """
         if not is_number(grace) or not grace >= 0:
             raise ArgumentError(f"shutdown(grace={grace!r}): give seconds, 0 or more")
         if self._stop is None or self._done is None:
             return
+        if asyncio.get_running_loop() is not self._loop:
+            raise ArgumentError(
+                "shutdown(): this agent is connected on another event loop: await it on the loop "
+                "that runs connect(); what agent.start() gave ends it from anywhere, handle.stop()"
+            )
         done = self._done
         self._grace = float(grace)
         self._sessions.hurry(self._grace)

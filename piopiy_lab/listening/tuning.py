@@ -23,6 +23,7 @@ from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.checks.arguments import is_number
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening import seams, vad
 
@@ -47,6 +48,7 @@ class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
         """
         super().__init__(min_words=0, enable_interruptions=enable_interruptions)
         self._voice = voice
+        self._here = SameThread()
         self._agent_speaks = False  # by process_frame(), and a turn that starts
 
     @property
@@ -60,11 +62,13 @@ class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
 
     async def handle_user_turn_started(self) -> None:
         """Count from one word again; on the session's loop."""
+        assert self._here(), "only on the session's loop"
         self._agent_speaks = False
         await super().handle_user_turn_started()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Decide whether ``frame`` starts a turn; on the session's loop."""
+        assert self._here(), "only on the session's loop"
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
             self._agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
         by_voice = isinstance(frame, VADUserStartedSpeakingFrame) and self._voice
@@ -86,6 +90,7 @@ class Tuning:
             analyzer: The call's detector, if it has one.
             strategies: Its turn strategies; None when a service ends turns itself.
         """
+        self._here = SameThread()
         self._analyzer = analyzer
         self._wait = _smart_turn_of(strategies)
         starts = (strategies.start or ()) if strategies is not None else ()
@@ -146,6 +151,7 @@ class Tuning:
             The old values of what changed, and the detector's new parameters, which the pipeline
             must be told of (None: they stand).
         """
+        assert self._here(), "only on the session's loop"
         before = {**self.detector(), **self.turns()}
         if "incomplete_wait_secs" in settings and self._wait is not None:
             seams.set_incomplete_wait(self._wait, settings["incomplete_wait_secs"])

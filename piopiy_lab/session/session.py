@@ -156,6 +156,7 @@ class Session:
         A call that has ended keeps its reason, and has the error in its log and in ``error``. Only
         on the session's loop.
         """
+        assert self.on_loop(), "Session.fail() was called off the session's loop"
         if self.reason is None:
             self.end("error", error)
         if error is self.error:

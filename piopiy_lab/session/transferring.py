@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import Protocol
 
 from piopiy_lab import events
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.errors import CallControlError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, TransferCause, TransferProgress
@@ -82,6 +83,7 @@ class Transfer:
     def __init__(self, order: TransferOrder) -> None:
         """Begin with an order."""
         loop = asyncio.get_running_loop()
+        self.here = SameThread()
         self.order = order
         self.request_id = ""  # the platform's; "" until it has answered
         self.early: list[TransferNews] = []  # came before the platform's answer
@@ -93,6 +95,7 @@ class Transfer:
 
     def settle(self, why: str | None) -> None:
         """Say how it came out to whoever waits."""
+        assert self.here(), "only on the session's loop"
         for future in (self.accepted, self.outcome):
             if not future.done():
                 future.set_result(why)
@@ -156,6 +159,7 @@ class Transfers:
     def told(self, news: TransferNews) -> None:
         """Take what the platform says of a transfer; this session's, or one begun elsewhere."""
         current = self.current
+        assert current is None or current.here(), "only on the session's loop"
         if current is not None and not current.accepted.done():
             current.early.append(news)
             return
@@ -187,6 +191,7 @@ class Transfers:
         """
         if self.current is None:
             return False
+        assert self.current.here(), "only on the session's loop"
         self.current.caller_gone.set()
         return True
 

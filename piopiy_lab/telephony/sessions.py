@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.hosting.host import CallHost
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.telephony.call_maker import CallMaker
@@ -51,6 +52,7 @@ class RoomSessions:
         self._rooms: dict[str, RoomSession] = {}
         self._ended: deque[Call] = deque(maxlen=keep_calls)
         self._closing = True  # no (more) sessions; written by open() and end()
+        self._here: SameThread | None = None  # the agent's loop; written by open()
         self._hurry: asyncio.Event | None = None  # cuts a drain short; written by open()
         self.started = self.refused = self.failed = 0  # how many, since the beginning
         self.changes = 0  # grows with every change, for views that pull
@@ -72,6 +74,7 @@ class RoomSessions:
 
     def invite(self, invite: Invite) -> None:
         """Start a session, unless the room has one, the limit is reached, or we are closing."""
+        assert self._here is None or self._here(), "only on the agent's loop"
         room = invite.room_name
         if (known := self._rooms.get(room)) is not None:
             if known.cancelled and not self._closing:
@@ -96,6 +99,7 @@ class RoomSessions:
 
     def cancel(self, room: str) -> None:
         """End the session of a room, because the server has taken the call back."""
+        assert self._here is None or self._here(), "only on the agent's loop"
         session = self._rooms.get(room)
         if session is None:
             log.info("room %r is cancelled and has no session: nothing to do", room)
@@ -136,7 +140,8 @@ class RoomSessions:
             self.invite(session.next)
 
     def open(self) -> None:
-        """Take invites again."""
+        """Take invites again, on the loop that runs here."""
+        self._here = SameThread()
         self._closing = False
         self._hurry = asyncio.Event()
 

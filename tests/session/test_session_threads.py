@@ -17,6 +17,7 @@ from piopiy_lab.sound.recorder import Recorder
         lambda session: session.end("hung_up"),
         lambda session: session.mute(True),
         lambda session: session.listening(),
+        lambda session: session.fail(ValueError("x")),
     ],
 )
 def test_a_session_is_used_on_its_own_loop_only(ask):

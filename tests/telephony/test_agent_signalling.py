@@ -364,6 +364,17 @@ async def test_shutdown_disconnects_and_ends_sessions(make_agent, running_agent)
     assert agent.calls[0].end_reason == "cancelled"
 
 
+async def test_shutdown_on_another_loop_is_refused_in_words(make_agent, running_agent):
+    async with SignallingServer() as server:
+        agent = make_agent(no_session, server.url)
+        async with running_agent(agent):
+            with pytest.raises(ArgumentError, match="connected on another event loop"):
+                await asyncio.to_thread(asyncio.run, agent.shutdown())
+            assert agent.state == "connected"
+            with pytest.raises(AssertionError, match="only on the agent's loop"):
+                await asyncio.to_thread(agent.sessions.cancel, "room-1")
+
+
 async def test_shutdown_with_grace_lets_calls_drain_and_takes_no_new_ones(make_agent):
     release = asyncio.Event()
 
