@@ -99,6 +99,49 @@ def test_only_seams_touch_anothers_underscores():
     assert not found, "belongs into the room's seams.py:\n" + "\n".join(found)
 
 
+def _made_here(tree: ast.Module) -> set[str]:
+    """Return the names of a file's functions that are no methods."""
+    scopes = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {
+        made.name
+        for scope in ast.walk(tree)
+        if isinstance(scope, scopes)
+        for made in ast.walk(
+            ast.Module([n for n in scope.body if not isinstance(n, ast.ClassDef)], [])
+        )
+        if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def _replaced(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield where a function of the file takes the place of something that is not self's."""
+    made = _made_here(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Name):
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Attribute) and node.value.id in made:
+                of = target.value
+                if not (isinstance(of, ast.Name) and of.id in ("self", "cls")):
+                    yield node.lineno, target.attr
+
+
+def test_only_seams_replace_anothers_methods():
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {name}"
+        for path, tree in _trees()
+        if path.name != "seams.py"
+        for line, name in _replaced(tree)
+    ]
+    assert not found, "belongs into the room's seams.py:\n" + "\n".join(found)
+
+
+def test_a_replaced_method_is_seen():
+    source = "def patch(service):\n    def run(): ...\n    service.run = run"
+    assert [*_replaced(ast.parse(source))] == [(3, "run")]
+    assert not [*_replaced(ast.parse(source.replace("service.run", "self.run")))]
+
+
 def test_nothing_is_allowed_that_nobody_uses():
     used = {name for path, tree in _trees() for _, name in _touched(tree)}
     assert set(ALLOWED) <= used
