@@ -51,22 +51,32 @@ def _is_private(name: str) -> bool:
 
 
 def _own_names() -> set[str]:
-    """Return every underscore name that this package gives to something of its own."""
+    """Return every underscore name that a class of this package gives to its objects."""
     own: set[str] = set()
     for path, tree in _trees():
         if path.name == "seams.py":
             continue
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                own.add(node.name)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
-                    own.add(node.attr)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                own.add(node.id)
-            elif isinstance(node, ast.arg):
-                own.add(node.arg)
+            if isinstance(node, ast.ClassDef):
+                own.update(_of_a_class(node))
+            elif (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Store)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in ("self", "cls")
+            ):
+                own.add(node.attr)
     return {name for name in own if _is_private(name)}
+
+
+def _of_a_class(cls: ast.ClassDef) -> Iterator[str]:
+    """Yield the methods and annotated or assigned names of a class's body."""
+    for node in cls.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
 def _touched(tree: ast.Module) -> Iterator[tuple[int, str]]:
