@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Let the whole suite have every core; a file or a test that is named runs in this process.
 
-    One worker more than cores: the first one has tests that mostly wait, see ``two_lanes``.
+    One worker more than cores: the first one has tests that mostly wait, see ``three_lanes``.
     """
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     if named and not {HERE, HERE / "tests"} & {Path(arg).absolute() for arg in config.args}:
@@ -37,15 +37,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Run what paces on the wall clock one at a time, and before all else."""
-    from two_lanes import TwoLanes
+    """Run what paces on the wall clock one at a time."""
+    from three_lanes import ThreeLanes
 
-    return TwoLanes(config, log)
-
-
-def pytest_collection_finish() -> None:
-    """Let a worker that has no clock to keep step aside; collecting is what all wait for."""
-    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        from two_lanes import step_aside
-
-        step_aside(worker)
+    return ThreeLanes(config, log)

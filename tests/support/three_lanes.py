@@ -1,13 +1,13 @@
 """pytest-xdist for a suite of which a part paces on the wall clock.
 
-The first worker runs what is in ``tests/realtime``, one test after the other, at the usual
-priority. The others share the rest, file by file: it runs on virtual time, so they step aside
-(``SCHED_IDLE``: they get what the machine has left), and it doesn't matter to them.
+Most tests run on virtual time: the workers share them, file by file. What is in ``tests/realtime``
+runs one at a time, in order, in the first worker: at first what only waits for things to happen,
+beside the others (``BESIDE``), for it needs little of the machine; then, when all others are done
+and gone, what compares sound or a browser with the wall clock, with nothing beside it.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from xdist.scheduler import LoadFileScheduling
@@ -15,40 +15,19 @@ from xdist.scheduler import LoadFileScheduling
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-#: The worker for what paces on the wall clock, and how the ids of its tests begin.
-FIRST = "gw0"
+#: How the ids of the tests begin that run one at a time.
 ONE_AT_A_TIME = "tests/realtime/"
+#: Those of them that hold on a busy machine: they wait for events, and measure nothing.
+BESIDE = ("tests/realtime/fake_providers/",)
 #: Files that take long begin first, or one worker would be at the last of them by itself.
 LONG = ("notebooks/",)
 
 
-def step_aside(worker: str) -> None:
-    """Let this process, and those that it starts, run when nobody else wants to; not the first.
-
-    Where the system has no such priority (not Linux) it gets the lowest that there is.
-    """
-    if worker == FIRST:
-        return
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, "nice"):
-        os.nice(19)
-
-
-def steps_aside() -> bool:
-    """Say whether this process does."""
-    idle = hasattr(os, "SCHED_IDLE") and os.sched_getscheduler(0) == os.SCHED_IDLE
-    return idle or (hasattr(os, "nice") and os.nice(0) == 19)
-
-
-class TwoLanes(LoadFileScheduling):
-    """Hands out whole files: those on the wall clock to the first worker, the rest to the others.
-
-    A single worker, or the first when it is done with its own, takes from the rest too.
-    """
+class ThreeLanes(LoadFileScheduling):
+    """Hands out whole files: shared ones to all, the rest to the first worker."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Give a worker its next file, if there is one for it."""
+        """Give a worker its next file, if there is one now."""
         if (file := self._next_for(node)) is not None:
             self.workqueue.move_to_end(file, last=False)
             super()._assign_work_unit(node)
@@ -58,18 +37,24 @@ class TwoLanes(LoadFileScheduling):
             return
         while self._pending_of(self.assigned_work[node]) <= 2 and self._next_for(node) is not None:
             self._assign_work_unit(node)
-        if self._next_for(node) is None:
+        if self._next_for(node) is None and not self._will_have(node):
             node.shutdown()  # it runs what it has, and ends
 
     def _next_for(self, node: WorkerController) -> str | None:
-        own = [file for file in self.workqueue if file.startswith(ONE_AT_A_TIME)]
-        rest = [file for file in self.workqueue if not file.startswith(ONE_AT_A_TIME)]
-        if own and node is self.nodes[0]:  # the first one, or what is left if it has died
-            return min(own)
-        return min(rest, key=_place, default=None)
+        if node is self.nodes[0]:
+            if beside := [file for file in self.workqueue if file.startswith(BESIDE)]:
+                return min(beside)
+            if len(self.nodes) == 1 and all(map(_is_one_at_a_time, self.workqueue)):
+                return min(self.workqueue, default=None)
+        shared = [file for file in self.workqueue if not _is_one_at_a_time(file)]
+        return min(shared, key=_place, default=None)
+
+    def _will_have(self, node: WorkerController) -> bool:
+        """Whether something waits for this worker that it can't have yet."""
+        return node is self.nodes[0] and bool(self.workqueue)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Note that a worker has ended.
+        """Note that a worker has ended; with the last but one of them, the last lane opens.
 
         Returns:
             The test that a worker which crashed was at; unlike xdist's own it isn't tried again.
@@ -84,6 +69,10 @@ class TwoLanes(LoadFileScheduling):
         for other in self.nodes:
             self._reschedule(other)
         return crashed
+
+
+def _is_one_at_a_time(file: str) -> bool:
+    return file.startswith(ONE_AT_A_TIME)
 
 
 def _place(file: str) -> int:

@@ -7,14 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from two_lanes import steps_aside
 
 ROOT = Path(__file__).parents[1]
 NOTES = """
 import json, os, time
 from pathlib import Path
 import pytest
-from two_lanes import steps_aside
 
 @pytest.mark.parametrize("number", range({count}))
 def test_it(number):
@@ -22,7 +20,6 @@ def test_it(number):
     time.sleep(0.05)
     {during}
     note = {{"who": os.environ["PYTEST_XDIST_WORKER"], "began": began, "ended": time.monotonic()}}
-    note["aside"] = steps_aside()
     Path({folder!r}, f"{name}-{{number}}.json").write_text(json.dumps(note))
 """
 
@@ -55,21 +52,25 @@ def in_order(notes):
     return all(a["ended"] <= b["began"] for a, b in zip(notes, notes[1:], strict=False))
 
 
-def test_realtime_tests_run_one_at_a_time_and_the_rest_steps_aside_for_them(suite):
+def test_realtime_tests_run_one_at_a_time_and_those_that_measure_alone_after_the_rest(suite):
     write, run = suite
     for name in "abcd":
         write(f"room/test_{name}", during="time.sleep(0.2)")
     for name in "ef":
+        write(f"realtime/fake_providers/test_{name}")
+    for name in "gh":
         write(f"realtime/transports/test_{name}")
-    notes = run("-n", "3", passed=18)
-    alone = [notes[f"test_{name}-{n}"] for name in "ef" for n in range(3)]
+    notes = run("-n", "3", passed=24)
+    beside, alone = (
+        [notes[f"test_{name}-{n}"] for name in names for n in range(3)] for names in ("ef", "gh")
+    )
     shared = [note for name, note in notes.items() if name[5] in "abcd"]
     assert len({note["who"] for note in shared}) >= 2
-    assert {note["who"] for note in alone} == {"gw0"}
+    assert len({note["who"] for note in beside + alone}) == 1
+    assert in_order(beside)
     assert in_order(alone)
-    assert alone[0]["began"] < max(note["ended"] for note in shared)  # beside them
-    assert not any(note["aside"] for note in alone) or steps_aside()  # this test's worker does
-    assert all(note["aside"] for note in shared if note["who"] != "gw0")
+    assert beside[0]["began"] < max(note["ended"] for note in shared)
+    assert max(note["ended"] for note in shared + beside) <= alone[0]["began"]
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])
