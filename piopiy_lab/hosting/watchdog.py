@@ -125,7 +125,10 @@ class Watchdog:
         with self._lock:
             everybody = list(self._users.values())
         for on_stuck in everybody:
-            on_stuck(stall)
+            # it may have gone on while its place was looked up, which reads source files: a call
+            # that listens by now was not stuck as a call that listens
+            if self._step() is step:
+                on_stuck(stall)
 
     def _step(self) -> FrameType | None:
         """Return the frame of the step that the loop's thread is in; None between two steps."""
