@@ -38,6 +38,7 @@ NEEDS = {
     "test_api_table.py": OFFLINE,
     "test_docs.py": (*OFFLINE, "deepgram", "mcp"),
     "test_voice_agent.py": OFFLINE,
+    "sound/test_espeak_limits.py": ("espeakng_loader",),
     "tools": OFFLINE,
     "transports/test_custom_transport.py": OFFLINE,
 }

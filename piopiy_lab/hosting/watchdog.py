@@ -121,7 +121,8 @@ class Watchdog:
 
     def _tell(self, step: FrameType, secs: float, *, first: bool) -> None:
         self.found_stuck = True
-        stall = Stall(place=self._where(), secs=secs, context=seams.context_of(step), first=first)
+        context = seams.context_of(step)  # first: a step that has ended has none
+        stall = Stall(place=self._where(), secs=secs, context=context, first=first)
         with self._lock:
             everybody = list(self._users.values())
         for on_stuck in everybody:

@@ -97,7 +97,7 @@ class Recogniser:
             grammar: Listens for the phrases.
             background: Listens for everyday words.
             front_end: Only measures.
-            careful: What the decoder for a second look is made of. It takes 37 MB and is seldom
+            careful: What the decoder for a second look is made of. It takes 10 MB and is seldom
                 needed, so it is everybody's, and taken for the look alone.
         """
         self._grammar = grammar

@@ -138,7 +138,7 @@ class PhraseSTTService(ServesAgain, STTService):
         return True
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Get a recogniser: 0.4 s the first time for a phrase list, then at once."""
+        """Get a recogniser: 0.2 s the first time for a phrase list, then at once."""
         await super().setup(setup)
         self._forget()
         if self._borrowed is None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import sys
 
+import onnxruntime
 import pytest
 
 from piopiy_lab.errors import IncompatibleVersionError
@@ -33,7 +34,6 @@ async def test_a_step_is_found_with_its_context():
 
 
 def test_no_loop_is_watched_beside_an_onnxruntime_that_reads_models_elsewhere(monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime")
     watchdog = Watchdog(lambda function: function(), 0)
     monkeypatch.delattr(onnxruntime.InferenceSession, "_create_inference_session")
     with pytest.raises(IncompatibleVersionError, match=r"_create_inference_session, .*; use onnx"):

@@ -8,7 +8,6 @@ import textwrap
 
 import pytest
 
-pytest.importorskip("espeakng_loader", reason="espeakng-loader is not installed")
 resource = pytest.importorskip("resource", reason="no limits on files here")
 
 SCRIPT = """

@@ -6,8 +6,10 @@ import json
 import shutil
 import subprocess
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
-import pytest
+from virtual_card import need
 
 ROWS = [
     {"kind": "tool", "text": "f(a='`]x[`')", "status": "returned", "result": "``<img>``\n# no"},
@@ -22,10 +24,20 @@ console.log(JSON.stringify(List.prototype.markdown.call({ store: { rows } })));
 """
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+def node() -> str:
+    """The JavaScript program of this machine, or the one that Playwright brings."""
+    if program := shutil.which("node"):
+        return program
+    if (playwright := find_spec("playwright")) and playwright.origin:
+        brought = Path(playwright.origin).parent / "driver" / "node"
+        if brought.exists():
+            return str(brought)
+    return need("no node: pip install playwright brings one")
+
+
 def test_a_code_span_holds_what_it_is_given():
     source = (files("piopiy_lab.widgets") / "static" / "transcript.js").read_text("utf-8")
-    command = ["node", "-e", SCRIPT, source, json.dumps(ROWS)]
+    command = [node(), "-e", SCRIPT, source, json.dumps(ROWS)]
     told = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
     assert told.splitlines() == [
         "- **tool** (0:01.0): ``` f(a='`]x[`') → ``<img>`` # no ```",

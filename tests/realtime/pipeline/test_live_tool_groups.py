@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from wait_until import until
+
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack, start_call
 
 REPLIES = {
@@ -30,7 +32,7 @@ def test_the_llm_is_run_once_after_the_last_result():
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
 
         async def ask():
-            await asyncio.sleep(2)
+            await until(lambda: call.events.of(events.AgentSpeechStopped))  # it has greeted
             call.user_says("book it send me a message")
 
         asking = asyncio.create_task(ask())
