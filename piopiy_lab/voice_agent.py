@@ -174,7 +174,7 @@ class VoiceAgent:
                 bound to another event loop; an MCP server can't be reached.
         """
         session = current_session()
-        if session is not None and not session.settings.virtual and vad:
+        if session is not None and not session.settings.virtual and vad is not False:
             await asyncio.to_thread(load_models)
         parts = read_parts(
             chosen={"stt": stt, "llm": llm, "tts": tts},

@@ -145,7 +145,8 @@ def test_how_long_a_call_may_stand_still():
         assert patience.with_call(own=False, listening=listening) > 10
 
 
-def test_a_live_call_imports_and_loads_nothing_on_its_loop():
+@pytest.mark.parametrize("vad", ["vad=True", ""])  # without, the stand-in brings a detector
+def test_a_live_call_imports_and_loads_nothing_on_its_loop(vad):
     code = """
 import asyncio, sys, threading
 from piopiy_lab import Caller, VoiceAgent, offline_stack, start_call
@@ -165,7 +166,7 @@ async def create_session():
     onnxruntime.InferenceSession = watch(onnxruntime.InferenceSession)
     decoders._new_decoder = watch(decoders._new_decoder)
     assert "openai" in sys.modules
-    await agent.Action(**dict(zip(("stt", "llm", "tts"), services)), vad=True)
+    await agent.Action(**dict(zip(("stt", "llm", "tts"), services)), VAD)
     await agent.start()
 
 call = start_call(create_session, Caller().hears_greeting().hangs_up())
@@ -173,6 +174,7 @@ call.join(60)
 call.raise_for_error()
 print(call.end_reason)
 """
+    code = code.replace("VAD", vad)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.endswith("caller_hung_up\n"), done.stdout + done.stderr
 
