@@ -26,7 +26,6 @@ from piopiy_lab.listening.tuning import Tuning
 from piopiy_lab.pipeline.chain import Chain, QueueFrame, RealtimeMessageFrame
 from piopiy_lab.pipeline.hearing_out import HearingOut
 from piopiy_lab.pipeline.run_observer import RunObserver
-from piopiy_lab.pipeline.switch import SwitchRequestFrame
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.pipeline.transfer_lines import line_of, note_of
 from piopiy_lab.services.realtime import Mode, line_request
@@ -106,7 +105,7 @@ class Acts:
                 service = self._switchboard.find(wanted)
                 if service is None:
                     return partial(self._nothing_switched, wanted)
-                return partial(self._queue_frame, SwitchRequestFrame(service=service))
+                return partial(self._switchboard.ask, service, self._queue_frame)
 
     # --- for tools and the agent's own code --------------------------------------------------
 
@@ -188,7 +187,9 @@ class Acts:
             self._hearing_out.expect_speech()
             await self._queue_frame(RealtimeMessageFrame(message=line_request(text)))
             return
-        await self._queue_frame(TTSSpeakFrame(text, append_to_context=in_context))
+        words = TTSSpeakFrame(text, append_to_context=in_context)
+        self._switchboard.will_come(words, "tts")
+        await self._queue_frame(words)
 
     async def user_says(self, text: str) -> None:
         """Take a typed user turn: stop what the agent says, and answer."""
@@ -200,7 +201,9 @@ class Acts:
         if self._mode != "cascaded":
             await self._queue_frame(RealtimeMessageFrame(message=message))
             return
-        await self._queue_frame(LLMMessagesAppendFrame(messages=[message], run_llm=True))
+        asked = LLMMessagesAppendFrame(messages=[message], run_llm=True)
+        self._switchboard.will_come(asked, "llm")
+        await self._queue_frame(asked)
 
     async def _press(self, digits: str) -> None:
         """Press keys for the caller, as if they came from the phone."""

@@ -25,6 +25,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from piopiy_lab.events.values import ServiceKind, SwitchCause
 from piopiy_lab.pipeline import seams
+from piopiy_lab.pipeline.chain import QueueFrame
 from piopiy_lab.pipeline.switch_kinds import STATES
 from piopiy_lab.pipeline.switch_state import (
     DOWN,
@@ -73,6 +74,8 @@ class Switch:
         self._state = STATES[kind](self.name_of(self.active))
         self._cause: SwitchCause = "manual"  # why a switch would happen now
         self._watch: asyncio.Task[None] | None = None  # the loop holds its tasks only weakly
+        self._begun = False  # whether the pipeline has reached the switcher
+        self._coming: list[f.Frame] = []  # what wishes must not overtake, in its order
         self._take, self._push = seams.take_over(switcher, self._came_in, self._came_out)
         for service in names.values():
             self._drop_late(service)
@@ -98,10 +101,44 @@ class Switch:
     def _drop_late(self, service: FrameProcessor) -> None:
         seams.drop_late(service, lambda frame: self.is_late(service, frame))
 
+    # --- what is asked for -------------------------------------------------------------------
+
+    def will_come(self, frame: f.Frame) -> None:
+        """Take note of a frame that was put at the pipeline's beginning: wishes stay behind it."""
+        self._coming.append(frame)
+
+    async def ask(self, service: FrameProcessor, queue_frame: QueueFrame) -> None:
+        """Ask for another service, in the order of what the agent's code asks for.
+
+        The way from the pipeline's beginning leads through the recogniser. When that is at work,
+        the answer to a tool's result could be here before the wish that the tool had made.
+
+        Args:
+            service: The one to switch to.
+            queue_frame: Puts a frame at the pipeline's beginning.
+        """
+        request = SwitchRequestFrame(service=service)
+        if self._begun and not self._coming:
+            await self.switcher.queue_frame(request)
+        else:
+            self._coming.append(request)
+            await queue_frame(request)
+
+    def _has_come(self, frame: f.Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, f.LLMContextFrame) and direction == DOWN:  # what a message became
+            self._coming = [one for one in self._coming if isinstance(one, SwitchRequestFrame)]
+        elif isinstance(frame, f.InterruptionFrame):  # it dropped what was made before it
+            self._coming = [c for c in self._coming if c.id > frame.id or not c.interruptible]
+        else:
+            self._coming = [one for one in self._coming if one is not frame]
+
     # --- what happens ------------------------------------------------------------------------
 
     async def _came_in(self, frame: f.Frame, direction: FrameDirection) -> None:
         state, now = self._state, self._session.now()
+        self._begun = True
+        if self._coming:
+            self._has_come(frame, direction)
         if isinstance(frame, f.ManuallySwitchServiceFrame) and id(frame.service) in self._name_of:
             at_work = self.name_of(self.active)
             await self._do(state.asked(self.name_of(frame.service), at_work, now))

@@ -10,7 +10,8 @@ from pipecat.pipeline.service_switcher import ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import ArgumentError, ServiceError
-from piopiy_lab.events.values import SERVICE_KINDS
+from piopiy_lab.events.values import SERVICE_KINDS, ServiceKind
+from piopiy_lab.pipeline.chain import QueueFrame
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.switch import Switch
 from piopiy_lab.pipeline.switch_state import SwitchMark
@@ -65,6 +66,15 @@ class Switchboard:
             ServiceError: It can no longer do its job.
         """
         return find_service(self._parts, wanted)
+
+    async def ask(self, service: FrameProcessor, queue_frame: QueueFrame) -> None:
+        """Ask a service's switcher for it; see :meth:`piopiy_lab.pipeline.switch.Switch.ask`."""
+        await self._switch_of[id(service)].ask(service, queue_frame)
+
+    def will_come(self, frame: Frame, kind: ServiceKind) -> None:
+        """Take note of words put at the pipeline's beginning: they are for the service of now."""
+        if kind in self.switches:
+            self.switches[kind].will_come(frame)
 
     def describe(self) -> dict[str, dict[str, object]]:
         """Return the switchers as the log keeps them."""

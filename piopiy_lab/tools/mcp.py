@@ -42,8 +42,9 @@ T = TypeVar("T")
 #: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
 CLOSE_SECS = 5.0
-#: Real seconds of a simulation for which virtual time stands still while a server is connected to.
-HELD_SECS = 3.0
+#: Real seconds more for one whose failing is waited for by a timer (of ``mcp``, 2 s for its
+#: process's end), which a simulation's held time does not fire.
+FAILING_SECS = 3.0
 #: Characters of a server's error that the language model is told.
 LONGEST_ERROR = 2000
 
@@ -64,16 +65,16 @@ class MCPConnections:
         session: Session | None,
         *,
         connect_secs: float = CONNECT_SECS,
-        held_secs: float = HELD_SECS,
+        failing_secs: float = FAILING_SECS,
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             session: The call; None before there is one.
             connect_secs: Seconds that a server has to answer.
-            held_secs: Seconds of them for which virtual time stands still.
+            failing_secs: Seconds more in a simulation, in which timers go on at real pace.
         """
-        self._connect_secs, self._held_secs = connect_secs, held_secs
+        self._connect_secs, self._failing_secs = connect_secs, failing_secs
         self._hold = nullcontext if session is None else session.settings.hold
         self._virtual = session is not None and session.settings.virtual
         self._clients: list[Any] = []  # the ones to close; written by open() and close()
@@ -217,15 +218,13 @@ class MCPConnections:
     async def _connected(self, task: asyncio.Task[object], what: str) -> bool:
         """Wait for a task that connects to a server; return whether it is done in time.
 
-        Virtual time stands still for a server that answers. One that fails may be waited for by
-        timers (of ``mcp``, for its process's end), so after a while time goes on at real pace.
+        Virtual time stands still until the server has answered, however busy the machine is. One
+        that fails may be waited for by timers, so they go on after that time.
         """
         with self._hold(what):
-            secs = self._held_secs if self._virtual else self._connect_secs
-            if await _done_in_real_time(task, secs, self._virtual, timers=False):
+            if await _done_in_real_time(task, self._connect_secs, self._virtual, timers=False):
                 return True
-        left = self._connect_secs - self._held_secs
-        return self._virtual and await _done_in_real_time(task, left, True)
+        return self._virtual and await _done_in_real_time(task, self._failing_secs, True)
 
     async def _session_of(self, client: Any, what: str) -> Any:
         """Return a client's session, and connect again if it has none.

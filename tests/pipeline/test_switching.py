@@ -6,7 +6,14 @@ import asyncio
 
 import numpy as np
 import pytest
-from pipecat.frames.frames import LLMContextFrame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.frames.frames import (
+    LLMContextFrame,
+    LLMMessagesAppendFrame,
+    ManuallySwitchServiceFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+)
 from pipecat.pipeline.llm_switcher import LLMSwitcher
 from pipecat.pipeline.service_switcher import ServiceSwitcher as PipecatSwitcher
 from wait_until import wait_until
@@ -15,6 +22,7 @@ from piopiy_lab import (
     Call,
     Caller,
     VoiceAgent,
+    calls_tool,
     events,
     offline_realtime,
     offline_stack,
@@ -23,12 +31,13 @@ from piopiy_lab import (
 )
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallEndedError, ServiceError
 from piopiy_lab.offline import EspeakTTSService, PhraseSTTService, RuleBook, RuleLLMService
+from piopiy_lab.offline.phrases import PhraseBook
 from piopiy_lab.pipeline.service_switcher import (
     ServiceSwitcher,
     ServiceSwitcherStrategyFailover,
     ServiceSwitcherStrategyManual,
 )
-from piopiy_lab.session.commands import Say
+from piopiy_lab.session.commands import Interrupt, Say, UserSays
 from piopiy_lab.session.session import current_session
 
 ORDER = "a table for two tomorrow at seven"
@@ -147,6 +156,97 @@ def test_what_is_said_after_the_switch_was_asked_for_is_the_new_voices():
     assert pitch(call, words["And"], call.duration) > 160
     assert call.transcript[0].text.endswith("This is the first voice speaking to you. And this is "
                                             "the second voice speaking now.")  # fmt: skip
+
+
+class BusyRecogniser(PhraseSTTService):
+    """A recogniser that takes its time for all that is not audio."""
+
+    async def process_frame(self, frame, direction):
+        if isinstance(frame, ManuallySwitchServiceFrame | LLMMessagesAppendFrame | TTSSpeakFrame):
+            await asyncio.sleep(0.3)
+        await super().process_frame(frame, direction)
+
+
+def busy_recogniser():
+    return BusyRecogniser(PhraseBook([ORDER]))
+
+
+@pytest.mark.parametrize("kind", ["tts", "llm"])
+def test_a_switch_that_a_tool_asks_for_is_there_before_the_answer_to_its_result(kind):
+    """It went through the recogniser, and the answer was the old voice's when that was at work."""
+
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting="Welcome.")
+
+        async def book_table():
+            await agent.switch_service("high" if kind == "tts" else "other")
+            return "Booked by now."
+
+        agent.add_tool(book_table)
+        _, _, tts = offline_stack()
+        models = {
+            n: RuleLLMService(RuleBook({ORDER: calls_tool("book_table")}), name=n)
+            for n in ("one", "other")
+        }
+        parts = {
+            "tts": lambda: two_voices()(busy_recogniser(), models["one"], None),
+            "llm": lambda: {
+                "tts": tts,
+                "llm_switcher": LLMSwitcher(list(models.values())),
+                "stt": busy_recogniser(),
+            },
+        }[kind]()
+        await agent.Action(vad=True, **parts)
+        await agent.start()
+
+    call = run(create_session, Caller().hears_greeting().says(ORDER).hears_reply())
+    (switched,) = call.raise_for_error().events.of(events.ServiceSwitched)
+    answer = next(e for e in call.events.of(events.LLMTextGenerated) if e.text.startswith("Booked"))
+    assert switched.at <= answer.at
+
+
+@pytest.mark.parametrize("interrupting", [False, True])
+def test_a_switch_does_not_overtake_what_was_to_be_said_before(interrupting):
+    async def during(agent):
+        run = current_session()
+        await run.wait_until_listening()
+        await asyncio.sleep(3)
+        if interrupting:
+            await run.agents[-1].prepare(Interrupt())()
+        await run.agents[-1].prepare(Say("This is the first voice speaking to you."))()
+        await agent.switch_service("high")
+
+    def parts(stt, llm, tts):
+        return two_voices()(busy_recogniser(), llm, None)
+
+    call = run(session(parts, during), Caller().hears_greeting().waits(9)).raise_for_error()
+    (switched,) = call.events.of(events.ServiceSwitched)
+    words = {e.text: e.at for e in call.events.of(events.WordSpoken)}
+    assert words["you."] < switched.at
+
+
+def test_a_switch_does_not_overtake_what_was_typed_before():
+    async def during(agent):
+        run = current_session()
+        await run.wait_until_listening()
+        await asyncio.sleep(3)
+        await run.agents[-1].prepare(UserSays("who are you"))()
+        await agent.switch_service("other")
+
+    def parts(stt, llm, tts):
+        models = [
+            RuleLLMService(RuleBook({"who are you": f"I am the {n} one."}), name=n)
+            for n in ("first", "other")
+        ]
+        return {
+            "stt": busy_recogniser(),
+            "tts": tts,
+            "llm_switcher": LLMSwitcher(models),
+        }
+
+    call = run(session(parts, during), Caller().hears_greeting().waits(9)).raise_for_error()
+    assert call.transcript[-1].text == "I am the first one."
+    assert len(call.events.of(events.ServiceSwitched)) == 1
 
 
 def test_an_interruption_ends_the_wait_for_the_old_voice():

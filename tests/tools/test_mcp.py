@@ -227,15 +227,29 @@ def test_a_server_that_is_gone_for_good(doors, run, tmp_path):
     assert "the MCP server once.py did not run weather" in call.tool_calls[1].error
 
 
+def test_a_server_that_is_slow_to_start_takes_no_virtual_time(doors, run):
+    """A busy machine starts one in more than the three seconds that were held once."""
+    late = f"import runpy, sys, time; time.sleep(4); sys.argv[:] = [{SERVER!r}, 'stdio']; "
+    late += "runpy.run_path(sys.argv[0], run_name='__main__')"
+
+    async def create_session():
+        client = MCPClient(StdioServerParameters(command=sys.executable, args=["-c", late]))
+        await doors(mcp_tools=client, replies=ASK)()
+
+    call = run(create_session, Caller().hears_greeting())
+    call.raise_for_error()
+    assert call.events.of(events.PipelineStarted)[0].at == 0.0
+
+
 def test_a_connection_that_waits_by_a_timer_is_waited_for():
     """As mcp's client waits for the end of a server's process: held time alone would never end."""
     ends = []
 
     async def create_session():
-        connections = mcp.MCPConnections(current_session(), held_secs=0.1)
+        connections = mcp.MCPConnections(current_session(), connect_secs=0.1)
         ends.append(await connections._connected(asyncio.create_task(asyncio.sleep(0.5)), "x"))
         never = asyncio.create_task(asyncio.Event().wait())
-        connections = mcp.MCPConnections(current_session(), held_secs=0.1, connect_secs=0.3)
+        connections = mcp.MCPConnections(current_session(), connect_secs=0.1, failing_secs=0.2)
         ends.append(await connections._connected(never, "y"))
         never.cancel()
 

@@ -77,7 +77,7 @@ def likeness(speaker, sentence, voice=speech.AGENT_VOICE, rate=24000):
 def heard(call, speaker, sentence, voice=speech.AGENT_VOICE, rate=24000, alike=ALIKE):
     """Assert that a sentence came out of the speaker; a gap in it is told."""
     found = likeness(speaker, sentence, voice, rate)
-    assert found > alike, f"{sentence!r}: {found:.3f}, {call.events.of(events.AudioDropped)}"
+    assert found > alike, f"{sentence!r}: {found:.3f}\n{story(call)}"
 
 
 def first_sentence(text):
@@ -99,7 +99,7 @@ def texts(call, role):
 
 def story(call):
     """What was said and heard when, for a failure's message."""
-    of_speech = ("UserSp", "UserTurn", "Agent", "Transcribed", "Audio")
+    of_speech = ("UserSp", "UserTurn", "Agent", "Transcribed", "Audio", "ServiceSw")
     told = [event for event in call.events if type(event).__name__.startswith(of_speech)]
     return "\n".join(str(event)[:120] for event in told)
 
