@@ -41,7 +41,7 @@ from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.pipeline.tool_groups import ToolGroups
 from piopiy_lab.pipeline.user_code import CallTasks, report_handler
-from piopiy_lab.pipeline.valid_context import ValidContext
+from piopiy_lab.pipeline.valid_text import ValidContext, speak_valid_text
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
@@ -142,6 +142,7 @@ class AgentRun:
             seams.instruct(llm, self.agent.instructions)
             if parts.mode != "cascaded":
                 watch_connection(llm)
+        speak_valid_text(parts.members.get("tts", ()))
         if latency:
             for kind, services in parts.members.items():
                 for service in services:
