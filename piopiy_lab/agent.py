@@ -20,12 +20,12 @@ from piopiy_lab.errors import (
 )
 from piopiy_lab.events.values import AgentState
 from piopiy_lab.hosting.host import check_after_call, check_record
-from piopiy_lab.logs import safe_logger
+from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.redaction import keep_secret, shown_url
 from piopiy_lab.session.callback import SessionCallback, check_callback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
 from piopiy_lab.telephony.call_maker import CallMaker, OnSessionError
-from piopiy_lab.telephony.log_lines import set_debug, warn_of_clear_address
+from piopiy_lab.telephony.log_lines import set_debug
 from piopiy_lab.telephony.rest import REST_URL, RestApi
 from piopiy_lab.telephony.sessions import RoomSessions
 from piopiy_lab.telephony.signalling.dialects import open_link
@@ -162,7 +162,7 @@ class Agent:
         self._stop, self._done, self._grace = asyncio.Event(), asyncio.Event(), 0.0
         self._sessions.open()
         self.state = "connecting"
-        warn_of_clear_address(self.signaling_url, "the agent's token")
+        warn_of_clear_address(log, self.signaling_url, "the agent's token")
         try:
             importlib.import_module("piopiy_lab.transports.room")  # a second, not of the first call
             await stay_connected(

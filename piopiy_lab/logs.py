@@ -13,7 +13,7 @@ import sys
 from loguru import logger
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.redaction import redact_text, visible_lines
+from piopiy_lab.redaction import goes_in_the_clear, redact_text, shown_url, visible_lines
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -64,6 +64,27 @@ def safe_logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     found.addFilter(_GATE)  # once, however often
     return found
+
+
+def warn_of_clear_address(log: logging.Logger, url: str, what: str) -> None:
+    """Warn, once for each address, if what is sent there can be read on the way.
+
+    Args:
+        log: Where to.
+        url: The address; nothing is said of this machine's own.
+        what: What is sent, as the line begins: "the API's token".
+    """
+    where = shown_url(url)
+    if goes_in_the_clear(url) and (where, what) not in _warned:
+        _warned.add((where, what))
+        log.warning(
+            "%s is sent in the clear to %s: anybody on the way can read it; use https:// or wss://",
+            what,
+            where,
+        )
+
+
+_warned: set[tuple[str, str]] = set()  # address and what was sent there; any thread
 
 
 class _Gate(logging.Filter):

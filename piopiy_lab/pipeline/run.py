@@ -24,6 +24,7 @@ from pipecat.workers.runner import WorkerRunner
 from piopiy_lab import events
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
+from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.pipeline import seams
 from piopiy_lab.pipeline.acts import Acts
 from piopiy_lab.pipeline.chain import (
@@ -45,6 +46,7 @@ from piopiy_lab.pipeline.valid_text import ValidContext, speak_valid_text
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
+from piopiy_lab.services.seams import addresses_of
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import (
     AgentCommand,
@@ -53,6 +55,8 @@ from piopiy_lab.session.running_agent import Act, AgentInCall
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.tools import Tool, keep_arguments
+
+log = safe_logger("piopiy_lab.call")
 
 
 class AgentRun:
@@ -143,9 +147,12 @@ class AgentRun:
             if parts.mode != "cascaded":
                 watch_connection(llm)
         speak_valid_text(parts.members.get("tts", ()))
-        if latency:
-            for kind, services in parts.members.items():
-                for service in services:
+        for kind, services in parts.members.items():
+            for service in services:
+                for address in addresses_of(service):
+                    what = f"what {type(service).__name__} is asked, and its key,"
+                    warn_of_clear_address(log, address, what)
+                if latency:
                     modelled_latency.slow_down({kind: service}, latency)
 
     def _build(self, turns: UserTurnStrategies | None) -> Chain:

@@ -43,6 +43,18 @@ def relied_on_of(service_class: type) -> Iterator[Reliance]:
             )
 
 
+def addresses_of(service: object) -> set[str]:
+    """Return the addresses that a service was made with, and its OpenAI client's.
+
+    Missing: a property; each service keeps them under a name of its own. It is to warn of one that
+    is not encrypted: a service that keeps it elsewhere goes without.
+    """
+    client = getattr(service, "_client", None)
+    kept = [*vars(service).values(), getattr(client, "base_url", None)]
+    texts = {str(value) for value in kept if isinstance(value, str) or hasattr(value, "scheme")}
+    return {text for text in texts if text.lower().startswith(("http://", "ws://"))}
+
+
 def replace_readers(
     llm: object, reporting: Callable[[Callable[..., object], bool], Callable[..., object]]
 ) -> None:

@@ -16,10 +16,10 @@ from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.hosting.containment import is_of_a_signal
 from piopiy_lab.hosting.host import CallFields, CallHost
-from piopiy_lab.logs import safe_logger
+from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, SessionSettings
-from piopiy_lab.telephony.log_lines import report_failure, warn_of_clear_address
+from piopiy_lab.telephony.log_lines import report_failure
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
 from piopiy_lab.telephony.signalling.invites import Invite
 from piopiy_lab.transports.opening import in_room
@@ -75,7 +75,7 @@ class CallMaker:
             host = self._make(invite, False)
         host.meta["room"] = invite.room_name
         if invite.url is not None:
-            warn_of_clear_address(invite.url, "a room's token")
+            warn_of_clear_address(log, invite.url, "a room's token")
         room_logs.publish(invite.room_name, host.log)
         return host
 

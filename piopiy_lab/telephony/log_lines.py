@@ -7,7 +7,6 @@ import traceback
 
 from piopiy_lab.errors import RoomError
 from piopiy_lab.logs import safe_logger
-from piopiy_lab.redaction import goes_in_the_clear, shown_url
 
 log = safe_logger("piopiy_lab.agent")
 
@@ -22,21 +21,6 @@ def set_debug(debug: bool) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
-
-
-def warn_of_clear_address(url: str, what: str) -> None:
-    """Warn, once for each address, if what is sent there can be read on the way."""
-    where = shown_url(url)
-    if goes_in_the_clear(url) and (where, what) not in _warned:
-        _warned.add((where, what))
-        log.warning(
-            "%s is sent in the clear to %s: anybody on the way can read it; use https:// or wss://",
-            what,
-            where,
-        )
-
-
-_warned: set[tuple[str, str]] = set()  # address and what was sent there; any thread
 
 
 def report_failure(room: str, error: BaseException, what: str = "create_session") -> None:

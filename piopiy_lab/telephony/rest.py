@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallControlError, MissingExtraError
+from piopiy_lab.logs import warn_of_clear_address
 from piopiy_lab.redaction import shown_url
 from piopiy_lab.redaction import told as told_by
 from piopiy_lab.session.call_control import REQUEST_SECS, TransferNews
 from piopiy_lab.session.targets import is_sip
 from piopiy_lab.session.transfer_order import TransferOrder
-from piopiy_lab.telephony.log_lines import warn_of_clear_address
+from piopiy_lab.telephony.log_lines import log
 from piopiy_lab.transports.transfer_status import news_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RestApi:
         except ImportError as error:
             raise MissingExtraError("call control", "telephony", detail=str(error)) from error
         if self._session is None or self._session.closed:
-            warn_of_clear_address(self._url, "the API's token")
+            warn_of_clear_address(log, self._url, "the API's token")
             self._session = aiohttp.ClientSession(
                 headers=self._headers, timeout=aiohttp.ClientTimeout(total=REQUEST_SECS)
             )

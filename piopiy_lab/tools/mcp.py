@@ -27,6 +27,7 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.checks.texts import text_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
+from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.redaction import redact_text, told
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from piopiy_lab.session.session import Session
 
 T = TypeVar("T")
+
+log = safe_logger("piopiy_lab.call")
 
 #: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
@@ -145,6 +148,7 @@ class MCPConnections:
 
     async def _answered(self, client: Any, ask: Callable[[], Coroutine[Any, Any, T]], by: str) -> T:
         what = describe(client)
+        _warn_of_clear_headers(client)
         with self._hold(f"the tools of {what}"), self._keeping_stderr(client):
             # what the task opens belongs to the hold
             listing = asyncio.create_task(ask(), name="piopiy_lab.mcp_tools")
@@ -308,6 +312,12 @@ def _check_loop(client: object, what: str) -> None:
             f"Action(mcp_tools=...): {what} is connected on another event loop: make its client "
             "inside create_session"
         )
+
+
+def _warn_of_clear_headers(client: object) -> None:
+    server = seams.server_of(client)
+    if getattr(server, "headers", None):
+        warn_of_clear_address(log, str(server.url), "what an MCP server's headers hold")
 
 
 def _content(answer: object) -> Any:

@@ -10,6 +10,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import IncompatibleVersionError
 from piopiy_lab.services.fitting import expect_attributes, expect_method, expect_text
+from piopiy_lab.services.seams import addresses_of
 
 
 class Turned(FrameProcessor):
@@ -74,3 +75,14 @@ def test_an_annotated_attribute_and_a_default_fit() -> None:
 def test_what_is_not_there_is_said(check: Callable[[], None], message: str) -> None:
     with pytest.raises(IncompatibleVersionError, match=message):
         check()
+
+
+def test_where_a_service_keeps_an_address_in_the_clear_is_known() -> None:
+    from pipecat.services.openai.llm import OpenAILLMService
+    from pipecat.services.openai.stt import OpenAIRealtimeSTTService
+
+    llm = OpenAILLMService(api_key="k", base_url="http://llm.lan:8000/v1")
+    assert addresses_of(llm) == {"http://llm.lan:8000/v1/"}
+    stt = OpenAIRealtimeSTTService(api_key="k", base_url="ws://ears.lan/v1")
+    assert addresses_of(stt) == {"ws://ears.lan/v1"}
+    assert addresses_of(OpenAILLMService(api_key="k")) == set()
