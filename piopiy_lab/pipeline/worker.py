@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pipecat.frames.frames import Frame
-from pipecat.observers.base_observer import BaseObserver, FramePushed, ProcessorSetUp
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed, ProcessorSetUp
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.utils.asyncio.task_manager import BaseTaskManager
@@ -40,6 +40,7 @@ class _InlineObserver(WorkerObserver):
     def __init__(self, inline: BaseObserver, others: list[BaseObserver]) -> None:
         super().__init__(observers=others)
         self._inline = inline
+        self._others = bool(others)  # else pipecat's part is not asked: most frames are nobody's
         # the frames in flight, by id: an entry goes away with its frame
         self._in_flight: WeakValueDictionary[int, Frame] = WeakValueDictionary()
 
@@ -48,9 +49,18 @@ class _InlineObserver(WorkerObserver):
         data.first_push = frame.id not in self._in_flight
         if data.first_push:
             self._in_flight[frame.id] = frame
-        await super().on_push_frame(data)
+        if self._others:
+            await super().on_push_frame(data)
         if data.first_push:
             await self._inline.on_push_frame(data)
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        if self._others:
+            await super().on_process_frame(data)
+
+    def add_observer(self, observer: BaseObserver) -> None:
+        self._others = True
+        super().add_observer(observer)
 
     async def setup(self, task_manager: BaseTaskManager) -> None:
         try:
