@@ -12,7 +12,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pipecat.frames.frames import Frame
-from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed, ProcessorSetUp
+from pipecat.observers.base_observer import (
+    BaseObserver,
+    FrameProcessed,
+    FramePushed,
+    ProcessorSetUp,
+)
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.utils.asyncio.task_manager import BaseTaskManager
