@@ -397,3 +397,21 @@ def test_telecmi_rates_apply_off_the_phone():
     started = call.events.of(events.PipelineStarted)[0]
     assert (started.audio_in_sample_rate, started.audio_out_sample_rate) == (8000, 16000)
     assert call.transcript[1].text == "a table for two tomorrow at seven"
+
+
+def test_a_service_whose_key_goes_out_in_the_clear_is_warned_of_once(caplog):
+    from pipecat.services.openai.llm import OpenAILLMService
+
+    async def create_session():
+        stt, _, tts = offline_stack()
+        llm = OpenAILLMService(api_key="abc123secret", base_url="http://llm.invalid/v1")
+        agent = VoiceAgent(instructions="x", greeting="Hello.")
+        await agent.Action(stt=stt, llm=llm, tts=tts)
+        await agent.start()
+
+    for _ in range(2):
+        asyncio.run(simulate(create_session, Caller().waits(1))).raise_for_error()
+    (told,) = [r.getMessage() for r in caplog.records if "in the clear" in r.getMessage()]
+    assert told.startswith("what OpenAILLMService is asked, and its key, is sent in the clear")
+    assert "http://llm.invalid" in told
+    assert "abc123secret" not in told

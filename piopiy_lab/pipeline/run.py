@@ -46,7 +46,7 @@ from piopiy_lab.pipeline.valid_text import ValidContext, speak_valid_text
 from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
-from piopiy_lab.services.seams import addresses_of
+from piopiy_lab.services.seams import clear_addresses_of
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import (
     AgentCommand,
@@ -149,7 +149,7 @@ class AgentRun:
         speak_valid_text(parts.members.get("tts", ()))
         for kind, services in parts.members.items():
             for service in services:
-                for address in addresses_of(service):
+                for address in clear_addresses_of(service):
                     what = f"what {type(service).__name__} is asked, and its key,"
                     warn_of_clear_address(log, address, what)
                 if latency:

@@ -45,7 +45,7 @@ class _InlineObserver(WorkerObserver):
     def __init__(self, inline: BaseObserver, others: list[BaseObserver]) -> None:
         super().__init__(observers=others)
         self._inline = inline
-        self._others = bool(others)  # else pipecat's part is not asked: most frames are nobody's
+        self._others = bool(others)  # else pipecat has nobody to tell, and is not called
         # the frames in flight, by id: an entry goes away with its frame
         self._in_flight: WeakValueDictionary[int, Frame] = WeakValueDictionary()
 

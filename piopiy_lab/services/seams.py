@@ -43,15 +43,20 @@ def relied_on_of(service_class: type) -> Iterator[Reliance]:
             )
 
 
-def addresses_of(service: object) -> set[str]:
-    """Return the addresses that a service was made with, and its OpenAI client's.
+_ADDRESS = ("url", "server", "endpoint")
 
-    Missing: a property; each service keeps them under a name of its own. It is to warn of one that
-    is not encrypted: a service that keeps it elsewhere goes without.
+
+def clear_addresses_of(service: object) -> set[str]:
+    """Return the unencrypted addresses that a service was made with, and its OpenAI client's.
+
+    Missing: a property; each service keeps them under a name of its own, in which there is "url",
+    "server" or "endpoint". It is to warn of those that are not encrypted, and returns no others: a
+    service that keeps its own elsewhere goes without.
     """
-    client = getattr(service, "_client", None)
-    kept = [*vars(service).values(), getattr(client, "base_url", None)]
-    texts = {str(value) for value in kept if isinstance(value, str) or hasattr(value, "scheme")}
+    own = vars(service)
+    named = [own[name] for name in own if any(word in name for word in _ADDRESS)]
+    texts = {text for text in named if isinstance(text, str)}
+    texts.add(str(getattr(own.get("_client"), "base_url", "")))
     return {text for text in texts if text.lower().startswith(("http://", "ws://"))}
 
 

@@ -148,7 +148,7 @@ class MCPConnections:
 
     async def _answered(self, client: Any, ask: Callable[[], Coroutine[Any, Any, T]], by: str) -> T:
         what = describe(client)
-        _warn_of_clear_headers(client)
+        _warn_of_clear_secrets(client)
         with self._hold(f"the tools of {what}"), self._keeping_stderr(client):
             # what the task opens belongs to the hold
             listing = asyncio.create_task(ask(), name="piopiy_lab.mcp_tools")
@@ -314,10 +314,13 @@ def _check_loop(client: object, what: str) -> None:
         )
 
 
-def _warn_of_clear_headers(client: object) -> None:
+def _warn_of_clear_secrets(client: object) -> None:
     server = seams.server_of(client)
-    if getattr(server, "headers", None):
-        warn_of_clear_address(log, str(server.url), "what an MCP server's headers hold")
+    if (url := getattr(server, "url", None)) is None:
+        return
+    parts = urlsplit(str(url))
+    if getattr(server, "headers", None) or parts.query or "@" in parts.netloc:
+        warn_of_clear_address(log, str(url), "what an MCP server's headers or address hold")
 
 
 def _content(answer: object) -> Any:

@@ -214,6 +214,8 @@ def test_a_switch_does_not_overtake_what_was_to_be_said_before(interrupting):
         if interrupting:
             await run.agents[-1].prepare(Interrupt())()
         await run.agents[-1].prepare(Say("This is the first voice speaking to you."))()
+        if interrupting:
+            await asyncio.sleep(0.1)  # it is there by now, and the words are not
         await agent.switch_service("high")
 
     def parts(stt, llm, tts):

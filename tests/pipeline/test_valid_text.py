@@ -1,4 +1,4 @@
-"""Half an emoji in what is said doesn't make the next request to the language model fail."""
+"""Half an emoji in what is said makes no request fail, to the language model or to the voice."""
 
 from __future__ import annotations
 
@@ -21,31 +21,41 @@ class NetworkVoice(EspeakTTSService):
             yield frame
 
 
-async def test_half_an_emoji_reaches_no_voice_and_a_users_own_transform_goes_first():
-    shouts, voice = [], NetworkVoice(text_transforms=[("*", lambda text, kind: shout(text))])
-
-    async def shout(text):
-        shouts.append(text)
-        return text + "!"
+def session(voice=None, said=None):
+    """An agent that says half an emoji in greeting and reply, and ``said`` beside them."""
 
     async def create_session():
         agent = VoiceAgent(instructions="Be kind.", greeting="Hello \ud83d there")
-        stt, llm, _ = offline_stack(
+        stt, llm, tts = offline_stack(
             phrases=["thank you very much"],
             replies={"thank you very much": "You are \ud83d welcome."},
         )
-        await agent.Action(stt=stt, llm=llm, tts=voice, vad=True)
+        await agent.Action(stt=stt, llm=llm, tts=voice or tts, vad=True)
 
         async def say():
             await current_session().wait_until_listening()
-            await current_session().agents[-1].prepare(Say("More \ude00 words"))()
+            if said is not None:
+                await current_session().agents[-1].prepare(Say(said))()
 
         beside = asyncio.create_task(say())
         await agent.start()
         await beside
 
-    caller = Caller().hears_greeting().says("thank you very much").hears_reply().hangs_up()
-    call = await simulate(create_session, caller)
+    return create_session
+
+
+THANKS = Caller().hears_greeting().says("thank you very much").hears_reply()
+
+
+async def test_half_an_emoji_reaches_no_voice_and_a_users_own_transform_goes_first():
+    shouts = []
+
+    async def shout(text, kind):
+        shouts.append(text)
+        return text + "!"
+
+    voice = NetworkVoice(text_transforms=[("*", shout)])
+    call = await simulate(session(voice, "More \ude00 words"), THANKS.hangs_up())
     call.raise_for_error()
     spoken = " ".join(entry.text for entry in call.transcript if entry.role == "assistant")
     assert [word in spoken for word in ("there", "words", "welcome")] == [True] * 3, spoken
@@ -53,19 +63,8 @@ async def test_half_an_emoji_reaches_no_voice_and_a_users_own_transform_goes_fir
 
 
 async def test_what_the_llm_is_sent_after_half_an_emoji_is_utf8():
-    async def create_session():
-        agent = VoiceAgent(instructions="Be kind.", greeting="Hello \ud83d there")
-        stt, llm, tts = offline_stack(
-            phrases=["thank you very much"],
-            replies={"thank you very much": "You are \ud83d welcome."},
-        )
-        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
-        await agent.start()
-
-    caller = Caller().hears_greeting().says("thank you very much").hears_reply()
-    call = await simulate(
-        create_session, caller.says("thank you very much").hears_reply().hangs_up()
-    )
+    caller = THANKS.says("thank you very much").hears_reply().hangs_up()
+    call = await simulate(session(), caller)
     call.raise_for_error()
     assert len(call.context) == 2
     sent = json.dumps(call.context, ensure_ascii=False)

@@ -10,7 +10,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from piopiy_lab.errors import IncompatibleVersionError
 from piopiy_lab.services.fitting import expect_attributes, expect_method, expect_text
-from piopiy_lab.services.seams import addresses_of
+from piopiy_lab.services.seams import clear_addresses_of
 
 
 class Turned(FrameProcessor):
@@ -82,7 +82,9 @@ def test_where_a_service_keeps_an_address_in_the_clear_is_known() -> None:
     from pipecat.services.openai.stt import OpenAIRealtimeSTTService
 
     llm = OpenAILLMService(api_key="k", base_url="http://llm.lan:8000/v1")
-    assert addresses_of(llm) == {"http://llm.lan:8000/v1/"}
+    assert clear_addresses_of(llm) == {"http://llm.lan:8000/v1/"}
     stt = OpenAIRealtimeSTTService(api_key="k", base_url="ws://ears.lan/v1")
-    assert addresses_of(stt) == {"ws://ears.lan/v1"}
-    assert addresses_of(OpenAILLMService(api_key="k")) == set()
+    assert clear_addresses_of(stt) == {"ws://ears.lan/v1"}
+    llm = OpenAILLMService(api_key="k")
+    llm._referer = "http://my.app"  # what a service tells of its user is nowhere that it sends to
+    assert clear_addresses_of(llm) == set()
