@@ -1,7 +1,8 @@
 """The seam of each kind of service: where a switch neither cuts nor repeats a word.
 
 - tts: what the old voice was given is heard to its end; what comes after waits, and is the new
-  voice's. A mark that travels behind the old voice's audio says when it has been played.
+  voice's. A mark that travels behind the old voice's audio says when it has been played. Of a voice
+  that fails it is what it has said that is heard to its end: the next one says the rest after that.
 - llm: the answer in progress is ended, with the tools that an interruption would cancel.
 - stt: the caller's turn is ended.
 
@@ -21,6 +22,7 @@ from piopiy_lab.pipeline.switch_state import (
     Instructions,
     SwitchMark,
     SwitchState,
+    Watch,
 )
 from piopiy_lab.pipeline.work_in_progress import UnsaidWords, Utterance
 
@@ -181,6 +183,16 @@ class VoiceSwitch(SwitchState):
         """Begin with nothing to say."""
         super().__init__(active)
         self._unsaid = UnsaidWords()
+        self._failed = False  # the voice before failed, and what it left unsaid waits
+
+    def failed_over(self, service: str) -> Instructions:
+        """The voice at work failed: ``service`` goes on where what it said has been heard.
+
+        At once, the times of the next voice's words would lie among those that are being played.
+        """
+        self.wanted, self._failed = service, True
+        yield from self._drain()
+        yield Watch()
 
     def _look_at(self, frame: f.Frame, direction: FrameDirection, now: float) -> None:
         if direction == UP and isinstance(frame, f.BotSpeakingFrame):
@@ -207,6 +219,12 @@ class VoiceSwitch(SwitchState):
         yield from super()._interrupted()
         if not waited and self.wanted is not None:
             yield from self._drain()
+
+    def _release(self) -> Instructions:
+        if self._failed:
+            self._failed = False
+            yield from self._resume(self.active)
+        yield from super()._release()
 
     def _resume(self, service: str) -> Instructions:
         """Let another voice say what the failed one was given and did not say."""

@@ -163,9 +163,10 @@ class SwitchState:
 
     def stalled(self) -> Instructions:
         """The old service has given no sign for too long."""
+        old = self.active if self.wanted != self.active else f"before {self.active}"
         yield Notice(
-            f"the {self.kind} {self.active} did not finish within {STALL_SECS:g} s of its last "
-            "sign; switched all the same"
+            f"the {self.kind} {old} did not finish within {STALL_SECS:g} s of its last sign; "
+            "switched all the same"
         )
         yield from self._switch()
 
@@ -230,13 +231,14 @@ class SwitchState:
 
     def _drain(self) -> Instructions:
         """Send a mark behind the old service's work; what comes after the mark is held."""
-        self.held = []
+        self.held = self.held or []
         yield Take(SwitchMark(kind=self.kind), DOWN)
 
     def _switch(self) -> Instructions:
         wanted, self.wanted = self.wanted, None
         if wanted is not None:  # else it has just happened
-            yield Activate(wanted)
+            if wanted != self.active:
+                yield Activate(wanted)
             yield from self._release()
 
     def _release(self) -> Instructions:

@@ -275,21 +275,65 @@ def test_a_voice_that_gives_no_sign_is_not_waited_for_for_ever():
     assert list(state.played()) == [], "the mark that comes after all"
 
 
-def test_another_voice_says_what_was_not_said():
+def fails(state):
+    """Let the voice at work fail: "b" takes over, and what was said is being heard."""
+    list(state.is_active("b", "failover", 1.0))
+    return list(state.failed_over("b"))
+
+
+def test_another_voice_says_what_was_not_said_when_the_rest_has_been_heard():
     state = VoiceSwitch("a")
     goes_in(state, *reply("One ", "two ", "three."))
     comes_out(state, speaks("One"))
-    begin, words, end = state.failed_over("b")
+    assert short(fails(state)) == ["take", "watch"], "a mark behind what is being heard"
+    later = reply("Four.")
+    assert goes_in(state, *later) == []
+    begin, words, end, *waiting = state.played()
     assert isinstance(begin.frame, f.LLMFullResponseStartFrame)
     assert words.frame.text == "two three."
     assert isinstance(end.frame, f.LLMFullResponseEndFrame)
+    assert taken(waiting) == later
+
+
+def test_a_second_failure_loses_nothing_that_waits_for_the_first():
+    state = VoiceSwitch("a")
+    goes_in(state, *reply("One."))
+    fails(state)
+    later = reply("Two.")
+    goes_in(state, *later)
+    list(state.is_active("c", "failover", 1.0))
+    list(state.failed_over("c"))
+    done = list(state.played())
+    assert [do.service for do in done[:3]] == ["c"] * 3
+    assert done[1].frame.text == "One."
+    assert taken(done) == later
+
+
+def test_an_interruption_ends_what_a_failed_voice_left_unsaid():
+    state = VoiceSwitch("a")
+    goes_in(state, *reply("One."))
+    fails(state)
+    goes_in(state, *reply("Two."))
+    comes_out(state, f.InterruptionFrame())
+    assert list(state.played()) == []
+
+
+def test_a_failed_voice_that_is_never_heard_to_its_end_is_not_waited_for_for_ever():
+    state = VoiceSwitch("a")
+    goes_in(state, *reply("One."))
+    comes_out(state, speaks("One."), at=2.0)
+    fails(state)
+    assert state.stalls_in(2.0) == STALL_SECS
+    told, *_ = state.stalled()
+    assert "the tts before b did not finish within 10 s" in told.message
 
 
 def test_another_voice_goes_on_with_a_reply_that_is_being_given():
     state = VoiceSwitch("a")
     goes_in(state, *reply("One ", "two")[:3])
     comes_out(state, speaks("One"))
-    _, words = state.failed_over("b")
+    fails(state)
+    _, words = state.played()
     assert words == Give("b", words.frame)
     assert words.frame.text == "two "
 
@@ -300,7 +344,8 @@ def test_what_waited_for_a_voice_that_failed_is_said_after_what_it_had_not_said(
     ask(state)
     waiting = reply("Two.")
     goes_in(state, *waiting)
-    done = list(state.failed_over("b"))
+    fails(state)
+    done = list(state.played())
     assert short(done) == ["give"] * 3 + ["take"] * 3
     assert taken(done) == waiting
     assert state.wanted is None
