@@ -31,7 +31,7 @@ from piopiy_lab.telephony.sessions import RoomSessions
 from piopiy_lab.telephony.signalling.dialects import open_link
 from piopiy_lab.telephony.signalling.invites import read_invite, read_room_name
 from piopiy_lab.telephony.signalling.links import Credentials, check_url
-from piopiy_lab.telephony.signalling.staying import stay_connected
+from piopiy_lab.telephony.signalling.staying import FIRST_PAUSE_SECS, stay_connected
 from piopiy_lab.transports.room_joining import wait_for_unfinished
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class Agent:
         if rest_url is None and self.signaling_url == SIGNALING_URL:
             rest_url = REST_URL
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that connect() runs on
+        self._first_pause_secs = FIRST_PAUSE_SECS  # before the first try to reconnect
         self._stop: asyncio.Event | None = None  # while connect() runs: set to end it
         self._done: asyncio.Event | None = None  # set when connect() has returned
         for secret in (agent_token, rest_token or ""):
@@ -169,6 +170,7 @@ class Agent:
                 lambda: open_link(self.signaling_url, self._credentials, self._message),
                 self._stop,
                 self._changed,
+                first_pause_secs=self._first_pause_secs,
             )
         except SignalingError:
             if self._sessions.running:  # refused later on: the calls there are go on

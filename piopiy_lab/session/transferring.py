@@ -107,6 +107,7 @@ class Transfers:
     def __init__(self, session: Transferable) -> None:
         """Transfer nobody yet."""
         self._session = session
+        self.news_secs = NEWS_SECS  # that a room's end waits for the platform's word
         self.current: Transfer | None = None  # the one under way; written by begin(), _finish()
         self._targets: dict[str, str] = {}  # of those that were asked for here, by request
         self._told: set[tuple[str, TransferProgress]] = set()  # of news: request and status
@@ -250,7 +251,7 @@ class Transfers:
                 (transfer.news, gone, ended), timeout=secs, return_when=asyncio.FIRST_COMPLETED
             )
             if gone.done() and not transfer.news.done():
-                await asyncio.wait((transfer.news,), timeout=NEWS_SECS)
+                await asyncio.wait((transfer.news,), timeout=self.news_secs)
         finally:
             gone.cancel()
             ended.cancel()

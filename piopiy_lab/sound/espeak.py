@@ -66,6 +66,9 @@ _FREE_FILES = 4  # that a clip takes at once (two), and what other threads take 
 _LONGEST_DATA_PATH = 140  # espeak-ng keeps it in char[160], and appends to it
 _LONGEST_VOICE_PATH = 59  # espeak_ng_SetVoiceByFile copies it to char[60], in lower case
 
+#: Where Linux has a path for each open file of this process.
+OPEN_FILES = Path("/proc/self/fd")
+
 
 class Engine:
     """espeak-ng, loaded. One for each process: the library's state is global.
@@ -93,7 +96,8 @@ class Engine:
         self._pcm: list[bytes] = []  # written by the callback, in the thread that holds the lock
         self._events: list[tuple[int, int]] = []  # likewise
         self._callback = _Callback(self._on_samples)  # ctypes needs the reference kept
-        self._home = _short_path(data)
+        self.open_files = OPEN_FILES  # as paths; where there is no such folder, files are made
+        self._home = _short_path(data, self.open_files)
         if (
             library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, os.fsencode(self._home), _DONT_EXIT)
             < 0
@@ -167,7 +171,7 @@ class Engine:
             language, _, variant = name.partition("+")
             files = [self.languages[language]] + ([self.variants[variant]] if variant else [])
             self._definitions[name] = _definition(files)
-        with _VoiceFile(self._definitions[name]) as path:
+        with VoiceFile(self._definitions[name], self.open_files) as path:
             status = self._library.espeak_ng_SetVoiceByFile(os.fsencode(path))
         if status:
             raise PiopiyLabError(f"espeak-ng refused the voice {name!r} (status {status:#x})")
@@ -261,14 +265,20 @@ def _check_free_files() -> None:
             os.close(file)
 
 
-class _VoiceFile:
+class VoiceFile:
     """A voice's definition under a path that espeak-ng can take, for the length of a ``with``.
 
     In memory on Linux (so a read-only disk will do), in a temporary file elsewhere.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, content: bytes, open_files: Path) -> None:
+        """Make nothing yet.
+
+        Args:
+            content: The definition.
+            open_files: The folder in which the process's open files have a path, if there is one.
+        """
+        self._content, self._open_files = content, open_files
         self._fd = -1
         self._path = ""
 
@@ -278,10 +288,10 @@ class _VoiceFile:
         Raises:
             PiopiyLabError: No temporary folder with such a path can be written to.
         """
-        if _PROC.is_dir() and hasattr(os, "memfd_create"):
+        if self._open_files.is_dir() and hasattr(os, "memfd_create"):
             self._fd = os.memfd_create("voice")
             os.write(self._fd, self._content)
-            return f"{_PROC}/{self._fd}"
+            return f"{self._open_files}/{self._fd}"
         for folder in ("/tmp", tempfile.gettempdir(), "/var/tmp"):
             try:
                 fd, path = tempfile.mkstemp(prefix="pl", dir=folder)
@@ -306,10 +316,7 @@ class _VoiceFile:
             os.unlink(self._path)
 
 
-_PROC = Path("/proc/self/fd")
-
-
-def _short_path(data: Path) -> str:
+def _short_path(data: Path, open_files: Path) -> str:
     """A path to espeak-ng's data that fits into its buffer, for as long as the process lives.
 
     Raises:
@@ -317,8 +324,8 @@ def _short_path(data: Path) -> str:
     """
     if len(os.fsencode(data)) <= _LONGEST_DATA_PATH:
         return str(data)
-    if _PROC.is_dir():
-        return f"{_PROC}/{os.open(data, os.O_RDONLY)}"
+    if open_files.is_dir():
+        return f"{open_files}/{os.open(data, os.O_RDONLY)}"
     raise PiopiyLabError(
         f"espeak-ng can't use data under a path of more than {_LONGEST_DATA_PATH} bytes: {data}; "
         "install piopiy-lab[offline] in a folder with a shorter name"

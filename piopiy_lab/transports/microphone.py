@@ -65,6 +65,8 @@ class MicrophoneTransport(LiveTransport):
             input_gain_db=microphone.input_gain_db,
             muted=microphone.push_to_talk,
         )
+        self.silent_secs: float = SILENT_SECS  # after which a device counts as lost
+        self.retry_secs: float = RETRY_SECS  # for which another one is sought in its place
         self._microphone = microphone
         self._buffer = PlayBuffer()
         self._capture: CaptureStream | None = None
@@ -269,7 +271,7 @@ class MicrophoneTransport(LiveTransport):
                 if stream is None:
                     continue
                 silent = time.monotonic() - stream.called_at
-                if stream.finished or silent > SILENT_SECS:
+                if stream.finished or silent > self.silent_secs:
                     why = "it was closed" if stream.finished else f"silent for {silent:.1f} s"
                     await self._replace(stream, why)
                     break
@@ -295,7 +297,7 @@ class MicrophoneTransport(LiveTransport):
             events.AudioDeviceLost(at=session.now(), side=side, device=lost.device.name, why=why)
         )
         wanted = {"input": self._microphone.input, "output": self._microphone.output, side: None}
-        deadline = time.monotonic() + RETRY_SECS
+        deadline = time.monotonic() + self.retry_secs
         self.stop_playing()
         while True:
             await self._close_streams()

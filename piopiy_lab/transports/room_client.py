@@ -90,6 +90,7 @@ class RoomClient(LiveKitTransportClient):
         """Make the client; nothing is sent yet."""
         super().__init__(url, token, room_name, params, callbacks, transport_name)
         self.leave_secs: float = LEAVE_SECS  # that leaving may take
+        self.join_secs: float = JOIN_SECS  # that joining may take
         self._watcher = watcher
         self._where = (url, token, room_name)
         self._rooms_params, self._tell = params, callbacks
@@ -126,7 +127,7 @@ class RoomClient(LiveKitTransportClient):
             if self._failure is not None:
                 raise self._failure
             try:
-                async with asyncio.timeout(JOIN_SECS):
+                async with asyncio.timeout(self.join_secs):
                     await join_once(self)
             except Exception as error:
                 self._failure = self._explain(error)
@@ -135,7 +136,7 @@ class RoomClient(LiveKitTransportClient):
 
     def _explain(self, error: Exception) -> RoomError:
         if isinstance(error, TimeoutError):
-            why = f"no answer within {JOIN_SECS:g} s"
+            why = f"no answer within {self.join_secs:g} s"
         else:
             why = str(getattr(error, "message", "") or error) or type(error).__name__
         url, token, name = self._where

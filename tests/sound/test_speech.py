@@ -329,15 +329,15 @@ def test_without_espeak_the_install_line_is_given(monkeypatch):
 
 def test_voice_files_without_memory_files(monkeypatch, tmp_path):
     expected = digest(DESK[0], "agent")
-    monkeypatch.setattr(espeak, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(espeak.engine(), "open_files", tmp_path / "none")
     assert digest(DESK[0], "agent") == expected
-    with espeak._VoiceFile(b"name x\n") as path:
+    with espeak.VoiceFile(b"name x\n", tmp_path / "none") as path:
         assert Path(path).read_bytes() == b"name x\n"
     assert not Path(path).exists()
 
 
 def test_no_folder_for_voice_files(monkeypatch, tmp_path):
-    monkeypatch.setattr(espeak, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(espeak.engine(), "open_files", tmp_path / "none")
     monkeypatch.setattr(espeak.tempfile, "mkstemp", no_room)
     with pytest.raises(PiopiyLabError, match="TMPDIR"):
         digest(DESK[0], "agent")

@@ -169,9 +169,8 @@ async def test_a_server_that_is_killed_and_comes_back_is_found_again(make_agent,
 
 
 async def test_a_token_withdrawn_later_ends_connect_once_the_calls_are_over(
-    make_agent, running_agent, monkeypatch
+    make_agent, running_agent
 ):
-    monkeypatch.setattr("piopiy_lab.telephony.signalling.staying.FIRST_PAUSE_SECS", 0.01)
     release = asyncio.Event()
 
     async def create_session(call_id):
@@ -179,6 +178,7 @@ async def test_a_token_withdrawn_later_ends_connect_once_the_calls_are_over(
 
     async with SignallingServer() as server:
         agent = make_agent(create_session, server.url)
+        agent._first_pause_secs = 0.01
         task = asyncio.create_task(agent.connect())
         await until(lambda: agent.state == "connected")
         await server.emit("join_room", invite("r1"))

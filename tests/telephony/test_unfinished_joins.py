@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from session_settings import with_transport
 from telephony_servers import SignallingServer, invite
 from wait_until import until
 
 from piopiy_lab import VoiceAgent, offline_stack
-from piopiy_lab.transports import room_client, room_joining, seams
+from piopiy_lab.transports import room_joining, seams
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -111,11 +112,8 @@ async def test_a_room_that_cannot_be_left_again_leaves_nothing_waiting(caplog):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_join_that_times_out_ends_the_session_and_the_agent_waits_for_livekit(
-    make_agent, monkeypatch
-):
+async def test_a_join_that_times_out_ends_the_session_and_the_agent_waits_for_livekit(make_agent):
     """A room's server that takes connections and says nothing for a while."""
-    monkeypatch.setattr(room_client, "JOIN_SECS", 0.5)
     tried = []
 
     async def say_nothing(reader, writer):
@@ -123,7 +121,11 @@ async def test_a_join_that_times_out_ends_the_session_and_the_agent_waits_for_li
         await asyncio.sleep(0.6)
         writer.close()
 
+    def impatient(transport):
+        transport._client.join_secs = 0.5
+
     async def create_session():
+        with_transport(impatient)
         agent = VoiceAgent(instructions="You are a desk.", greeting="Hello there.")
         stt, llm, tts = offline_stack()
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)

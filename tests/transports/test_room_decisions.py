@@ -13,7 +13,6 @@ from piopiy_lab import events
 from piopiy_lab.errors import RoomError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.pipeline.reading import RoomParams
-from piopiy_lab.session import transferring
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.session.transfer_order import TransferOrder
@@ -129,10 +128,10 @@ class Control:
     ("state", "reason"), [("completed", "agent_ended"), ("queued", "caller_hung_up")]
 )
 async def test_who_is_gone_during_a_transfer_was_handed_over_if_the_platform_says_so(
-    room, monkeypatch, gone, state, reason
+    room, gone, state, reason
 ):
-    monkeypatch.setattr(transferring, "NEWS_SECS", 0.05)
     session, room.caller = room.session, "sip_1"
+    session.transfers.news_secs = 0.05
     session.settings = replace(session.settings, control=Control(state))
     transfer = await session.transfers.begin(TransferOrder("+918012345678"), "tool")
     if gone == "caller":

@@ -23,19 +23,24 @@ MAX_REFUSALS = 5
 OnState = Callable[[Literal["connected", "reconnecting"], str], None]
 
 
-def pause(attempt: int, chance: float) -> float:
+def pause(attempt: int, chance: float, first_secs: float = FIRST_PAUSE_SECS) -> float:
     """Return the seconds to wait before try number ``attempt`` (from 0).
 
     Args:
         attempt: How many tries have failed in a row.
         chance: 0 to 1; spreads the waits between half and full length.
+        first_secs: The longest that the first wait may be.
     """
-    longest = min(LONGEST_PAUSE_SECS, FIRST_PAUSE_SECS * 2 ** min(attempt, 16))
+    longest = min(LONGEST_PAUSE_SECS, first_secs * 2 ** min(attempt, 16))
     return longest * (0.5 + chance / 2)
 
 
 async def stay_connected(
-    open_link: Callable[[], Link], stop: asyncio.Event, on_state: OnState
+    open_link: Callable[[], Link],
+    stop: asyncio.Event,
+    on_state: OnState,
+    *,
+    first_pause_secs: float = FIRST_PAUSE_SECS,
 ) -> None:
     """Keep one link open until ``stop`` is set.
 
@@ -43,6 +48,7 @@ async def stay_connected(
         open_link: Makes a fresh link, whose connect() sends the credentials anew.
         stop: Ends it; the link is closed then.
         on_state: Told of every change.
+        first_pause_secs: Seconds before the first try to reconnect, at the most.
 
     Raises:
         SignalingError: The first connection failed, or the server refused the agent
@@ -72,7 +78,7 @@ async def stay_connected(
         finally:
             await link.close()
         on_state("reconnecting", why)
-        secs = pause(attempt, random.random())
+        secs = pause(attempt, random.random(), first_pause_secs)
         attempt += 1
         if await _unless(stop, asyncio.sleep(secs)):
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_calls import LINE, count, desk, greeted, on, until
+from session_settings import with_transport
 from virtual_card import MONITOR_RATE, correlation, need_livekit
 from wait_until import wait_until
 
@@ -176,15 +177,21 @@ def test_a_lost_device_is_replaced_and_the_call_goes_on(card, monkeypatch):
 
 
 def test_a_lost_device_without_another_ends_the_call(card, monkeypatch):
-    monkeypatch.setattr(microphone, "RETRY_SECS", 1.0)
-    call = start_call(desk, Microphone())
+    made = []
+
+    async def watched_desk(call_id):
+        with_transport(made.append)
+        await desk(call_id)
+
+    call = start_call(watched_desk, Microphone())
     until(call, lambda: call.state == "listening")
 
     def gone(side, wanted):
         raise AudioDeviceError("this computer has no microphone")
 
     monkeypatch.setattr(devices, "find", gone)
-    monkeypatch.setattr(microphone, "SILENT_SECS", -1.0)  # every device is silent for long enough
+    made[0].retry_secs = 1.0
+    made[0].silent_secs = -1.0  # every device is silent for long enough
     call.join(10)
     assert call.end_reason == "audio_device_lost"
     [lost] = call.events.of(events.AudioDeviceLost)
