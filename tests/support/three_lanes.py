@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 #: How the ids of the tests begin that run one at a time.
 ONE_AT_A_TIME = "tests/realtime/"
 #: Those of them that hold on a busy machine: they wait for events, and measure nothing.
-BESIDE = tuple(
-    ONE_AT_A_TIME + name
-    for name in ("fake_providers/", "pipeline/", "screenplay/", "telephony/", "test_live_docs.py")
-)
+BESIDE = ("tests/realtime/fake_providers/",)
 #: Files that take long begin first, or one worker would be at the last of them by itself.
 LONG = ("notebooks/",)
 
