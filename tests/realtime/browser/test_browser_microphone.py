@@ -218,7 +218,8 @@ def test_a_whole_call(open_notebook, spoken, tmp_path, clip, record_property):
         offsets.append(begin + 0.3 - place / rate_in_call)
     assert abs(offsets[0] - offsets[1]) < 0.1  # and at the same times
 
-    # The page fell silent when it says that it did: how soon that is, is the machine's.
+    # The page was silent when it says so (before that, where the agent was between two words). How
+    # soon that is, is the machine's.
     interrupted_at = notebook.value("call.events.of(E.AgentInterrupted)[-1].at")
     silent_after = seconds_to_silence(heard, rate) + offsets[1] - interrupted_at
     record_property("ms from the interruption to silence in the page", round(silent_after * 1000))
@@ -227,7 +228,7 @@ def test_a_whole_call(open_notebook, spoken, tmp_path, clip, record_property):
         "[t.clear_secs for t in gc.get_objects() if isinstance(t, BrowserTransport)]"
     )
     record_property("ms as the page says", round(said_after * 1000))
-    assert abs(said_after - silent_after) < 0.06
+    assert silent_after < said_after + 0.06
     # the recording can't wait for that: it takes a guess, and leaves out what was cleared
     recorded_after = seconds_to_silence(agent / 32768, rate_in_call) - interrupted_at
     assert recorded_after < browser.LEAD_SECS
