@@ -24,6 +24,7 @@ KEYPAD_PREFIX = "DTMF:"
 #: What is left of a shortened word ("it" "'s"); "'yes'" is a word in quotes.
 _SHORTENED = re.compile(r"['’](s|t|d|m|ll|re|ve)(?![\w'’])", re.IGNORECASE)
 #: Opening brackets and quotes, unless a word ends with one ("»ja«", "„ja“").
+_OPENERS = "([{“„«»¿¡"
 _OPENING = re.compile(r"(^|\s)[(\[{“„«»¿¡]+$")
 
 Word = tuple[str, float, float]
@@ -66,7 +67,7 @@ def join_words(words: Iterable[str]) -> str:
     for piece in (word.strip() for word in words):
         if not piece:
             continue
-        glued = not text or _joins_left(piece) or _OPENING.search(text)
+        glued = not text or _joins_left(piece) or _is_opened(text)
         if not glued and _is_unspaced(text[-1]) and _is_unspaced(piece[0]):
             glued = True
         text += piece if glued else f" {piece}"
@@ -332,9 +333,13 @@ def _spoken(
 
 
 def _joins_left(piece: str) -> bool:
-    if _SHORTENED.match(piece):
+    if piece[0] in "'’" and _SHORTENED.match(piece):
         return True
     return piece[0] in ",.;:!?…%)]}”»、。，！？" and not piece[1:2].isalnum()
+
+
+def _is_opened(text: str) -> bool:
+    return text[-1] in _OPENERS and _OPENING.search(text) is not None  # the first is quick
 
 
 def _is_unspaced(char: str) -> bool:

@@ -56,4 +56,7 @@ def is_schema(value: object) -> bool:
 def may_hold_a_name(text: str) -> bool:
     """Return whether a secret's name could be in a text; quick, and never wrongly False."""
     lower = text.lower()
-    return any(word in lower for word in WORDS)
+    for word in WORDS:  # noqa: SIM110 - any() takes three times as long, and every text is asked
+        if word in lower:
+            return True
+    return False
