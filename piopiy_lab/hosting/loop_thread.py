@@ -14,7 +14,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from piopiy_lab.hosting.containment import end_its_call
@@ -37,6 +37,8 @@ class LoopThread:
             name: The thread's name, as seen in tracebacks and ``threading.enumerate()``.
         """
         self.loop = asyncio.new_event_loop()
+        self._workers = ThreadPoolExecutor(thread_name_prefix="asyncio")  # as the loop makes it
+        self.loop.set_default_executor(self._workers)
         self._ending = threading.Lock()
         self._ended = False  # whether it was told to stop; under _ending
         running = threading.Event()
@@ -55,7 +57,7 @@ class LoopThread:
         if pending:
             self.loop.run_until_complete(asyncio.wait(pending, timeout=2.0))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self._workers.shutdown()  # the loop's own way starts a thread, which 3.12 refuses at exit
         self.loop.close()
 
     def _run_calls(self) -> None:
