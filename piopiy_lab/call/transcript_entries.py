@@ -23,8 +23,8 @@ KEYPAD_PREFIX = "DTMF:"
 
 #: What is left of a shortened word ("it" "'s"); "'yes'" is a word in quotes.
 _SHORTENED = re.compile(r"['’](s|t|d|m|ll|re|ve)(?![\w'’])", re.IGNORECASE)
-#: Opening brackets and quotes, unless a word ends with one ("»ja«", "„ja“").
 _OPENERS = "([{“„«»¿¡"
+#: Opening brackets and quotes, unless a word ends with one ("»ja«", "„ja“").
 _OPENING = re.compile(r"(^|\s)[(\[{“„«»¿¡]+$")
 
 Word = tuple[str, float, float]

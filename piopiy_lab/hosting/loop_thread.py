@@ -57,8 +57,15 @@ class LoopThread:
         if pending:
             self.loop.run_until_complete(asyncio.wait(pending, timeout=2.0))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self._workers.shutdown()  # the loop's own way starts a thread, which 3.12 refuses at exit
+        self._end_workers()
         self.loop.close()
+
+    def _end_workers(self) -> None:
+        """Wait for what runs in threads; the loop runs meanwhile, for one may need it to finish."""
+        try:
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        except RuntimeError:  # it starts a thread, which Python 3.12 refuses when the process ends
+            self._workers.shutdown()
 
     def _run_calls(self) -> None:
         """Run the loop until it is stopped, whatever the callbacks of a call's code raise."""

@@ -6,8 +6,9 @@ waits for a seam, which :mod:`piopiy_lab.pipeline.switch_kinds` knows for each k
 what comes late from a service that was switched off is dropped.
 
 An interruption cuts the wait short, as it cuts the reply. When the active service fails, a failover
-switches at once, and the work that was lost is given to the new service: the rest of the reply, the
-context that has no answer yet, the caller's utterance so far.
+switches at once, and the work that was lost is given to the new service: the context that has no
+answer yet, the caller's utterance so far, and the rest of the reply, once what was said of it has
+been heard.
 
 What is to be done is the state's to say (:mod:`piopiy_lab.pipeline.switch_state`); this tells it
 what happens, and does it. Runs on the session's loop.
