@@ -19,6 +19,7 @@ loguru.logger.disable("pipecat")
 if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.agent import Agent as Agent
     from piopiy_lab.call.call import Call as Call
+    from piopiy_lab.evals.running import run_eval as run_eval
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
         MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.tools import transfer_call as transfer_call
     from piopiy_lab.tools import transfer_call_to as transfer_call_to
     from piopiy_lab.transports.microphones import BrowserMicrophone as BrowserMicrophone
+    from piopiy_lab.transports.microphones import Keyboard as Keyboard
     from piopiy_lab.transports.microphones import Microphone as Microphone
     from piopiy_lab.vad_lab import vad_sweep as vad_sweep
     from piopiy_lab.voice_agent import VoiceAgent as VoiceAgent
@@ -57,6 +59,7 @@ _HOME = {
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
     "Caller": "piopiy_lab.screenplay.caller",
+    "Keyboard": "piopiy_lab.transports.microphones",
     "Microphone": "piopiy_lab.transports.microphones",
     "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",
     "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
@@ -69,6 +72,7 @@ _HOME = {
     "log": "piopiy_lab.logs",
     "offline_realtime": "piopiy_lab.offline",
     "offline_stack": "piopiy_lab.offline",
+    "run_eval": "piopiy_lab.evals.running",
     "simulate": "piopiy_lab.simulation.simulate",
     "speech": "piopiy_lab.sound",
     "stack": "piopiy_lab.service_catalog.stacking",
@@ -100,7 +104,8 @@ if not TYPE_CHECKING:  # a checker would take any name for one of ours
         return sorted({*globals(), *__all__})
 
 
-if "ipykernel" in sys.modules:  # a notebook's kernel: let calls show themselves in their cell
+# a notebook's kernel: let calls show themselves in their cell
+if "ipykernel" in sys.modules or "marimo" in sys.modules:
     from piopiy_lab.notebook.extension import install as _install_display_hook
 
     _install_display_hook()

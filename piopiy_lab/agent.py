@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_count, is_number
@@ -19,30 +20,40 @@ from piopiy_lab.errors import (
     SignalingError,
 )
 from piopiy_lab.events.values import AgentState
+from piopiy_lab.gateway.messages import USUAL_SESSIONS
 from piopiy_lab.hosting.host import check_after_call, check_record
 from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.redaction import keep_secret, shown_url
-from piopiy_lab.session.callback import SessionCallback, check_callback
+from piopiy_lab.session.callback import SessionCallback, as_callback
+from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, current_session
-from piopiy_lab.telephony.call_maker import CallMaker, OnSessionError
+from piopiy_lab.telephony.call_maker import CallMaker, OnCall, OnSessionError
 from piopiy_lab.telephony.log_lines import set_debug
 from piopiy_lab.telephony.rest import REST_URL, RestApi
 from piopiy_lab.telephony.sessions import RoomSessions
 from piopiy_lab.telephony.signalling.dialects import open_link
 from piopiy_lab.telephony.signalling.invites import read_invite, read_room_name
-from piopiy_lab.telephony.signalling.links import Credentials, check_url
-from piopiy_lab.telephony.signalling.staying import FIRST_PAUSE_SECS, stay_connected
+from piopiy_lab.telephony.signalling.links import Credentials, check_url, is_gateway
+from piopiy_lab.telephony.signalling.staying import (
+    FIRST_PAUSE_SECS,
+    GATEWAY_PAUSE_SECS,
+    StateTold,
+    stay_connected,
+)
 from piopiy_lab.transports.room_joining import wait_for_unfinished
 
 if TYPE_CHECKING:
     from piopiy_lab.telephony.background import BackgroundAgent
+    from piopiy_lab.telephony.warm_up import WarmUp
 
 __all__ = ["ROOM_CTX", "SIGNALING_URL", "TOKEN_CTX", "URL_CTX", "Agent"]
 
 #: Piopiy's own signalling server.
 SIGNALING_URL = "https://signaling.piopiy.com"
+#: Whose calls Piopiy's own REST API knows.
+_PIOPIYS_OWN = ("signaling.piopiy.com", "register.piopiy.com")
 
-log = safe_logger("piopiy_lab.agent")
+log: Logger = safe_logger("piopiy_lab.agent")
 logger = log  # the name that the SDK's users import it by
 
 
@@ -72,8 +83,11 @@ class Agent:
         keep_calls: int = 20,
         rest_url: str | None = None,
         rest_token: str | None = None,
-        replace: Mapping[str, object] | None = None,
+        replace: Replacements | None = None,
         after_call_secs: float | None = None,
+        on_call_start: OnCall | None = None,
+        on_call_end: OnCall | None = None,
+        warm_up: WarmUp | None = None,
     ) -> None:
         """Take what the API reference's constructor takes, and a few things more.
 
@@ -81,12 +95,14 @@ class Agent:
             agent_id: The agent's id from the dashboard.
             agent_token: Its token; never shown.
             create_session: The session callback. It may take any of ``agent_id``, ``call_id``,
-                ``from_number``, ``to_number`` and ``metadata``; ``call_id`` is the room's name
+                ``from_number``, ``to_number``, ``metadata``, ``direction``, ``variables``,
+                ``sip_headers``, ``trace_id`` and ``room_name``; ``call_id`` is the room's name
                 where the call has none.
-            signaling_url: Another signalling endpoint: ``http(s)://`` for Socket.IO, ``ws(s)://``
-                for JSON over a WebSocket.
+            signaling_url: Another signalling endpoint: ``http(s)://`` for Socket.IO,
+                ``grpcs://register.piopiy.com`` for Piopiy's gateway (``grpc://host:port`` for one
+                without TLS), ``ws(s)://`` for JSON over a WebSocket.
             debug: Log lines from INFO on (logger ``piopiy_lab.agent``), else from WARNING on.
-            max_sessions: Refuse invites past this number of sessions.
+            max_sessions: Refuse invites past this number of sessions; 10 at a gateway if None.
             on_session_error: ``f(room_name, error)``, async or not, called on the agent's loop for
                 each session that failed; it is logged in any case.
             record: True keeps each call's audio in memory, a path keeps each call as a folder in
@@ -102,31 +118,59 @@ class Agent:
             after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
                 returned, such as a summary or a CRM entry; then it is cancelled, and a notice says
                 so. 30 if None. An agent that shuts down gives it no more than its grace.
+            on_call_start: ``f(call)``, async or not, called with the :class:`Call` before its
+                session begins, on the agent's loop. At a gateway its time counts: a call is
+                accepted within 0.4 s, or is another worker's.
+            on_call_end: The same when the call is over. What fails in either is logged; either is
+                cut off after 10 s.
+            warm_up: Loads models of yours at a gateway, before the first call is taken: a plain
+                function, run on another thread, or an async one. What it raises ends ``connect()``.
+                For gateways only: no other signalling can be told that a worker isn't ready yet.
 
         Raises:
             ArgumentTypeError: Something has the wrong type; ``create_session`` is no callback.
-            ArgumentError: An empty id or token, a bad address, a limit below 1.
+            ArgumentError: An empty id or token, a bad address, a limit below 1; ``warm_up`` away
+                from a gateway.
         """
         for name, value in (("agent_id", agent_id), ("agent_token", agent_token)):
             if not isinstance(value, str):  # the value isn't shown: it may be the token
                 raise ArgumentTypeError(f"{name} must be a text, not a {type(value).__name__}")
             if not value.strip():
                 raise ArgumentError(f"{name} is empty: take it from the dashboard")
-        check_callback(create_session)
+        create_session = as_callback(create_session)
         check_record(record)
         if max_sessions is not None:
             check_count("max_sessions", max_sessions, least=1)
         check_count("keep_calls", keep_calls, least=0)
-        if on_session_error is not None and not callable(on_session_error):
-            raise ArgumentTypeError(f"on_session_error={on_session_error!r}: give a function")
-        self.agent_id = agent_id.strip()
-        self.signaling_url = SIGNALING_URL if signaling_url is None else check_url(signaling_url)
+        hooks = {
+            "on_session_error": on_session_error,
+            "on_call_start": on_call_start,
+            "on_call_end": on_call_end,
+            "warm_up": warm_up,
+        }
+        for name, hook in hooks.items():
+            if hook is not None and not callable(hook):
+                raise ArgumentTypeError(f"{name}={hook!r}: give a function")
+        self.agent_id: str = agent_id.strip()
+        self.signaling_url: str = (
+            SIGNALING_URL if signaling_url is None else check_url(signaling_url)
+        )
         self.state: AgentState = "stopped"
         self._credentials = Credentials(self.agent_id, agent_token.strip())
-        if rest_url is None and self.signaling_url == SIGNALING_URL:
+        at_gateway = is_gateway(self.signaling_url)
+        if warm_up is not None and not at_gateway:
+            raise ArgumentError(
+                f"warm_up={warm_up!r} would never run: it is for Piopiy's gateway, and "
+                f"{shown_url(self.signaling_url)} is none; load your models before "
+                "agent.connect(), or give signaling_url='grpcs://register.piopiy.com'"
+            )
+        if rest_url is None and urlsplit(self.signaling_url).hostname in _PIOPIYS_OWN:
             rest_url = REST_URL
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that connect() runs on
-        self._first_pause_secs = FIRST_PAUSE_SECS  # before the first try to reconnect
+        self._warm_up = warm_up
+        self._instance_id = ""  # its name at a gateway, the same whenever it connects
+        # before the first try to reconnect
+        self._first_pause_secs = GATEWAY_PAUSE_SECS if at_gateway else FIRST_PAUSE_SECS
         self._stop: asyncio.Event | None = None  # while connect() runs: set to end it
         self._done: asyncio.Event | None = None  # set when connect() has returned
         for secret in (agent_token, rest_token or ""):
@@ -137,10 +181,15 @@ class Agent:
             agent_id=self.agent_id,
             rest=None if rest_url is None else RestApi(rest_url, rest_token or agent_token),
             record=record,
-            replace=replace or {},
+            replace=check_replace(replace, create_session),
             on_session_error=on_session_error,
+            on_call_start=on_call_start,
+            on_call_end=on_call_end,
             after_call_secs=check_after_call(after_call_secs),
         )
+        if max_sessions is None and at_gateway:
+            max_sessions = USUAL_SESSIONS
+        self._max_sessions = max_sessions
         self._sessions = RoomSessions(self._calls, max_sessions=max_sessions, keep_calls=keep_calls)
         set_debug(debug)
 
@@ -166,12 +215,7 @@ class Agent:
         warn_of_clear_address(log, self.signaling_url, "the agent's token")
         try:
             importlib.import_module("piopiy_lab.transports.room")  # a second, not of the first call
-            await stay_connected(
-                lambda: open_link(self.signaling_url, self._credentials, self._message),
-                self._stop,
-                self._changed,
-                first_pause_secs=self._first_pause_secs,
-            )
+            await self._serve(self._stop)
         except SignalingError:
             if self._sessions.running:  # refused later on: the calls there are go on
                 log.error("signalling refuses the agent; its running calls are served to the end")
@@ -248,12 +292,36 @@ class Agent:
 
     # --- inside, on the agent's loop ---------------------------------------------------------
 
-    def _changed(self, state: AgentState, why: str) -> None:
+    async def _serve(self, stop: asyncio.Event) -> None:
+        """Take calls, in the dialect of the address's scheme, until it is stopped."""
+        pause = self._first_pause_secs
+        if not is_gateway(self.signaling_url):
+            await stay_connected(
+                lambda: open_link(self.signaling_url, self._credentials, self._message),
+                stop,
+                self._changed,
+                first_pause_secs=pause,
+            )
+            return
+        from piopiy_lab.telephony.gateway_worker import GatewayWorker, new_instance_id
+
+        self._instance_id = self._instance_id or new_instance_id()
+        worker = GatewayWorker(
+            self.signaling_url,
+            self._credentials,
+            self._sessions,
+            instance_id=self._instance_id,
+            max_sessions=self._max_sessions or USUAL_SESSIONS,
+            warm_up=self._warm_up,
+        )
+        await worker.serve(stop, self._changed, lambda: self._grace, first_pause_secs=pause)
+
+    def _changed(self, state: StateTold, why: str) -> None:
         self.state = state
         self._sessions.changes += 1
         if state == "connected":
             log.info("connected to %s", shown_url(self.signaling_url))
-        else:
+        elif state == "reconnecting":
             log.warning(
                 "signalling was lost (%s); reconnecting, %d sessions run on",
                 why,

@@ -4,7 +4,8 @@ The tree::
 
     PiopiyLabError
     ├── ArgumentError (ValueError)         a value that can't be used; names what would do
-    │   └── PhraseError                    a phrase that the offline recogniser can't listen for
+    │   ├── PhraseError                    a phrase that the offline recogniser can't listen for
+    │   └── EvalFileError                  an eval file that can't be run; names file, line and key
     ├── ArgumentTypeError (TypeError)      a value of the wrong type, or a required one left out
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
     ├── IncompatibleVersionError (RuntimeError)  a package is not as this one needs it
@@ -24,9 +25,11 @@ The tree::
     │   ├── CallControlError               a transfer or a hang-up was refused, or came to nothing
     │   ├── ToolError                      a tool ran out of time, or its MCP server failed
     │   ├── ServiceError                   a service failed, timed out, or can't be used again
+    │   ├── BotError                       a bot of another runner's can't be run as it is
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
     │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    ├── EvalFailedError (AssertionError)   an eval's bot did not do what the file expects
     ├── LoopbackError (RuntimeError)       the loopback platform can't do what was asked
     └── SimulationError                    virtual time can't go on
         ├── SimulationDeadlockError        nothing is scheduled; says who waits for what
@@ -48,6 +51,10 @@ class ArgumentError(PiopiyLabError, ValueError):
 
 class PhraseError(ArgumentError):
     """A phrase that the offline recogniser can't listen for, with the words it doesn't know."""
+
+
+class EvalFileError(ArgumentError):
+    """An eval file can't be run as it is; the message names the file, the line and the key."""
 
 
 class ArgumentTypeError(PiopiyLabError, TypeError):
@@ -162,6 +169,10 @@ class ServiceError(CallError):
     """A service failed, timed out, or can't be used in this call."""
 
 
+class BotError(CallError):
+    """A bot that was written for pipecat's runner can't be run as it is."""
+
+
 class RoomError(CallError):
     """The call's room can't be joined, or the link to it was lost for good."""
 
@@ -172,6 +183,10 @@ class UnresponsiveError(CallError):
 
 class ScreenplayError(CallError, AssertionError):
     """The scripted caller waited for something that never came; the message names the step."""
+
+
+class EvalFailedError(PiopiyLabError, AssertionError):
+    """A bot did not do what an eval file expects; the message names the scenarios and why."""
 
 
 class LoopbackError(PiopiyLabError, RuntimeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 
 from loguru import logger
 
@@ -18,6 +19,7 @@ from piopiy_lab.redaction import goes_in_the_clear, redact_text, shown_url, visi
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _sink: int | None = None
+_off = False  # whether log(None) was the last word
 
 
 def log(level: str | None) -> None:
@@ -29,12 +31,13 @@ def log(level: str | None) -> None:
     Raises:
         ArgumentError: Another level.
     """
-    global _sink
+    global _sink, _off
     if level is not None and str(level).upper() not in _LEVELS:
         raise ArgumentError(f"log({level!r}): give one of {', '.join(_LEVELS)}, or None")
     if _sink is not None:
         logger.remove(_sink)
         _sink = None
+    _off = level is None
     if level is None:
         logger.disable("pipecat")
         return
@@ -53,6 +56,18 @@ def log(level: str | None) -> None:
         filter=lambda record: not _is_pipecat(record["name"]) or record["level"].no >= lowest,
         diagnose=False,  # it would show the variables of each frame, keys among them
     )
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Turn pipecat's lines off for a while where they are on; what :func:`log` was told stands."""
+    if _sink is None:
+        logger.disable("pipecat")
+    try:
+        yield
+    finally:
+        if not _off:
+            logger.enable("pipecat")
 
 
 def _is_pipecat(name: str | None) -> bool:
@@ -78,9 +93,10 @@ def warn_of_clear_address(log: logging.Logger, url: str, what: str) -> None:
     if goes_in_the_clear(url) and (where, what) not in _warned:
         _warned.add((where, what))
         log.warning(
-            "%s is sent in the clear to %s: anybody on the way can read it; use https:// or wss://",
+            "%s is sent in the clear to %s: anybody on the way can read it; use %s",
             what,
             where,
+            "grpcs://" if where.startswith("grpc:") else "https:// or wss://",
         )
 
 

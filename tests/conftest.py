@@ -27,9 +27,13 @@ OFFLINE = ("pocketsphinx", "espeakng_loader")
 #: What the tests in a folder, or a file, need beside the core. What is missing skips them, unless
 #: everything must be there.
 NEEDS = {
+    "evals": OFFLINE,
+    "bots": (*OFFLINE, "aiortc", "daily", "deepgram", "fastapi", "pipecat_piopiy"),
+    "realtime/bots": (*OFFLINE, "aiortc", "deepgram", "socketio"),
     "fake_providers": (*OFFLINE, "deepgram"),
     "hosting": OFFLINE,
     "listening/test_shared_models.py": OFFLINE,
+    "notebook/test_marimo_lesson.py": (*OFFLINE, "marimo"),
     "pipeline": OFFLINE,
     "screenplay": OFFLINE,
     "services/test_keys.py": (*OFFLINE, "deepgram"),

@@ -40,7 +40,8 @@ from piopiy_lab import (
     simulate,
     stack,
 )
-from piopiy_lab.errors import PiopiyLabError
+from piopiy_lab.errors import EvalFileError, PiopiyLabError
+from piopiy_lab.evals.files import load
 
 #: How many blocks of a page can't be run; the page says why, above each.
 EXCUSED: dict[str, int] = {}
@@ -126,6 +127,26 @@ def test_the_files_of_the_page_about_providers_pass(tmp_path):
     run_files(python_of("docs/fake_providers.md"), tmp_path)
 
 
+def test_the_files_of_the_page_about_bots_pass(tmp_path):
+    run_files(python_of("docs/bots.md"), tmp_path)
+
+
+def test_the_files_of_the_page_about_evals_pass(tmp_path):
+    page = "docs/evals.md"
+    (scenario,) = (b.code for b in BLOCKS if b.page == page and b.language == "yaml")
+    path = tmp_path / scenario.splitlines()[0].removeprefix("# ")
+    path.parent.mkdir()
+    path.write_text(scenario)
+    run_files(python_of(page), tmp_path)
+    assert (tmp_path / "report.html").is_file()
+    (shown,) = (b.code for b in BLOCKS if b.page == page and b.language == "text")
+    path.write_text(scenario.replace('text_contains: "table for two"', 'text_contain: "two"'))
+    with pytest.raises(EvalFileError) as raised:
+        load(path)
+    line = scenario[: scenario.index('text_contains: "table for two"')].count("\n") + 1
+    assert str(raised.value) == shown.strip().replace("scenarios/booking.yaml:12", f"{path}:{line}")
+
+
 def test_the_files_of_the_page_about_testing_pass_and_print_what_it_shows(tmp_path):
     page = "docs/testing.md"
     (desk,) = (b.code for b in python_of(page) if b.file_name == "test_desk.py")
@@ -161,7 +182,9 @@ def test_a_block_that_is_not_run_says_why():
 
 def test_every_fence_says_what_it_holds():
     for block in BLOCKS:
-        assert block.language in {"python", "console", "yaml", "text"}, str(block)
+        made = block.page == "docs/reference.md"  # signatures, and examples of docstrings
+        languages = {"py"} if made else {"python", "console", "yaml", "text"}
+        assert block.language in languages, str(block)
     fences = sum(len(re.findall(r"^ *```", text_of(page), re.M)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)  # no block is missed, for standing in a list, say
 
@@ -240,6 +263,21 @@ def test_a_file_that_a_page_names_exists(page):
 def test_the_page_about_benchmarks_has_them_all():
     named = set(re.findall(r"python benchmarks/(\w+)\.py", text_of("benchmarks/README.md")))
     assert named == {path.stem for path in ROOT.glob("benchmarks/*.py")} - {"common"}
+
+
+def test_what_things_cost_stands_on_the_page_about_benchmarks_alone():
+    """It is of one machine and one day, which that page names; the others refer to it."""
+    pages = [page for page in ROOT.glob("docs/*.md") if page.name != "reference.md"]
+    cost = re.compile(r"\bCPU\b[^\n]*\d|\d ?(?:ms|s|MB|%)[^\n]*\bCPU\b|^\|[^\n]*\bCPU\b", re.M)
+    assert not [page.name for page in pages if cost.search(page.read_text(encoding="utf-8"))]
+
+
+def test_pipecats_own_harness_is_run_in_one_place():
+    """What compares it with ours, a test or a benchmark, has it from there."""
+    files = [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("tests/**/*.py")]
+    runs_it = re.compile(r"\bEval\w*Session\.from_scenario\(")
+    found = [path.name for path in files if runs_it.search(path.read_text(encoding="utf-8"))]
+    assert found == ["pipecat_harness.py"]
 
 
 def test_the_table_of_rooms_is_the_ladder():

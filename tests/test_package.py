@@ -199,11 +199,11 @@ def test_the_conda_environment_is_made_of_our_extras(project):
     assert set(conda) - {"conda-forge"} == {"python", "portaudio", "pip"}  # no second list
 
 
-def test_all_is_everything_but_reference_and_test(project):
+def test_all_is_what_a_call_may_need(project):
     extras = dict(project["project"]["optional-dependencies"])
     (everything,) = extras.pop("all")
     named = set(re.fullmatch(r"piopiy-lab\[(.+)\]", everything).group(1).split(","))
-    assert named == set(extras) - {"reference", "test", "dev"}
+    assert named == set(extras) - {"marimo", "pandas", "reference", "test", "dev"}
 
 
 def test_the_readme_has_the_two_commands():

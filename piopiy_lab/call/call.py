@@ -20,11 +20,11 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.command_port import CommandPort as CommandPort
 from piopiy_lab.call.doors import behind
 from piopiy_lab.call.record import CallRecord
-from piopiy_lab.call.transcript import clock_time
-from piopiy_lab.errors import CallEndedError, CallError
+from piopiy_lab.call.story import story_of
+from piopiy_lab.display.user_traceback import shortened
+from piopiy_lab.errors import CallEndedError, CallError, SavedCallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.troubles import troubles_in
-from piopiy_lab.redaction import redact_text, shown, told, visible_lines
+from piopiy_lab.redaction import shown
 from piopiy_lab.session import commands
 from piopiy_lab.session.running_agent import AgentInCall
 from piopiy_lab.sound.recording import SampleSource
@@ -78,17 +78,21 @@ class Call(CallRecord):
         return None
 
     def raise_for_error(self) -> Call:
-        """Raise :attr:`error` if there is one; return the call otherwise."""
+        """Raise :attr:`error` if there is one; return the call otherwise.
+
+        Its traceback is the user's part of it: this package's frames are taken out.
+        """
+        __tracebackhide__ = True  # the user's own lines are what counts; IPython hides this one
         error = self.error
         if error is not None:
-            raise error
+            raise shortened(error)
         return self
 
     # --- acting on it -----------------------------------------------------------------------
 
     @property
     def agent(self) -> AgentInCall | None:
-        """The session's VoiceAgent; None before there is one, and in a loaded call."""
+        """The session's VoiceAgent; None before there is one, of a bot, and in a loaded call."""
         return None if self._port is None else self._port.agent
 
     @property
@@ -299,6 +303,42 @@ class Call(CallRecord):
 
         return save(self, path, overwrite)
 
+    def save_html(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
+        """Save the call as one HTML file that plays in any browser, for whoever has no notebook.
+
+        It holds the picture, the conversation with words to click, tools, latencies, settings and
+        the sound (MP3), needs nothing from outside, and has no secrets in it. A minute is about
+        0.4 MB and a second or two of work; of more than two hours the player holds the first two.
+
+        Args:
+            path: The file.
+            overwrite: Replace a file that is there.
+
+        Returns:
+            The file's whole path.
+
+        Raises:
+            SavedCallError: The file is there already, or can't be written.
+        """
+        from piopiy_lab.display.document import document_of
+
+        target = Path(path).expanduser().resolve()
+        try:
+            if target.exists() and not overwrite:
+                raise SavedCallError(
+                    f"{target} is there already; give another name, or overwrite=True"
+                )
+            text = document_of(self)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        except SavedCallError:
+            raise
+        except OSError as error:
+            raise SavedCallError(
+                f"{target} can't be written: {error.strerror or error}; give another place"
+            ) from error
+        return target
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Call:
         """Load a saved call; one whose process was killed loads up to there.
@@ -324,15 +364,7 @@ class Call(CallRecord):
         return f"<Call {shown(self.call_id)}: {state}, {self.duration:.1f} s, {turns}>"
 
     def __str__(self) -> str:
-        parts = [repr(self), self.transcript.text(), *map(repr, self.tool_calls)]
-        if self.turns:
-            parts.append(f"Latency in milliseconds:\n{self.turns.text()}")
-        if wrong := troubles_in(self._log):
-            lines = (f"{clock_time(at)}  {told(trouble)}" for at, trouble in wrong)
-            parts.append("\n".join(("What went wrong:", *lines)))
-        if self._ended_event is not None and self._ended_event.error:
-            parts.append(visible_lines(redact_text(self._ended_event.error)))
-        return "\n\n".join(part for part in parts if part)
+        return story_of(self, self.error)
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -342,6 +374,10 @@ class Call(CallRecord):
         return call_mimebundle(self)
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _display_(self) -> object:
+        """Show itself in marimo, which asks for this."""
+        return behind("_display_")(self)
 
     def _send(self, command: commands.Command) -> None:
         if self._port is None or self._over:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from piopiy_lab import events as ev
+from piopiy_lab.call.activity import ActivityReader
 from piopiy_lab.call.ending import Ending
 from piopiy_lab.call.switchers import Switcher, read_switchers
-from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
+from piopiy_lab.call.tool_calls import ToolCalls, build_tool_calls
 from piopiy_lab.call.transcript import Transcript, build_transcript
 from piopiy_lab.call.turns import Turns, build_turns
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import CallState, EndReason
+from piopiy_lab.events.values import Activity, CallState, EndReason
 from piopiy_lab.sound.recording import Recording, SampleSource, recording_of
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class CallRecord:
         self._cache: dict[str, tuple[int, Any]] = {}  # name -> (len(log), value); any thread
         self._state: CallState = "starting"  # written by _on_event: the session's loop
         self._ended_event: ev.CallEnded | None = None  # written once by _on_event
+        self._activity = ActivityReader()  # fed by _on_event
         self._over = Ending()  # happens in _on_event, after _ended_event is set
         log.subscribe(self._on_event)
         for event in log.snapshot():
@@ -99,6 +101,16 @@ class CallRecord:
         return "starting" if self._state == "starting" else "listening"
 
     @property
+    def activity(self) -> Activity:
+        """What the agent does now: "hearing", "thinking", "speaking" or "idle".
+
+        "hearing" while the caller speaks or has the turn, and so also when a caller breaks in;
+        "thinking" from the end of a turn until the answer is heard, and while a tool runs; "idle"
+        before, between and after all that, and when the call has ended.
+        """
+        return "idle" if self._over else self._activity.now
+
+    @property
     def end_reason(self) -> EndReason | None:
         """Why it ended; None while it runs, and when a saved log breaks off.
 
@@ -132,9 +144,9 @@ class CallRecord:
         return self._derived("turns", build_turns)
 
     @property
-    def tool_calls(self) -> list[ToolCall]:
+    def tool_calls(self) -> ToolCalls:
         """The tools that were called, with arguments and results."""
-        return list(self._derived("tool_calls", build_tool_calls))
+        return ToolCalls(self._derived("tool_calls", build_tool_calls))
 
     @property
     def switchers(self) -> dict[str, Switcher]:
@@ -187,6 +199,7 @@ class CallRecord:
 
     def _on_event(self, event: ev.Event) -> None:
         """Follow the log; runs on the appending thread, and once more while we are made."""
+        self._activity.add(event)
         match event:
             case ev.CallStateChanged():
                 self._state = event.new

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.checks.data_frames import ANYTHING, data_frame
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.values import ToolStatus
 from piopiy_lab.redaction import redact, shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,28 @@ class ToolCall:
         failed = f": {shown(self.error)}" if self.error else ""
         tail = outcome.get(self.status, failed)
         return f"<{shown(self.name)}({given}) {self.status}{after}{tail}>"
+
+
+class ToolCalls(list[ToolCall]):
+    """The tool calls of a call, in the order in which they were called."""
+
+    def to_pandas(self) -> DataFrame:
+        """Return a table: a row per tool call.
+
+        Its columns are number, name, arguments, start and end (seconds of the call's clock), secs
+        (how long it ran), status, result and error.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        columns = {
+            "number": "int64", "name": "string", "arguments": ANYTHING, "start": "float64",
+            "end": "float64", "secs": "float64", "status": "string", "result": ANYTHING,
+            "error": "string",
+        }  # fmt: skip
+        return data_frame(
+            ({name: getattr(call, name) for name in columns} for call in self), columns
+        )
 
 
 def build_tool_calls(events: Iterable[ev.Event]) -> list[ToolCall]:

@@ -12,13 +12,18 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.transcript_entries import READ, agent_entries, order, user_entries
 from piopiy_lab.call.transcript_entries import Entry as Entry
 from piopiy_lab.call.transcript_entries import join_words as join_words
+from piopiy_lab.checks.data_frames import data_frame
+from piopiy_lab.display.wording import WHO
 from piopiy_lab.redaction import shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Transcript(Sequence[Entry]):
@@ -53,16 +58,34 @@ class Transcript(Sequence[Entry]):
         return hash(self._entries)
 
     def text(self) -> str:
-        """Return one line per entry: ``00:01.2  assistant  Hello, how can I help?``."""
+        """Return one line per entry: ``00:01.2  agent   Hello, how can I help?``."""
         return "\n".join(
-            f"{clock_time(entry.start)}  {entry.role:<9}  {marked_text(entry)}" for entry in self
+            f"{clock_time(entry.start)}  {WHO[entry.role]:<6}  {marked_text(entry)}"
+            for entry in self
         )
 
     def markdown(self) -> str:
-        """Return a Markdown list: ``- **assistant** (00:01.2): Hello, how can I help?``."""
+        """Return a Markdown list: ``- **agent** (00:01.2): Hello, how can I help?``."""
         return "\n".join(
-            f"- **{entry.role}** ({clock_time(entry.start)}): {_escape(marked_text(entry))}"
+            f"- **{WHO[entry.role]}** ({clock_time(entry.start)}): {_escape(marked_text(entry))}"
             for entry in self
+        )
+
+    def to_pandas(self) -> DataFrame:
+        """Return a table: a row per entry.
+
+        Its columns are role, text, start and end (seconds of the call's clock), interrupted and
+        source.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        columns = {
+            "role": "string", "text": "string", "start": "float64", "end": "float64",
+            "interrupted": "bool", "source": "string",
+        }  # fmt: skip
+        return data_frame(
+            ({name: getattr(entry, name) for name in columns} for entry in self), columns
         )
 
     def __str__(self) -> str:
@@ -72,9 +95,10 @@ class Transcript(Sequence[Entry]):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td style='text-align:right'>{clock_time(entry.start)}</td>"
-            f"<td>{entry.role}</td>"
-            f"<td style='text-align:left'>{html.escape(marked_text(entry))}</td></tr>"
+            f"<tr><td style='text-align:right;padding:.3em .6em'>{clock_time(entry.start)}</td>"
+            f"<td>{WHO[entry.role]}</td>"
+            "<td style='text-align:left;padding:.3em .6em'>"
+            f"{html.escape(marked_text(entry))}</td></tr>"
             for entry in self
         )
         return f"<table><tbody>{rows}</tbody></table>" if rows else "<em>nothing was said</em>"

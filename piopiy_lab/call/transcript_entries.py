@@ -184,7 +184,8 @@ def _merge(said: list[Entry], users: list[Entry]) -> list[Entry]:
 
 
 def _between(users: list[Entry], start: float, end: float) -> bool:
-    return any(start <= user.start < end for user in users)
+    """Whether the user said something meanwhile; what both began at one instant is an answer."""
+    return any(start <= user.start <= end for user in users)
 
 
 # --- the user -------------------------------------------------------------------------------

@@ -9,14 +9,22 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.latency import PARTS as PARTS
 from piopiy_lab.call.latency import SAME_MOMENT_SECS, find_answers
 from piopiy_lab.call.transcript import Entry, Transcript, build_transcript, clock_time
+from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.redaction import shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+#: Of a table's cells: marimo gives them no room.
+SPACED = " style='padding:.3em .6em'"
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class Turn:
     def __repr__(self) -> str:
         parts = " ".join(f"{name} {secs:.3f}" for name, secs in self.parts.items())
         return f"<Turn {self.total:.3f} s ({parts}): {_short(shown(self.user))!r}>"
+
+
+#: Said where the row of medians is no sum.
+APART = "(each column has its own median: the parts need not add up to the total)"
 
 
 class Turns(Sequence[Turn]):
@@ -104,14 +116,42 @@ class Turns(Sequence[Turn]):
 
     def text(self) -> str:
         """Return a table in milliseconds, one line per turn, the median last."""
-        heads = ["at", *PARTS, "total", "user"]
+        heads = ["at", *PARTS, "total", "caller"]
         rows = [[*cells, _short(user)] for cells, user in self._rows()]
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads) - 1)]
         lines = [
             "  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
             for row in [heads, *rows]
         ]
+        if len(self) > 1 and not self._medians_add_up():
+            lines.append(APART)
         return "\n".join(line.rstrip() for line in lines)
+
+    def _medians_add_up(self) -> bool:
+        """Whether the parts' medians, as they are written, are the total's."""
+        parts = sum(round(1000 * self.median(name)) for name in PARTS)
+        return parts == round(1000 * self.median())
+
+    def to_pandas(self) -> DataFrame:
+        """Return a table: a row per answered turn, its latency's parts and their total in seconds.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        columns: dict[str, str] = dict.fromkeys(("start", *PARTS, "total", "tool_secs"), "float64")
+        columns |= dict.fromkeys(("source", "user", "assistant"), "string")
+        rows = (
+            {
+                **{name: _value(turn, name) for name in (*PARTS, "total")},
+                "start": turn.start,
+                "tool_secs": turn.tool_secs,
+                "source": turn.source,
+                "user": turn.user,
+                "assistant": turn.assistant,
+            }
+            for turn in self
+        )
+        return data_frame(rows, columns)
 
     def __str__(self) -> str:
         return self.text() if self._turns else "(no turn was answered)"
@@ -121,15 +161,17 @@ class Turns(Sequence[Turn]):
     def _repr_html_(self) -> str:
         if not self._turns:
             return "<em>no turn was answered</em>"
-        heads = "".join(f"<th>{name}</th>" for name in ("at", *PARTS, "total", "user"))
+        heads = "".join(f"<th{SPACED}>{name}</th>" for name in ("at", *PARTS, "total", "caller"))
         rows = "".join(
             "<tr>"
-            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "".join(f"<td{SPACED}>{cell}</td>" for cell in cells)
             + f"<td style='text-align:left'>{html.escape(user)}</td></tr>"
             for cells, user in self._rows()
         )
-        caption = "<caption>milliseconds from the end of speech to the first sound</caption>"
-        return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        apart = "" if len(self) < 2 or self._medians_add_up() else f"; {html.escape(APART)}"
+        unit = f"milliseconds from the end of speech to the first sound{apart}"
+        head = f"<caption>{unit}</caption><thead><tr>{heads}</tr></thead>"
+        return f"<table>{head}<tbody>{rows}</tbody></table>"
 
     def _rows(self) -> list[tuple[list[str], str]]:
         names = (*PARTS, "total")

@@ -13,10 +13,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from piopiy_lab._version import __version__
+from piopiy_lab.cli.sessions import UserCodeError
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal, forget_stdout
 from piopiy_lab.errors import PiopiyLabError
+
+if TYPE_CHECKING:
+    from piopiy_lab.transports.microphones import Keyboard, Microphone
 
 __all__ = ["main"]
 
@@ -25,8 +30,10 @@ BAD, CANT_RUN, INTERRUPTED, OUTPUT_CLOSED = 1, 2, 130, 141
 _EXAMPLES = """\
 examples:
   piopiy-lab demo                       a whole call, offline, in a few seconds
-  piopiy-lab talk                       talk to it on your own microphone
+  piopiy-lab talk                       talk to it on your own microphone (--text: by typing)
+  piopiy-lab new my-shop                an agent of your own, with its tests
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
+  piopiy-lab eval desk.yaml bot.py:bot  pipecat's eval file on the bot, in virtual time
   piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
   piopiy-lab notebooks                  learn by doing: copies notebooks, opens JupyterLab
   piopiy-lab doctor                     what is installed; paste it into a bug report
@@ -46,9 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(argv)
     except SystemExit as stop:  # argparse: --help, --version, or wrong arguments
         return stop.code if isinstance(stop.code, int) else CANT_RUN
-    terminal = Terminal(color=not getattr(options, "no_color", False))
+    color, debug = not getattr(options, "no_color", False), getattr(options, "debug", False)
+    terminal = Terminal(color=color)
     try:
         return _run(terminal, options)
+    except UserCodeError as failed:
+        from piopiy_lab.cli.report import print_failure
+
+        print_failure(Terminal(sys.stderr, color=color), failed.error, debug=debug)
+        return CANT_RUN if options.command == "eval" else BAD  # its 1: a bot that did not pass
     except OutputClosedError:
         forget_stdout()
         return OUTPUT_CLOSED
@@ -56,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except PiopiyLabError as error:
-        if getattr(options, "debug", False):
+        if debug:
             raise
         Terminal(sys.stderr).line(f"piopiy-lab {options.command}: {error}")
         return CANT_RUN
@@ -78,21 +91,24 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
 
             return list_devices(terminal)
         case "talk":
-            from piopiy_lab.cli.talk import talk
-            from piopiy_lab.transports.microphones import HALF_DUPLEX, Microphone
+            from piopiy_lab.cli.talk import TalkOptions, talk
 
-            echo = {"on": True, "off": False}.get(options.echo, HALF_DUPLEX)
-            microphone = Microphone(
-                _device(options.device),
-                _device(options.output or options.device),
-                echo_cancellation=echo,
-                push_to_talk=options.push_to_talk,
+            told = TalkOptions(
+                session=options.session,
+                device=_device_of(options),
+                record=options.record,
+                reload=options.reload,
+                debug=getattr(options, "debug", False),
             )
-            return talk(terminal, options.session, microphone)
+            return talk(terminal, told)
+        case "new":
+            from piopiy_lab.cli.new import new
+
+            return new(terminal, options.folder)
         case "show":
             from piopiy_lab.cli.show import show
 
-            return show(terminal, options.folder, options.plot)
+            return show(terminal, options.folder, options.plot, options.html)
         case "serve":
             from piopiy_lab.cli.serve import ServeOptions, serve
 
@@ -110,6 +126,25 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                     quiet=options.quiet,
                 ),
             )
+        case "eval":
+            from piopiy_lab.cli.evaluate import EvalOptions, evaluate
+
+            return evaluate(
+                terminal,
+                EvalOptions(
+                    scenario=options.scenario,
+                    bot=options.bot,
+                    only=options.only,
+                    replace=options.replace,
+                    judge=options.judge,
+                    voice=options.voice,
+                    persona=options.persona,
+                    html=options.html,
+                    junit=options.junit,
+                    results=options.results,
+                    debug=getattr(options, "debug", False),
+                ),
+            )
         case "notebooks":
             from piopiy_lab.cli.notebooks import notebooks
 
@@ -121,6 +156,21 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
         case _:
             terminal.write(_parser().format_help())
             return 0
+
+
+def _device_of(options: argparse.Namespace) -> Microphone | Keyboard:
+    """Return what ``talk`` is on."""
+    from piopiy_lab.transports.microphones import HALF_DUPLEX, Keyboard, Microphone
+
+    output = _device(options.output or options.device)
+    if options.text:
+        return Keyboard(voice=not options.no_voice, output=output)
+    return Microphone(
+        _device(options.device),
+        output,
+        echo_cancellation={"on": True, "off": False}.get(options.echo, HALF_DUPLEX),
+        push_to_talk=options.push_to_talk,
+    )
 
 
 def _device(text: str | None) -> int | str | None:
@@ -173,11 +223,18 @@ def _parser() -> argparse.ArgumentParser:
         "talk",
         "talk to an agent on your microphone",
         "Call an agent on this computer's microphone and speaker: the offline booking desk, or\n"
-        "your own session. Lines that you type are turns too; Ctrl-C hangs up.",
-        "piopiy-lab talk my_agent:create_session --device USB",
+        "your own session. Lines that you type are turns too, and with --text they are all there\n"
+        "is; Ctrl-C hangs up.",
+        "piopiy-lab talk my_agent.py --device USB",
     )
     talk.add_argument(
-        "session", nargs="?", metavar="MODULE:FUNCTION", help="or path/to/file.py:FUNCTION"
+        "session", nargs="?", metavar="FILE.py", help="or FILE.py:FUNCTION, or MODULE:FUNCTION"
+    )
+    talk.add_argument("--text", action="store_true", help="type: no microphone is needed")
+    talk.add_argument("--no-voice", action="store_true", help="with --text: read, don't listen")
+    talk.add_argument("--record", type=Path, metavar="DIR", help="save the call as it happens")
+    talk.add_argument(
+        "--reload", action="store_true", help="call anew whenever the session's file is saved"
     )
     talk.add_argument("--device", metavar="NAME", help="the devices: an index or a part of a name")
     talk.add_argument("--output", metavar="NAME", help="another device for the speaker")
@@ -189,6 +246,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     talk.add_argument("--push-to-talk", action="store_true", help="start muted; Tab is the key")
     talk.add_argument("--list-devices", action="store_true", help="list the devices and stop")
+    fresh = command(
+        "new",
+        "make an agent of your own",
+        "Make a folder with an agent, its tests, a notebook and a README, all of which run as\n"
+        "they are: a place to begin.",
+        "piopiy-lab new my-shop",
+    )
+    fresh.add_argument("folder", type=Path, metavar="NAME", help="the folder to make")
     show = command(
         "show",
         "print a saved call",
@@ -198,21 +263,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (.png, .svg, .pdf)")
+    show.add_argument(
+        "--html", type=Path, metavar="FILE", help="write it as one page that plays in any browser"
+    )
     serve = command(
         "serve",
         "serve calls from the phone",
         "Connect to Piopiy and run a session for each call, until SIGTERM or Ctrl-C: the first\n"
         "lets running calls end, a second one ends them. The agent's id and token are read from\n"
-        "PIOPIY_AGENT_ID and PIOPIY_AGENT_TOKEN, and never shown. Run it several times, also on\n"
-        "several machines: the platform spreads the calls.",
+        "PIOPIY_AGENT_ID and PIOPIY_AGENT_TOKEN, and never shown. With PIOPIY_TOKEN in place of\n"
+        "that, or with PIOPIY_REGISTER, it is a worker of Piopiy's gateway, where PIOPIY_TOKEN\n"
+        "counts first. Run it several times, also on several machines: the platform spreads the\n"
+        "calls.",
         "PIOPIY_AGENT_ID=... PIOPIY_AGENT_TOKEN=... piopiy-lab serve my_agent:create_session",
     )
     serve.add_argument("session", metavar="MODULE:FUNCTION", help="or path/to/file.py:FUNCTION")
     serve.add_argument("--agent-id", metavar="ID", help="in place of PIOPIY_AGENT_ID")
     serve.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="in place of PIOPIY_AGENT_TOKEN"
+        "--token-file", type=Path, metavar="FILE", help="in place of what has the token"
     )
-    serve.add_argument("--signaling-url", metavar="URL", help="another signalling server")
+    serve.add_argument(
+        "--signaling-url", metavar="URL", help="another signalling server, or gateway"
+    )
     serve.add_argument("--rest-url", metavar="URL", help="another call control API")
     serve.add_argument("--max-sessions", type=int, metavar="N", help="refuse calls past this many")
     serve.add_argument(
@@ -224,6 +296,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--record", type=Path, metavar="DIR", help="save each call in here")
     serve.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    evals = command(
+        "eval",
+        "run pipecat's eval files on a bot",
+        "Run the scenarios of an eval file, or of a folder of them, on a pipecat bot or session,\n"
+        "in virtual time: pipecat's own verdicts, without its waiting. What a file names and is\n"
+        "not installed (a voice, a judge) has an offline stand-in, and a note says so.\n"
+        "Exits with 0 if all passed, 1 if not, 2 if something could not run.",
+        "piopiy-lab eval scenarios/booking.yaml bot.py:bot --html report.html",
+    )
+    evals.add_argument("scenario", type=Path, metavar="FILE.yaml", help="or a folder of them")
+    evals.add_argument("bot", metavar="FILE.py:BOT", help="or MODULE:FUNCTION; a session does, too")
+    evals.add_argument("--only", metavar="TEXT", help="the scenarios with this in their name")
+    evals.add_argument(
+        "--replace",
+        action="append",
+        default=[],
+        metavar="WHAT=SERVICE",
+        help="a service in place of the bot's: stt=screenplay, llm=my_fakes:make_llm",
+    )
+    evals.add_argument(
+        "--judge", metavar="JUDGE", help="rules, or MODULE:FUNCTION that makes a classifier"
+    )
+    evals.add_argument("--voice", metavar="NAME", help="an offline voice for the user")
+    evals.add_argument(
+        "--persona", metavar="MODULE:FUNCTION", help="makes the LLM of a simulated caller"
+    )
+    evals.add_argument("--html", type=Path, metavar="FILE", help="write everything as one page")
+    evals.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    evals.add_argument(
+        "--results", type=Path, metavar="DIR", help="write pipecat's results.jsonl, and traces"
+    )
     notebooks = command(
         "notebooks",
         "copy the notebooks and open them",

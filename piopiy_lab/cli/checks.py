@@ -1,7 +1,8 @@
 """What ``piopiy-lab doctor`` tries out: each check runs one part for real and never raises.
 
-Free of side effects: nothing is written or sent. One thing is opened, and the output says so:
-each default sound device, for a second (``audio_checks``).
+Free of side effects: nothing is written. One thing is opened, and the output says so: each default
+sound device, for a second (``audio_checks``). And where the environment has an agent of Piopiy's
+gateway, it registers there, as one that takes no calls (``gateway_check``).
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from collections.abc import Callable
 
 from piopiy_lab.cli.audio_checks import audio_checks
 from piopiy_lab.cli.check import Check
+from piopiy_lab.cli.gateway_check import gateway_checks
 from piopiy_lab.errors import MissingExtraError
+from piopiy_lab.redaction import redact_text
 
 #: The variables that well-known services read their keys from.
 KEYS = (
     "PIOPIY_AGENT_ID",
     "PIOPIY_AGENT_TOKEN",
+    "PIOPIY_TOKEN",
     "ANTHROPIC_API_KEY",
     "ASSEMBLYAI_API_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -41,7 +45,8 @@ def run_checks() -> list[Check]:
         _try("turn detection", _turns, base=True),
         _try("offline speech", _speech),
         _try("offline recognition", _recogniser),
-        *audio_checks(),
+        *_try_all("audio devices", audio_checks),
+        *_try_all("gateway", gateway_checks),
     ]
 
 
@@ -51,12 +56,19 @@ def keys_present() -> list[str]:
 
 
 def _try(name: str, run: Callable[[], str], *, base: bool = False) -> Check:
+    (check,) = _try_all(name, lambda: [Check(name, "ok", run(), base)], base=base)
+    return check
+
+
+def _try_all(name: str, run: Callable[[], list[Check]], *, base: bool = False) -> list[Check]:
+    """Run what finds several things out; what it raises is a finding, under the name given."""
     try:
-        return Check(name, "ok", run(), base)
+        return run()
     except MissingExtraError as error:
-        return Check(name, "missing", f"needs the '{error.extra}' extra", base)
+        return [Check(name, "missing", f"needs the '{error.extra}' extra", base)]
     except Exception as error:
-        return Check(name, "failed", f"{type(error).__name__}: {error}", base)
+        told = redact_text(f"{type(error).__name__}: {error}")
+        return [Check(name, "failed", told, base)]
 
 
 def _pipecat() -> str:

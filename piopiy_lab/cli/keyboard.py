@@ -16,8 +16,20 @@ from collections.abc import Iterator
 _ESCAPES = re.compile(r"\x1b(?:[\[O][0-?]*[ -/]*[@-~]|.?)", re.DOTALL)
 
 
+#: What Ctrl-D sends where keys come one by one.
+_END_KEY = "\x04"
+
+
 class Typed:
-    """Nothing is typed; what is has a class of its own. Used on one thread."""
+    """Nothing is typed; what is has a class of its own. Used on one thread.
+
+    Attributes:
+        by_hand: Whether a person types, who sees what is said meanwhile.
+        over: Whether nothing more will come: the end of a file, or Ctrl-D.
+    """
+
+    by_hand: bool = False
+    over: bool = False
 
     def take(self) -> str:
         """Return what was typed since the last time, at once."""
@@ -33,24 +45,29 @@ class Lines(Typed):
 
     def __init__(self) -> None:
         """Begin to read standard input."""
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.by_hand = sys.stdin.isatty()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None is the end
         threading.Thread(target=self._read, name="piopiy-lab-typing", daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
-            self._lines.put(line)
+            self._lines.put(line if line.endswith("\n") else f"{line}\n")
+        self._lines.put(None)
 
     def take(self) -> str:
         """Return the lines that came since the last time."""
-        lines = []
+        lines: list[str] = []
         with contextlib.suppress(queue.Empty):
-            while True:
-                lines.append(self._lines.get_nowait())
+            while (line := self._lines.get_nowait()) is not None:
+                lines.append(line)
+            self.over = True
         return "".join(lines)
 
 
 class Keys(Typed):
     """Keys of a terminal, as they are pressed."""
+
+    by_hand = True
 
     def __init__(self, number: int) -> None:
         """Read a file descriptor of a terminal that gives keys one by one."""
@@ -68,7 +85,9 @@ class Keys(Typed):
                 part = b""
             self._open = bool(part)  # nothing to read although there is: the terminal has gone
             data += part
-        return _ESCAPES.sub("", self._decoder.decode(data))
+        keys = _ESCAPES.sub("", self._decoder.decode(data))
+        self.over = self.over or _END_KEY in keys or not self._open
+        return keys
 
     def wait(self, secs: float) -> None:
         """Wait, until a key is pressed at most."""

@@ -53,14 +53,16 @@ def copy_notebooks(folder: Path) -> tuple[list[str], list[str]]:
     copied: list[str] = []
     kept: list[str] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for notebook in sorted(_source().glob("*.ipynb")):
-            target = folder / notebook.name
+        source = _source()
+        for notebook in (*sorted(source.glob("*.ipynb")), *sorted(source.glob("marimo/*.py"))):
+            name = notebook.relative_to(source)
+            target = folder / name
             if target.exists():
-                kept.append(notebook.name)
+                kept.append(name.as_posix())
             else:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(notebook, target)
-                copied.append(notebook.name)
+                copied.append(name.as_posix())
     except OSError as error:
         raise ArgumentError(
             f"the notebooks can't be written to {folder} ({error.strerror or error}); give a "

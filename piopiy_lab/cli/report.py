@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 from piopiy_lab.call.call import Call
-from piopiy_lab.checks.texts import text_of
+from piopiy_lab.checks.texts import described, text_of
 from piopiy_lab.cli.terminal import Terminal, printable
+from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import SavedCallError
+from piopiy_lab.redaction import redact_text, visible_lines
 
 
 def print_latency(terminal: Terminal, call: Call) -> None:
@@ -25,6 +28,21 @@ def ending(call: Call) -> str:
         return "broken off: the log ends before the call did"
     reason = call.end_reason.replace("_", " ")
     return f"{reason}: {printable(text_of(call.error))}" if call.error else reason
+
+
+def print_failure(terminal: Terminal, error: BaseException, *, debug: bool) -> None:
+    """Print where the user's code failed, first and in red, and then why.
+
+    Args:
+        terminal: Where to print.
+        error: What was raised, or what ended a call.
+        debug: Whether to print the whole traceback too.
+    """
+    for line in filter(None, (user_line(error), described(error))):
+        terminal.line(terminal.styled(printable(line), "bad"))
+    if debug:
+        whole = "".join(traceback.format_exception(error)).rstrip()
+        terminal.line(terminal.styled(visible_lines(redact_text(whole)), "dim"))
 
 
 def save_plot(call: Call, path: Path) -> None:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from piopiy_lab.checks.texts import described
+from piopiy_lab.cli import account
+from piopiy_lab.cli.sessions import load_session
 from piopiy_lab.cli.terminal import Terminal
-from piopiy_lab.display.user_traceback import user_place
 from piopiy_lab.errors import ArgumentError, SignalingError
-
-ID_VARIABLE, TOKEN_VARIABLE = "PIOPIY_AGENT_ID", "PIOPIY_AGENT_TOKEN"
-URL_VARIABLE, REST_VARIABLE = "PIOPIY_SIGNALING_URL", "PIOPIY_REST_URL"
+from piopiy_lab.telephony.signalling.links import check_url
 
 
 @dataclass(frozen=True)
@@ -45,21 +40,24 @@ class ServeOptions:
 def serve(terminal: Terminal, options: ServeOptions) -> int:
     """Serve calls; returns the exit code: 0 it was told to stop, 1 signalling failed."""
     create_session = load_session(options.session)
-    agent_id = options.agent_id or os.environ.get(ID_VARIABLE, "")
+    agent_id = options.agent_id or account.agent_id()
     if not agent_id:
-        raise ArgumentError(f"no agent id: set {ID_VARIABLE}, or give --agent-id")
+        raise ArgumentError(f"no agent id: set {account.ID_VARIABLE}, or give --agent-id")
+    url = options.signaling_url or account.signaling_url()
+    if url is not None:
+        check_url(url)
     from piopiy_lab.agent import Agent
 
     agent = Agent(
         agent_id,
-        _token(options.token_file),
+        _token(options.token_file, url),
         create_session,
-        signaling_url=options.signaling_url or os.environ.get(URL_VARIABLE) or None,
+        signaling_url=url,
         debug=not options.quiet,
         max_sessions=options.max_sessions,
         record=options.record or False,
         keep_calls=0,
-        rest_url=options.rest_url or os.environ.get(REST_VARIABLE) or None,
+        rest_url=options.rest_url or account.rest_url(),
     )
     try:
         asyncio.run(_serve(terminal, agent, options.grace))
@@ -117,12 +115,12 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]):
             loop.remove_signal_handler(name)
 
 
-def _token(file: Path | None) -> str:
+def _token(file: Path | None, url: str | None) -> str:
     """Read the token; not from the command line, where every user of the machine can see it."""
     if file is None:
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        if not token.strip():
-            raise ArgumentError(f"no agent token: set {TOKEN_VARIABLE}, or give --token-file FILE")
+        if not (token := account.token(url)):
+            name = account.token_variables(url)[0]
+            raise ArgumentError(f"no agent token: set {name}, or give --token-file FILE")
         return token
     try:
         token = file.read_text(encoding="utf-8").strip()
@@ -131,51 +129,3 @@ def _token(file: Path | None) -> str:
     if not token:
         raise ArgumentError(f"the token file {file} is empty")
     return token
-
-
-def load_session(place: str) -> Any:
-    """Return the session callback that ``module:function`` or ``path.py:function`` names.
-
-    Raises:
-        ArgumentError: There is none of that name, or the module exits when it is imported; what it
-            raises otherwise is passed on.
-    """
-    where, _, name = place.rpartition(":")
-    if not where or not name.isidentifier():
-        raise ArgumentError(f"{place!r}: give module:function, my_agent:create_session say")
-    try:
-        module = _import(where)
-    except SystemExit as error:
-        raise ArgumentError(
-            f"{where} exits when it is imported ({described(error)}, {user_place(error)}): put "
-            'what only a script should do under if __name__ == "__main__":'
-        ) from error
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        raise ArgumentError(f"{where} has no {name!r}") from None
-
-
-def _import(where: str) -> object:
-    """Import a module by its name, or from its file."""
-    if where.endswith(".py"):
-        path = Path(where).resolve()
-        if not path.is_file():
-            raise ArgumentError(f"there is no file {where}")
-        sys.path.insert(0, str(path.parent))
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ArgumentError(f"{where} is no Python file")
-        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(where)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (where == error.name or where.startswith(error.name + ".")):
-            raise  # something that the module itself imports
-        raise ArgumentError(
-            f"there is no module {where!r} here ({os.getcwd()}); give module:function, or "
-            "path/to/file.py:function"
-        ) from None

@@ -10,19 +10,22 @@ from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import Terminal, printable
 
 
-def show(terminal: Terminal, folder: Path, plot: Path | None = None) -> int:
+def show(
+    terminal: Terminal, folder: Path, plot: Path | None = None, html: Path | None = None
+) -> int:
     """Print a saved call: what was said, its tools, its latency and how it ended.
 
     Args:
         terminal: Where to.
         folder: The saved call.
         plot: Where to draw it as a picture, if at all.
+        html: Where to write it as a page that plays in any browser, if at all.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        SavedCallError: The folder is no saved call, or the picture can't be written.
+        SavedCallError: The folder is no saved call, or the picture or page can't be written.
     """
     call = Call.load(folder)
     title = f"Call {call.call_id}: {call.duration:.1f} s"
@@ -35,4 +38,6 @@ def show(terminal: Terminal, folder: Path, plot: Path | None = None) -> int:
     if plot is not None:
         save_plot(call, plot)
         terminal.line(f"Drawn: {plot}")
+    if html is not None:
+        terminal.line(f"Written: {call.save_html(html, overwrite=True)}")
     return 0

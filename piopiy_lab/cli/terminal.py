@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import unicodedata
 from typing import TextIO
 
 from piopiy_lab.redaction import redact_text
@@ -74,6 +75,34 @@ class Terminal:
 def printable(text: str) -> str:
     """Return the text on one line, without control characters and secrets."""
     return "".join(char if char.isprintable() else " " for char in redact_text(text))
+
+
+def fitted(text: str, columns: int, *, keep_end: bool = False) -> str:
+    """Return as much of a text as goes on so many columns of a terminal.
+
+    Args:
+        text: One line of it.
+        columns: How many there are.
+        keep_end: Keep its end, after "...", where not all of it fits.
+    """
+    widths = [_columns_of(char) for char in text]
+    if sum(widths) <= columns:
+        return text
+    mark = "..." if keep_end and columns > 3 else ""
+    chars = zip(text, widths, strict=True)
+    kept, room = "", columns - len(mark)
+    for char, width in reversed(list(chars)) if keep_end else chars:
+        room -= width
+        if room < 0:
+            break
+        kept = char + kept if keep_end else kept + char
+    return mark + kept
+
+
+def _columns_of(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def forget_stdout() -> None:

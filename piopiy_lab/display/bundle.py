@@ -37,17 +37,39 @@ def html_of(call: ShownCall, plain: str, max_sound_secs: float = MAX_SOUND_SECS)
     """
     if call.state != "ended":
         return _running(call)
+    error = getattr(call, "error", None)
+    failed = page.failure(error) if error is not None else ""
+    if failed and not _has_begun(call):  # an empty picture and a player of nothing say nothing
+        identity = hashlib.sha256(plain.encode()).hexdigest()[:12]
+        return page.whole(identity, [page.heading(call), failed])
     sound, note = _sound(call, max_sound_secs)
     picture, frame = _picture(call)
     identity = hashlib.sha256(plain.encode() + sound + picture).hexdigest()[:12]
     alt = f"Timeline of {name_of(call)}: {', '.join(facts_of(call))}"
     parts = [
-        page.picture(_data("image/png", picture), frame, alt),
+        failed,
+        page.picture(_data("image/png", picture), frame, alt, _width_of(picture)),
         page.player(_data("audio/mpeg", sound)) if sound else "",
         page.note(note),
         page.conversation(call, playable=bool(sound)),
     ]
     return page.whole(identity, parts)
+
+
+def picture_html(png: bytes, alt: str) -> str:
+    """Return a picture alone as HTML: in a dark page it is dark, in a narrow one it scrolls.
+
+    Args:
+        png: The picture.
+        alt: For those who can't see it.
+    """
+    shown = page.picture(_data("image/png", png), {}, alt, _width_of(png))
+    return page.whole(hashlib.sha256(png).hexdigest()[:12], [shown])
+
+
+def _has_begun(call: ShownCall) -> bool:
+    """Whether anything was said or done in a call."""
+    return bool(call.transcript or call.tool_calls or call.turns)
 
 
 def _running(call: ShownCall) -> str:
@@ -86,6 +108,11 @@ def _picture(call: ShownCall) -> tuple[bytes, dict[str, float]]:
             frame |= {"y0": 1 - box.y1, "y1": 1 - box.y0}
             return figure._repr_png_(), frame
     return figure._repr_png_(), {}
+
+
+def _width_of(png: bytes) -> int:
+    """Return a PNG's width in pixels, which stands in its first chunk."""
+    return int.from_bytes(png[16:20], "big")
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -3,6 +3,14 @@
   Array.prototype.forEach.call(pages, function (page) {
     var audio = page.querySelector('audio');
     page.setAttribute('data-ready', '');
+    // Keys are the page's while the focus is in it, as in the panel (widgets/static/dom.js).
+    ['keydown', 'keypress', 'keyup'].forEach(function (kind) {
+      page.addEventListener(kind, function (event) {
+        var other = event.ctrlKey || event.altKey || event.metaKey;
+        if (event.key === 'Escape' || (other && event.key !== 'Enter')) { return; }
+        event.stopPropagation();
+      });
+    });
     if (!audio) { return; }
     var picture = page.querySelector('.pp-picture');
     var head = page.querySelector('.pp-playhead');
@@ -56,7 +64,6 @@
         return;
       }
       event.preventDefault();
-      event.stopPropagation();
     });
     ['play', 'seeked', 'timeupdate', 'pause'].forEach(function (name) {
       audio.addEventListener(name, follow);

@@ -7,6 +7,7 @@ when Enter is pressed on it, until ``data-e``; the picture shows and moves the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from html import escape
@@ -15,12 +16,27 @@ from importlib.resources import files
 import numpy as np
 
 from piopiy_lab.checks.texts import described
+from piopiy_lab.display.order import moment
 from piopiy_lab.display.palette import PARTS
 from piopiy_lab.display.shown import ShownCall, ShownEntry, ShownToolCall, ShownTurn
 from piopiy_lab.display.user_traceback import user_traceback
-from piopiy_lab.display.wording import WHO, called, clock, compact, milliseconds, unheard
+from piopiy_lab.display.wording import (
+    WHO,
+    called,
+    clock,
+    compact,
+    facts_of,
+    milliseconds,
+    name_of,
+    unheard,
+)
 from piopiy_lab.events.troubles import Trouble, troubles_in
-from piopiy_lab.redaction import made_valid, redact_text, shown
+from piopiy_lab.redaction import made_valid, redact, redact_text, shown, visible
+
+#: The width in pixels at which a picture's small print can still be read.
+READABLE_PIXELS = 860
+#: A tool's call and result that are longer than this are folded.
+LONG_RESULT = 80
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +63,7 @@ def whole(identity: str, parts: Iterable[str]) -> str:
     )
 
 
-def picture(source: str, frame: Mapping[str, float], alt: str) -> str:
+def picture(source: str, frame: Mapping[str, float], alt: str, width: int) -> str:
     """Return the timeline with its playhead.
 
     Args:
@@ -56,18 +72,35 @@ def picture(source: str, frame: Mapping[str, float], alt: str) -> str:
             (seconds) are; ``y0`` and ``y1``, fractions of the height between which the lanes
             are. Empty when it has no clock.
         alt: For those who can't see it.
+        width: Its own, pixels. In a narrower page it is made smaller, but not so small that its
+            words can't be read: then it scrolls.
     """
+    least = min(width, READABLE_PIXELS)
     where = "".join(f' data-{key}="{value:.6g}"' for key, value in frame.items())
     top, bottom = 100 * frame.get("y0", 0.0), 100 * (1 - frame.get("y1", 1.0))
     return (
-        f'<div class="pp-picture"{where}><img src="{source}" alt="{escape(alt)}">'
-        f'<div class="pp-playhead" style="top:{top:.2f}%;bottom:{bottom:.2f}%"></div></div>'
+        f'<div class="pp-scroll"><div class="pp-picture" style="min-width:{least}px"{where}>'
+        f'<img src="{source}" alt="{escape(alt)}">'
+        f'<div class="pp-playhead" style="top:{top:.2f}%;bottom:{bottom:.2f}%"></div></div></div>'
     )
 
 
 def player(source: str) -> str:
     """Return the audio player; ``source`` is a data URI."""
     return f'<audio controls preload="auto" src="{source}"></audio>'
+
+
+def failure(error: BaseException) -> str:
+    """Return what ended a call badly: the user's own lines, then what was raised there."""
+    theirs, what = redact_text(user_traceback(error)), redact_text(described(error))
+    told = theirs if what in theirs else "\n\n".join(filter(None, (theirs, what)))
+    return f'<pre class="pp-failure" role="alert">{escape(told)}</pre>'
+
+
+def heading(call: ShownCall) -> str:
+    """Return a call's name and the few facts about it, where there is no picture to say them."""
+    facts = escape(", ".join(facts_of(call)))
+    return f"<div><b>{escape(name_of(call))}</b> {facts}</div>"
 
 
 def note(text: str) -> str:
@@ -77,36 +110,27 @@ def note(text: str) -> str:
 
 def conversation(call: ShownCall, playable: bool) -> str:
     """Return what was said and done, in order, with each answer's latency after the question."""
-    items: list[tuple[float, int, str]] = []
+    items: list[tuple[tuple[float, int], str]] = []
     for i, entry in enumerate(call.transcript):
         rest = unheard(call, entry)
-        items.append((entry.start, i, _entry(entry, rest, _turn_after(call, i), playable)))
-    items += [(tool.start, 10_000, _tool(tool, playable)) for tool in call.tool_calls]
-    items += [(at, 20_000, _trouble(at, trouble)) for at, trouble in troubles_in(call.events)]
-    rows = "\n".join(text for _, _, text in sorted(items, key=lambda item: item[:2]))
-    error = getattr(call, "error", None)
-    failed = _failure(error) if error is not None else ""
+        told = _entry(entry, rest, _turn_after(call, i), playable)
+        items.append((moment(entry.start, entry.role), told))
+    items += [(moment(tool.start, "tool"), _tool(tool, playable)) for tool in call.tool_calls]
+    items += [
+        (moment(at, "error"), _trouble(at, trouble)) for at, trouble in troubles_in(call.events)
+    ]
+    rows = "\n".join(text for _, text in sorted(items, key=lambda item: item[0]))
     hint = "Click a word, a time or the picture to hear it." if playable and rows else ""
-    return (
-        f'<ol class="pp-talk">\n{rows or "<li>Nothing was said.</li>"}\n</ol>{failed}{note(hint)}'
-    )
+    return f'<ol class="pp-talk">\n{rows or "<li>Nothing was said.</li>"}\n</ol>{note(hint)}'
 
 
 def _trouble(at: float, trouble: Trouble) -> str:
     """Return a row for what went wrong, with its remedy."""
-    remedy = (
-        f' <i class="pp-quiet">{escape(redact_text(trouble.remedy))}</i>' if trouble.remedy else ""
-    )
+    remedy = f' <i class="pp-quiet">{escape(shown(trouble.remedy))}</i>' if trouble.remedy else ""
     return (
         f'<li class="pp-error"><span class="pp-at">{clock(at, 1)}</span> '
         f"<b>error</b> <span>{escape(shown(trouble.what))}{remedy}</span></li>"
     )
-
-
-def _failure(error: BaseException) -> str:
-    theirs = redact_text(user_traceback(error))
-    where = f'<pre class="pp-traceback">{escape(theirs)}</pre>' if theirs else ""
-    return note(redact_text(described(error))) + where
 
 
 def _turn_after(call: ShownCall, index: int) -> ShownTurn | None:
@@ -126,7 +150,7 @@ def _entry(entry: ShownEntry, rest: str, turn: ShownTurn | None, playable: bool)
     if source != "spoken":
         text += f' <i class="pp-quiet">[{escape(source)}]</i>'
     if entry.interrupted:
-        lost = f' <s title="nobody heard this">{escape(rest)}</s>' if rest else ""
+        lost = f' <s title="nobody heard this">{escape(visible(rest))}</s>' if rest else ""
         text += f' <i class="pp-cut" title="interrupted here">[interrupted]</i>{lost}'
     who = WHO.get(entry.role, entry.role)
     return (
@@ -147,10 +171,10 @@ def _at(start: float, end: float, what: str, playable: bool) -> str:
 
 def _word(text: str, start: float | None, end: float | None, playable: bool) -> str:
     if start is None or end is None or not playable:
-        return escape(text)
+        return escape(visible(text))
     return (
         f'<span class="pp-w" role="button" tabindex="-1" data-s="{start:.3f}" data-w="{end:.3f}">'
-        f"{escape(text)}</span>"
+        f"{escape(visible(text))}</span>"
     )
 
 
@@ -201,5 +225,17 @@ def _tool(tool: ShownToolCall, playable: bool) -> str:
     said = escape(f"{called(tool.name, tool.arguments)} {outcome}")
     return (
         f'<li class="pp-tool">{_at(tool.start, max(end, tool.start + 1), "moment", playable)} '
-        f"<b>tool</b> <code>{said}</code></li>"
+        f"<b>tool</b> {_folded(tool, said)}</li>"
+    )
+
+
+def _folded(tool: ShownToolCall, said: str) -> str:
+    """Return a tool's line, and behind it the whole of what it was given and gave."""
+    whole = redact({"arguments": tool.arguments, "result": tool.result})
+    text = json.dumps(whole, indent=2, ensure_ascii=False, default=repr)
+    if max(len(repr(whole["arguments"])), len(repr(whole["result"]))) <= LONG_RESULT:
+        return f"<code>{said}</code>"
+    return (
+        f"<details><summary><code>{said}</code></summary>"
+        f"<pre>{escape(redact_text(text))}</pre></details>"
     )

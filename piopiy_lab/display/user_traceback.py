@@ -6,25 +6,28 @@ A call runs deep inside of pipecat and asyncio; of forty frames two are the user
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sysconfig
 import traceback
 from pathlib import Path
+from types import TracebackType
 
 from piopiy_lab.checks.texts import text_of
 
-#: Where code lives that the user didn't write.
+#: This package's folder, and where other code lives that the user didn't write.
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 _FOREIGN = tuple(
     str(Path(place))
     for place in (
-        Path(__file__).parents[1],  # this package
+        _OURS,
         Path(asyncio.__file__).parents[1],  # the standard library
         sysconfig.get_paths()["purelib"],
         sysconfig.get_paths()["platlib"],
     )
 )
-#: How ipykernel names the file of a cell; the numbers differ from run to run.
-_CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input-")
+#: How ipykernel and marimo name the file of a cell; the numbers differ from run to run.
+_CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input-|[/\\]__marimo__cell_[^/\\]*\.py$")
 
 
 def user_traceback(error: BaseException) -> str:
@@ -34,15 +37,8 @@ def user_traceback(error: BaseException) -> str:
         error: As it was raised, with its ``__traceback__``.
     """
     parts: list[str] = []
-    seen: set[int] = set()
-    chain: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        chain.append(current)
-        current = current.__cause__
-    for one in reversed(chain):
-        frames = [f for f in traceback.extract_tb(one.__traceback__) if _is_theirs(f.filename)]
+    for one in reversed(_with_causes(error)):
+        frames = [f for f in traceback.extract_tb(one.__traceback__) if is_users(f.filename)]
         if frames:
             lines = [
                 f"  {_place(f.filename)}, line {f.lineno}, in {f.name}\n    {f.line or ''}"
@@ -57,16 +53,74 @@ def user_place(error: BaseException) -> str:
 
     The same on every machine: the file's folder is left out.
     """
+    if theirs := user_line(error):
+        return theirs
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if _is_theirs(frame.filename)] or list(frames)
-    if not theirs:
-        return "an unknown place"
-    last = theirs[-1]
-    file = "cell" if _CELL.search(last.filename) else Path(last.filename).name
-    return f"{file}, line {last.lineno}, in {last.name}: {last.line or ''}"
+    return _line(frames[-1]) if frames else "an unknown place"
 
 
-def _is_theirs(filename: str) -> bool:
+def user_line(error: BaseException) -> str:
+    """Return the user's line at which an error came up, or else what caused it; "" if none is."""
+    return next(filter(None, map(_own_line, _with_causes(error))), "")
+
+
+def _own_line(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename and is_users(error.filename):
+        return _at(error.filename, error.lineno, (error.text or "").strip())
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((_line(frame) for frame in reversed(frames) if is_users(frame.filename)), "")
+
+
+def _with_causes(error: BaseException) -> list[BaseException]:
+    """Return an error and what it was raised from, each once, the last cause last."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def shortened(error: BaseException) -> BaseException:
+    """Return the error with the user's part of its traceback, and those of what caused it.
+
+    Gone are this package's frames, and whatever led to the user's first. A traceback without a
+    frame of the user's stays whole.
+    """
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current.__traceback__ = _shortened(current.__traceback__)
+        current = current.__cause__ or current.__context__  # which Python shows, too
+    return error
+
+
+def _shortened(whole: TracebackType | None) -> TracebackType | None:
+    links: list[TracebackType] = []
+    theirs = False
+    link = whole
+    while link is not None:
+        filename = link.tb_frame.f_code.co_filename
+        theirs = theirs or is_users(filename)
+        if theirs and not filename.startswith(_OURS):
+            links.append(link)
+        link = link.tb_next
+    kept: TracebackType | None = None
+    for link in reversed(links):
+        kept = TracebackType(kept, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return kept if theirs else whole
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    return _at(frame.filename, f"{frame.lineno}, in {frame.name}", frame.line or "")
+
+
+def _at(filename: str, line: object, code: str) -> str:
+    file = "cell" if _CELL.search(filename) else Path(filename).name
+    return f"{file}, line {line}: {code}"
+
+
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's own: a cell, or nothing that was installed."""
     return bool(_CELL.search(filename)) or not filename.startswith((*_FOREIGN, "<"))
 
 

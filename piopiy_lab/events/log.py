@@ -6,10 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Protocol, TypeVar, get_type_hints
 
+from piopiy_lab.checks.data_frames import ANYTHING, data_frame, kind_of
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events import ErrorOccurred, Event
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 #: Its filter, which takes secrets out of it, is set where the package's loggers are made.
 _log = logging.getLogger("piopiy_lab.call")
@@ -122,6 +127,32 @@ class EventLog:
     def of(self, *kinds: type[E]) -> list[E]:
         """Return the events of these kinds, in order."""
         return [event for event in self.snapshot() if isinstance(event, kinds)]
+
+    def to_pandas(self, *kinds: type[Event]) -> DataFrame:
+        """Return a table: a row per event.
+
+        Its columns are at (seconds of the call's clock), type, and the fields of the events that
+        are in it, or of the kinds that were asked for.
+
+        Args:
+            *kinds: Kinds of events; without any, all.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        found = self.of(*kinds) if kinds else self.snapshot()
+        rows = (
+            {"type": type(e).__name__, **{f.name: getattr(e, f.name) for f in fields(e)}}
+            for e in found
+        )
+        columns = {"at": "float64", "type": "string"}
+        for kind in dict.fromkeys((*kinds, *map(type, found))):
+            hints = get_type_hints(kind)
+            for field in fields(kind):
+                held = kind_of(hints[field.name])
+                same = columns.setdefault(field.name, held) == held
+                columns[field.name] = held if same else ANYTHING
+        return data_frame(rows, columns)
 
     def snapshot(self) -> list[Event]:
         """Return a copy of the list as it stands."""

@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Literal
 
 #: What a call is on. "phone" is the loopback platform's side of one.
-Origin = Literal["microphone", "browser", "file", "caller", "room", "custom", "phone"]
+Origin = Literal["microphone", "browser", "keyboard", "file", "caller", "room", "custom", "phone"]
+#: Who called: the person on the line, or the agent.
+Direction = Literal["inbound", "outbound"]
 #: How far a call is.
 CallState = Literal["starting", "listening", "ended"]
+#: What the agent does: the caller speaks or has the turn, an answer is made, it is heard, or none.
+Activity = Literal["hearing", "thinking", "speaking", "idle"]
 #: Why a call ended.
 EndReason = Literal[
     "caller_hung_up",

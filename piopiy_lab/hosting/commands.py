@@ -35,6 +35,7 @@ class CallCommands:
         self._error: BaseException | None = None  # what ended the call badly; by the runner
         self._pending_end: EndReason | None = None  # a hang-up that came before there was a session
         self.pending_mute = False  # a mute that came before there was a session
+        self.pending_hand_over = False  # hand_over() came before there was a session
         self._commands: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
 
     @property
@@ -68,6 +69,12 @@ class CallCommands:
                 self.session.end(reason, error)
 
         self._call_on_loop(end)
+
+    def hand_over(self) -> None:
+        """Take that the caller isn't ours to hang up on. Only on the session's loop."""
+        self.pending_hand_over = True
+        if self.session is not None:
+            self.session.handed_over = True
 
     def send(self, command: Command) -> None:
         """Let a command happen on the session's loop; what the call can't follow is refused here.

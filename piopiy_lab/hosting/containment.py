@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from logging import Logger
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -29,7 +30,7 @@ from piopiy_lab.hosting import seams
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.session.session import Session, current_session, session_of
 
-log = safe_logger("piopiy_lab.call")
+log: Logger = safe_logger("piopiy_lab.call")
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
@@ -92,6 +93,7 @@ class _Contained(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Run the coroutine to its next await."""
+        __tracebackhide__ = True  # in notebooks and pytest
         try:
             return self._coroutine.send(value)
         except _KEPT_BY_ASYNCIO:

@@ -12,7 +12,8 @@ import asyncio
 import contextvars
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,14 +27,15 @@ from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason
+from piopiy_lab.events.values import Direction, EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
 from piopiy_lab.hosting.containment import contained, end_for, is_of_a_signal
 from piopiy_lab.hosting.hurry import Hurry
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.ready import load_imports
+from piopiy_lab.hosting.short_pauses import short_pauses
 from piopiy_lab.session import transferring
-from piopiy_lab.session.callback import SessionCallback, supported_fields
+from piopiy_lab.session.callback import SessionCallback, is_bot, supported_fields
 from piopiy_lab.session.session import AFTER_CALL_SECS, Session, SessionSettings, enter, session_of
 from piopiy_lab.sound.recorder import Recorder
 
@@ -61,6 +63,18 @@ class CallFields:
     from_number: str | None = None
     to_number: str | None = None
     metadata: object = None
+    direction: Direction | None = None
+    variables: Mapping[str, str] | None = None
+    sip_headers: Mapping[str, str] | None = None
+    trace_id: str | None = None
+    room_name: str | None = None
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What ``meta.json`` has of it: what every call has, and what this one has besides."""
+        usual = ("agent_id", "call_id", "from_number", "to_number", "metadata")
+        fields = vars(self)
+        return {name: fields[name] for name in fields if name in usual or fields[name] is not None}
 
 
 class CallHost(CallCommands):
@@ -94,27 +108,29 @@ class CallHost(CallCommands):
         """
         super().__init__(call_on_loop)
         self._create_session = create_session
+        self._whose = "the bot" if is_bot(create_session) else "create_session"  # for notices
         self._fields = fields
         self._settings = settings
         self.thread = thread
         folder = None if isinstance(record, bool) else _folder(record)
         self._folder = folder
-        self.log = EventLog(clock, sink=folder)
-        self.recorder = Recorder(
+        self.log: EventLog = EventLog(clock, sink=folder)
+        self.recorder: Recorder = Recorder(
             RECORDING_RATE, wav_path=folder.wav_path if folder else None, keep=record is not False
         )
         self._hurry = Hurry()  # asked for on the session's loop, by hurry() and run()
+        self._while_live = ExitStack()  # what holds from when all is imported to the call's end
         self._let_go = False  # the caller's line was seen to; written by _let_caller_go()
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
-        self.meta: dict[str, Any] = {**vars(fields), **_versions(), "origin": settings.origin}
+        self.meta: dict[str, Any] = {**fields.told, **_versions(), "origin": settings.origin}
         self.meta["started_at"] = _wall_time()
         self.log.append(
             events.CallStarted(
                 at=0.0, origin=settings.origin, sample_rate=self.recorder.sample_rate
             )
         )
-        self.call = Call(self.log, self.recorder, self, self.meta, folder)
+        self.call: Call = Call(self.log, self.recorder, self, self.meta, folder)
 
     @property
     def loop_thread_ident(self) -> int | None:
@@ -149,6 +165,7 @@ class CallHost(CallCommands):
     async def _run(self) -> None:
         session = self.session = Session(self.log, self.recorder, self._settings)
         session.mute(self.pending_mute)
+        session.handed_over = self.pending_hand_over
         if self._pending_end is not None:
             session.end(self._pending_end)
         context = contextvars.copy_context()
@@ -160,14 +177,15 @@ class CallHost(CallCommands):
         )
         ended = asyncio.create_task(session.wait_for_end(), name="piopiy_lab.wait_for_end")
         cancelled = False
-        try:
-            await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            cancelled = True
-            session.end("cancelled")
-            self._hurry.ask()
-        ended.cancel()
-        await self._wind_down(session, task)
+        with self._while_live:
+            try:
+                await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                cancelled = True
+                session.end("cancelled")
+                self._hurry.ask()
+            ended.cancel()
+            await self._wind_down(session, task)
         await self._let_caller_go(session)
         self._finish(session)
         for close in session.closers:
@@ -176,10 +194,12 @@ class CallHost(CallCommands):
             raise asyncio.CancelledError
 
     async def _session_task(self, session: Session) -> None:
+        __tracebackhide__ = True  # in notebooks and pytest
         if session.reason is not None:  # hung up before anything began
             return
         if not self._settings.virtual:
             await load_imports()
+            self._while_live.enter_context(short_pauses())
         arguments = supported_fields(self._create_session, vars(self._fields))
         try:
             await self._create_session(**arguments)
@@ -195,7 +215,8 @@ class CallHost(CallCommands):
                 async with asyncio.timeout(STOP_SECS):
                     await agent.stop(graceful=False)
             except TimeoutError:
-                session.notice(f"the pipeline of {agent.agent!r} did not stop in {STOP_SECS:g} s")
+                whose = "the bot" if agent.agent is None else repr(agent.agent)
+                session.notice(f"the pipeline of {whose} did not stop in {STOP_SECS:g} s")
         if session.reason is not None:  # what the callback does after the call holds nobody up
             await self._let_caller_go(session)
         if session.latest_agent is not None or session.reason != "cancelled":
@@ -205,7 +226,7 @@ class CallHost(CallCommands):
             await asyncio.wait((task,), timeout=CANCEL_SECS)
         if not task.done():
             session.notice(
-                "create_session went on after it was cancelled: it must let CancelledError pass"
+                f"{self._whose} went on after it was cancelled: it must let CancelledError pass"
             )
         elif task.cancelled():
             session.end("cancelled")
@@ -213,7 +234,7 @@ class CallHost(CallCommands):
             if session.latest_agent is None:
                 session.end("error", error)
             else:
-                session.fail(error)
+                session.fail(error, self._whose)
         elif self._settings.needs_agent and session.latest_agent is None and session.reason is None:
             session.end(
                 "error",
@@ -248,7 +269,7 @@ class CallHost(CallCommands):
                 if self._hurry.asked
                 else f"{secs:g} s after its call; after_call_secs= gives it more"
             )
-            session.notice(f"create_session was still at work and was cut off {why}")
+            session.notice(f"{self._whose} was still at work and was cut off {why}")
 
     def _finish(self, session: Session) -> None:
         self._error = session.error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,19 @@ from piopiy_lab import display
 from piopiy_lab.call.call import Call
 from piopiy_lab.errors import UnresponsiveError
 from piopiy_lab.events.log import clock_from_now
+from piopiy_lab.events.values import Direction
 from piopiy_lab.hosting import loop_thread
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
-from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.session.callback import (
+    SessionCallback,
+    as_callback,
+    check_call_details,
+    parse_metadata,
+)
+from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.transports.opening import opener
 
@@ -39,11 +47,15 @@ def start_call(
     create_session: SessionCallback,
     on: object = None,
     *,
+    replace: Replacements | None = None,
     call_id: str | None = None,
     agent_id: str = "local",
     from_number: str | None = None,
     to_number: str | None = None,
     metadata: object = None,
+    direction: Direction | None = None,
+    variables: Mapping[str, str] | None = None,
+    sip_headers: Mapping[str, str] | None = None,
     record: bool | str | Path = True,
     after_call_secs: float | None = None,
 ) -> Call:
@@ -55,13 +67,20 @@ def start_call(
     Args:
         create_session: ``async def create_session(...)``, which may take any of ``agent_id``,
             ``call_id``, ``from_number``, ``to_number`` and ``metadata``, and starts a VoiceAgent.
-        on: What the call is on: a ``Microphone``, a ``Caller``, an ``AudioFile(path)``, or a
-            transport of pipecat's. None is ``Microphone()``.
+        on: What the call is on: a ``Microphone``, a ``BrowserMicrophone``, a ``Keyboard``, a
+            ``Caller``, an ``AudioFile(path)``, or a transport of pipecat's. None is
+            ``Microphone()``.
+        replace: Services to put in place of "stt", "llm" and "tts", as in ``simulate``: a service,
+            or a function that makes one; or all three, as ``offline_stack()`` gives them. A bot's
+            are replaced as it makes them.
         call_id: The call's name; a random one if None.
         agent_id: What the callback is told.
         from_number: What the callback is told.
         to_number: What the callback is told.
-        metadata: What the callback is told; a JSON text is parsed.
+        metadata: What the callback is told; a JSON text is parsed. A bot's ``runner_args.body``.
+        direction: What the callback is told: "inbound" or "outbound".
+        variables: What the callback is told: texts that came with the call.
+        sip_headers: What the callback is told: those of the call, by name.
         record: Whether the audio is kept. A path keeps the whole call in that folder as it
             happens, so that a killed process loses nothing but the last moment.
         after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
@@ -78,8 +97,10 @@ def start_call(
         AudioFileError: A file that should be played can't be.
         SavedCallError: The folder exists already or can't be written.
     """
-    check_callback(create_session)
+    create_session = as_callback(create_session)
+    check_call_details(direction, variables, sip_headers)
     check_record(record)
+    checked = check_replace(replace, create_session)
     origin, open_transport = opener(on)
     _running.end_older()
     thread = loop_thread.shared()
@@ -91,10 +112,14 @@ def start_call(
             from_number=from_number,
             to_number=to_number,
             metadata=parse_metadata(metadata),
+            direction=direction,
+            variables=variables,
+            sip_headers=sip_headers,
         ),
         SessionSettings(
             origin=origin,
             open_transport=open_transport,
+            replace=checked,
             after_call_secs=check_after_call(after_call_secs),
         ),
         clock=clock_from_now(),

@@ -15,6 +15,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from logging import Logger
 from typing import TypeVar
 
 from piopiy_lab.hosting.containment import end_its_call
@@ -22,7 +23,7 @@ from piopiy_lab.hosting.seams import when_forked, when_leaving
 from piopiy_lab.hosting.watchdog import Stall, Watchdog
 from piopiy_lab.logs import safe_logger
 
-log = safe_logger("piopiy_lab.call")
+log: Logger = safe_logger("piopiy_lab.call")
 
 T = TypeVar("T")
 

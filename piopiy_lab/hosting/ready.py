@@ -26,3 +26,19 @@ async def load_imports() -> None:
 def _load() -> None:
     for module in MODULES:
         importlib.import_module(module)
+
+
+async def load_models() -> None:
+    """Load the detector and the turn model that calls share, and LiveKit's library."""
+    await load_imports()
+    await asyncio.to_thread(_load_models)
+    from piopiy_lab.transports.room_client import load_library
+
+    await load_library()
+
+
+def _load_models() -> None:
+    from piopiy_lab.listening import turn_taking
+
+    turn_taking.load_models()
+    importlib.import_module("piopiy_lab.transports.room")

@@ -184,17 +184,43 @@ def shared_smart_turn(params: object) -> LocalSmartTurnAnalyzerV3:
     Raises:
         IncompatibleVersionError: It has parts that a copy shares and ``clear()`` leaves.
     """
+    loaded = _load_smart_turn(params)
+    analyzer = copy.copy(loaded)  # never used itself, so it holds no audio and no thread
+    analyzer.clear()
+    for name, value in vars(loaded).items():
+        own = isinstance(value, list | dict | set) or hasattr(value, "submit")  # an executor
+        if own and vars(analyzer)[name] is value:
+            refuse(loaded, f"{{package}}'s Smart Turn has {name}, which its calls would share")
+    return analyzer
+
+
+def _load_smart_turn(params: object = None) -> LocalSmartTurnAnalyzerV3:
     global _smart_turn
     with _loading:
         if _smart_turn is None:
             _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
-    analyzer = copy.copy(_smart_turn)  # never used itself, so it holds no audio and no thread
-    analyzer.clear()
-    for name, value in vars(_smart_turn).items():
-        own = isinstance(value, list | dict | set) or hasattr(value, "submit")  # an executor
-        if own and vars(analyzer)[name] is value:
-            refuse(_smart_turn, f"{{package}}'s Smart Turn has {name}, which its calls would share")
-    return analyzer
+    return _smart_turn
+
+
+class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
+    """pipecat's Smart Turn on the process's one ONNX session: made as it is, with its arguments.
+
+    A model or a number of cores of its own is loaded as ever.
+    """
+
+    def __init__(
+        self, *, smart_turn_model_path: str | None = None, cpu_count: int = 1, **kwargs: Any
+    ) -> None:
+        """Make an analyzer; arguments as for ``LocalSmartTurnAnalyzerV3``."""
+        if smart_turn_model_path is not None or cpu_count != 1:
+            super().__init__(
+                smart_turn_model_path=smart_turn_model_path, cpu_count=cpu_count, **kwargs
+            )
+            return
+        loaded = _load_smart_turn()
+        BaseSmartTurn.__init__(self, **kwargs)
+        for name in set(vars(loaded)) - set(vars(self)):  # the session, and what goes with it
+            setattr(self, name, vars(loaded)[name])
 
 
 # --- what of the turns can be changed in a call -----------------------------------------------

@@ -1,6 +1,6 @@
 """The telephony platform on your own machine: real protocols, on 127.0.0.1 only.
 
-A :class:`LoopbackPlatform` has a signalling server (Socket.IO, and JSON over WebSocket), rooms
+A :class:`LoopbackPlatform` has signalling servers (Socket.IO, JSON over WebSocket, gRPC), rooms
 (LiveKit's signalling, WebRTC media by aiortc), the REST endpoints of call control, and a scripted
 caller who dials in. An ``Agent`` connects to it as it connects to Piopiy::
 
@@ -20,6 +20,7 @@ from piopiy_lab.errors import MissingExtraError
 try:
     import aiohttp  # noqa: F401 - looked for, so that a missing extra has its name
     import aiortc  # noqa: F401
+    import grpc  # noqa: F401
     import jwt  # noqa: F401
     import livekit.protocol.rtc  # noqa: F401
     import socketio  # noqa: F401

@@ -60,7 +60,7 @@ class HandOver:
             outcome: "answered", or the reason why nobody takes the call: "busy", say.
         """
         self.call, self.request, self._outcome = call, request, outcome
-        self.request_id = f"tr-{uuid.uuid4().hex[:16]}"
+        self.request_id: str = f"tr-{uuid.uuid4().hex[:16]}"
         self.status: TransferProgress = "queued"  # then "completed" or "failed"
         self.reason: str | None = None  # why it failed
         self._settled_at: float | None = None  # on time.monotonic()'s clock

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -60,6 +60,7 @@ class PhoneCall:
         from_number: str | None,
         to_number: str | None,
         metadata: object,
+        details: Mapping[str, object],
         caller: Caller,
         room: Room,
         dispatcher: Dispatcher,
@@ -78,6 +79,8 @@ class PhoneCall:
             from_number: The caller's number.
             to_number: The number that was dialled.
             metadata: What the agent is told besides.
+            details: And what a worker of the gateway is told: "direction", "variables",
+                "sip_headers".
             caller: The screenplay.
             room: Where the call is.
             dispatcher: Knows the connected agents.
@@ -88,9 +91,12 @@ class PhoneCall:
             gone_secs: Seconds that the agent's link may be cut, or the agent away.
             record: Whether the audio is kept.
         """
-        self.call_id, self.agent_id = call_id, agent_id
-        self.from_number, self.to_number = from_number, to_number
+        self.call_id: str = call_id
+        self.agent_id: str = agent_id
+        self.from_number: str | None = from_number
+        self.to_number: str | None = to_number
         self.metadata = metadata
+        self._details = {name: value for name, value in details.items() if value is not None}
         self.room = room
         self.status: PhoneStatus = "ringing"
         self.reason: EndReason | None = None  # why it ends; written once, by end()
@@ -105,6 +111,7 @@ class PhoneCall:
             "from_number": from_number,
             "to_number": to_number,
             "metadata": metadata,
+            **self._details,
             "origin": "phone",
             "piopiy_lab": __version__,
         }
@@ -120,6 +127,7 @@ class PhoneCall:
         self.caller: RoomCaller = RoomCaller(room, self.log, self.recorder, attributes)
         self._screenplay = caller
         self._performer = Performer(self.caller, caller)
+        self._dispatcher = dispatcher
         self._offers = Offers(dispatcher, agent_id, room.name, self._invite, offer_secs)
         self._invitation = invitation
         self._on_answered = on_answered
@@ -143,7 +151,7 @@ class PhoneCall:
             asyncio.CancelledError: The task was cancelled; the call has ended as "cancelled".
         """
         self.room.on_change.append(self._room_changed)
-        self.caller.join()
+        self._dispatcher.on_change.append(self._agents_changed)
         tasks = [
             asyncio.create_task(self._live(), name=f"piopiy_lab.loopback.{self.call_id}"),
             asyncio.create_task(self._watch_link(), name="piopiy_lab.loopback.link"),
@@ -205,6 +213,8 @@ class PhoneCall:
 
     def _invite(self, number: int) -> dict[str, object]:
         """Return what ``join_room`` says, for the n-th offer."""
+        if self._offers.is_answer(number):  # whoever is in the room has the call
+            self._let_caller_in()
         metadata = self.metadata
         if metadata is not None and not isinstance(metadata, str):
             metadata = json.dumps(metadata)
@@ -215,6 +225,7 @@ class PhoneCall:
             "from_number": self.from_number,
             "to_number": self.to_number,
             "metadata": metadata,
+            **self._details,
         }
 
     async def _watch_link(self) -> None:
@@ -257,6 +268,7 @@ class PhoneCall:
                     )
                 )
         self.room.on_change.remove(self._room_changed)
+        self._dispatcher.on_change.remove(self._agents_changed)
         self._offers.release()
         self.log.append(events.CallEnded(at=end, reason=self.reason or "agent_ended", error=text))
         self.log.close()
@@ -280,18 +292,34 @@ class PhoneCall:
         ):
             return
         if there:
-            self._agent = participant
-            self._agent_gone.clear()
-            self._agent_there.set()
-            if self._gone is not None:
-                self._gone.cancel()
-                self._gone = None
+            number = participant.identity.rpartition("-")[2]
+            if self._offers.is_answer(int(number) if number.isdecimal() else 0):
+                self._answer(participant)
         elif participant is self._agent:
             self._agent_gone.set()
             if participant.said_goodbye or self.status == "ended":
                 self.end("agent_ended")
             elif self._gone is None:  # a broken connection: it may come back
                 self._gone = self._loop.call_later(self._gone_secs, self._agent_stayed_away)
+
+    def _agents_changed(self) -> None:
+        """A worker may have accepted: then the caller is let into the room where it is."""
+        if self._agent is None:
+            for participant in list(self.room.participants.values()):
+                self._room_changed(participant, True)
+
+    def _answer(self, agent: RoomClient) -> None:
+        self._let_caller_in()
+        self._agent = agent
+        self._agent_gone.clear()
+        self._agent_there.set()
+        if self._gone is not None:
+            self._gone.cancel()
+            self._gone = None
+
+    def _let_caller_in(self) -> None:
+        if self.caller.identity not in self.room.participants and not self.over:
+            self.caller.join()
 
     def _agent_stayed_away(self) -> None:
         self.end(

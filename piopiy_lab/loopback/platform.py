@@ -7,10 +7,8 @@ nothing is left.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +17,8 @@ from aiohttp import web
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, LoopbackError
+from piopiy_lab.events.values import Direction
+from piopiy_lab.gateway.messages import ACCEPT_DEADLINE_MS, HEARTBEAT_SECS
 from piopiy_lab.loopback.dispatch import AgentConnection, Dispatcher
 from piopiy_lab.loopback.hand_over import ANSWERED, HandOver
 from piopiy_lab.loopback.link import LinkSettings
@@ -28,23 +28,14 @@ from piopiy_lab.loopback.phone_call import GONE_SECS, PhoneCall
 from piopiy_lab.loopback.rest import RestServer
 from piopiy_lab.loopback.rooms import RoomServer
 from piopiy_lab.loopback.serving import WebServer
-from piopiy_lab.loopback.signalling import WEBSOCKET_PATH, SignallingServer
-from piopiy_lab.loopback.tokens import TokenMint
+from piopiy_lab.loopback.signals import Signals
+from piopiy_lab.loopback.tokens import AgentTokens, RoomTicket, TokenMint
 from piopiy_lab.loopback.transfer_request import TransferRequest
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.mouth import check_screenplay
 
 #: Seconds for which a phone rings unless told otherwise.
 RING_SECS = 20.0
-
-
-@dataclass(frozen=True)
-class RoomTicket:
-    """What a LiveKit client needs to join a room; the token never shows."""
-
-    url: str
-    room_name: str
-    token: str = field(repr=False)
 
 
 class LoopbackPlatform:
@@ -64,6 +55,8 @@ class LoopbackPlatform:
         link: LinkSettings | None = None,
         offer_secs: float = OFFER_SECS,
         gone_secs: float = GONE_SECS,
+        accept_ms: int = ACCEPT_DEADLINE_MS,
+        heartbeat_secs: int = HEARTBEAT_SECS,
     ) -> None:
         """Make a platform; nothing listens before it is entered.
 
@@ -74,22 +67,23 @@ class LoopbackPlatform:
                 one of its id is asked.
             gone_secs: Seconds after which a call is lost whose link is cut, or whose agent's
                 connection broke.
+            accept_ms: Milliseconds that a worker of the gateway has to accept a call.
+            heartbeat_secs: Seconds between such a worker's heartbeats.
         """
         self._offer_secs = check_secs("offer_secs", offer_secs, zero=False)
         self._gone_secs = check_secs("gone_secs", gone_secs, zero=False)
         self.link: LinkSettings = link or LinkSettings()
         self.transfer_outcomes: dict[str, str] = {}
-        self._tokens: dict[str, str] = {}
-        for agent_id, token in (agents or {}).items():
-            if not isinstance(agent_id, str) or not agent_id:
-                raise ArgumentTypeError(f"agents: the id {agent_id!r} is no text")
-            if not isinstance(token, str) or not token:
-                raise ArgumentTypeError(f"agents: the token of {agent_id!r} is no text")
-            self._tokens[agent_id] = token
+        self._tokens = AgentTokens(agents)
         self._mint = TokenMint()
         self._dispatcher = Dispatcher()
         self._rooms = RoomServer(self._mint)
-        self._signalling = SignallingServer(self._dispatcher, self._tokens.get)
+        self._signals = Signals(
+            self._dispatcher,
+            self._tokens.get,
+            accept_ms=accept_ms,
+            heartbeat_secs=heartbeat_secs,
+        )
         self._web: WebServer | None = None
         self._calls: dict[str, PhoneCall] = {}  # ended ones too
         self._rest = RestServer(self._calls, self._tokens.get, self._start_transfer)
@@ -123,7 +117,7 @@ class LoopbackPlatform:
         app.add_routes(self._rest.routes())
         self._web = WebServer(app)
         await self._web.start()
-        await self._signalling.start()
+        await self._signals.start()
         return self
 
     async def stop(self) -> None:
@@ -134,7 +128,7 @@ class LoopbackPlatform:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._rooms.stop()
-        await self._signalling.stop()
+        await self._signals.stop()
         await self._web.stop()
         self._web = None
 
@@ -144,13 +138,19 @@ class LoopbackPlatform:
     def signaling_url(self) -> str:
         """What ``Agent(..., signaling_url=)`` takes: the Socket.IO server."""
         self._check_running()
-        return f"http://{HOST}:{self._signalling.port}"
+        return self._signals.url
 
     @property
     def signaling_ws_url(self) -> str:
         """The same in the JSON-over-WebSocket dialect."""
         self._check_running()
-        return f"ws://{HOST}:{self._signalling.port}{WEBSOCKET_PATH}"
+        return self._signals.ws_url
+
+    @property
+    def gateway_url(self) -> str:
+        """The same of the gateway, which listens from when this is first asked."""
+        self._check_running()
+        return self._signals.open_gateway()
 
     @property
     def room_url(self) -> str:
@@ -164,9 +164,7 @@ class LoopbackPlatform:
 
     def agent_token(self, agent_id: str) -> str:
         """Return an agent's token; an id that is new gets a random one and may connect."""
-        if not isinstance(agent_id, str) or not agent_id:
-            raise ArgumentTypeError(f"agent_id={agent_id!r}: give a text")
-        return self._tokens.setdefault(agent_id, secrets.token_urlsafe(24))
+        return self._tokens.get_or_make(agent_id)
 
     # --- what is there ------------------------------------------------------------------------
 
@@ -195,6 +193,9 @@ class LoopbackPlatform:
         from_number: str | None = "+15550100",
         to_number: str | None = "+15550199",
         metadata: object = None,
+        direction: Direction | None = None,
+        variables: Mapping[str, str] | None = None,
+        sip_headers: Mapping[str, str] | None = None,
         call_id: str | None = None,
         link: LinkSettings | None = None,
         ring_secs: float = RING_SECS,
@@ -208,6 +209,9 @@ class LoopbackPlatform:
             from_number: The caller's number.
             to_number: The number that is dialled.
             metadata: What the agent is told: a text, or what JSON can hold.
+            direction: Who called, as a worker of the gateway is told; "inbound" if None.
+            variables: What came with the call, as such a worker is told, ``metadata`` added.
+            sip_headers: Those of the call, as such a worker is told.
             call_id: The call's id; a random one if None.
             link: How good this call's link is; the platform's if None.
             ring_secs: Seconds until the caller gives up.
@@ -240,6 +244,7 @@ class LoopbackPlatform:
             from_number=from_number,
             to_number=to_number,
             metadata=metadata,
+            details={"direction": direction, "variables": variables, "sip_headers": sip_headers},
             caller=caller,
             room=room,
             dispatcher=self._dispatcher,
@@ -311,11 +316,23 @@ class LoopbackPlatform:
         Returns:
             How many agents it went to.
         """
-        return await self._send("join_room", payload, agent_id)
+        self._check_running()
+        return await self._signals.send("join_room", payload, agent_id)
 
     async def cancel(self, room_name: object, agent_id: str | None = None) -> int:
         """Send ``cancel_room`` for a room; returns how many agents it went to."""
-        return await self._send("cancel_room", {"room_name": room_name}, agent_id)
+        self._check_running()
+        return await self._signals.send("cancel_room", {"room_name": room_name}, agent_id)
+
+    async def drain(self, agent_id: str | None = None, grace_secs: int = 30) -> int:
+        """Tell workers of the gateway to take no more calls; returns how many were told.
+
+        Args:
+            agent_id: Those of this id; None for all.
+            grace_secs: What they are told that they have.
+        """
+        self._check_running()
+        return await self._signals.send("drain", {"grace_secs": grace_secs}, agent_id, "gateway")
 
     def cut_link(self, room_name: str, secs: float | None = None) -> None:
         """Let no packet of a room through, media and signalling alike.
@@ -335,15 +352,13 @@ class LoopbackPlatform:
         room.link.cut(secs)
 
     async def restart_signaling(self, down_secs: float = 0.0) -> None:
-        """Kill the signalling server, every connection cut, and start it again on its port.
+        """Kill the signalling servers, every connection cut, and start them again on their ports.
 
         Args:
             down_secs: Seconds in between.
         """
         self._check_running()
-        await self._signalling.stop()
-        await asyncio.sleep(down_secs)
-        await self._signalling.start()
+        await self._signals.restart(down_secs)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -360,13 +375,6 @@ class LoopbackPlatform:
             "token": self._mint.room_token(room_name, identity),
             "url": self.room_url,
         }
-
-    async def _send(self, event: str, payload: object, agent_id: str | None) -> int:
-        self._check_running()
-        agents = self._dispatcher.of(agent_id)
-        for agent in agents:
-            await agent.send(event, payload)
-        return len(agents)
 
     def _check_running(self) -> WebServer:
         if self._web is None:

@@ -35,7 +35,9 @@ class RestError(Exception):
     ) -> None:
         """Say no with an HTTP status, a code for programs, and a message for people."""
         super().__init__(message)
-        self.status, self.code, self.request_id = status, code, request_id
+        self.status: int = status
+        self.code: str = code
+        self.request_id: str | None = request_id
 
     def response(self) -> web.Response:
         """Return it as the answer."""

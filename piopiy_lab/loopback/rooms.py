@@ -16,7 +16,7 @@ from piopiy_lab.logs import safe_logger
 from piopiy_lab.loopback.client import RoomClient
 from piopiy_lab.loopback.link import Link, LinkSettings
 from piopiy_lab.loopback.room import Room
-from piopiy_lab.loopback.seams import tells_of_older_path
+from piopiy_lab.loopback.seams import tells_of_a_handle_let_go_twice, tells_of_older_path
 from piopiy_lab.loopback.serving import say_goodbye
 from piopiy_lab.loopback.tokens import RoomGrant, TokenError, TokenMint
 
@@ -25,12 +25,13 @@ livekit_logger: logging.Logger = logging.getLogger("livekit")
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    """Drop what LiveKit's client warns of at each join here: we serve its older path only.
+    """Drop what LiveKit's client warns of where nothing is wrong: red lines in a notebook.
 
-    It asks for the newer one first, is answered 404 and takes the older one, as with any server
-    that has no other; in a notebook two red lines stood above each call.
+    At each join: we serve its older path only. It asks for the newer one first, is answered 404 and
+    takes the older one, as with any server that has no other. And at some calls' end.
     """
-    return not tells_of_older_path(record.getMessage())
+    message = record.getMessage()
+    return not (tells_of_older_path(message) or tells_of_a_handle_let_go_twice(message))
 
 
 class RoomServer:

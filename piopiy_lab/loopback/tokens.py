@@ -1,4 +1,6 @@
-"""Room tokens: JWTs with LiveKit's grants, signed with a secret that only this platform has.
+"""The tokens of one platform: agents', and rooms'.
+
+A room's are JWTs with LiveKit's grants, signed with a secret that only this platform has.
 
 Pure but for the random secret and the wall clock that an expiry needs.
 """
@@ -7,9 +9,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import jwt
+
+from piopiy_lab.errors import ArgumentTypeError
 
 #: Seconds for which a room token is good, unless told otherwise.
 TOKEN_SECS = 3600.0
@@ -19,6 +24,15 @@ LEEWAY_SECS = 1.0
 
 class TokenError(Exception):
     """A token that opens no room; the message says why and never holds the token."""
+
+
+@dataclass(frozen=True)
+class RoomTicket:
+    """What a LiveKit client needs to join a room; the token never shows."""
+
+    url: str
+    room_name: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,38 @@ class RoomGrant:
     can_publish: bool = True
     can_subscribe: bool = True
     can_publish_data: bool = True
+
+
+class AgentTokens:
+    """Which agents there are, each with the token that it shows."""
+
+    def __init__(self, known: Mapping[str, str] | None) -> None:
+        """Know of some.
+
+        Raises:
+            ArgumentTypeError: An id or a token is no text, or empty.
+        """
+        self._tokens: dict[str, str] = {}
+        for agent_id, token in (known or {}).items():
+            if not isinstance(agent_id, str) or not agent_id:
+                raise ArgumentTypeError(f"agents: the id {agent_id!r} is no text")
+            if not isinstance(token, str) or not token:
+                raise ArgumentTypeError(f"agents: the token of {agent_id!r} is no text")
+            self._tokens[agent_id] = token
+
+    def get(self, agent_id: str) -> str | None:
+        """Return an agent's token; None of one that there is not."""
+        return self._tokens.get(agent_id)
+
+    def get_or_make(self, agent_id: str) -> str:
+        """Return an agent's token; an id that is new gets a random one.
+
+        Raises:
+            ArgumentTypeError: The id is no text, or empty.
+        """
+        if not isinstance(agent_id, str) or not agent_id:
+            raise ArgumentTypeError(f"agent_id={agent_id!r}: give a text")
+        return self._tokens.setdefault(agent_id, secrets.token_urlsafe(24))
 
 
 class TokenMint:

@@ -117,7 +117,7 @@ class PhraseSTTService(ServesAgain, STTService):
         super().__init__(settings=default, **self._arguments)
         self.book = book
         #: Sentences that it understands, to be shown to a person who calls.
-        self.try_saying = tuple(book.examples(3) if try_saying is None else try_saying)
+        self.try_saying = tuple(dict.fromkeys(try_saying or book.examples(3)))
         self._threshold = float(rejection_threshold)
         self._borrowed: recogniser.Borrowed | None = None  # from setup() to cleanup()
         self._forget()

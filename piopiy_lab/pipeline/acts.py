@@ -23,7 +23,7 @@ from piopiy_lab import events
 from piopiy_lab.errors import CallControlError
 from piopiy_lab.events.values import InterruptionCause, TransferCause
 from piopiy_lab.listening.tuning import Tuning
-from piopiy_lab.pipeline.chain import Chain, QueueFrame, RealtimeMessageFrame
+from piopiy_lab.pipeline.chain import Chain, Ends, QueueFrame, RealtimeMessageFrame
 from piopiy_lab.pipeline.hearing_out import HearingOut
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
@@ -53,7 +53,7 @@ class Acts:
         self,
         session: Session,
         mode: Mode,
-        chain: Chain,
+        chain: Chain | Ends,
         queue_frame: QueueFrame,
         *,
         observer: RunObserver,
@@ -65,7 +65,7 @@ class Acts:
         Args:
             session: The call.
             mode: What hears and what speaks.
-            chain: The pipeline's processors.
+            chain: The pipeline's two ends, at least.
             queue_frame: Puts a frame at the pipeline's beginning.
             observer: The run's.
             tuning: The detector's and the turns' settings.

@@ -115,6 +115,14 @@ class ContextAggregators:
         return self._assistant
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of any pipeline: the transport's input and output."""
+
+    input: FrameProcessor
+    output: FrameProcessor
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """The processors of a call, in order.
@@ -216,7 +224,7 @@ def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObse
         ),
         clock=CallClock(session.now),
         observers=[*parts.observers],
-        enable_rtvi=False,
+        enable_rtvi=session.settings.rtvi,
         enable_turn_tracking=False,
         idle_timeout_secs=None,  # the observer sees all that it needs: AgentRun._watch_idle()
         cancel_timeout_secs=CANCEL_SECS,

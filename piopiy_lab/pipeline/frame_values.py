@@ -1,4 +1,4 @@
-"""Reading what frames carry: contexts, arguments and word times as plain JSON values.
+"""Reading what frames carry: contexts, arguments, metrics and word times as plain values.
 
 Pure. ``observer`` decides what becomes of them.
 """
@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipecat.frames import frames as f
+from pipecat.metrics import metrics as m
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 from piopiy_lab.checks.texts import shown
@@ -56,3 +58,29 @@ def word_times(result: object) -> list[list[Any]]:
         for w in words
         if isinstance(w, list | tuple) and len(w) == 3
     ]
+
+
+def measured(data: m.MetricsData) -> list[tuple[str, str, float | None]]:
+    """Return the values of a metrics record that become events, each with its name and unit."""
+    match data:
+        case m.TTFBMetricsData():
+            return [("ttfb", "s", data.value)]
+        case m.ProcessingMetricsData():
+            return [("processing", "s", data.value)]
+        case m.TTSUsageMetricsData():
+            return [("characters", "characters", float(data.value))]
+        case m.LLMUsageMetricsData():
+            return [
+                ("prompt_tokens", "tokens", float(data.value.prompt_tokens)),
+                ("completion_tokens", "tokens", float(data.value.completion_tokens)),
+            ]
+        case _:
+            return []
+
+
+def is_timed(frame: f.TTSTextFrame) -> bool:
+    """Tell whether a text is a word with a time of its own.
+
+    pipecat hands on whole sentences in the same way when a provider gave no times for their words.
+    """
+    return frame.pts is not None and len(frame.text.split()) == 1

@@ -28,7 +28,14 @@ from piopiy_lab import events
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import InterruptionCause
-from piopiy_lab.pipeline.frame_values import plain, readable_messages, tool_names, word_times
+from piopiy_lab.pipeline.frame_values import (
+    is_timed,
+    measured,
+    plain,
+    readable_messages,
+    tool_names,
+    word_times,
+)
 from piopiy_lab.services import error_texts
 
 
@@ -47,6 +54,8 @@ class CallObserver(BaseObserver):
         self._log = log
         self._here = SameThread()
         self._deterministic = deterministic
+        #: Nanoseconds of the call's clock at which the pipeline's own began; 0: they are one.
+        self.began = 0
         self.next_cause: InterruptionCause | None = (
             None  # why the next interruption comes; set by commands
         )
@@ -61,6 +70,9 @@ class CallObserver(BaseObserver):
         self.silent.set()
         self.speaking = asyncio.Event()  # set while it is
         self._interrupted = False  # the agent is falling silent because it was interrupted
+        #: Interruptions on their way to the output, by id: whether an answer was under way when
+        #: they were pushed. One that has begun since, behind them, is not what they stop.
+        self._on_their_way: dict[int, bool] = {}
         self._responding = False  # the LLM is giving an answer
         self._synthesising = False
         self._sounding: set[str] = set()  # audio contexts whose sound has reached the output
@@ -79,20 +91,20 @@ class CallObserver(BaseObserver):
         except KeyError:
             handler = self._handlers[kind] = self._find_handler(kind)
         if handler is not None:
-            handler(data.frame, data, data.timestamp / 1e9)
+            handler(data.frame, data, (data.timestamp + self.began) / 1e9)
 
     def watch_output(self, output: FrameProcessor) -> None:
         """Take the agent's words, and what stops them, at the output: when they are heard."""
 
         async def before_push(output: FrameProcessor, frame: f.Frame) -> None:
             if isinstance(frame, f.InterruptionFrame):
-                self._interrupted_at_output(self._log.now())
+                self._interrupted_at_output(self._log.now(), frame)
             elif isinstance(frame, f.TTSTextFrame) and self._may_be_heard(frame):
                 self._add(
                     events.WordSpoken,
                     self._log.now(),
                     text=frame.text.strip(),
-                    timed=_is_timed(frame),
+                    timed=is_timed(frame),
                 )
 
         async def before_process(output: FrameProcessor, frame: f.Frame) -> None:
@@ -108,7 +120,7 @@ class CallObserver(BaseObserver):
         When a synthesis fails, pipecat still passes on the text that should have been spoken.
         Words with times come from the provider, and may come before their sound.
         """
-        return not frame.context_id or _is_timed(frame) or frame.context_id in self._sounding
+        return not frame.context_id or is_timed(frame) or frame.context_id in self._sounding
 
     def _find_handler(self, kind: type) -> Callable[[Any, FramePushed, float], None] | None:
         for base in kind.__mro__:
@@ -246,19 +258,26 @@ class CallObserver(BaseObserver):
         if data.direction == FrameDirection.DOWNSTREAM:
             self._add(events.AgentTurnAdded, at, text=frame.text)
 
-    def _interruption(self, _: f.InterruptionFrame, data: FramePushed, at: float) -> None:
+    def _interruption(self, frame: f.InterruptionFrame, data: FramePushed, at: float) -> None:
         """Note who interrupts; what it stops is known when it reaches the output."""
         if data.direction != FrameDirection.DOWNSTREAM:
             return
+        self._on_their_way[frame.id] = self._answering
         if isinstance(data.source, DTMFAggregator):
             self.next_cause = "keypad"
         elif isinstance(data.source, LLMUserAggregator):
             self.next_cause = "user"
 
-    def _interrupted_at_output(self, at: float) -> None:
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is being made."""
+        return self._responding or self._synthesising
+
+    def _interrupted_at_output(self, at: float, frame: f.InterruptionFrame) -> None:
         """Take an interruption at the moment when the sound stops, so that no word comes after."""
         cause, self.next_cause = self.next_cause, None
-        if self._agent_speaking or self._responding or self._synthesising:
+        answering = self._on_their_way.pop(frame.id, self._answering)
+        if self._agent_speaking or (answering and self._answering):
             self._interrupted = self._agent_speaking
             self._responding = self._synthesising = False
             self._add(
@@ -318,7 +337,7 @@ class CallObserver(BaseObserver):
                     probability=round(data.probability, 6),
                     inference_secs=secs,
                 )
-            for name, unit, value in _measured(data):
+            for name, unit, value in measured(data):
                 if value is not None and (value or unit != "s"):
                     self._add(
                         events.MetricsReported,
@@ -366,29 +385,3 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     f.MetricsFrame: CallObserver._metrics,
     f.ErrorFrame: CallObserver._error,
 }
-
-
-def _measured(data: m.MetricsData) -> list[tuple[str, str, float | None]]:
-    """Return the values of a metrics record that become events, each with its name and unit."""
-    match data:
-        case m.TTFBMetricsData():
-            return [("ttfb", "s", data.value)]
-        case m.ProcessingMetricsData():
-            return [("processing", "s", data.value)]
-        case m.TTSUsageMetricsData():
-            return [("characters", "characters", float(data.value))]
-        case m.LLMUsageMetricsData():
-            return [
-                ("prompt_tokens", "tokens", float(data.value.prompt_tokens)),
-                ("completion_tokens", "tokens", float(data.value.completion_tokens)),
-            ]
-        case _:
-            return []
-
-
-def _is_timed(frame: f.TTSTextFrame) -> bool:
-    """Tell whether a text is a word with a time of its own.
-
-    pipecat hands on whole sentences in the same way when a provider gave no times for their words.
-    """
-    return frame.pts is not None and len(frame.text.split()) == 1

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from logging import Logger
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
     LLMRunFrame,
+    LLMTextFrame,
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineWorker
@@ -56,7 +60,7 @@ from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.tools import Tool, keep_arguments
 
-log = safe_logger("piopiy_lab.call")
+log: Logger = safe_logger("piopiy_lab.call")
 
 
 class AgentRun:
@@ -269,8 +273,8 @@ class AgentRun:
         if parts.mode != "cascaded":
             await self._open_realtime()
         elif self.agent.greeting:
-            await self._worker.queue_frame(
-                TTSSpeakFrame(self.agent.greeting, append_to_context=True)
+            await self._worker.queue_frames(
+                _greeting(self.agent.greeting, written=session.settings.written)
             )
 
     async def _open_realtime(self) -> None:
@@ -293,3 +297,13 @@ class AgentRun:
             type(p).__name__ for p in self._chain.processors if p.name not in self._set_up
         ] or ["the pipeline"]
         self._session.end("error", not_ready(waiting, READY_SECS))
+
+
+def _greeting(text: str, *, written: bool) -> list[Frame]:
+    """Return what greets: words for the voice, or an answer that only a client reads."""
+    if not written:
+        return [TTSSpeakFrame(text, append_to_context=True)]
+    answer = (LLMFullResponseStartFrame(), LLMTextFrame(text), LLMFullResponseEndFrame())
+    for frame in answer:
+        frame.skip_tts = True
+    return list(answer)

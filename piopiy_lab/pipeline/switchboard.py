@@ -5,6 +5,9 @@ Runs on the session's loop; :meth:`Switchboard.find` may be called from any thre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from pipecat.frames.frames import Frame
 from pipecat.pipeline.service_switcher import ServiceSwitcherStrategy
 from pipecat.processors.frame_processor import FrameProcessor
@@ -12,20 +15,39 @@ from pipecat.processors.frame_processor import FrameProcessor
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.events.values import SERVICE_KINDS, ServiceKind
 from piopiy_lab.pipeline.chain import QueueFrame
-from piopiy_lab.pipeline.parts import Parts
+from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.pipeline.switch import Switch
 from piopiy_lab.pipeline.switch_state import SwitchMark
 from piopiy_lab.session.session import Session
 
 
+class Switchable(Protocol):
+    """What a switchboard knows of a pipeline's parts."""
+
+    @property
+    def switchers(self) -> Mapping[str, AnySwitcher]:
+        """By kind."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, Mapping[str, FrameProcessor]]:
+        """Of each switcher the services by name."""
+        ...
+
+    @property
+    def replaced(self) -> tuple[tuple[object, str], ...]:
+        """Services, with their names, that a replacement stands in the place of."""
+        ...
+
+
 class Switchboard:
     """All switchers of a call."""
 
-    def __init__(self, parts: Parts, session: Session, output: FrameProcessor) -> None:
+    def __init__(self, parts: Switchable, session: Session, output: FrameProcessor) -> None:
         """Take a call's switchers over.
 
         Args:
-            parts: What ``Action`` was given.
+            parts: What ``Action`` was given, or what was found in a bot's pipeline.
             session: The call.
             output: The transport's output, which says what has been played.
         """
@@ -94,7 +116,7 @@ def _strategy_name(strategy: ServiceSwitcherStrategy) -> str:
     return short.lower() if short in ("Manual", "Failover") else name
 
 
-def find_service(parts: Parts, wanted: object) -> FrameProcessor | None:
+def find_service(parts: Switchable, wanted: object) -> FrameProcessor | None:
     """Return the service of a switcher that is meant; see :meth:`Switchboard.find`."""
     known: dict[str, FrameProcessor] = {
         name: service for names in parts.names.values() for name, service in names.items()

@@ -13,6 +13,7 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Coroutine
+from logging import Logger
 from typing import Any
 
 from pipecat.utils.asyncio.task_manager import TaskManager
@@ -26,7 +27,7 @@ from piopiy_lab.pipeline import seams
 from piopiy_lab.session.session import current_session
 from piopiy_lab.tools.calling import is_being_cancelled
 
-log = safe_logger("piopiy_lab.call")
+log: Logger = safe_logger("piopiy_lab.call")
 
 
 def report_handler(event_name: str, handler: object, error: BaseException) -> bool:

@@ -7,6 +7,7 @@ Each function draws on axes whose x is seconds of the call's clock; ``gid`` name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,20 @@ from matplotlib.patches import Rectangle
 
 from piopiy_lab import events as ev
 from piopiy_lab.display.shown import ShownTurn
-from piopiy_lab.display.wording import milliseconds
+from piopiy_lab.display.wording import WHO, milliseconds
 from piopiy_lab.plot import style
+from piopiy_lab.plot.layout import beside
 from piopiy_lab.plot.story import Limits, Span, Story
 from piopiy_lab.sound.pcm import Int16
 
 _Curve = npt.NDArray[np.floating]
 
-NAMES = {"user": "caller", "assistant": "agent"}
 #: A side is drawn to fill its lane, but nothing quieter than this (of full scale) is blown up.
 QUIETEST_PEAK = 0.04
 #: Two VAD samples further apart than this (s) aren't joined by a line.
 VAD_GAP_SECS = 0.5
+#: The lane of the answers' latency, and each further row of its labels, in pixels.
+GAP, GAP_ROW = 24.0, 14.0
 
 
 def draw_waveform(axes: Axes, role: str, samples: Int16, rate: int, pixels: int) -> None:
@@ -46,7 +49,7 @@ def draw_waveform(axes: Axes, role: str, samples: Int16, rate: int, pixels: int)
     if not len(times):
         return
     top = max(QUIETEST_PEAK, float(np.quantile(peaks, 0.998)))
-    color, name = style.SIDES[role], NAMES[role]
+    color, name = style.SIDES[role], WHO[role]
     times = times + first / rate
     for values, alpha, what in ((peaks, 0.35, "peaks"), (loudness, 1.0, "waveform")):
         height = np.clip(values / top, 0.0, 1.0)
@@ -100,32 +103,59 @@ def draw_turns(axes: Axes, story: Story) -> None:
             )
 
 
-def draw_gaps(axes: Axes, turns: Sequence[ShownTurn], budget: float, pixels: float) -> None:
-    """Draw each answer's latency where it happened, its parts in their colours."""
-    start, end = axes.get_xlim()
-    for turn in turns:
-        if turn.start + turn.total < start or turn.start > end:
-            continue
-        x = turn.start
-        for name, secs in turn.parts.items():
+@dataclass(frozen=True)
+class Gap:
+    """An answer's latency in its lane: its label's row, 0 the bar's own, and x in seconds."""
+
+    turn: ShownTurn
+    row: int
+    x: float
+
+
+def place_gaps(turns: Sequence[ShownTurn], start: float, end: float, pixels: float) -> list[Gap]:
+    """Give each answer's label a place in which it covers nothing, from left to right.
+
+    Args:
+        turns: The answered turns.
+        start: The lane's, in seconds; only what is within it gets a place.
+        end: Likewise.
+        pixels: How wide the lane is.
+    """
+    seen = [t for t in turns if t.start + t.total >= start and t.start <= end]
+    seen.sort(key=lambda turn: turn.start)
+    second = pixels / (end - start)
+    spans = [((t.start - start) * second, (t.start + t.total - start) * second) for t in seen]
+    widths = [style.width_of(milliseconds(t.total), style.SMALL_PT, "bold") for t in seen]
+    places = beside(spans, widths, pixels)
+    return [Gap(turn, row, start + x / second) for turn, (row, x) in zip(seen, places, strict=True)]
+
+
+def gaps_height(gaps: Sequence[Gap]) -> float:
+    """Return the lane's height in pixels."""
+    return GAP + GAP_ROW * max((gap.row for gap in gaps), default=0)
+
+
+def draw_gaps(axes: Axes, gaps: Sequence[Gap], budget: float) -> None:
+    """Draw each answer's latency where it happened, its parts in their colours.
+
+    Axes whose y is pixels from the top.
+    """
+    middle = axes.get_ylim()[0] - GAP / 2
+    for gap in gaps:
+        x = gap.turn.start
+        for name, secs in gap.turn.parts.items():
             color = style.PARTS.get(name, style.QUIET)
-            axes.add_artist(
-                Rectangle((x, -0.4), secs, 0.8, facecolor=color, linewidth=0, gid=f"gap-{name}")
-            )
+            look = {"facecolor": color, "linewidth": 0, "gid": f"gap-{name}"}
+            axes.add_artist(Rectangle((x, middle - 5), secs, 10, **look))
             x += secs
-        text = milliseconds(turn.total)
-        second = pixels / (end - start)
-        room = (end - turn.start - turn.total) * second
-        before = room < style.width_of(text, style.SMALL_PT, "bold") + 8
         style.write(
             axes,
-            turn.start - 4 / second if before else turn.start + turn.total + 4 / second,
-            0,
-            text,
-            ha="right" if before else "left",
+            gap.x,
+            middle - GAP_ROW * gap.row,
+            milliseconds(gap.turn.total),
             size=style.SMALL_PT,
             weight="bold",
-            color=style.ALARM if turn.total > budget else style.INK,
+            color=style.ALARM if gap.turn.total > budget else style.INK,
             va="center",
             clip_on=True,
             bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5},

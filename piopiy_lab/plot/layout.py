@@ -155,3 +155,45 @@ def rows_for(
         rows.append(row)
         places.append(x)
     return rows, places
+
+
+def beside(
+    spans: Sequence[tuple[float, float]], widths: Sequence[float], right: float, gap: float = 4.0
+) -> list[tuple[int, float]]:
+    """Put a label beside each of one lane's bars, so that it covers no bar and no other label.
+
+    Args:
+        spans: Where each bar begins and ends, in pixels.
+        widths: The labels', in pixels.
+        right: The right edge.
+        gap: What stays free around a label.
+
+    Returns:
+        Each label's row, 0 the bars' own and the others above it, and its x in pixels.
+    """
+    taken: list[list[tuple[float, float]]] = [list(spans)]
+    placed: list[tuple[int, float]] = []
+    for (start, end), width in zip(spans, widths, strict=True):
+        last = max(0.0, right - width)
+        tries = [(0, end + gap), (0, start - gap - width)]
+        tries += [(row, max(0.0, min(start, last))) for row in range(1, len(taken) + 1)]
+        row, x = next((row, x) for row, x in tries if _is_free(taken, row, x, width, right, gap))
+        if row == len(taken):
+            taken.append([])
+        taken[row].append((x, x + width))
+        placed.append((row, x))
+    return placed
+
+
+def _is_free(
+    taken: Sequence[Sequence[tuple[float, float]]],
+    row: int,
+    x: float,
+    width: float,
+    right: float,
+    gap: float,
+) -> bool:
+    if row >= len(taken):
+        return True
+    free = all(x >= b + gap or x + width + gap <= a for a, b in taken[row])
+    return free and x >= 0.0 and x + width <= right

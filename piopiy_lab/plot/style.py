@@ -83,6 +83,12 @@ class CallFigure(Figure):
     def _repr_png_(self) -> bytes:
         return png_of(self)
 
+    def _repr_html_(self) -> str:
+        """Return it for a page that may be dark, or narrow; its label says what it shows."""
+        from piopiy_lab.display.bundle import picture_html
+
+        return picture_html(png_of(self), str(self.get_label() or "figure"))
+
 
 def png_of(figure: Figure, dpi: int = 144) -> bytes:
     """Return the figure as a PNG of at most 256 colours: a third of the usual size.

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from piopiy_lab.display.shown import ShownCall, ShownEntry
-from piopiy_lab.display.wording import clock, facts_of, name_of, unheard
+from piopiy_lab.display.wording import WHO, clock, facts_of, name_of, unheard
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.plot import lanes, latency, style, words
 from piopiy_lab.plot.story import Span, Story, read_story
@@ -29,7 +29,7 @@ from piopiy_lab.plot.words import Scale
 LEFT, RIGHT = 62.0, 112.0  # margins, pixels
 PER_SECOND = 46.0  # pixels; less when the call is long
 NARROWEST, WIDEST, OVERVIEW = 1000.0, 3200.0, 1800.0  # of the lanes, pixels
-TITLE, WAVE, GAP, STEMS, VAD, CLOCK = 56.0, 66.0, 24.0, 64.0, 58.0, 30.0  # heights, pixels
+TITLE, WAVE, STEMS, VAD, CLOCK = 56.0, 66.0, 64.0, 58.0, 30.0  # heights, pixels
 
 
 class Timeline:
@@ -45,7 +45,8 @@ class Timeline:
     def draw(self) -> style.CallFigure:
         """Lay out everything, then draw it."""
         story, scale = self.story, self.scale
-        gap = STEMS if scale.overview else GAP
+        self.gaps = lanes.place_gaps(story.turns, scale.start, scale.end, scale.pixels)
+        gap = STEMS if scale.overview else lanes.gaps_height(self.gaps)
         turns = [t for t in story.turns if scale.start <= t.start + t.total <= scale.end]
         rest = {id(entry): unheard(self.call, entry) for entry in story.entries}
         said = {role: words.lay_out(self._entries(role), scale, rest) for role in style.SIDES}
@@ -78,6 +79,7 @@ class Timeline:
                 axes = self._pixel_axes(f"{role}-words", heights[f"{role}-words"])
                 words.draw_blocks(axes, blocks, scale, above=role == "user")
         self._draw_sides()
+        self._draw_gap(gap)
         if rows:
             axes = self._pixel_axes("marks", heights["marks"])
             words.draw_marks(axes, marks, scale, rows)
@@ -196,7 +198,7 @@ class Timeline:
         for side, role in enumerate(style.SIDES):
             axes = self._axes(role, WAVE, -1.06, 1.28 if role == "user" else 1.06)
             color = style.SIDES[role]
-            self._name(axes, lanes.NAMES[role], color)
+            self._name(axes, WHO[role], color)
             axes.plot([scale.start, scale.end], [0, 0], color=color, linewidth=0.5, alpha=0.6)
             spans = story.user_speech if role == "user" else story.agent_speech
             spoke = spans or [Span(e.start, e.end) for e in self._entries(role)]
@@ -210,15 +212,19 @@ class Timeline:
             else:
                 look = {"facecolor": color, "alpha": 0.5, "bottom": -0.45, "top": 0.45}
                 lanes.draw_spans(axes, spoke, f"{role}-spoke", **look)
-        axes = self._axes("gap", STEMS if scale.overview else GAP, -1.0, 1.0)
+
+    def _draw_gap(self, height: float) -> None:
+        """Draw the lane between both voices: how long each answer took."""
+        scale = self.scale
+        axes = self._pixel_axes("gap", height)
         if scale.overview:
-            lanes.draw_stems(axes, story.turns, self.budget, scale.per_second)
+            lanes.draw_stems(axes, self.story.turns, self.budget, scale.per_second)
         else:
-            lanes.draw_gaps(axes, story.turns, self.budget, scale.pixels)
-        if samples is None:
-            text = "no recording" if story.end else "nothing happened"
-            x = scale.start + 6 / scale.per_second
-            style.write(axes, x, 0, text, color=style.QUIET, va="center")
+            lanes.draw_gaps(axes, self.gaps, self.budget)
+        if not len(self.call.recording):
+            text = "no recording" if self.story.end else "nothing happened"
+            x, y = scale.start + 6 / scale.per_second, sum(axes.get_ylim()) / 2
+            style.write(axes, x, y, text, color=style.QUIET, va="center")
 
     def _draw_vad(self) -> None:
         axes = self._axes("vad", VAD, -0.06, 1.06)

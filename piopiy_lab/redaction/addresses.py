@@ -6,7 +6,7 @@ import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 #: Schemes whose bytes anybody on the way can read.
-_CLEAR = ("http", "ws")
+_CLEAR = ("http", "ws", "grpc")
 
 
 def shown_url(url: str) -> str:

@@ -42,6 +42,12 @@ _LINE = re.compile(r"[^\n\"\\]*+")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Digest|ApiKey)\s{1,4}(?=\S)", re.IGNORECASE)
 _CONSTANT = re.compile(r"(?:null|none|true|false)(?![\w-])", re.IGNORECASE)
 _NESTED = re.compile(r"[\[\]{}]|\\*+[\"']")
+# Python code that takes the value from the environment: it names the variable, and shows nothing.
+_FROM_ENVIRONMENT = re.compile(
+    r"(?:os\.)?(?:environ\[|environ\.get\(|getenv\()\\*[\"'][A-Z][A-Z0-9_]{0,60}+\\*[\"'][\])]"
+)
+# The same with a value for when there is none, which may be the secret.
+_OR_ELSE = re.compile(r"(?:os\.)?(?:environ\.get|getenv)\([^,\n]{0,80}+,")
 _SCHEMA = re.compile(r"\{\s{0,4}\\*[\"']type\\*[\"']\s{0,4}:")
 
 
@@ -110,8 +116,11 @@ def _end_of_value(text: str, match: re.Match[str], kind: str) -> int:
     if text.startswith(("{", "["), start):
         quote = match["end"] or '"'
         return start if _SCHEMA.match(text, start) else _end_of_nested(text, start, quote)
-    if _CONSTANT.match(text, start):
+    if _CONSTANT.match(text, start) or _FROM_ENVIRONMENT.match(text, start):
         return start
+    if (or_else := _OR_ELSE.match(text, start)) is not None:
+        closing = text.find(")", or_else.end())
+        return closing if closing >= 0 else _reached(_LINE, text, or_else.end())
     if "ookie" in match["name"]:
         return _reached(_LINE, text, start)
     scheme = _SCHEME.match(text, start)

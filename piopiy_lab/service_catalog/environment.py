@@ -14,7 +14,7 @@ from pathlib import Path
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 
-#: What variables hold in a simulation that replaces services: no key, and never taken for one.
+#: What variables hold in a call that replaces services: no key, and never taken for one.
 PLACEHOLDER = "placeholder-key-of-a-simulation"
 PLACEHOLDER_URL = "https://placeholder-of-a-simulation.invalid"
 

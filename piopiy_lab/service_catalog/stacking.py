@@ -62,7 +62,7 @@ def stack(
             ``phrases``, ``slots``, ``replies`` and so on.
 
     Returns:
-        A :class:`Stack`: unpacks as ``stt, llm, tts`` (None for what a realtime llm does itself),
+        A ``Stack``. It unpacks as ``stt, llm, tts`` (None for what a realtime llm does itself),
         and as keyword arguments with ``**``; ``.reasons`` says why "auto" chose what it did.
 
     Raises:

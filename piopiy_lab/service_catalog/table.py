@@ -110,24 +110,43 @@ class StackTable:
         return "\n".join(lines) if lines else "<StackTable: no rows>"
 
     def _repr_html_(self) -> str:
-        cells: list[str] = []
-        heading = ""
+        """Return one screen: what is usable now, and the other groups to unfold."""
+        groups: dict[str, list[str]] = {}
         for group, kinds, name, text, row in self._lines():
-            if group != heading:
-                cells.append(f'<tr><th colspan="4">{html.escape(GROUPS[group])}</th></tr>')
-                heading = group
-            where = "here" if row.local else "cloud"
             title = html.escape(row.title)
             if row.keys_at:
                 url = html.escape(row.keys_at, quote=True)
                 title = f'<a href="{url}" target="_blank" rel="noopener">{title}</a>'
-            told = html.escape(text)
-            cells.append(
-                f"<tr><td><code>{html.escape(name)}</code></td><td>{kinds}</td>"
-                f"<td>{title}, {where}</td><td>{told}</td></tr>"
+            cells = (
+                f"<code>{html.escape(name)}</code>",
+                kinds,
+                f"{title}, {'here' if row.local else 'cloud'}",
+                html.escape(text),
             )
-        head = "<tr><th>name</th><th>kind</th><th>whose, where</th><th>to do</th></tr>"
-        return f'<table style="text-align:left">{head}{"".join(cells)}</table>'
+            groups.setdefault(group, []).append(_html_row("td", cells))
+        return "".join(
+            f"<details{'' if i else ' open'}>"
+            f"<summary><strong>{html.escape(GROUPS[group])}</strong> ({len(rows)})</summary>"
+            '<div style="max-height:20em;overflow:auto">'
+            f'<table style="margin:0 0 .6em 1em;width:calc(100% - 1em);table-layout:fixed">'
+            f"{_html_row('th', _HEADS)}{''.join(rows)}"
+            "</table></div></details>"
+            for i, (group, rows) in enumerate(groups.items())
+        )
+
+
+_HEADS = ("name", "kind", "whose, where", "to do")
+_WIDTHS = (22, 10, 24, 44)  # of the columns, percent
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    """Return a row; each cell says that it is left-aligned, which notebooks' own style is not."""
+    look = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
+    row = "".join(
+        f'<{tag} style="{look};width:{share}%">{cell}</{tag}>'
+        for cell, share in zip(cells, _WIDTHS, strict=True)
+    )
+    return f"<tr>{row}</tr>"
 
 
 def stacks(

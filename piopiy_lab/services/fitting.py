@@ -33,6 +33,7 @@ TESTED_BELOW = {
     "httpx": ("httpx", "0.29"),
     "httpx2": ("httpx2", "2.17"),
     "onnxruntime": ("onnxruntime", "1.33"),
+    "marimo": ("marimo", "0.26"),
 }
 
 

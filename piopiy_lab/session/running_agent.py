@@ -74,8 +74,8 @@ class RunningAgent(Protocol):
     """What a session, and whoever runs it, knows of a VoiceAgent that is running in it."""
 
     @property
-    def agent(self) -> AgentInCall:
-        """The VoiceAgent."""
+    def agent(self) -> AgentInCall | None:
+        """The VoiceAgent; None where a bot has made its own pipeline."""
         ...
 
     @property

@@ -61,6 +61,8 @@ class SessionSettings:
         variables: Context variables to set for the callback.
         needs_agent: Whether a callback that starts no VoiceAgent is a mistake.
         after_call_secs: Seconds for what the callback does after its call.
+        rtvi: Whether the other end is an RTVI client, which a VoiceAgent then tells what happens.
+        written: Whether it reads and hears nothing: a VoiceAgent greets it in writing.
     """
 
     origin: Origin
@@ -77,6 +79,8 @@ class SessionSettings:
     )
     needs_agent: bool = True
     after_call_secs: float = AFTER_CALL_SECS
+    rtvi: bool = False
+    written: bool = False
 
 
 @dataclass
@@ -91,7 +95,8 @@ class Session:
         latest_agent: The last one started, also when it has ended.
         script: A scripted caller's own words; empty on any other call.
         closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
-        handed_over: Whether the caller was transferred; written by :attr:`transfers`.
+        handed_over: Whether the caller is somebody else's by now, and not to be hung up on; written
+            by :attr:`transfers`, by a room that can't be joined, and by whoever runs the call.
         transfers: The transfers of this call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why, or in what the callback did after the call.
@@ -150,11 +155,15 @@ class Session:
         self.error = error
         self._ended.set()
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, source: str = "create_session") -> None:
         """Note that the session's own code raised, be it after its call. The first error stands.
 
         A call that has ended keeps its reason, and has the error in its log and in ``error``. Only
         on the session's loop.
+
+        Args:
+            error: What was raised.
+            source: Whose code it is, for the log.
         """
         assert self.on_loop(), "Session.fail() was called off the session's loop"
         if self.reason is None:
@@ -166,7 +175,7 @@ class Session:
             events.ErrorOccurred(
                 at=self.now(),
                 message=f"after the call: {described(error)}",
-                source="create_session",
+                source=source,
                 remedy="call.raise_for_error() shows where",
             )
         )

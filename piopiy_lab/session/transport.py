@@ -19,11 +19,13 @@ class TransportSettings:
         audio_in_sample_rate: Hz, mono int16 from the caller.
         audio_out_sample_rate: Hz, mono int16 to the caller.
         room_params: What the user set of the room's parameters, by name; ignored off the phone.
+        sound_params: pipecat's filters and mixers that a bot gave its transport, by name.
     """
 
     audio_in_sample_rate: int = 16000
     audio_out_sample_rate: int = 24000
     room_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sound_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class CallTransport(Protocol):
@@ -32,6 +34,10 @@ class CallTransport(Protocol):
     @property
     def failure(self) -> Exception | None:
         """Why it could not connect or was lost; the run raises it at its end."""
+        ...
+
+    def run_at(self, audio_in_sample_rate: int, audio_out_sample_rate: int) -> None:
+        """Take other rates, in Hz, before the pipeline starts: it tells them only then."""
         ...
 
     def input(self) -> object:

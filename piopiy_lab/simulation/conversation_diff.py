@@ -2,9 +2,9 @@
 
 Like this::
 
-      user: a table for two tomorrow at seven
-    - assistant: A table for «two» tomorrow at seven. What name is it under?
-    + assistant: A table for «ten» tomorrow at seven. What name is it under?
+      caller: a table for two tomorrow at seven
+    - agent: A table for «two» tomorrow at seven. What name is it under?
+    + agent: A table for «ten» tomorrow at seven. What name is it under?
       ... 4 lines alike
 
 Pure: lines in, lines out.
@@ -63,7 +63,7 @@ def conversation_diff(
 
 
 def line_text(line: Line) -> str:
-    """Return a line as it is written: ``user: a table for two``."""
+    """Return a line as it is written: ``caller: a table for two``."""
     return f"{line[0]}: {line[1]}" if line[0] else line[1]
 
 

@@ -3,18 +3,18 @@
 The file reads like a screenplay and holds no times, so it changes only when the conversation
 does::
 
-    assistant: Hello, this is the booking desk. How can I help?
+    agent: Hello, this is the booking desk. How can I help?
 
-    user: a table for two tomorrow at seven
-    assistant: A table for two [interrupted]
+    caller: a table for two tomorrow at seven
+    agent: A table for two [interrupted]
 
-    user: no make it friday
+    caller: no make it friday
     tool: book_table(day="friday", party_size=2) returned {"status": "booked"}
-    assistant: Your table is booked.
+    agent: Your table is booked.
 
     end: caller_hung_up
 
-A user's line that nothing answered ends with ``[not answered]``, so the file tells the turns too.
+A caller's line that nothing answered ends with ``[not answered]``, so the file tells the turns too.
 Lines that begin with ``#`` are notes. pytest's ``golden`` fixture uses this, and so can a
 notebook: ``compare(call, "golden/booking.txt")``.
 """
@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events as ev
 from piopiy_lab.call.transcript import Entry
 from piopiy_lab.checks.arguments import check_secs
+from piopiy_lab.display.order import moment
+from piopiy_lab.display.wording import WHO
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.redaction import redact, redact_text
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff, line_text
@@ -46,8 +48,8 @@ UPDATE_HINT = "pytest --voice-update, or compare(..., update=True)"
 
 _LATENCY = re.compile(r" \[answered after (\d+(?:\.\d+)?) s\]$")
 _WHO = re.compile(r"([a-z]+(?: \([a-z]+\))?):(?: |$)")
-#: At the same moment: what the caller says comes before the tool that answers it, and so on.
-_ORDER = {"user": 0, "tool": 1, "assistant": 2, "end": 3}
+#: As files have it that were written before 0.3.
+_FORMERLY = {"user": "caller", "assistant": "agent"}
 
 
 def conversation_lines(call: CallRecord, *, latencies: bool = False) -> list[Line]:
@@ -58,11 +60,12 @@ def conversation_lines(call: CallRecord, *, latencies: bool = False) -> list[Lin
         latencies: Also tell how long each answer took, in seconds.
     """
     answered = _answered(call)
-    told: list[tuple[float, Line]] = []
+    told: list[tuple[tuple[float, int], Line]] = []
     for index, entry in enumerate(call.transcript):
-        told.append((entry.start, _entry_line(entry, answered.get(index), latencies)))
-    told += [(tool.start, ("tool", _tool_text(tool))) for tool in call.tool_calls]
-    told.sort(key=lambda at_line: (round(at_line[0], 6), _ORDER[at_line[1][0].split()[0]]))
+        line = _entry_line(entry, answered.get(index), latencies)
+        told.append((moment(entry.start, entry.role), line))
+    told += [(moment(tool.start, "tool"), ("tool", _tool_text(tool))) for tool in call.tool_calls]
+    told.sort(key=lambda when_line: when_line[0])
     return [*(line for _, line in told), ("end", _ending(call))]
 
 
@@ -70,7 +73,7 @@ def conversation_text(call: CallRecord, *, latencies: bool = False) -> str:
     """Return the conversation as a golden file has it; see :func:`conversation_lines`."""
     blocks = ""
     for line in conversation_lines(call, latencies=latencies):
-        if blocks and line[0].split()[0] in ("user", "end"):
+        if blocks and line[0].split()[0] in ("caller", "end"):
             blocks += "\n"  # a turn begins
         blocks += f"{line_text(line)}\n"
     return blocks
@@ -82,8 +85,14 @@ def read_lines(text: str) -> list[Line]:
     for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
             who = _WHO.match(line)
-            found.append((who.group(1), _plain(line[who.end() :])) if who else ("", _plain(line)))
+            text = _plain(line[who.end() :] if who else line)
+            found.append((_named(who.group(1)) if who else "", text))
     return found
+
+
+def _named(who: str) -> str:
+    first, *rest = who.split(" ", 1)
+    return " ".join([_FORMERLY.get(first, first), *rest])
 
 
 def compare(
@@ -176,7 +185,7 @@ def _answered(call: CallRecord) -> dict[int, Turn]:
 
 
 def _entry_line(entry: Entry, turn: Turn | None, latencies: bool) -> Line:
-    who = entry.role if entry.source == "spoken" else f"{entry.role} ({entry.source})"
+    who = WHO[entry.role] + ("" if entry.source == "spoken" else f" ({entry.source})")
     text = _plain(entry.text)
     if entry.interrupted:
         text += " [interrupted]"

@@ -1,10 +1,11 @@
-"""Placeholder keys: a session written for cloud services can be built in CI without any key.
+"""Placeholder keys: what was written for cloud services can be built in CI without any key.
 
 Providers' clients refuse to be made without a key, even when ``replace=`` puts another service in
-their place before they are ever used. While such a simulation runs, the variables that services
-need (keys, regions, addresses) and that are not set hold a placeholder, so that
-``os.environ["OPENAI_API_KEY"]`` and the clients' own look-up find something. One that is set is
-never touched, and nor are those whose client has a file of credentials.
+their place before they are ever used. While such a simulation or eval runs, or a bot's call of any
+kind, a live one too, the variables that services need (keys, regions, addresses) and that are not
+set hold a placeholder, so that ``os.environ["OPENAI_API_KEY"]`` and the clients' own look-up find
+something. One that is set is never touched, and nor are those whose client has a file of
+credentials.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from piopiy_lab.service_catalog.environment import PLACEHOLDER, PLACEHOLDER_URL,
 PROVIDER_KEYS = (
     "AZURE_API_KEY AZURE_OPENAI_API_KEY AZURE_OPENAI_ENDPOINT AZURE_OPENAI_REALTIME_URL "
     "AZURE_REGION AZURE_SPEECH_KEY FAL_KEY GEMINI_API_KEY LMNT_API_KEY PLAYHT_API_KEY "
-    "PLAYHT_USER_ID"
+    "PLAYHT_USER_ID "
+    "TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TELNYX_API_KEY PLIVO_AUTH_ID PLIVO_AUTH_TOKEN "
+    "DAILY_API_KEY DAILY_ROOM_URL LIVEKIT_URL LIVEKIT_API_KEY LIVEKIT_API_SECRET"
 ).split()
 #: Variables that would hide a client's own file of credentials: the file, by their beginning.
 _FILES = {
@@ -31,7 +34,7 @@ _FILES = {
 }
 
 _lock = threading.Lock()
-_users = 0  # simulations that need placeholders now; under _lock
+_users = 0  # calls that need placeholders now; under _lock
 _placed: list[str] = []  # the variables that hold one; under _lock
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -74,18 +74,21 @@ def _count(text: str) -> int:
 
 
 @pytest.fixture
-def simulate(request: pytest.FixtureRequest) -> SimulateFixture:
+def simulate(request: pytest.FixtureRequest) -> Iterator[SimulateFixture]:
     """Run whole calls in virtual time, in a plain test: ``simulate(create_session, caller)``.
 
     Takes what ``piopiy_lab.simulate`` takes and returns the ended call. A call that ended badly
     (a step of the screenplay that waited in vain, say) fails the test there, unless
     ``check=False``.
     """
-    from piopiy_lab.simulation.fixtures import SimulateFixture
+    from piopiy_lab.logs import silenced
 
-    made = SimulateFixture(request.config.option.voice_shuffle)
-    request.node.stash[_SIMULATE] = made
-    return made
+    with silenced():  # a failed test's report is to tell the call, not what pipecat did for it
+        from piopiy_lab.simulation.fixtures import SimulateFixture
+
+        made = SimulateFixture(request.config.option.voice_shuffle)
+        request.node.stash[_SIMULATE] = made
+        yield made
 
 
 @pytest.fixture
@@ -199,6 +202,8 @@ def _may_be_conversation(value: object) -> TypeGuard[Sequence[object]]:
 
 def _lines(items: Sequence[object], marks: bool) -> list[Line] | None:
     """Return entries, or pairs of a role and a text, as lines; None for anything else."""
+    from piopiy_lab.display.wording import WHO
+
     lines: list[Line] = []
     for item in items:
         pair = (getattr(item, "role", None), getattr(item, "text", None))
@@ -206,5 +211,5 @@ def _lines(items: Sequence[object], marks: bool) -> list[Line] | None:
         if role not in ("user", "assistant") or not isinstance(text, str):
             return None
         cut = marks and getattr(item, "interrupted", False)
-        lines.append((role, f"{text} [interrupted]" if cut else text))
+        lines.append((WHO[role], f"{text} [interrupted]" if cut else text))
     return lines

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab import events as ev
-from piopiy_lab.call.transcript import clock_time, marked_text
+from piopiy_lab.call.story import Row, in_order, rows_of
+from piopiy_lab.call.transcript import clock_time
+from piopiy_lab.display.order import moment
 from piopiy_lab.events.troubles import troubles_in
 from piopiy_lab.redaction import redact_text
 
@@ -27,35 +28,24 @@ _OURS = ("events.jsonl", "call.wav", "meta.json", TIMELINE)
 LONGEST_NAME = 100
 
 
-@dataclass(frozen=True)
-class _Row:
-    at: float  # seconds of the call's clock
-    order: int  # at the same moment
-    who: str
-    text: str
-
-
 def story(call: CallRecord) -> str:
     """Tell a call: what was said and done, with its failing turn marked ">", and its latencies.
 
     The failing turn goes from the caller's last words before a step that waited in vain to the
     moment at which the caller gave up.
     """
-    rows = [
-        _Row(entry.start, 0 if entry.role == "user" else 3, entry.role, marked_text(entry))
-        for entry in call.transcript
+    rows = rows_of(call)
+    rows += [
+        Row(moment(at, "error"), "error", trouble.what) for at, trouble in troubles_in(call.events)
     ]
-    rows += [_Row(tool.start, 1, "tool", repr(tool)[1:-1]) for tool in call.tool_calls]
-    rows += [_Row(at, 2, "error", trouble.what) for at, trouble in troubles_in(call.events)]
     waiting, turn = _waiting(call)
     rows += waiting
     for end in call.events.of(ev.CallEnded):
-        rows.append(_Row(end.at, 9, "end", f"{end.reason}{_why(end)}"))
-    rows.sort(key=lambda row: (round(row.at, 6), row.order))
+        rows.append(Row(moment(end.at, "end"), "end", f"{end.reason}{_why(end)}"))
     lines = [
         f"{'>' if turn is not None and _in_turn(row, turn) else ' '} "
-        f"{clock_time(row.at)}  {row.who:<9}  {' '.join(row.text.split())}"
-        for row in rows
+        f"{clock_time(row.when[0])}  {row.who:<6}  {' '.join(row.text.split())}"
+        for row in in_order(rows)
     ]
     if call.turns:
         lines += ["", "Latency in milliseconds:", call.turns.text()]
@@ -67,24 +57,24 @@ def _why(end: ev.CallEnded) -> str:
     return "" if not end.error or end.error.startswith("ScreenplayError") else f": {end.error}"
 
 
-def _waiting(call: CallRecord) -> tuple[list[_Row], tuple[float, float] | None]:
+def _waiting(call: CallRecord) -> tuple[list[Row], tuple[float, float] | None]:
     """Return the rows of the step that the caller was at, and the failing turn's seconds."""
     started = call.events.of(ev.CallerStepStarted)
     done = {step.number for step in call.events.of(ev.CallerStepFinished)}
     if not started or started[-1].number in done:
         return [], None
     step = started[-1]
-    rows = [_Row(step.at, 4, "caller", f"waits: step {step.number}, {step.step}")]
+    rows = [Row(moment(step.at, "note"), "caller", f"waits: step {step.number}, {step.step}")]
     failed = call.events.of(ev.CallerStepFailed)
     if not failed:
         return rows, None
-    rows.append(_Row(failed[-1].at, 8, "caller", f"gives up: {failed[-1].why}"))
+    rows.append(Row(moment(failed[-1].at, "note"), "caller", f"gives up: {failed[-1].why}"))
     before = [e.start for e in call.transcript if e.role == "user" and e.start <= step.at]
     return rows, (max(before, default=0.0), failed[-1].at)
 
 
-def _in_turn(row: _Row, turn: tuple[float, float]) -> bool:
-    return turn[0] <= row.at <= turn[1] and row.who != "end"
+def _in_turn(row: Row, turn: tuple[float, float]) -> bool:
+    return turn[0] <= row.when[0] <= turn[1] and row.who != "end"
 
 
 # --- files ----------------------------------------------------------------------------------

@@ -11,16 +11,23 @@ import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from piopiy_lab import display, events
 from piopiy_lab.call.call import Call
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.errors import ArgumentTypeError
+from piopiy_lab.events.values import Direction
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
 from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import AudioFile, Caller
 from piopiy_lab.services.modelled_latency import Latency, check_latency
-from piopiy_lab.session.callback import SessionCallback, check_callback, parse_metadata
+from piopiy_lab.session.callback import (
+    SessionCallback,
+    as_callback,
+    check_call_details,
+    parse_metadata,
+)
+from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.session.scripted_transfers import check_outcomes
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.simulation.clock import patched_pipecat_time
@@ -34,7 +41,6 @@ from piopiy_lab.transports.opening import opener
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
 
-PARTS = ("stt", "llm", "tts")
 #: pipecat's job that runs the end-of-turn model.
 TURN_JOB = "_process_speech_segment"
 
@@ -43,12 +49,15 @@ async def simulate(
     create_session: SessionCallback,
     caller: Caller | AudioFile,
     *,
-    replace: Mapping[str, object] | None = None,
+    replace: Replacements | None = None,
     call_id: str = "sim-1",
     agent_id: str = "local",
     from_number: str | None = None,
     to_number: str | None = None,
     metadata: object = None,
+    direction: Direction | None = None,
+    variables: Mapping[str, str] | None = None,
+    sip_headers: Mapping[str, str] | None = None,
     record: bool | str | Path = True,
     latency: Mapping[str, Latency] | None = None,
     outside: Literal["freeze", "charge"] = "freeze",
@@ -66,14 +75,19 @@ async def simulate(
         create_session: As for ``start_call``.
         caller: The screenplay, or a recording that stands in for the caller.
         replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``: a service,
-            or a function that makes one when the call starts. ``"screenplay"`` as the stt hands
-            on the caller's own words. The replaced services need no keys: provider variables
-            that are not set hold a placeholder meanwhile.
+            or a function that makes one when the call starts; or all three, as ``offline_stack()``
+            gives them. A bot's own services are replaced as
+            it makes them, so it may also be a class of theirs, or its name. ``"screenplay"`` as
+            the stt hands on the caller's own words. The replaced services need no keys: provider
+            variables that are not set hold a placeholder meanwhile.
         call_id: What the callback is told.
         agent_id: What the callback is told.
         from_number: What the callback is told.
         to_number: What the callback is told.
-        metadata: What the callback is told; a JSON text is parsed.
+        metadata: What the callback is told; a JSON text is parsed. A bot's ``runner_args.body``.
+        direction: What the callback is told: "inbound" or "outbound".
+        variables: What the callback is told: texts that came with the call.
+        sip_headers: What the callback is told: those of the call, by name.
         record: As for ``start_call``.
         latency: Seconds that the "stt", "llm", "tts" and the end-of-"turn" model take on top of
             their own: a number, or a sequence of measured ones, of which one is drawn each time
@@ -101,14 +115,15 @@ async def simulate(
             caller's step.
     """
     refuse_nested_simulation()
-    check_callback(create_session)
+    create_session = as_callback(create_session)
+    check_call_details(direction, variables, sip_headers)
     check_record(record)
     if not isinstance(caller, Caller | AudioFile):
         raise ArgumentTypeError(
             f"simulate() takes a Caller or an AudioFile(path), got {caller!r}: a live microphone "
             "can't be simulated"
         )
-    checked = _check_replace(replace)
+    checked = check_replace(replace, create_session, STAND_INS)
     origin, open_transport = opener(caller)
     checked_latency = check_latency(latency)
     hosts: list[CallHost] = []
@@ -128,6 +143,9 @@ async def simulate(
             from_number=from_number,
             to_number=to_number,
             metadata=parse_metadata(metadata),
+            direction=direction,
+            variables=variables,
+            sip_headers=sip_headers,
         ),
         SessionSettings(
             origin=origin,
@@ -205,26 +223,11 @@ def _last_moments(host: CallHost) -> str:
     )
 
 
-def _check_replace(replace: Mapping[str, object] | None) -> dict[str, object]:
-    for name in replace or {}:
-        if name not in PARTS:
-            raise ArgumentError(f"replace has no part {name!r}: the parts are {', '.join(PARTS)}")
-    made: dict[str, Any] = {}
-    for name, service in (replace or {}).items():
-        if service == "screenplay":
-            if name != "stt":
-                raise ArgumentError(f"replace={{{name!r}: 'screenplay'}}: only the stt can be that")
-            made[name] = _screenplay_stt
-        elif isinstance(service, str):
-            raise ArgumentError(
-                f"replace={{{name!r}: {service!r}}}: give a service, or 'screenplay' as the stt"
-            )
-        else:
-            made[name] = service
-    return made
-
-
 def _screenplay_stt() -> object:
     from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 
     return ScreenplaySTTService()
+
+
+#: What may be given by a name in place of a service.
+STAND_INS = {"screenplay": _screenplay_stt}

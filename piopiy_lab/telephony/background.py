@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from logging import Logger
 from typing import Protocol
 
 from piopiy_lab import display
@@ -25,7 +26,7 @@ from piopiy_lab.telephony.sessions import RoomSessions
 #: Seconds that the process's exit gives to the calls' winding down.
 EXIT_SECS = 6.0
 
-log = safe_logger("piopiy_lab.agent")
+log: Logger = safe_logger("piopiy_lab.agent")
 
 
 class Served(Protocol):

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from logging import Logger
 from pathlib import Path
 
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
@@ -27,9 +29,13 @@ from piopiy_lab.transports.opening import in_room
 #: Bytes of a call's id that a folder's name is made of; file systems take 255.
 MAX_NAME_BYTES = 180
 
-OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
+#: Seconds that ``on_call_start`` and ``on_call_end`` may take.
+HOOK_SECS = 10.0
 
-log = safe_logger("piopiy_lab.agent")
+OnSessionError = Callable[[str, BaseException], Awaitable[None] | None]
+OnCall = Callable[[Call], Awaitable[None] | None]
+
+log: Logger = safe_logger("piopiy_lab.agent")
 
 
 class CallMaker:
@@ -44,6 +50,8 @@ class CallMaker:
         record: bool | str | Path,
         replace: Mapping[str, object],
         on_session_error: OnSessionError | None,
+        on_call_start: OnCall | None,
+        on_call_end: OnCall | None,
         after_call_secs: float,
     ) -> None:
         """Take what the ``Agent`` was given, checked.
@@ -55,6 +63,8 @@ class CallMaker:
             record: True keeps each call's audio in memory, a path each call as a folder in there.
             replace: Services to put in place of "stt", "llm" and "tts".
             on_session_error: Told of each session that failed.
+            on_call_start: Told of each call before its session begins.
+            on_call_end: Told of each call when it is over.
             after_call_secs: Seconds for what a callback does after its call.
         """
         self._create_session = create_session
@@ -63,6 +73,8 @@ class CallMaker:
         self._record = record
         self._replace = dict(replace)
         self._on_session_error = on_session_error
+        self._on_call_start = on_call_start
+        self._on_call_end = on_call_end
         self._after_call_secs = after_call_secs
         self._reporting: set[asyncio.Task[None]] = set()  # running on_session_error callbacks
 
@@ -94,6 +106,11 @@ class CallMaker:
                 from_number=invite.from_number,
                 to_number=invite.to_number,
                 metadata=invite.metadata,
+                direction=invite.direction,
+                variables=invite.variables,
+                sip_headers=invite.sip_headers,
+                trace_id=invite.trace_id,
+                room_name=None if invite.offer is None else invite.room_name,
             ),
             SessionSettings(
                 origin="room",
@@ -116,13 +133,32 @@ class CallMaker:
     def _control(self, invite: Invite) -> RestCallControl | None:
         if self._rest is None or invite.call_id is None:
             return None
-        return RestCallControl(self._rest, invite.call_id)
+        offer = invite.offer
+        return RestCallControl(
+            self._rest, invite.call_id, None if offer is None else lambda: offer.is_ours
+        )
+
+    async def began(self, call: Call) -> None:
+        """Tell the user's function of a call, before its session begins. Never raises."""
+        await self._tell_of(call, self._on_call_start, "on_call_start")
+
+    async def ended(self, call: Call) -> None:
+        """Tell the user's function of a call that is over. Never raises."""
+        await self._tell_of(call, self._on_call_end, "on_call_end")
+
+    async def _tell_of(self, call: Call, callback: OnCall | None, what: str) -> None:
+        if callback is not None:
+            hook = callback  # so that the line below closes over what is no None
+            await _tell(lambda: hook(call), str(call.meta["room"]), what, HOOK_SECS)
 
     def report(self, room: str, error: BaseException) -> None:
         """Log that the session of a room failed, and tell the user's function. Never raises."""
         report_failure(room, error)
         if self._on_session_error is not None:
-            task = asyncio.create_task(_tell(self._on_session_error, room, error))
+            callback = self._on_session_error
+            task = asyncio.create_task(
+                _tell(lambda: callback(room, error), room, "on_session_error")
+            )
             self._reporting.add(task)
             task.add_done_callback(self._reporting.discard)
 
@@ -132,17 +168,21 @@ class CallMaker:
             await self._rest.close()
 
 
-async def _tell(callback: OnSessionError, room: str, error: BaseException) -> None:
+async def _tell(
+    tell: Callable[[], Awaitable[None] | None], room: str, what: str, secs: float | None = None
+) -> None:
+    """Call a function of the user's, async or not; what goes wrong in it is logged."""
     try:
-        told = callback(room, error)
-        if inspect.isawaitable(told):
-            await told
+        async with asyncio.timeout(secs):
+            told = tell()
+            if inspect.isawaitable(told):
+                await told
     except asyncio.CancelledError:
         raise
     except BaseException as second:  # sys.exit() in it, too: no call may suffer from it
         if is_of_a_signal(second):
             raise
-        report_failure(room, second, what="on_session_error")
+        report_failure(room, second, what=what)
 
 
 def _folder_in(record: bool | str | Path, invite: Invite) -> bool | Path:

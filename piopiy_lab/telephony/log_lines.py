@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
+from logging import Logger
 
 from piopiy_lab.errors import RoomError
 from piopiy_lab.logs import safe_logger
 
-log = safe_logger("piopiy_lab.agent")
+log: Logger = safe_logger("piopiy_lab.agent")
 
 
 def set_debug(debug: bool) -> None:

@@ -11,6 +11,7 @@ Runs on the agent's loop.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -96,9 +97,19 @@ class RestApi:
 class RestCallControl:
     """The ``CallControl`` of one call on the phone."""
 
-    def __init__(self, api: RestApi, call_id: str) -> None:
-        """Act on the call of that id."""
+    def __init__(
+        self, api: RestApi, call_id: str, is_ours: Callable[[], bool] | None = None
+    ) -> None:
+        """Act on the call of that id.
+
+        Args:
+            api: The platform's API.
+            call_id: Which call.
+            is_ours: Whether the call is this agent's by now; always if None. The caller of one that
+                isn't is hung up on by nobody: another agent has the call.
+        """
         self._api = api
+        self._is_ours = is_ours
         self._path = f"/calls/{quote(call_id, safe='')}"
 
     async def hang_up(self, reason: str | None = None) -> None:
@@ -107,6 +118,8 @@ class RestCallControl:
         Raises:
             CallControlError: The platform refused, or can't be reached.
         """
+        if self._is_ours is not None and not self._is_ours():
+            return
         body = {"cause": "normal"} if reason is None else {"cause": "normal", "reason": reason}
         status, told = await self._api.request("POST", f"{self._path}/actions/hangup", body)
         if status >= 400 and status not in (404, 409, 410):

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from logging import Logger
 
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.hosting.host import CallHost
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.telephony.call_maker import CallMaker
-from piopiy_lab.telephony.signalling.invites import Invite
+from piopiy_lab.telephony.signalling.invites import Invite, Offer, Refusal
 
-log = safe_logger("piopiy_lab.agent")
+log: Logger = safe_logger("piopiy_lab.agent")
 
 
 class RoomSession:
@@ -81,10 +82,12 @@ class RoomSessions:
                 known.next = invite
             else:
                 log.warning("room %r is invited again while its session runs: ignored", room)
+                _refuse(invite, "joined", "this worker is in that room")
             return
         if self._closing:
             self.refused += 1
             log.warning("room %r is refused: the agent is shutting down", room)
+            _refuse(invite, "closing")
         elif self._max is not None and len(self._rooms) >= self._max:
             self.refused += 1
             log.warning(
@@ -93,6 +96,7 @@ class RoomSessions:
                 len(self._rooms),
                 self._max,
             )
+            _refuse(invite, "full", f"{len(self._rooms)} of {self._max} sessions run")
         else:
             self._start(invite)
         self.changes += 1
@@ -108,15 +112,26 @@ class RoomSessions:
         if not session.cancelled:
             session.cancelled = True
             log.info("room %r is cancelled", room)
-            if session.host.session is not None:
-                session.host.session.handed_over = True  # the caller isn't ours to hang up on
+            session.host.hand_over()  # before its session began, too: on_call_start may still run
             session.host.end("cancelled")
+
+    def withdraw(self, offer: Offer) -> None:
+        """End the session of an offer, if there is one; what else was said of its room stands."""
+        for room, session in list(self._rooms.items()):
+            if session.invite.offer is offer:
+                again = session.next
+                self.cancel(room)
+                session.next = again
+            elif session.next is not None and session.next.offer is offer:
+                session.next = None
 
     def _start(self, invite: Invite) -> None:
         session = RoomSession(invite, self._calls.make(invite))
         self._rooms[invite.room_name] = session
         self.started += 1
         log.info("room %r: session started (%d running)", invite.room_name, len(self._rooms))
+        if invite.offer is not None:
+            invite.offer.began(session.host.log)
         session.task = asyncio.create_task(
             self._run(session), name=f"piopiy_lab.room.{invite.room_name[:60]}"
         )
@@ -124,7 +139,9 @@ class RoomSessions:
     async def _run(self, session: RoomSession) -> None:
         room, host = session.invite.room_name, session.host
         try:
+            await self._calls.began(host.call)
             await host.run()
+            await self._calls.ended(host.call)
         except Exception as error:  # a defect of ours: no other call may suffer from it
             host.end_log("error", error)
         finally:
@@ -136,6 +153,8 @@ class RoomSessions:
         if host.error is not None:
             self.failed += 1
             self._calls.report(room, host.error)
+        if session.invite.offer is not None:
+            session.invite.offer.ended(host.call)
         if session.next is not None and not self._closing:
             self.invite(session.next)
 
@@ -178,3 +197,8 @@ class RoomSessions:
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [session.task for session in self._rooms.values() if session.task is not None]
+
+
+def _refuse(invite: Invite, why: Refusal, detail: str = "") -> None:
+    if invite.offer is not None:
+        invite.offer.refused(why, detail)

@@ -18,6 +18,7 @@ from pipecat.utils.errors import ErrorCategory
 
 from piopiy_lab.checks import texts
 from piopiy_lab.checks.texts import text_of
+from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import ToolError
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import seams
@@ -127,8 +128,10 @@ class _Answer:
             error: What happened.
             told: What the LLM reads of it; the error's message if None.
         """
+        line = redact_text(user_line(error))  # a key may stand in it
+        where = f" at {line}" if line else ""
         await self._params.llm.push_error(
-            error_msg=f"the tool {self._tool.name} failed: {described(error)}",
+            error_msg=f"the tool {self._tool.name} failed{where}: {described(error)}",
             exception=error,
             category=ErrorCategory.APPLICATION,
         )

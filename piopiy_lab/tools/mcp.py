@@ -12,11 +12,11 @@ time stands still until the server has answered.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
+from logging import Logger
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from urllib.parse import urlsplit
@@ -25,13 +25,12 @@ from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.services.llm_service import FunctionCallParams
 
-from piopiy_lab.checks.texts import text_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ServiceError, ToolError
 from piopiy_lab.logs import safe_logger, warn_of_clear_address
-from piopiy_lab.redaction import redact_text, told
+from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
-from piopiy_lab.tools.json_form import json_form
+from piopiy_lab.tools.mcp_answers import content, detail, is_lost
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = safe_logger("piopiy_lab.call")
+log: Logger = safe_logger("piopiy_lab.call")
 
 #: Real seconds that a server may take to start and list its tools, and to be closed.
 CONNECT_SECS = 10.0
@@ -48,9 +47,6 @@ CLOSE_SECS = 5.0
 #: Real seconds more for one whose failing is waited for by a timer (of ``mcp``, 2 s for its
 #: process's end), which a simulation's held time does not fire.
 FAILING_SECS = 3.0
-#: Characters of a server's error that the language model is told.
-LONGEST_ERROR = 2000
-
 #: How many calls use a client: the last one closes it. Written on the calls' loops.
 _users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
@@ -163,7 +159,7 @@ class MCPConnections:
             raise
         except Exception as error:
             raise ServiceError(
-                f"{by}: {what} can't be reached: {_detail(error)}"
+                f"{by}: {what} can't be reached: {detail(error)}"
                 f"{self._said(client)}; is its command or URL right, and does it run?"
             ) from error
         finally:
@@ -261,12 +257,12 @@ class MCPConnections:
                     name, arguments={**arguments, **seams.fixed_arguments(client, name)}
                 )
         except Exception as error:
-            if session is not None and _is_lost(error):
+            if session is not None and is_lost(error):
                 dropping = asyncio.create_task(seams.drop_session(client, session))
                 await _wait_in_real_time(dropping, CLOSE_SECS, self._virtual)
-                raise ToolError(f"{what} is gone: {_detail(error)}") from error
-            raise ToolError(f"{what} did not run {name}: {_detail(error)}") from error
-        result = _content(answer)
+                raise ToolError(f"{what} is gone: {detail(error)}") from error
+            raise ToolError(f"{what} did not run {name}: {detail(error)}") from error
+        result = content(answer)
         if getattr(answer, "is_error", False):
             raise ToolError(str(result) if result else f"{what} says that {name} failed")
         change = seams.output_filter(client, name)
@@ -323,29 +319,6 @@ def _warn_of_clear_secrets(client: object) -> None:
         warn_of_clear_address(log, str(url), "what an MCP server's headers or address hold")
 
 
-def _content(answer: object) -> Any:
-    """Return a result's text; where it has none, its structured value; else what kinds it has."""
-    parts = list(getattr(answer, "content", None) or ())
-    texts = [part.text for part in parts if getattr(part, "type", None) == "text" and part.text]
-    if texts:
-        return _value("".join(texts))
-    structured = getattr(answer, "structured_content", None)
-    if structured is not None:
-        return structured
-    kinds = ", ".join(str(getattr(part, "type", "?")) for part in parts)
-    return {"unreadable": kinds} if kinds else None
-
-
-def _value(text: str) -> object:
-    """Return the JSON object or list that a text is; the text itself otherwise."""
-    if text[:1] in "{[":
-        try:
-            return json_form(json.loads(text))
-        except (ValueError, RecursionError):  # NaN, say, which Python's reader takes
-            return text
-    return text
-
-
 async def _done_in_real_time(
     task: asyncio.Task[object], secs: float, virtual: bool, timers: bool = True
 ) -> bool:
@@ -377,25 +350,3 @@ async def _wait_in_real_time(task: asyncio.Task[object], secs: float, virtual: b
         await _done_in_real_time(task, 1.0, virtual)
     if task.done() and not task.cancelled():
         task.exception()  # it is gone, which is what was wanted
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Whether an error of a call says that the connection is gone."""
-    import anyio
-    from mcp.shared.exceptions import MCPError
-    from mcp.types import CONNECTION_CLOSED
-
-    if isinstance(error, BaseExceptionGroup):  # of a transport's own tasks
-        return any(map(_is_lost, error.exceptions))
-    if isinstance(error, MCPError):
-        return error.error.code == CONNECTION_CLOSED
-    return isinstance(
-        error, anyio.ClosedResourceError | anyio.BrokenResourceError | anyio.EndOfStream
-    )
-
-
-def _detail(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    text = told(text_of(error).strip(), LONGEST_ERROR)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,6 +10,7 @@ Everything here runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 from pipecat.frames.frames import (
@@ -50,16 +51,17 @@ class SessionTransport(BaseTransport):
         super().__init__()
         self.session = session
         self.settings = settings
-        self.params = TransportParams(
+        self.params: TransportParams = TransportParams(
             audio_in_enabled=True,
             audio_in_sample_rate=settings.audio_in_sample_rate,
             audio_out_enabled=True,
             audio_out_sample_rate=settings.audio_out_sample_rate,
             audio_out_10ms_chunks=OUTPUT_10MS_CHUNKS,
             audio_out_end_silence_secs=0,
+            **settings.sound_params,
         )
         self.playout = self.make_playout()
-        self.audio = PacedAudio(session, self.playout, LEAD_SECS)
+        self.audio: PacedAudio = PacedAudio(session, self.playout, LEAD_SECS)
         self._input = SessionInput(self)
         self._output = self.make_output()
 
@@ -70,6 +72,17 @@ class SessionTransport(BaseTransport):
     def output(self) -> SessionOutput:
         """Return the processor that plays the agent's audio."""
         return self._output
+
+    def run_at(self, audio_in_sample_rate: int, audio_out_sample_rate: int) -> None:
+        """Take other rates, in Hz, before the pipeline starts."""
+        self.settings = replace(
+            self.settings,
+            audio_in_sample_rate=audio_in_sample_rate,
+            audio_out_sample_rate=audio_out_sample_rate,
+        )
+        self.params.audio_in_sample_rate = audio_in_sample_rate
+        self.params.audio_out_sample_rate = audio_out_sample_rate
+        self.playout.sample_rate = audio_out_sample_rate  # it has been given nothing yet
 
     async def run(self) -> None:
         """Feed the input until cancelled; called when the pipeline has started.

@@ -37,6 +37,9 @@ class CustomTransport:
         """Return the processor that the agent's audio goes to."""
         return self._transport.output()
 
+    def run_at(self, audio_in_sample_rate: int, audio_out_sample_rate: int) -> None:
+        """Leave the rates to the transport: one without any of its own takes the pipeline's."""
+
     async def wait_until_open(self) -> None:
         """Wait for its device, if it tells."""
         await self._ask("wait_until_open")

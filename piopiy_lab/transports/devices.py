@@ -31,7 +31,7 @@ RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
 #: What to do instead of a microphone of this computer's own.
 ELSEWHERE = (
     "if the microphone is on another computer (a remote notebook), use BrowserMicrophone(); "
-    "a scripted Caller() needs none"
+    "a call by typing, Keyboard(), and a scripted Caller() need none"
 )
 
 _sounddevice: Any = None

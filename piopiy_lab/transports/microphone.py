@@ -104,35 +104,25 @@ class MicrophoneTransport(LiveTransport):
         def open_both() -> EchoCanceller | MissingExtraError | None:
             with devices.lock:
                 devices.look_again()
-                source = devices.find("input", wanted_in)
-                sink = devices.find("output", wanted_out)
-                rate = self.settings.audio_in_sample_rate
-                self._capture = CaptureStream(source, rate, self._on_captured)
-                self._play = PlayStream(
-                    sink,
-                    self.settings.audio_out_sample_rate,
-                    self._buffer,
-                    self._on_played,
-                    self._microphone.latency,
-                )
+                self._capture, self._play = self._open_devices(wanted_in, wanted_out)
             return self._make_echo(self._play.rate)
 
         echo = await asyncio.to_thread(open_both)  # until it is done, what is heard is dropped
         capture, play = self._capture, self._play
-        assert capture is not None
         assert play is not None
         if isinstance(echo, MissingExtraError):
             self._tell_missing(echo)
             echo = None
         self._out = pcm.StreamResampler(self.settings.audio_out_sample_rate, play.rate)
         self._buffer.clear(self._numbered(self.playout.written))
-        self.forget_captured()
-        self._cleaning = CleaningThread(
-            capture.rate, self.settings.audio_in_sample_rate, echo, self.capture, self._failed
-        )
+        if capture is not None:
+            self.forget_captured()
+            self._cleaning = CleaningThread(
+                capture.rate, self.settings.audio_in_sample_rate, echo, self.capture, self._failed
+            )
         self._told = {"input": 0.0, "output": 0.0}
         await self._wait_for_first()
-        for stream in (capture, play):
+        for stream in filter(None, (capture, play)):
             self.session.log.append(
                 events.AudioDeviceOpened(
                     at=self.session.now(),
@@ -143,10 +133,28 @@ class MicrophoneTransport(LiveTransport):
                 )
             )
 
+    def _open_devices(
+        self, wanted_in: int | str | None, wanted_out: int | str | None
+    ) -> tuple[CaptureStream | None, PlayStream]:
+        """Open the devices that this call is on; not on the loop, under the devices' lock."""
+        source = devices.find("input", wanted_in)
+        sink = devices.find("output", wanted_out)
+        capture = CaptureStream(source, self.settings.audio_in_sample_rate, self._on_captured)
+        self._capture = capture  # closed with the call, whatever becomes of the speaker
+        return capture, self._open_speaker(sink)
+
+    def _open_speaker(self, sink: devices.Device) -> PlayStream:
+        return PlayStream(
+            sink,
+            self.settings.audio_out_sample_rate,
+            self._buffer,
+            self._on_played,
+            self._microphone.latency,
+        )
+
     async def _wait_for_first(self) -> None:
         deadline = time.monotonic() + FIRST_SECS
-        for stream in (self._capture, self._play):
-            assert stream is not None
+        for stream in filter(None, (self._capture, self._play)):
             while not stream.started and not stream.finished:
                 if time.monotonic() > deadline:
                     raise AudioDeviceError(

@@ -1,4 +1,4 @@
-"""``Microphone`` and ``BrowserMicrophone``: what a call can be on when a person speaks.
+"""``Microphone``, ``BrowserMicrophone``, ``Keyboard``: what a call with a person can be on.
 
 Only their descriptions: making one opens nothing and imports neither PortAudio nor pipecat.
 ``transports.microphone`` and ``transports.browser`` carry the audio.
@@ -82,21 +82,54 @@ class Microphone:
             check_number("latency", self.latency, 0.01, 1, of="Microphone")
 
 
-def _check_device(name: str, device: object) -> None:
+def _check_device(name: str, device: object, of: str = "Microphone") -> None:
     if device is None or (isinstance(device, str) and device.strip()):
         return
     if is_whole(device):
         if device < 0:
             raise ArgumentError(
-                f"Microphone({name}={device}): give a device's index from 0, a part of its name, "
+                f"{of}({name}={device}): give a device's index from 0, a part of its name, "
                 "or None for the default"
             )
         return
     kind = ArgumentError if isinstance(device, str) else ArgumentTypeError
     raise kind(
-        f"Microphone({name}={device!r}): give a device's index, a part of its name, or None for "
+        f"{of}({name}={device!r}): give a device's index, a part of its name, or None for "
         "the default; 'piopiy-lab talk --list-devices' lists them"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keyboard:
+    """A call by typing: no microphone, and no script.
+
+    The turns are what is typed: in the panel's line, with ``call.user_says("...")``, or in
+    ``piopiy-lab talk --text``. Tools, interruptions, contexts and latency are as ever; a typed turn
+    has no ``vad``, ``turn`` and ``transcript`` part.
+
+    Example::
+
+        call = start_call(create_session, Keyboard())
+        call.user_says("a table for two")
+
+    Attributes:
+        voice: Play the agent's voice, where there is a speaker. Without, or where there is none,
+            its words appear when they would be heard.
+        output: The speaker: a device's index, a part of its name, or None for the default one.
+    """
+
+    voice: bool = True
+    output: int | str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentTypeError: One has the wrong type.
+            ArgumentError: The device is none.
+        """
+        check_flag("voice", self.voice, of="Keyboard")
+        _check_device("output", self.output, of="Keyboard")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,15 @@ from piopiy_lab.events.values import Origin
 from piopiy_lab.screenplay.caller import AudioFile, Caller, as_caller
 from piopiy_lab.session.session import OpenTransport, Session
 from piopiy_lab.session.transport import CallTransport, TransportSettings
-from piopiy_lab.transports.microphones import BrowserMicrophone, Microphone
+from piopiy_lab.transports.microphones import BrowserMicrophone, Keyboard, Microphone
 
 
 def opener(on: Any) -> tuple[Origin, OpenTransport]:
     """Return a call's origin and the factory of its transport.
 
     Args:
-        on: A ``Microphone``, a ``Caller``, an ``AudioFile``, a transport of pipecat's, or None for
-            ``Microphone()``.
+        on: A ``Microphone``, a ``BrowserMicrophone``, a ``Keyboard``, a ``Caller``, an
+            ``AudioFile``, a transport of pipecat's, or None for ``Microphone()``.
 
     Raises:
         ArgumentTypeError: Something else.
@@ -37,6 +37,8 @@ def opener(on: Any) -> tuple[Origin, OpenTransport]:
         return "caller", _scripted(on)
     if isinstance(on, BrowserMicrophone):
         return "browser", _in_browser(on)
+    if isinstance(on, Keyboard):
+        return "keyboard", _typed(on)
     if hasattr(on, "input") and hasattr(on, "output"):
 
         def open_custom(session: Session, settings: TransportSettings) -> CallTransport:
@@ -46,8 +48,8 @@ def opener(on: Any) -> tuple[Origin, OpenTransport]:
 
         return "custom", open_custom
     raise ArgumentTypeError(
-        f"a call can't be on {on!r}: give Microphone(), BrowserMicrophone(), a Caller, "
-        f"AudioFile(path), or a pipecat transport"
+        f"a call can't be on {on!r}: give Microphone(), BrowserMicrophone(), Keyboard(), a "
+        f"Caller, AudioFile(path), or a pipecat transport"
     )
 
 
@@ -86,6 +88,21 @@ def _local(microphone: Microphone) -> OpenTransport:
         return MicrophoneTransport(session, settings, microphone)
 
     return open_microphone
+
+
+def _typed(keyboard: Keyboard) -> OpenTransport:
+    if keyboard.voice and keyboard.output is not None:
+        from piopiy_lab.transports import devices
+
+        devices.look_again()
+        devices.find("output", keyboard.output)
+
+    def open_keyboard(session: Session, settings: TransportSettings) -> CallTransport:
+        from piopiy_lab.transports.keyboard import KeyboardTransport
+
+        return KeyboardTransport(session, settings, keyboard)
+
+    return open_keyboard
 
 
 def _scripted(caller: Caller) -> OpenTransport:

@@ -25,7 +25,7 @@ class Playout:
         Args:
             sample_rate: Hz of the int16 mono audio.
         """
-        self.sample_rate = sample_rate
+        self.sample_rate = sample_rate  # may be changed before the first piece
         self.ends_at = 0.0  # seconds: when the last sample handed over will have been heard
         self.audible_until = 0.0  # seconds: the same for the last audible sample
         self.speech_starts: list[float] = []  # when audible audio began after silence

@@ -9,6 +9,8 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from pipecat.frames.frames import OutputAudioRawFrame
 from pipecat.transports.livekit.transport import LiveKitOutputTransport
@@ -54,6 +56,17 @@ class RoomTransport(TelecmiTransport):
         self.settings = settings
         self.audio = PacedAudio(session, Playout(settings.audio_out_sample_rate), LEAD_SECS)
         self.levels = LevelMeter(session.log)
+
+    def run_at(self, audio_in_sample_rate: int, audio_out_sample_rate: int) -> None:
+        """Take other rates, in Hz, before the room is joined."""
+        self.settings = replace(
+            self.settings,
+            audio_in_sample_rate=audio_in_sample_rate,
+            audio_out_sample_rate=audio_out_sample_rate,
+        )
+        self._rooms_params.audio_in_sample_rate = audio_in_sample_rate
+        self._rooms_params.audio_out_sample_rate = audio_out_sample_rate
+        self.audio.playout.sample_rate = audio_out_sample_rate  # it has been given nothing yet
 
     def output(self) -> RoomOutput:
         """Return the processor that speaks into the room."""
@@ -108,6 +121,7 @@ def room_params(settings: TransportSettings) -> TelecmiParams:
     values = {name: value for name, value in given if name in TelecmiParams.model_fields}
     values.setdefault("audio_out_10ms_chunks", OUTPUT_10MS_CHUNKS)
     values.setdefault("audio_out_end_silence_secs", 0)  # the playout is waited for instead
+    values.update(settings.sound_params)
     values.update(
         audio_in_enabled=True,
         audio_out_enabled=True,

@@ -41,6 +41,11 @@ JOIN_SECS = 15.0
 LEAVE_SECS = 1.0
 
 
+async def load_library() -> None:
+    """Let LiveKit's library get ready: else the first room is joined 0.05 s later."""
+    await rtc.AudioSource(24000, 1).aclose()
+
+
 class RoomWatcher(Protocol):
     """Who is told of what happens in the room; called on the session's loop, must not block."""
 

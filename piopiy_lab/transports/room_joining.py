@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from logging import Logger
 from typing import Protocol
 
 from piopiy_lab.logs import safe_logger
 
-log = safe_logger("piopiy_lab.agent")
+log: Logger = safe_logger("piopiy_lab.agent")
 
 #: Seconds that an agent which shuts down waits for joins that nobody waits for any more: more than
 #: LiveKit takes to give up on a server that accepts connections and says nothing (32 s, measured).

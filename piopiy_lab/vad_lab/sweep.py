@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import display
+from piopiy_lab.call.turns import SPACED
+from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening.vad import RANGES, check_params
 from piopiy_lab.vad_lab.judged import Detector
@@ -16,6 +18,7 @@ from piopiy_lab.vad_lab.spans import Span, caller_samples, reference_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 #: More combinations than this are refused: a mistake, or an afternoon.
 MOST = 20_000
@@ -122,6 +125,23 @@ class VADSweep(Sequence[VADScore]):
         axes: The values that were tried, by name.
     """
 
+    def to_pandas(self) -> DataFrame:
+        """Return a table: a row per setting that was tried, and how it did.
+
+        Its columns are the settings, the counts of a :class:`VADScore`, and missed_secs,
+        start_delay and stop_delay in seconds.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        counts = dict.fromkeys(("utterances", "missed", "false_starts", "cuts"), "int64")
+        secs = dict.fromkeys(("missed_secs", "start_delay", "stop_delay"), "float64")
+        columns = counts | secs
+        rows = (
+            {**score.settings, **{name: getattr(score, name) for name in columns}} for score in self
+        )
+        return data_frame(rows, dict.fromkeys(RANGES, "float64") | columns)
+
     def __init__(
         self,
         scores: list[VADScore],
@@ -222,11 +242,11 @@ class VADSweep(Sequence[VADScore]):
 
     def _repr_html_(self) -> str:
         heads = "".join(
-            f"<th>{n}</th>" for n in (*RANGES, "missed", "false", "cut", "start", "reply")
+            f"<th{SPACED}>{n}</th>" for n in (*RANGES, "missed", "false", "cut", "start", "reply")
         )
         marks = ["recommended", *[""] * (len(self.table()) - 1), "vad=True"]
         rows = "".join(
-            "<tr>" + "".join(f"<td>{c}</td>" for c in _cells(s)) + f"<td>{mark}</td></tr>"
+            "<tr>" + "".join(f"<td{SPACED}>{c}</td>" for c in _cells(s)) + f"<td>{mark}</td></tr>"
             for s, mark in zip([*self.table(), self.usual], marks, strict=True)
         )
         caption = (

@@ -10,7 +10,16 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.resources import files
 
-SCRIPTS = ("dom.js", "store.js", "player.js", "plot.js", "transcript.js", "desk.js", "views.js")
+SCRIPTS = (
+    "dom.js",
+    "store.js",
+    "player.js",
+    "plot.js",
+    "transcript.js",
+    "desk.js",
+    "keeping.js",
+    "views.js",
+)
 
 
 @lru_cache(maxsize=1)
@@ -18,6 +27,14 @@ def script() -> str:
     """Return the module."""
     here = files("piopiy_lab.widgets") / "static"
     return "\n".join((here / name).read_text("utf-8") for name in SCRIPTS)
+
+
+@lru_cache(maxsize=1)
+def page_script() -> str:
+    """Return a script that draws each ``.piopiy-kept`` of the page it stands in, on its own."""
+    here = files("piopiy_lab.widgets") / "static"
+    views, _ = script().rsplit("export default", 1)
+    return f"(() => {{\n{views}\n{(here / 'kept.js').read_text('utf-8')}}})();"
 
 
 @lru_cache(maxsize=1)

@@ -284,8 +284,12 @@ const STATUS = {
 function render(engine, el) {
   const root = element("div", "root", {
     role: "group", "aria-label": "Browser microphone",
-    "data-lm-suppress-shortcuts": "true", // Enter and Space are the buttons', not the notebook's
   });
+  // Keys are the buttons' while the focus is inside, not the notebook's; as in widgets/static/dom.js.
+  const keep = (e) => {
+    if (e.key !== "Escape" && (e.key === "Enter" || !(e.ctrlKey || e.altKey || e.metaKey))) e.stopPropagation();
+  };
+  for (const kind of ["keydown", "keypress", "keyup"]) root.addEventListener(kind, keep);
   const strip = element("div", "strip");
   const main = element("button", "main", { type: "button" });
   const mute = element("button", "icon", { type: "button" });

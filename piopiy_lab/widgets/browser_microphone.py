@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -48,17 +49,20 @@ class WidgetChannel:
     ipywidgets' sending is thread-safe; every method here may be called from any thread.
     """
 
-    def __init__(self) -> None:
-        """Show the widget in the cell that runs now; on the kernel's main thread."""
-        self._widget = BrowserMicrophoneWidget(_key=uuid.uuid4().hex)
+    def __init__(
+        self, widget: BrowserMicrophoneWidget, replace: Callable[[str], None] | None = None
+    ) -> None:
+        """Talk through a widget.
+
+        Args:
+            widget: What is shown, or will be.
+            replace: Puts a text in the widget's place when the call has ended; None where the
+                widget stays, and says it itself.
+        """
+        self._widget, self._replace = widget, replace
         self._lock = threading.Lock()
         self._closed = False  # under _lock
-        bundle = {
-            **(self._widget._repr_mimebundle_() or ({},))[0],
-            "text/plain": TEXT,
-        }
         self._failed = False  # the page shows why; written by send()
-        self._handle = display(bundle, raw=True, display_id=True)
 
     def listen(self, receive: Callable[[object, object], None]) -> None:
         """Hand messages from the page to ``receive(message, buffers)``, on the comm thread."""
@@ -80,24 +84,34 @@ class WidgetChannel:
             if self._closed:
                 return
             self._closed = True
-        if not self._failed:
-            if self._handle is not None:
-                self._handle.update({"text/plain": ENDED_TEXT}, raw=True)
+        if not self._failed and self._replace is not None:
+            self._replace(ENDED_TEXT)
             self._widget.close()
 
     def __repr__(self) -> str:
         return "<WidgetChannel>"
 
 
+def controls() -> BrowserMicrophoneWidget:
+    """Make the controls; on the kernel's main thread."""
+    return BrowserMicrophoneWidget(_key=uuid.uuid4().hex)
+
+
 def show() -> WidgetChannel:
-    """Show the controls in the cell that runs now.
+    """Show the controls in the cell that runs now; on the main thread of a Jupyter kernel.
 
     Raises:
         UnsafeKernelError: The kernel would wedge.
     """
     kernel = sys.modules.get("ipykernel")
     check_kernel(getattr(kernel, "__version__", ""))
-    return WidgetChannel()
+    widget = controls()
+    bundle = {**(widget._repr_mimebundle_() or ({},))[0], "text/plain": TEXT}
+    handle: Any = display(bundle, raw=True, display_id=True)
+    return WidgetChannel(
+        widget,
+        lambda text: handle and handle.update({"text/plain": text}, raw=True),
+    )
 
 
 def check_kernel(version: str) -> None:

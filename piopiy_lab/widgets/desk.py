@@ -13,6 +13,13 @@ from typing import Any
 from piopiy_lab import events as ev
 from piopiy_lab.events.troubles import trouble_in
 
+#: What is opened before a call begins, by what the call is on.
+_TO_OPEN = {
+    "microphone": "the microphone and the speaker to open",
+    "browser": "the browser's microphone: press its button, and allow it",
+    "room": "the room",
+}
+
 
 class Desk:
     """A call's settings as they stand. For one thread at a time."""
@@ -29,11 +36,20 @@ class Desk:
         self._errors: list[dict[str, object]] = []
         self._contexts: list[dict[str, object]] = []  # at, messages' count, tokens
         self._contexts_from = 0  # the first that changed since take()
+        self._usage = {"prompt_tokens": 0, "completion_tokens": 0, "characters": 0}
+        self._origin: str | None = None
+        self._open = self._listening = False  # the device or the room; the call
         self._over: dict[str, object] | None = None
 
     def add(self, event: ev.Event) -> None:
         """Take one event, in the order of the log."""
         match event:
+            case ev.CallStarted():
+                self._origin = event.origin
+            case ev.AudioDeviceOpened() | ev.RoomJoined():
+                self._open = True
+            case ev.CallStateChanged(new="listening"):
+                self._listening = True
             case ev.PipelineStarted():
                 self._pipeline(event)
             case ev.SettingsChanged():
@@ -46,7 +62,10 @@ class Desk:
                 switcher["active"] = event.new
             case ev.MetricsReported(name="ttfb"):
                 self._ttfb.setdefault(self._name_of(event.service), []).append(event.value)
+            case ev.MetricsReported(name="characters"):
+                self._usage["characters"] += int(event.value)
             case ev.MetricsReported(name="prompt_tokens" | "completion_tokens"):
+                self._usage[event.name] += int(event.value)
                 if self._contexts:
                     self._contexts[-1][event.name] = int(event.value)
                     self._contexts_from = min(self._contexts_from, len(self._contexts) - 1)
@@ -81,6 +100,18 @@ class Desk:
                 return active
         return service
 
+    def _waits_for(self) -> str | None:
+        """Return what a call that has not begun waits for; None once it listens."""
+        if self._listening or self._over is not None:
+            return None
+        if not self._services:
+            return "create_session, which has not come to agent.start() yet"
+        if not self._open and self._origin in _TO_OPEN:
+            return _TO_OPEN[self._origin]
+        if self._origin == "room":
+            return "the caller"
+        return f"its services: {', '.join(self._services.values())}"
+
     def forget(self) -> None:
         """Let the next :meth:`take` give everything again."""
         self._told = {}
@@ -112,6 +143,9 @@ class Desk:
                 name: {"median": round(statistics.median(secs), 3), "count": len(secs)}
                 for name, secs in self._ttfb.items()
             },
+            "waits_for": self._waits_for(),
+            "usage": self._usage,
+            "origin": self._origin,
             "error": self._errors[-1] if self._errors else None,
             "ended": self._over,
         }

@@ -10,7 +10,7 @@ field    is
 ======== =========================================================================================
 reset    whether the page forgets what it has
 now      the call's seconds
-state    "starting", "listening" or "ended"
+state    "starting", "listening" or "ended"; activity: what the agent does, as Call.activity
 bins     the first bin of buffer 0, the outline (see ``envelope``)
 levels   caller's and agent's dBFS as last measured, while there is no outline: nothing is kept
 spans    those that changed, marks: those that came (see ``spans``)
@@ -18,6 +18,8 @@ rows     ``[place, row]`` of those that changed, row_count: how many there are (
 turns    those that changed, turns_from: the number of the first
 desk     what changed of settings and services (see ``desk``)
 contexts ``[number, context]`` of those that came or changed
+events   ``[at, type, fields]`` of those that came, once a page has asked for them
+failure  the user's own lines of what ended the call badly, if it did
 ======== =========================================================================================
 
 Buffer 1 holds the detector's samples: float32 (n, 3) of time, confidence and volume (-1: none).
@@ -30,6 +32,7 @@ from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
+from piopiy_lab.display.user_traceback import user_traceback
 from piopiy_lab.widgets.desk import Desk
 from piopiy_lab.widgets.envelope import BIN_SECS, Envelope
 from piopiy_lab.widgets.rows import Rows
@@ -56,10 +59,12 @@ class CallFeed:
         self._levels: list[float] | None = None  # dBFS of both sides, as last measured
         self._instructions: str | None = None
         self._fresh = True  # nothing was sent since the last restart
+        self._listed: int | None = None  # the next event to list; None while no page asks
 
     def restart(self) -> None:
         """Let the next :meth:`pull` give everything: a page was opened or loaded again."""
         self._fresh = True
+        self._listed = None
         self._samples_sent = 0
         self._spans.restart()
         self._rows.forget()
@@ -78,6 +83,7 @@ class CallFeed:
             "kind": "call",
             "now": round(call.duration, 3),
             "state": "ended" if over else call.state,
+            "activity": call.activity,
         }
         if self._fresh:
             content |= {
@@ -87,12 +93,14 @@ class CallFeed:
                 "live": not over,
                 "sound": self._has_sound(),
             }
-        elif over and not news:
+        elif over and not news and not self._has_unlisted():
             return None
         self._add_lists(content, over)
         instructions = self._asked_instructions()
         if instructions is not None and instructions != self._instructions:
             content["instructions"] = self._instructions = instructions
+        if over and (failure := self._failure()):
+            content["failure"] = failure
         if self._levels is not None and not self._has_sound():
             content["levels"] = self._levels
         content["bins"] = first_bin
@@ -134,6 +142,24 @@ class CallFeed:
             content["desk"] = desk
         if contexts:
             content["contexts"] = contexts
+        if self._listed is not None:
+            content["events"] = self._list_events()
+
+    def list_events(self) -> None:
+        """Let the next :meth:`pull` give every event, and those after it the new ones."""
+        self._listed = 0
+
+    def _has_unlisted(self) -> bool:
+        return self._listed is not None and self._listed < self._cursor
+
+    def _list_events(self) -> list[list[object]]:
+        assert self._listed is not None
+        found, self._listed = self._call.events.since(self._listed)
+        return [
+            [event.at, type(event).__name__, repr(event).partition(", ")[2].removesuffix(")")]
+            for event in found
+            if not isinstance(event, ev.VADSampled | ev.LevelMeasured)  # they are the plot
+        ]
 
     def _take_samples(self) -> bytes:
         sent, self._samples_sent = self._samples_sent, len(self._samples)
@@ -143,6 +169,11 @@ class CallFeed:
         """Return the agent's instructions as they stand: a cell may have changed them."""
         agent = self._call.agent
         return None if agent is None else str(agent.instructions)
+
+    def _failure(self) -> str:
+        """Return the user's own lines of what ended the call badly, and what it was; or ""."""
+        error = self._call.error
+        return "" if error is None else user_traceback(error)
 
     def _has_sound(self) -> bool:
         return self._call.sample_source.frames > 0

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from logging import Logger
 from typing import Protocol
 
 from piopiy_lab.logs import safe_logger
 
-log = safe_logger(__name__)
+log: Logger = safe_logger(__name__)
 
 #: Seconds between two pulls.
 PULL_SECS = 0.15

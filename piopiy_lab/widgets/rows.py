@@ -12,6 +12,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
 from piopiy_lab.call.transcript import Entry, build_transcript
 from piopiy_lab.call.turns import Turn, build_turns
+from piopiy_lab.display.order import moment
 from piopiy_lab.display.page import timed_words
 from piopiy_lab.display.wording import called, compact, unheard
 from piopiy_lab.events.troubles import trouble_in
@@ -160,14 +161,18 @@ def turn_record(turn: Turn) -> list[object]:
 def build_rows(events: list[ev.Event], turns: list[Turn]) -> list[Row]:
     """Return the rows of a call, ordered by time."""
     shown = _Told(events)
-    timed: list[tuple[float, int, Row]] = []
+    timed: list[tuple[tuple[float, int], Row]] = []
     for entry in build_transcript(events):
-        timed.append((entry.start, 0, _entry(shown, entry, turns)))
+        timed.append((moment(entry.start, entry.role), _entry(shown, entry, turns)))
     for tool in build_tool_calls(events):
-        timed.append((tool.start, 1, _tool(tool)))
-    timed += [(event.at, 2, row) for event in events if (row := _note(event)) is not None]
-    timed.sort(key=lambda item: item[:2])
-    rows = [row for _, _, row in timed]
+        timed.append((moment(tool.start, "tool"), _tool(tool)))
+    timed += [
+        (moment(event.at, "error" if row["kind"] == "error" else "note"), row)
+        for event in events
+        if (row := _note(event)) is not None
+    ]
+    timed.sort(key=lambda item: item[0])
+    rows = [row for _, row in timed]
     interim = _interim(events)
     return rows if interim is None else [*rows, interim]
 

@@ -9,21 +9,26 @@ nothing is pulled, so a headless run costs nothing. What a click asks for goes t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.display.mp3 import mp3_of
-from piopiy_lab.errors import ArgumentTypeError, SavedCallError
+from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.redaction import made_valid, redact
 from piopiy_lab.widgets import assets
 from piopiy_lab.widgets.commands import obey
 from piopiy_lab.widgets.feed import CallFeed
+from piopiy_lab.widgets.framed import Framed
+from piopiy_lab.widgets.kept import kept_html, sound_message
 from piopiy_lab.widgets.pump import pump
 
+#: Seconds of sound that are played of one turn while a call runs.
+MAX_CLIP_SECS = 120.0
 #: More than this many seconds of sound are not sent to a page: half an hour is 9 MB.
 MAX_SOUND_SECS = 1800.0
 
@@ -58,7 +63,15 @@ class CallView(anywidget.AnyWidget):
         self._call = call
         self._feed = CallFeed(call)
         self._pulling = threading.Lock()  # one pull at a time, whoever asks
+        self._seen = self._closing = False  # by a page; when the last page is gone
+        #: Makes the MIME bundle that takes its place when the call has ended; on any thread.
+        self.kept: Callable[[], dict[str, object]] = self.kept_bundle
         self.on_msg(self._on_message)
+
+    @property
+    def call(self) -> Call:
+        """The call it shows."""
+        return self._call
 
     def pull(self) -> bool:
         """Send what is new; on the pump's thread, or where the page's message came.
@@ -70,7 +83,10 @@ class CallView(anywidget.AnyWidget):
             message = self._feed.pull()
             if message is None:
                 return False
-            self.send(message[0], message[1])
+            content, buffers = message
+            if content.get("reset"):
+                content["model_id"] = self.model_id  # by which a page finds its place
+            self.send(content, buffers)
             return True
 
     def send(self, content: Any, buffers: Any = None) -> None:
@@ -80,6 +96,7 @@ class CallView(anywidget.AnyWidget):
     def _on_message(self, _: Any, content: Any, buffers: list[Any]) -> None:
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "hello":
+            self._seen = True
             with self._pulling:
                 self._feed.restart()
             if self.pull() and self._call.state != "ended":
@@ -89,6 +106,12 @@ class CallView(anywidget.AnyWidget):
                 pump.add(self)
         elif kind == "away":
             pump.remove(self)
+            if self._closing and content.get("gone"):
+                self.close()
+        elif kind == "keep":
+            if self._call.state == "ended":
+                answer = {"kind": "kept", "model_id": self.model_id, "bundle": self.kept()}
+                super().send(made_valid(answer))  # a page of its own, already without secrets
         elif kind == "context":
             index = content.get("index")
             answer = self._feed.context(index) if type(index) is int else None
@@ -96,6 +119,12 @@ class CallView(anywidget.AnyWidget):
                 self.send(answer)
         elif kind == "sound":
             self._send_sound()
+        elif kind == "clip":
+            self._send_clip(content)
+        elif kind == "events":
+            with self._pulling:
+                self._feed.list_events()
+            self.pull()
         else:
             refusal = obey(self._call, content)
             if refusal is not None:
@@ -105,17 +134,33 @@ class CallView(anywidget.AnyWidget):
         """Send the recording, once the call is over."""
         if self._call.state != "ended":
             return
-        try:
-            recording = self._call.recording
-        except SavedCallError as error:
-            self.send({"kind": "refused", "what": "sound", "why": str(error)})
+        self.send(*sound_message(self._call, MAX_SOUND_SECS))
+
+    def _send_clip(self, content: Mapping[str, object]) -> None:
+        """Send a piece of the sound so far: what was said in a turn, while the call goes on."""
+        start, end = content.get("from"), content.get("to")
+        if not is_number(start) or not is_number(end) or not 0 <= start < end:
+            self.send({"kind": "refused", "what": "clip", "why": f"no such time: {start} to {end}"})
             return
-        sound = mp3_of(np.asarray(recording), recording.sample_rate, MAX_SOUND_SECS)
+        source = self._call.sample_source
+        last = min(end, start + MAX_CLIP_SECS)
+        samples = source.read(round(start * source.sample_rate), round(last * source.sample_rate))
+        sound = mp3_of(samples, source.sample_rate, MAX_CLIP_SECS) if len(samples) else None
         if sound is None:
-            why = "this soundfile can't write MP3; update it (0.13 or later)"
-            self.send({"kind": "refused", "what": "sound", "why": why})
+            self.send({"kind": "refused", "what": "clip", "why": "there is no sound to play"})
             return
-        self.send({"kind": "sound", "type": "audio/mpeg"}, [sound])
+        super().send({"kind": "clip", "type": "audio/mpeg"}, [sound])
+
+    def tell_end(self) -> None:
+        """Tell the pages that the call is over, though none may look at it just now."""
+        if self._seen:
+            self.pull()
+
+    def close_unseen(self) -> None:
+        """Close it when no page shows it any more: at once, or when the page says so."""
+        self._closing = True
+        if not self._seen:
+            self.close()
 
     def close(self) -> None:
         """Take the view away."""
@@ -125,7 +170,21 @@ class CallView(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._call.call_id}>"
 
+    def kept_bundle(self) -> dict[str, object]:
+        """Return this view of an ended call as a MIME bundle that needs no kernel."""
+        return {"text/plain": repr(self), "text/html": kept_html(self._call, self.view)}
+
+    def _display_(self) -> object:
+        """Show itself in marimo, which asks for this; an ended call's view needs no kernel."""
+        if self._call.state == "ended":
+            return Framed(self.kept_bundle())
+        import marimo
+
+        return marimo.ui.anywidget(self)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        if self._call.state == "ended":
+            return self.kept_bundle()
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:

@@ -324,12 +324,11 @@ def test_the_text_of_a_call_is_a_page(running: Running):
     assert str(running.call).splitlines() == [
         "<Call sim-1: ended (caller_hung_up), 2.0 s, 1 turn>",
         "",
-        "00:00.2  user       a table for two [typed]",
-        "00:00.7  assistant  Done.",
-        "",
-        "<book(size=2) returned after 0.100 s: 'ok'>",
+        "00:00.2  caller  a table for two [typed]",
+        "00:00.3  tool    book(size=2) returned after 0.100 s: 'ok'",
+        "00:00.7  agent   Done.",
         "",
         "Latency in milliseconds:",
-        "     at  vad  turn  transcript  llm  tts  output  total  user",
+        "     at  vad  turn  transcript  llm  tts  output  total  caller",
         "00:00.2    0     0           0  300  100     100    500  a table for two",
     ]

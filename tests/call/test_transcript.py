@@ -44,15 +44,15 @@ def test_a_conversation_reads_in_order():
         ]
     )
     assert str(transcript) == (
-        "00:01.0  assistant  Hello, how can I help?\n"
-        "00:04.0  user       a table for two\n"
-        "00:06.4  assistant  For two people."
+        "00:01.0  agent   Hello, how can I help?\n"
+        "00:04.0  caller  a table for two\n"
+        "00:06.4  agent   For two people."
     )
     assert transcript[1].start == pytest.approx(4.0)
     assert transcript[1].end == pytest.approx(5.5)
     assert transcript[0].words[1] == ("how", pytest.approx(1.3), pytest.approx(1.6))
-    assert transcript.markdown().startswith("- **assistant** (00:01.0): Hello, how can I help?\n")
-    assert "<td>assistant</td>" in transcript._repr_html_()
+    assert transcript.markdown().startswith("- **agent** (00:01.0): Hello, how can I help?\n")
+    assert "<td>agent</td>" in transcript._repr_html_()
 
 
 def test_an_interrupted_reply_ends_with_the_last_word_heard():

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from piopiy_lab import events as ev
-from piopiy_lab.call.turns import PARTS, Turns, build_turns
+from piopiy_lab.call.turns import PARTS, Turn, Turns, build_turns
 from piopiy_lab.errors import ArgumentError
 
 
@@ -208,7 +208,7 @@ def test_the_turns_read_as_a_table():
         [*spoken(2.0), *answered(3.0), *spoken(7.0, "yes <b>"), *answered(8.2, "Booked.")]
     )
     assert str(turns).splitlines() == [
-        "     at  vad  turn  transcript  llm  tts  output  total  user",
+        "     at  vad  turn  transcript  llm  tts  output  total  caller",
         "00:02.0  250    50         150  150  300     100   1000  a table for two",
         "00:07.0  250    50         150  350  300     100   1200  yes <b>",
         " median  250    50         150  250  300     100   1100",
@@ -218,6 +218,23 @@ def test_the_turns_read_as_a_table():
     assert isinstance(turns[:1], Turns)
     assert turns[:2] == turns
     assert hash(turns[:2]) == hash(turns)
+
+
+def test_medians_that_are_no_sum_say_so():
+    """Of three turns the middle of each column need not be of the same turn."""
+
+    def of(vad, llm, tts):
+        given = {**dict.fromkeys(PARTS, 0.0), "vad": vad, "llm": llm, "tts": tts}
+        return Turn(sum(given.values()), given, "yes", "Good.", 1.0)
+
+    said = "(each column has its own median: the parts need not add up to the total)"
+    sums = Turns([of(0.1, 0.2, 0.3), of(0.2, 0.3, 0.4), of(0.3, 0.4, 0.5)])
+    apart = Turns([of(0.9, 0.1, 0.1), of(0.1, 0.9, 0.1), of(0.1, 0.1, 0.9)])
+    assert said not in str(sums)
+    assert said not in sums._repr_html_()
+    assert str(apart).splitlines()[-1] == said
+    assert said in apart._repr_html_()
+    assert said not in str(apart[:1]), "one turn has no medians"
 
 
 def test_percentiles():

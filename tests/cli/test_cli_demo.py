@@ -73,6 +73,13 @@ def test_its_source_is_a_program_to_start_from(capsys):
     source = capsys.readouterr().out
     compile(source, "my_agent.py", "exec")
     assert "async def create_session(" in source
+    # What the agent is, is there to be changed: its words, its tool, and what callers may say.
+    for part in ("def book_table(", "You take bookings", '"my name is {name}"', "greeting="):
+        assert part in source
+    assert re.findall(r"^(?:from|import) .+", source, re.M) == [
+        "import asyncio",
+        "from piopiy_lab import Caller, VoiceAgent, calls_tool, offline_stack, simulate",
+    ]
 
 
 # --- judging ------------------------------------------------------------------------------------

@@ -6,13 +6,18 @@ from pathlib import Path
 from piopiy_lab.cli import main
 from piopiy_lab.cli import notebooks as command
 
-SHIPPED = sorted(p.name for p in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SHIPPED = [
+    *sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")),
+    *sorted(f"marimo/{path.name}" for path in NOTEBOOKS.glob("marimo/*.py")),
+]
 
 
 def test_the_notebooks_are_copied_and_kept_the_second_time(tmp_path, capsys):
     folder = tmp_path / "mine"
     assert main(["notebooks", str(folder), "--no-start"]) == 0
-    assert sorted(p.name for p in folder.iterdir()) == SHIPPED
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    assert made == set(SHIPPED)
     (folder / SHIPPED[0]).write_text("changed by the user")
     assert main(["notebooks", str(folder), "--no-start"]) == 0
     assert (folder / SHIPPED[0]).read_text() == "changed by the user"
@@ -37,7 +42,7 @@ def test_jupyterlab_is_started_on_the_first_one(tmp_path, monkeypatch):
         os.chdir(before)
     ((folder, (_, arguments)),) = started
     assert Path(folder) == tmp_path / "nb"
-    assert arguments[1:] == ["-m", "jupyterlab", "01_first_call.ipynb"]
+    assert arguments[1:] == ["-m", "jupyterlab", SHIPPED[0]]
 
 
 def test_without_jupyterlab_it_says_what_to_install(tmp_path, monkeypatch, capsys):

@@ -186,3 +186,9 @@ def test_a_saved_call_can_be_moved(saved, tmp_path, capsys):
     shutil.move(saved, moved)
     assert main(["show", str(moved)]) == 0
     assert "Call moved" in capsys.readouterr().out
+
+
+def test_show_writes_a_page(saved, tmp_path, capsys):
+    assert main(["show", str(saved), "--html", str(tmp_path / "call.html")]) == 0
+    assert f"Written: {tmp_path / 'call.html'}" in capsys.readouterr().out
+    assert "how have you been?" in (tmp_path / "call.html").read_text("utf-8")

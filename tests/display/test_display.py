@@ -133,7 +133,9 @@ def test_nothing_of_a_call_becomes_markup() -> None:
     call = b.finish()
     call.meta["call_id"] = evil
     page = Checker(str(display.call_mimebundle(call)["text/html"]))
-    ours = re.findall(r"\w+", "div style img audio ol li button b span i s code script")
+    ours = re.findall(
+        r"\w+", "div style img audio ol li button b span i s code script details summary pre"
+    )
     assert {tag for tag, _ in page.seen} <= set(ours)
     assert len(page.all("script")) == len(page.all("img")) == 1
     assert not [a for _, a in page.seen if any(name.startswith("on") for name in a)]
@@ -264,7 +266,7 @@ def test_an_error_shows_the_users_own_lines():
 
     call = asyncio.run(simulate(create_session, Caller().waits(1)))
     html = call._repr_mimebundle_()["text/html"]
-    shown = html[html.index('class="pp-traceback"') : html.index("</pre>")]
+    shown = html[html.index('class="pp-failure"') : html.index("</pre>")]
     assert "KeyError: &#x27;desk&#x27;" in shown
     assert "RuntimeError: no such &lt;desk&gt;" in shown
     assert shown.count(", line ") == 2

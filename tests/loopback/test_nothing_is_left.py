@@ -6,12 +6,11 @@ import asyncio
 import gc
 import logging
 import os
-import threading
 
 import pytest
 from clients import HandMadeAgent
 from livekit import rtc
-from loopback_parts import clients_of, hosts_of
+from loopback_parts import clients_of, hosts_of, own_threads
 
 from piopiy_lab import Caller
 from piopiy_lab.errors import ArgumentTypeError, LoopbackError
@@ -27,11 +26,6 @@ def sockets():
         except OSError:
             continue
     return sum(name.startswith("socket:") for name in names)
-
-
-def own_threads():
-    """Python's threads; those of LiveKit's library that have called into Python are dummies."""
-    return {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
 
 
 async def one_call(end):

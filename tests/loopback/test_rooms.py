@@ -145,6 +145,7 @@ def test_joining_warns_of_nothing(caplog):
     async def main():
         async with LoopbackPlatform() as platform, joined(platform.open_room("room")):
             logging.getLogger("livekit").warning("something else")
+            logging.getLogger("livekit").warning("Attempted to drop unknown FFI handle: 8")
         logging.getLogger("livekit").warning("v1 path not found (404)")  # another's server
 
     asyncio.run(main())

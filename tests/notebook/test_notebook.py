@@ -143,12 +143,90 @@ def test_an_error_in_the_session_shows_its_own_line_in_the_cell_that_started_the
 
 
 def test_a_progress_line_is_for_front_ends_that_name_their_cells() -> None:
-    """A headless run names none: nothing is left there that the saved notebook doesn't have."""
-    headless, named = run(
+    """A headless run names none; and the line leaves nothing behind."""
+    shown = "line = display.progress()\nline.update(0.5, 'half')\n"
+    headless, _, open_, closed, printed, before, displayed = run(
         "line = display.progress()\nline is None",
         "from IPython import get_ipython\n"
-        "get_ipython().kernel.get_parent = lambda *_: {'metadata': {'cellId': 'abc'}}\n"
-        "line = display.progress()\nline.update(0.5, 'half')\nline.close()",
+        "get_parent = get_ipython().kernel.get_parent\n"
+        "get_ipython().kernel.get_parent = lambda *a: {\n"
+        "    **get_parent(*a), 'metadata': {'cellId': 'c'}}",
+        shown,
+        shown + "line.update(0.7, 'more')\nline.close()",
+        shown + "line.close()\nprint('the result')",
+        "print('step 1')\n" + shown + "line.close()\nprint('step 2')",
+        shown + "print('step 1')\nline.close()",
     )
     assert one(headless)["text/plain"] == "True"
-    assert one(named)["text/plain"] == ""
+    assert one(open_)["text/plain"] == " 50% half"
+    assert closed.outputs == []
+    assert [out["text"] for out in printed.outputs] == ["the result\n"]
+    assert "".join(out["text"] for out in before.outputs) == "step 1\nstep 2\n"
+    assert [out.get("text", "") for out in displayed.outputs] == ["", "step 1\n"]
+
+
+def test_colabs_line_is_printed_once_where_a_widget_is_shown_and_only_there() -> None:
+    """Google's module is what tells Colab's kernels from others."""
+    colab = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
+    views = "from piopiy_lab.widgets import Transcript, VADPlot\ncall = running_call()"
+    line = "output.enable_custom_widget_manager()"
+
+    def printed(cell: NotebookNode) -> str:
+        return "".join(out["text"] for out in cell.outputs if out["output_type"] == "stream")
+
+    _, _, ended, first, again, started = run(
+        colab,
+        views,
+        "booking_call()",  # needs no widget
+        "VADPlot(call)",
+        "Transcript(call)",
+        "display.show(running_call())",
+    )
+    assert line not in printed(ended)
+    assert printed(first).count(line) == 1
+    assert printed(again) == printed(started) == ""
+    elsewhere, shown = run(views, "display.show(call)")
+    assert printed(elsewhere) == printed(shown) == ""
+    _, _, started = run(colab, views, "display.show(call)")
+    assert printed(started).count(line) == 1
+
+
+#: A machine so slow that a run would show how far it is, at once.
+SLOW = """
+import dataclasses
+from piopiy_lab import Caller, VoiceAgent, display, offline_stack, simulate, vad_sweep
+display.set_hook(dataclasses.replace(display.set_hook(None), progress_after_secs=0.01))
+
+async def create_session():
+    agent = VoiceAgent(instructions="x", greeting="Hello.")
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+caller = Caller().hears_greeting().says("a table for two").hears_reply().hangs_up()
+"""
+
+
+def test_nbval_finds_nothing_of_a_slow_cells_progress(tmp_path: Path) -> None:
+    cells = {
+        SLOW: "",
+        "call = await simulate(create_session, caller)": "",
+        "print('before')\nagain = await simulate(create_session, caller)\nprint('after')": (
+            "before\nafter\n"
+        ),
+        "sweep = vad_sweep(call, stop_secs=[0.2, 0.4])\nprint(sweep.usual.utterances)": "1\n",
+    }
+    book = nbformat.v4.new_notebook()
+    for source, printed in cells.items():
+        cell = nbformat.v4.new_code_cell(source, execution_count=1)
+        cell.metadata["tags"] = ["nbval-check-output"]
+        if printed:
+            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)]
+        book.cells.append(cell)
+    nbformat.write(book, tmp_path / "slow.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull,
+         "--rootdir", tmp_path, "--nbval", "--nbval-current-env", tmp_path / "slow.ipynb"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=110,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

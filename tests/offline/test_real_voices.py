@@ -9,7 +9,7 @@ import pytest
 from virtual_card import need
 
 from piopiy_lab import AudioFile, Caller, events, offline_stack, simulate
-from piopiy_lab.cli.demo_session import create_session
+from piopiy_lab.cli.talk import desk_session as create_session
 from piopiy_lab.offline.phrases import parse_unclear
 
 FOLDER = Path("/usr/share/sounds/alsa")

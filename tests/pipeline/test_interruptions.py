@@ -22,6 +22,8 @@ from piopiy_lab import (
     simulate,
 )
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.session.commands import UserSays
+from piopiy_lab.session.session import current_session
 
 ORDER = "a table for two tomorrow at seven"
 BARGE_IN = Caller().hears_greeting().says(ORDER).interrupts("my name is anna", after=0.6)
@@ -240,3 +242,27 @@ def test_words_cant_interrupt_a_realtime_model(kind):
                 llm=offline_realtime(), vad=True, interruption_strategy=STRATEGIES[kind](3)
             )
         )
+
+
+def test_a_typed_turn_interrupts_no_answer_of_its_own():
+    """The interruption that goes ahead of it reaches the voice when the answer has begun."""
+
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting="Welcome.")
+        stt, llm, tts = offline_stack()
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        typing = asyncio.create_task(types())
+        await agent.start()
+        await typing
+
+    async def types():
+        session = current_session()
+        await asyncio.sleep(4)
+        await session.agents[-1].prepare(UserSays(ORDER))()
+
+    call = asyncio.run(simulate(create_session, Caller().waits(10).hangs_up()))
+    call.raise_for_error()
+    assert call.events.of(events.AgentInterrupted) == []
+    assert [(entry.role, entry.interrupted) for entry in call.transcript] == [
+        *(("assistant", False), ("user", False), ("assistant", False))
+    ]

@@ -8,6 +8,7 @@ import threading
 import time
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.turns import PARTS
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.plot import plot_call, plot_latency
+from piopiy_lab.plot import lanes, plot_call, plot_latency, style
 from piopiy_lab.plot.layout import Piece, rows_for, slots, trim, wrap
 from piopiy_lab.plot.story import read_story
 
@@ -106,6 +107,7 @@ def test_texts_of_a_lane_do_not_overlap(booking: Call, window: tuple[Any, Any]) 
     for gids in (
         ("words-user",),
         ("words-assistant", "words-unheard", "words-cut"),
+        ("gap-total",),
         tuple(f"label-{kind}" for kind in ("tool", "key", "error", "switch", "note", "cut")),
     ):
         boxes = [a.get_window_extent(renderer) for gid in gids for a in artists(figure, gid)]
@@ -113,6 +115,43 @@ def test_texts_of_a_lane_do_not_overlap(booking: Call, window: tuple[Any, Any]) 
             for b in boxes[:i]:
                 apart = a.x1 <= b.x0 + 2 or b.x1 <= a.x0 + 2 or a.y1 <= b.y0 + 2 or b.y1 <= a.y0 + 2
                 assert apart, (window, gids)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_latency_labels_never_collide(seed: int) -> None:
+    random, pixels, secs = np.random.default_rng(seed), 1000.0, 40.0
+    starts = np.sort(random.uniform(-1.0, secs + 1.0, 25))  # an answer each 1.6 s, and closer
+    turns: list[Any] = [
+        SimpleNamespace(start=start, total=total, parts={"vad": total / 3, "llm": 2 * total / 3})
+        for start, total in zip(starts, random.uniform(0.05, 2.5, 25), strict=True)
+    ]
+    gaps = lanes.place_gaps(turns, 0.0, secs, pixels)
+    assert len(gaps) == sum(t.start <= secs and t.start + t.total >= 0 for t in turns)
+    height = lanes.gaps_height(gaps)
+    figure = style.CallFigure(pixels, height)
+    axes = figure.add_axes((0, 0, 1, 1))
+    style.bare(axes, 0.0, secs)
+    axes.set_ylim(height, 0.0)
+    lanes.draw_gaps(axes, gaps, 0.8)
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    labels = [a.get_window_extent(renderer) for a in artists(figure, "gap-total")]
+    bars = [a.get_window_extent(renderer) for a in [*artists(figure, "gap-vad"),
+            *artists(figure, "gap-llm")]]  # fmt: skip
+    assert len(labels) == len(gaps)
+    for i, a in enumerate(labels):
+        assert a.x0 >= -1
+        assert a.x1 <= pixels + 1
+        assert a.y1 <= height
+        for b in [*labels[:i], *bars]:
+            assert a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+
+
+def test_a_figure_is_dark_in_a_dark_page_and_scrolls_in_a_narrow_one(figure: Figure) -> None:
+    html = figure._repr_html_()  # type: ignore[attr-defined]
+    assert html.count('<img src="data:image/png;base64,') == 1
+    assert '[data-jp-theme-light="false"] .piopiy-call .pp-picture img' in html
+    assert 'class="pp-scroll"' in html
+    assert html == plot_call(booking_call())._repr_html_()  # type: ignore[attr-defined]
 
 
 def test_zoomed_in_words_stand_at_their_times(booking: Call) -> None:

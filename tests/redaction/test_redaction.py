@@ -25,6 +25,7 @@ from piopiy_lab.redaction import (
     [
         ("password: hunter2, then", f"password: {REMOVED}, then"),
         ("token=abc", f"token={REMOVED}"),
+        ("f(api_key=os.getenv('K', 'hunter2'), a=1)", f"f(api_key={REMOVED}), a=1)"),
         ("run --token=abc --api-key xyz now", f"run --token={REMOVED} --api-key {REMOVED} now"),
         ("AWS_SECRET_ACCESS_KEY=ab/c+d", f"AWS_SECRET_ACCESS_KEY={REMOVED}"),
         ("X-Api-Key:abc", f"X-Api-Key:{REMOVED}"),
@@ -56,6 +57,8 @@ def test_a_secret_in_a_text_is_removed(text: str, clean: str):
     [
         "The key: be polite, and call +41441234567",
         "sorted(names, key=len)",
+        "STT(api_key=os.environ['DEEPGRAM_API_KEY'], model='nova')",
+        'key = os.getenv("OPENAI_API_KEY")',
         "max_tokens: 100, prompt_tokens=12",
         "see http://host:8080/@someone and mail a@b.example",
         "monkey: 1, api_key: null, vad=True",

@@ -14,13 +14,13 @@ from piopiy_lab.simulation.conversation_diff import conversation_diff
 from piopiy_lab.simulation.golden import compare, conversation_text, read_lines
 
 GOLDEN = """\
-assistant: Hello, how can I help?
+agent: Hello, how can I help?
 
-user: a table for two please
+caller: a table for two please
 tool: book_table(day="friday", party_size=2) returned {"ok": true, "ref": "R7"}
-assistant: Your table is booked. [interrupted]
+agent: Your table is booked. [interrupted]
 
-user: no, for three [not answered]
+caller: no, for three [not answered]
 
 end: caller_hung_up
 """
@@ -79,8 +79,8 @@ def test_keys_typed_text_and_failures_are_told():
     b.now = 7.0
     b.tool("call_taxi", 0.1, None, "no taxi")
     text = conversation_text(b.finish("agent_ended"))
-    assert "user (keypad): 42 [not answered]\n" in text
-    assert "user (typed): one two [not answered]\n" in text
+    assert "caller (keypad): 42 [not answered]\n" in text
+    assert "caller (typed): one two [not answered]\n" in text
     assert "tool: call_taxi() failed: no taxi\n" in text
     assert text.endswith("end: agent_ended\n")
 
@@ -122,12 +122,12 @@ def test_notes_empty_lines_and_windows_line_ends_are_no_difference(tmp_path):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"size": "ten"}, "+ user: a table for «ten» please"),
-        ({"cut_after": None}, "+ assistant: Your table is booked."),
+        ({"size": "ten"}, "+ caller: a table for «ten» please"),
+        ({"cut_after": None}, "+ agent: Your table is booked."),
         ({"ref": "R8"}, '+ tool: book_table(day="friday", party_size=2) returned {"ok": true,'),
         ({"error": "full"}, '+ tool: book_table(day="friday", party_size=2) «failed»'),
-        ({"answered": True}, "+ assistant: For three, then."),
-        ({"answered": True}, "- user: no, for three «[not answered]»"),
+        ({"answered": True}, "+ agent: For three, then."),
+        ({"answered": True}, "- caller: no, for three «[not answered]»"),
         ({"reason": "hung_up"}, "+ end: hung_up"),
     ],
 )
@@ -149,14 +149,14 @@ def test_a_missing_file_fails_with_the_conversation_and_the_remedy(tmp_path, mon
         compare(table(), tmp_path / "golden" / "call.txt")
     assert "golden/call.txt: " in str(caught.value).replace("\\", "/")
     assert "--voice-update" in str(caught.value)
-    assert "user: a table for two please" in str(caught.value)
+    assert "caller: a table for two please" in str(caught.value)
     assert not (tmp_path / "golden").exists()
 
 
 def test_latencies_are_compared_when_a_tolerance_is_given(tmp_path):
     path = tmp_path / "call.txt"
     compare(table(), path, update=True, latency_tolerance=0.05)
-    assert "user: a table for two please [answered after 0.890 s]" in path.read_text()
+    assert "caller: a table for two please [answered after 0.890 s]" in path.read_text()
     assert not compare(table(answer_secs=0.11), path, latency_tolerance=0.05)
     assert not compare(table(answer_secs=0.9), path)  # not asked for
     with pytest.raises(AssertionError, match=r"«1.730» s\]"):
@@ -195,28 +195,28 @@ def test_conversations_that_are_alike_have_no_diff():
 
 
 def test_words_that_differ_are_marked_and_lines_alike_left_out():
-    before = [("user", f"number {i}") for i in range(20)]
+    before = [("caller", f"number {i}") for i in range(20)]
     after = list(before)
-    after[10] = ("user", "number eleven")
+    after[10] = ("caller", "number eleven")
     assert conversation_diff(before, after, context=1) == [
         "  ... 9 lines alike",
-        "  user: number 9",
-        "- user: number «10»",
-        "+ user: number «eleven»",
-        "  user: number 11",
+        "  caller: number 9",
+        "- caller: number «10»",
+        "+ caller: number «eleven»",
+        "  caller: number 11",
         "  ... 8 lines alike",
     ]
 
 
 def test_a_line_is_paired_with_the_one_that_it_became():
-    before = [("assistant", "A table for two at seven."), ("user", "yes")]
-    after = [("user", "for two"), ("assistant", "A table for two at eight."), ("user", "no thanks")]
+    before = [("agent", "A table for two at seven."), ("caller", "yes")]
+    after = [("caller", "for two"), ("agent", "A table for two at eight."), ("caller", "no thanks")]
     assert conversation_diff(before, after) == [
-        "+ user: for two",
-        "- assistant: A table for two at «seven».",
-        "+ assistant: A table for two at «eight».",
-        "- user: yes",
-        "+ user: no thanks",
+        "+ caller: for two",
+        "- agent: A table for two at «seven».",
+        "+ agent: A table for two at «eight».",
+        "- caller: yes",
+        "+ caller: no thanks",
     ]
 
 
@@ -224,7 +224,7 @@ def test_a_diff_holds_every_line_of_both():
     rng = random.Random(3)
     for _ in range(200):
         sides = [
-            [(rng.choice(["user", "tool"]), " ".join(rng.choices("abc", k=3))) for _ in range(n)]
+            [(rng.choice(["caller", "tool"]), " ".join(rng.choices("abc", k=3))) for _ in range(n)]
             for n in (rng.randrange(8), rng.randrange(8))
         ]
         shown = conversation_diff(sides[0], sides[1], context=99)
@@ -237,6 +237,6 @@ def test_a_diff_holds_every_line_of_both():
 
 
 def test_long_conversations_with_nothing_in_common_are_compared_at_once():
-    before = [("user", f"a {i}") for i in range(2000)]
-    after = [("user", f"b {i}") for i in range(2000)]
+    before = [("caller", f"a {i}") for i in range(2000)]
+    after = [("caller", f"b {i}") for i in range(2000)]
     assert len(conversation_diff(before, after)) == 4000

@@ -11,9 +11,11 @@ from importlib import metadata
 
 import pytest
 from hand_made_call import Builder
+from loguru import logger
 
 import piopiy_lab
 from piopiy_lab import events as ev
+from piopiy_lab import logs
 from piopiy_lab.errors import ArgumentError, ScreenplayError
 from piopiy_lab.simulation import fixtures, pytest_plugin
 from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
@@ -127,6 +129,54 @@ def test_a_passing_test_leaves_nothing(pytester, calls):
     assert not (pytester.path / "call-artefacts").exists()
 
 
+def test_pipecats_lines_do_not_bury_a_call_unless_they_are_wanted(pytester, calls):
+    pytester.makepyfile("""
+        import pytest
+        from loguru import logger
+        from piopiy_lab import log
+
+        @pytest.fixture
+        def lines():
+            told = []
+            sink = logger.add(lambda line: told.append(str(line)))
+            yield told
+            logger.remove(sink)
+
+        def pipecat_logs():
+            exec("logger.debug('linking')", {"__name__": "pipecat.sample", "logger": logger})
+
+        def test_with_a_call(lines, simulate):
+            pipecat_logs()
+            assert not lines
+
+        def test_without(lines):
+            pipecat_logs()
+            assert len(lines) == 1
+
+        def test_wanted(lines, simulate):
+            log("DEBUG")
+            pipecat_logs()
+            log(None)
+            assert len(lines) == 1
+    """)
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+def test_lines_that_were_turned_off_stay_off(monkeypatch):
+    lines = []
+    sink = logger.add(lambda line: lines.append(str(line)))
+    monkeypatch.setattr(logs, "_off", False)  # as it was, afterwards
+    try:
+        logs.log(None)
+        with logs.silenced():
+            pass
+        exec("logger.debug('linking')", {"__name__": "pipecat.sample", "logger": logger})
+        assert not lines
+    finally:
+        logger.remove(sink)
+        logger.enable("pipecat")
+
+
 def test_a_failing_test_shows_and_keeps_its_call(pytester, calls):
     pytester.makepyfile("""
         def test_it(simulate):
@@ -136,9 +186,9 @@ def test_a_failing_test_shows_and_keeps_its_call(pytester, calls):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([
         "*- conversation of sim-1 -*",
-        "  00:00.6  assistant  Hello, how can I help?",
-        "  *  user       a table for two please",
-        "  *  end        caller_hung_up",
+        "  00:00.6  agent   Hello, how can I help?",
+        "  *  caller  a table for two please",
+        "  *  end     caller_hung_up",
         "Latency in milliseconds:",
         "kept in call-artefacts?test_a_failing_test_shows_and_keeps_its_call.py.test_it",
     ])  # fmt: skip
@@ -182,7 +232,7 @@ def test_what_cant_be_kept_doesnt_hide_the_failure(pytester, calls):
     pytester.makepyfile("def test_it(simulate): assert simulate(None, None) is None")
     result = pytester.runpytest()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*user       a table for two please", "not kept: *"])
+    result.stdout.fnmatch_lines(["*caller  a table for two please", "not kept: *"])
 
 
 def test_a_failed_screenplay_fails_the_test_at_its_line(pytester, calls):
@@ -201,12 +251,12 @@ def test_a_failed_screenplay_fails_the_test_at_its_line(pytester, calls):
         "E       piopiy_lab.errors.ScreenplayError: step 3 failed",
         "*.py:2: ScreenplayError",
         "*- conversation of sim-1 -*",
-        "  00:00.6  assistant  Hello, how can I help?",
-        "> *  user       a table for two please",
-        "> *  assistant  For which day?",
-        "> *  caller     waits: step 3, hears('friday', within=3.0)",
-        "> *  caller     gives up: it was not heard within 3 s",
-        "  *  end        error",
+        "  00:00.6  agent   Hello, how can I help?",
+        "> *  caller  a table for two please",
+        "> *  agent   For which day?",
+        "> *  caller  waits: step 3, hears('friday', within=3.0)",
+        "> *  caller  gives up: it was not heard within 3 s",
+        "  *  end     error",
     ])  # fmt: skip
 
 
@@ -301,8 +351,8 @@ def test_a_shuffled_run_with_another_conversation_fails(pytester, calls):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([
         "E*AssertionError: shuffle_seed=2 changed the conversation*",
-        "E *- user: a table for «two» please",
-        "E *+ user: a table for «ten» please",
+        "E *- caller: a table for «two» please",
+        "E *+ caller: a table for «ten» please",
         "E *simulate(..., shuffle_seed=2)",
         "*- conversation of sim-1 (1 of 2) -*",
         "*- conversation of sim-1 with shuffle_seed=2 (2 of 2) -*",
@@ -368,8 +418,8 @@ def test_golden_conversations_are_written_compared_and_updated(pytester, calls):
     changed.assert_outcomes(failed=1, deselected=1)
     changed.stdout.fnmatch_lines([
         "E*the conversation is not that of golden?test_desk?test_it-two.txt (- golden, + this *",
-        "E *- user: a table for «two» please",
-        "E *+ user: a table for «ten» please",
+        "E *- caller: a table for «two» please",
+        "E *+ caller: a table for «ten» please",
         "E *--voice-update*",
     ])  # fmt: skip
     pytester.runpytest("-k", "test_it", "--voice-update").assert_outcomes(passed=1, deselected=1)
@@ -390,22 +440,22 @@ def test_one_golden_conversation_is_for_one_call(tmp_path):
 def test_transcripts_are_compared_as_conversations():
     heard, other = call().transcript, call("ten").transcript
     pairs = [(entry.role, entry.text) for entry in other]
-    words = ["- user: a table for «ten» please", "+ user: a table for «two» please"]
+    words = ["- caller: a table for «ten» please", "+ caller: a table for «two» please"]
     for expected in (other, pairs, list(other)):
         shown = compare("==", heard, expected)
         assert shown is not None
         assert shown[2:4] == words
         assert shown == [
             shown[0],
-            "  assistant: Hello, how can I help?",
+            "  agent: Hello, how can I help?",
             *words,
-            "  assistant: For which day?",
+            "  agent: For which day?",
         ]
     assert "- expected, + heard" in (compare("==", pairs, heard) or [""])[0]
     assert (compare("==", pairs, heard) or [])[2:4] == words
     same = [(entry.role, entry.text) for entry in heard]
     assert "times" in (compare("==", heard, same) or [""])[0]
-    assert (compare("==", heard, []) or [])[1].startswith("+ assistant")
+    assert (compare("==", heard, []) or [])[1].startswith("+ agent")
 
 
 @pytest.mark.parametrize(
@@ -431,9 +481,9 @@ def test_a_story_of_a_call_that_ended_within_a_step_tells_the_step():
     b.add(ev.CallerStepStarted(at=1.0, number=1, step="says('hello')"))
     b.add(ev.ErrorOccurred(at=1.1, message="key sk-abcdefghij0123456789 refused", source="tts"))
     told = story(b.finish("agent_ended"))
-    assert "caller     waits: step 1, says('hello')" in told
-    assert "error      tts: key [removed] refused" in told
-    assert told.splitlines()[-1].endswith("end        agent_ended")
+    assert "caller  waits: step 1, says('hello')" in told
+    assert "error   tts: key [removed] refused" in told
+    assert told.splitlines()[-1].endswith("end     agent_ended")
     assert ">" not in told
 
 
@@ -481,14 +531,14 @@ def test_real_simulations(pytester, workers):
     result.stdout.fnmatch_lines([
         ">       simulate(create_session, ASKS.hears(*",
         "E*ScreenplayError: step 3 of the screenplay, hears('what day', within=4.0), failed: *",
-        "> *user       a table for two tomorrow at seven",
-        "> *caller     gives up: it was not heard within 4 s",
+        "> *caller  a table for two tomorrow at seven",
+        "> *caller  gives up: it was not heard within 4 s",
     ])  # fmt: skip
     result.stdout.fnmatch_lines(
         ["*golden conversations written*", "golden?test_desk?test_asks.txt"]
     )
     golden = (pytester.path / "golden" / "test_desk" / "test_asks.txt").read_text()
-    assert "\nuser: a table for two tomorrow at seven\nassistant: A table for two" in golden
+    assert "\ncaller: a table for two tomorrow at seven\nagent: A table for two" in golden
     folder = pytester.path / "call-artefacts" / "test_desk.py.test_fails"
     last = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()[-1]
     assert json.loads(last)["reason"] == "error"

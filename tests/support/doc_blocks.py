@@ -31,7 +31,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 #: The pages whose Python blocks are test files, and those whose calls take their real time.
-OF_FILES = ("docs/fake_providers.md", "docs/testing.md")
+OF_FILES = ("docs/bots.md", "docs/evals.md", "docs/fake_providers.md", "docs/testing.md")
 LIVE = (
     "README.md",
     "docs/browser_microphone.md",
@@ -208,6 +208,8 @@ def _check_command(words: list[str]) -> None:
                 assert known, f"pytest has no option {option}"
         case ["python", script, *_]:
             assert (ROOT / script).is_file(), f"there is no script {script}"
+        case ["marimo", "edit" | "run", notebook]:
+            assert (ROOT / notebook).is_file(), f"there is no notebook {notebook}"
         case ["pre-commit" | "ruff" | "pyright" | "lint-imports", *_]:
             pass
         case [script, *_] if "/" in script:

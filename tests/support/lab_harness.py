@@ -21,28 +21,22 @@ that you can look at them; without it, the test's temporary folder.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from local_server import TIMEOUT_SECS, LocalServer, free_port
+
 #: Not "/": what works here works behind a proxy such as JupyterHub's.
 BASE_URL = "/hub/user-1/"
 #: A name that the browser takes to 127.0.0.1 and that, unlike "localhost", is no secure context.
 INSECURE_HOST = "insecure.test"
-#: Seconds for anything in the browser; a kernel's first import of pipecat is the slowest.
-TIMEOUT_SECS = 30.0
 
 
 def missing_parts() -> str | None:
@@ -63,7 +57,7 @@ def find_chromium() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
-class LabServer:
+class LabServer(LocalServer):
     """A ``jupyter lab`` of its own, with a token and a base URL; xsrf checks are on."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,34 +69,22 @@ class LabServer:
         self.notebooks = folder / "notebooks"
         self.token = secrets.token_hex(16)
         self._folder = folder
-        self.port = _free_port()
         self.notebooks.mkdir(parents=True)
         self._write_settings()
-        self._log = folder / "server.log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-                 "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
-                 "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE_URL}",
-                 f"--ServerApp.root_dir={self.notebooks}",
-                 f"--ServerApp.local_hostnames=['localhost', '{INSECURE_HOST}']",
-                 "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
-                 "--ServerApp.terminals_enabled=False"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment(),
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )  # fmt: skip
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
+        port = free_port()
+        command = [
+            "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+            f"--ServerApp.base_url={BASE_URL}", f"--ServerApp.root_dir={self.notebooks}",
+            f"--ServerApp.local_hostnames=['localhost', '{INSECURE_HOST}']",
+            "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+            "--ServerApp.terminals_enabled=False",
+        ]  # fmt: skip
+        super().__init__("jupyter lab", port, folder, command, self._environment())
 
     def _environment(self) -> dict[str, str]:
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         folder = str(self._folder)
         return {
-            **os.environ,
             "JUPYTER_TOKEN": self.token,  # not on the command line, where others could read it
             "JUPYTER_CONFIG_DIR": f"{folder}/config",
             "JUPYTER_DATA_DIR": f"{folder}/data",
@@ -110,8 +92,6 @@ class LabServer:
             "JUPYTERLAB_SETTINGS_DIR": f"{folder}/settings",
             "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/workspaces",
             "IPYTHONDIR": f"{folder}/ipython",
-            "PYTHONPATH": os.pathsep.join(paths),
-            "NO_PROXY": "127.0.0.1",
         }
 
     def _write_settings(self) -> None:
@@ -123,18 +103,9 @@ class LabServer:
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(quiet))
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + TIMEOUT_SECS
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            try:
-                self.api("status")
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)  # its pid file comes before it answers: there is nothing to wait on
-            else:
-                return
-        raise RuntimeError(f"jupyter lab did not start:\n{self._log.read_text()[-3000:]}")
+    def ask(self) -> None:
+        """Ask for its status."""
+        self.api("status")
 
     def api(self, path: str) -> Any:
         """Return what the server's REST API answers to a GET."""
@@ -153,6 +124,10 @@ class LabServer:
         """End a kernel, and with it what runs there."""
         self._request(f"kernels/{kernel_id}", "DELETE")
 
+    def restart_kernel(self, kernel_id: str) -> None:
+        """Restart a kernel, as somebody does in mid-call."""
+        self._request(f"kernels/{kernel_id}/restart", "POST")
+
     def url(self, notebook: str, host: str = "127.0.0.1") -> str:
         """Return the address of a notebook in JupyterLab."""
         return f"http://{host}:{self.port}{BASE_URL}lab/tree/{notebook}?token={self.token}&reset"
@@ -166,16 +141,6 @@ class LabServer:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(book, self.notebooks / name)
-
-    def stop(self) -> None:
-        """Stop the server and with it its kernels."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)  # its own session: only its children
-                self._process.wait(5)
 
 
 class Chrome:
@@ -391,15 +356,3 @@ def write_capture(path: Path, samples: Any, sample_rate: int = 48000, channels: 
 
     clip = np.zeros(sample_rate, np.int16) if samples is None else samples
     soundfile.write(path, np.repeat(clip[:, None], channels, axis=1), sample_rate, "PCM_16")
-
-
-def _end_with_parent() -> None:
-    """Let the server end when the test run is killed; Linux only, runs in the new process."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

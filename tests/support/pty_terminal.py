@@ -22,7 +22,7 @@ class Screen:
     def __init__(self, columns: int) -> None:
         self.rows = [""]
         self._columns = columns
-        self._column = 0
+        self._row = self._column = 0
         self._unread = ""  # the beginning of an escape code
 
     def show(self, text: str) -> None:
@@ -35,26 +35,37 @@ class Screen:
                 if code is None:
                     self._unread = text[at:]
                     return
-                assert code[2] in "mK", f"an escape code that this terminal lacks: {code[0]!r}"
-                if code[2] == "K":
-                    self.rows[-1] = self.rows[-1][: self._column]
+                self._obey(code)
                 at = code.end()
                 continue
             at += 1
             if char == "\r":
                 self._column = 0
             elif char == "\n":
-                self.rows.append("")
-                self._column = 0
+                self._next_row()
             else:
                 self._put(char)
 
+    def _obey(self, code: re.Match[str]) -> None:
+        assert code[2] in "mKJA", f"an escape code that this terminal lacks: {code[0]!r}"
+        if code[2] == "A":
+            self._row -= int(code[1] or 1)
+            assert self._row >= 0, "above the first row"
+        elif code[2] in "KJ":
+            self.rows[self._row] = self.rows[self._row][: self._column]
+        if code[2] == "J":
+            del self.rows[self._row + 1 :]
+
+    def _next_row(self) -> None:
+        self._row, self._column = self._row + 1, 0
+        if self._row == len(self.rows):
+            self.rows.append("")
+
     def _put(self, char: str) -> None:
         if self._column == self._columns:
-            self.rows.append("")
-            self._column = 0
-        row = self.rows[-1].ljust(self._column)
-        self.rows[-1] = row[: self._column] + char + row[self._column + 1 :]
+            self._next_row()
+        row = self.rows[self._row].ljust(self._column)
+        self.rows[self._row] = row[: self._column] + char + row[self._column + 1 :]
         self._column += 1
 
 

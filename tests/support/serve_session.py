@@ -34,5 +34,31 @@ async def desk(call_id):
     say(f"done {call_id}")
 
 
+async def bot(transport, call):
+    from pipecat.frames.frames import TTSSpeakFrame
+    from pipecat.pipeline.pipeline import Pipeline
+    from pipecat.pipeline.worker import PipelineWorker
+    from pipecat.workers.runner import WorkerRunner
+
+    from piopiy_lab import offline_stack
+
+    *_, tts = offline_stack()
+    worker = PipelineWorker(Pipeline([transport.input(), tts, transport.output()]))
+
+    @transport.event_handler("on_client_connected")
+    async def greet(transport, participant):
+        await worker.queue_frame(TTSSpeakFrame("hello, this is a bot"))
+
+    @transport.event_handler("on_client_disconnected")
+    async def leave(transport, participant):
+        await worker.cancel()
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    say(f"begin {call.call_id}")
+    await runner.run()
+    say(f"done {call.call_id}")
+
+
 def not_a_session():
     pass

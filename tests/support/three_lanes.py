@@ -3,7 +3,8 @@
 Most tests run on virtual time: the workers share them, file by file. What is in ``tests/realtime``
 runs one at a time, in order, in the first worker: at first what only waits for things to happen,
 beside the others (``BESIDE``), for it needs little of the machine; then, when all others are done
-and gone, what compares sound or a browser with the wall clock, with nothing beside it.
+and gone, what compares sound or a device with the wall clock, with nothing beside it. That worker
+runs nothing else: what some thousand tests leave in a process makes its pauses longer.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 
 #: How the ids of the tests begin that run one at a time.
 ONE_AT_A_TIME = "tests/realtime/"
-#: Those of them that hold on a busy machine: they wait for events, and measure nothing.
-BESIDE = ("tests/realtime/fake_providers/",)
+#: Those of them that hold on a busy machine: they wait for what happens, and measure nothing.
+BESIDE = (
+    "tests/realtime/fake_providers/",
+    *(
+        f"tests/realtime/browser/test_{what}"
+        for what in ("harness", "lessons", "marimo", "panel", "progress", "saved_page")
+    ),
+)
 #: Files that take long begin first, or one worker would be at the last of them by itself.
 LONG = ("notebooks/",)
 
@@ -41,12 +48,13 @@ class ThreeLanes(LoadFileScheduling):
             node.shutdown()  # it runs what it has, and ends
 
     def _next_for(self, node: WorkerController) -> str | None:
+        alone = len(self.nodes) == 1
+        shared = [file for file in self.workqueue if not _is_one_at_a_time(file)]
         if node is self.nodes[0]:
             if beside := [file for file in self.workqueue if file.startswith(BESIDE)]:
                 return min(beside)
-            if len(self.nodes) == 1 and all(map(_is_one_at_a_time, self.workqueue)):
-                return min(self.workqueue, default=None)
-        shared = [file for file in self.workqueue if not _is_one_at_a_time(file)]
+            if len(shared) < len(self.workqueue) and not (alone and shared):
+                return min(self.workqueue) if alone else None
         return min(shared, key=_place, default=None)
 
     def _will_have(self, node: WorkerController) -> bool:

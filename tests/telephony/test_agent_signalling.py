@@ -466,6 +466,9 @@ async def test_cancelling_connect_ends_everything_and_it_can_connect_again(make_
         ({"keep_calls": -1}, ArgumentError, "0 or more"),
         ({"on_session_error": 3}, ArgumentTypeError, "give a function"),
         ({"record": 3}, ArgumentTypeError, "record=3"),
+        ({"warm_up": 3}, ArgumentTypeError, "warm_up=3: give a function"),
+        ({"warm_up": print}, ArgumentError, r"https://signaling\.piopiy\.com is none; load your"),
+        ({"warm_up": print, "signaling_url": "wss://x/y"}, ArgumentError, "wss://x/y is none"),
     ],
 )
 def test_bad_arguments_are_refused_in_words(change, error, words):

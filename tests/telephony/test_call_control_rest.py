@@ -226,3 +226,35 @@ async def test_the_agents_end_hangs_up_and_a_cancelled_room_does_not(make_agent,
             {"cause": "normal", "reason": "agent_ended"},
         )
     ]
+
+
+@pytest.mark.parametrize("hung_up", [False, True])
+async def test_a_room_cancelled_while_on_call_start_runs_is_not_hung_up_on(
+    make_agent, running_agent, hung_up
+):
+    """There is no session yet to note that the caller is somebody else's."""
+    told, go_on, served = asyncio.Event(), asyncio.Event(), []
+
+    async def on_call_start(call):
+        if hung_up:
+            call.hang_up()
+        told.set()
+        await go_on.wait()
+
+    async def create_session(call_id):
+        served.append(call_id)
+
+    async with SignallingServer() as signalling, RestServer() as rest:
+        agent = make_agent(
+            create_session, signalling.url, rest_url=rest.url, on_call_start=on_call_start
+        )
+        async with running_agent(agent):
+            await signalling.emit("join_room", invite("r1", call_id="c-1"))
+            await told.wait()
+            await signalling.emit("cancel_room", {"room_name": "r1"})
+            await until(lambda: agent.sessions._rooms["r1"].cancelled)
+            go_on.set()
+            await until(lambda: not agent.sessions.running)
+    assert [call.end_reason for call in agent.calls] == ["hung_up" if hung_up else "cancelled"]
+    assert served == []
+    assert rest.requests == []

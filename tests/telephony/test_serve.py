@@ -13,7 +13,7 @@ from telephony_servers import SignallingServer, invite
 from wait_until import until
 
 from piopiy_lab import Caller, events
-from piopiy_lab.cli.serve import load_session
+from piopiy_lab.cli.sessions import load_session
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.loopback import LoopbackPlatform
 
@@ -102,6 +102,38 @@ async def test_a_caller_who_is_on_the_line_at_sigterm_is_served_to_the_end():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
+@pytest.mark.parametrize("place", ["serve_session.py:desk", "serve_session.py:bot"])
+async def test_a_worker_of_the_gateway_is_served_and_drained_by_sigterm(place):
+    """By the vendor's own names in the environment; a session callback, or the vendor's bot."""
+    caller = Caller().hears_reply().waits(1).hangs_up()
+    async with LoopbackPlatform(accept_ms=5000) as platform:
+        token = platform.agent_token("agent-1")
+        process = await serve(
+            place,
+            token="",
+            PIOPIY_TOKEN=token,
+            PIOPIY_REGISTER=platform.gateway_url.removeprefix("grpc://"),
+            PIOPIY_TLS="false",
+            PIOPIY_INSTANCE_ID="worker-7",
+        )
+        await until(lambda: any(agent.takes_more for agent in platform.agents), 40)
+        placed = asyncio.create_task(platform.place_call("agent-1", caller, call_id="call-a"))
+        phone = await platform.wait_answered()
+        await until(lambda: phone.call.events.of(events.CallerStepFinished), 20)  # greeted
+        process.send_signal(signal.SIGTERM)
+        await until(lambda: not platform.agents[0].serving)
+        assert not placed.done()
+        (await placed).raise_for_error()
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    told = out.decode()
+    assert "done call-a" in told
+    assert "call(s) served, 0 failed" in told
+    assert token not in told + err.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM can't be caught there")
 async def test_a_second_signal_ends_the_calls_now():
     async with SignallingServer() as server:
         process = await serve("serve_session:create_session", "--signaling-url", server.url)
@@ -127,6 +159,27 @@ async def test_a_wrong_token_is_told_with_the_servers_reason_and_exit_code_1():
     assert process.returncode == 1
     assert "refused agent 'agent-1': Invalid agent token" in err.decode()
     assert "tok-wrong-5" not in out.decode() + err.decode()
+
+
+@pytest.mark.parametrize(
+    ("code", "loaded"),
+    [
+        ("async def bot(runner_args): ...", "bot"),
+        ("async def create_session(): ...", "create_session"),
+        ("async def bot(runner_args): ...\nasync def create_session(): ...", "create_session"),
+    ],
+)
+def test_a_file_alone_is_its_session_or_else_its_bot(code, loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "agent_alone.py").write_text(code)
+    assert load_session(str(tmp_path / "agent_alone.py")).__name__ == loaded
+
+
+def test_a_file_with_neither_names_both(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "agent_alone.py").write_text("async def other(): ...")
+    with pytest.raises(ArgumentError, match="has no 'create_session' and no 'bot'"):
+        load_session(str(tmp_path / "agent_alone.py"))
 
 
 @pytest.mark.parametrize(

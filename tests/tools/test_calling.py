@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from door_calls import KNOCK, OPEN_THE_DOOR, told
@@ -65,7 +66,11 @@ def test_an_exception_is_a_result_that_the_llm_reads_and_an_event(doors, run):
     assert (tool.status, tool.error) == ("failed", "OSError: the door is jammed")
     assert told(call) == [{"error": "the door is jammed"}]
     (error,) = call.events.of(events.ErrorOccurred)
-    assert error.message == "the tool open_door failed: OSError: the door is jammed"
+    assert re.fullmatch(
+        r"the tool open_door failed at \w+\.py, line \d+, in \w+: raise \w+: "
+        r"OSError: the door is jammed",
+        error.message,
+    ), "the user's own line"
     assert call.transcript[-1].text == "Sorry, that did not work. The door is jammed."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 
@@ -337,8 +338,20 @@ def test_what_did_not_change_is_not_sent_again():
     )
     second, _ = feed.pull()
     assert second["contexts"] == [(0, {"at": 1.0, "messages": 1, "prompt_tokens": 12})]
-    assert "desk" not in second
+    assert second["desk"] == {
+        "usage": {"prompt_tokens": 12, "completion_tokens": 0, "characters": 0}
+    }
     log.append(ev.SettingsChanged(at=2.0, old={"stop_secs": 0.2}, new={"stop_secs": 0.3}))
     third, _ = feed.pull()
     assert third["desk"] == {"settings": {"stop_secs": 0.3}}
     assert "contexts" not in third
+
+
+def test_a_failed_call_comes_with_the_users_own_lines():
+    async def failing():
+        raise LookupError("no desk")
+
+    call = asyncio.run(simulate(failing, Caller().waits(1)))
+    content, _ = CallFeed(call).pull()
+    assert content["failure"].endswith('raise LookupError("no desk")\nLookupError: no desk')
+    assert "simulate" not in content["failure"]

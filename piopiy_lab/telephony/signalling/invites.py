@@ -7,9 +7,15 @@ Whatever a message holds, the outcome is an :class:`Invite`, a room's name, or a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
+from piopiy_lab.call.call import Call
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import Direction
+from piopiy_lab.gateway.messages import JobAssignment
 from piopiy_lab.session.callback import parse_metadata
 
 #: Longest name of a room, a call or a number, in characters.
@@ -17,6 +23,33 @@ MAX_NAME = 512
 #: Longest metadata that is parsed, in characters; a longer text stays a text.
 MAX_METADATA = 256 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+#: Why there is no session for a call: the agent is shutting down, has its ``max_sessions``, or
+#: loads its models; it is in that room already, or was too busy to look; the message can't be
+#: understood.
+Refusal = Literal["closing", "full", "loading", "joined", "late", "unreadable"]
+
+
+class Offer(Protocol):
+    """Who wants to know what becomes of an invite. Called on the agent's loop."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the call is this agent's, to hang up say."""
+        ...
+
+    def refused(self, why: Refusal, detail: str = "") -> None:
+        """There is no session for it."""
+        ...
+
+    def began(self, call_log: EventLog) -> None:
+        """Its session runs."""
+        ...
+
+    def ended(self, call: Call) -> None:
+        """Its session is over."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +64,11 @@ class Invite:
     from_number: str | None
     to_number: str | None
     metadata: object
+    direction: Direction | None = None
+    variables: Mapping[str, str] | None = None
+    sip_headers: Mapping[str, str] | None = None
+    trace_id: str | None = None
+    offer: Offer | None = field(default=None, repr=False, compare=False)  # None: nobody asks
 
 
 def read_invite(payload: object) -> Invite:
@@ -48,9 +86,7 @@ def read_invite(payload: object) -> Invite:
     if not isinstance(token, str) or not token.strip():
         raise ArgumentError(f"join_room for {room_name!r} brought no token")
     url = payload.get("url")
-    if url is not None and not (
-        isinstance(url, str) and re.match(r"(wss?|https?)://[^\s/]+", url) and not _bad(url)
-    ):
+    if url is not None and not (isinstance(url, str) and _is_room_url(url)):
         raise ArgumentError(
             f"join_room for {room_name!r}: its url ({_kind(url)}) is no wss:// address"
         )
@@ -72,6 +108,44 @@ def read_invite(payload: object) -> Invite:
         to_number=_name(payload.get("to_number")),
         metadata=parsed,
     )
+
+
+def read_job(job: JobAssignment, offer: Offer) -> Invite:
+    """Read a job of the gateway's.
+
+    Raises:
+        ArgumentError: Its room has no name, no token or no address. What else is nonsense is left
+            out.
+    """
+    room_name = read_room_name({"room_name": job.room_name}, "a job")
+    if not job.access_token.strip():
+        raise ArgumentError(f"the job for {room_name!r} brought no token")
+    if not _is_room_url(job.livekit_url):
+        raise ArgumentError(f"the job for {room_name!r}: its livekit_url is no wss:// address")
+    call = job.call
+    variables = dict(call.variables)
+    return Invite(
+        room_name=room_name,
+        token=job.access_token.strip(),
+        url=job.livekit_url,
+        call_id=_name(call.call_uuid),
+        agent_id=None,
+        from_number=_name(call.from_number),
+        to_number=_name(call.to_number),
+        metadata=variables or None,  # what a session for Socket.IO's invites finds there
+        direction=_DIRECTIONS.get(call.direction.strip().lower()),
+        variables=variables,
+        sip_headers=dict(call.sip_headers),
+        trace_id=_name(job.trace_id),
+        offer=offer,
+    )
+
+
+_DIRECTIONS: dict[str, Direction] = {"": "inbound", "inbound": "inbound", "outbound": "outbound"}
+
+
+def _is_room_url(url: str) -> bool:
+    return re.match(r"(wss?|https?)://[^\s/]+", url) is not None and not _bad(url)
 
 
 def read_room_name(payload: object, event: str = "cancel_room") -> str:

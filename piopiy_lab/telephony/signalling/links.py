@@ -1,4 +1,4 @@
-"""What the two dialects have in common: one connection to the signalling server."""
+"""What the dialects have in common: one connection to the signalling server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from piopiy_lab.redaction import shown_url
 #: Seconds that the server may take to accept the agent (python-socketio's own limit is 1 s, which
 #: a server that asks a database for the token doesn't keep).
 ACCEPT_SECS = 15
+
+#: The schemes of Piopiy's gateway, over TLS and without.
+GATEWAY_SCHEMES = ("grpcs", "grpc")
 
 #: Told of each message: the event's name and what came with it, whatever that is. Called on the
 #: link's loop, in the order of arrival; must not block.
@@ -56,7 +59,7 @@ def check_url(url: object) -> str:
 
     Raises:
         ArgumentTypeError: It is no text.
-        ArgumentError: Its scheme is none of http, https, ws and wss, or it has no host.
+        ArgumentError: Its scheme is none of http(s), ws(s) and grpc(s), or it has no host.
     """
     if not isinstance(url, str):
         raise ArgumentTypeError(f"signaling_url={url!r}: give an address as a text, or None")
@@ -65,9 +68,34 @@ def check_url(url: object) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ArgumentError(f"signaling_url={url!r} is no address: {error}") from error
-    if parts.scheme not in ("http", "https", "ws", "wss") or not host:
+    if parts.scheme not in ("http", "https", "ws", "wss", *GATEWAY_SCHEMES) or not host:
         raise ArgumentError(
             f"signaling_url={shown_url(url)!r}: give http(s)://host for Socket.IO (Piopiy's own), "
-            "or ws(s)://host/path for JSON over a WebSocket"
+            "grpcs://host for its gateway, or ws(s)://host/path for JSON over a WebSocket"
         )
+    if is_gateway(url):
+        target_of(url)
     return url
+
+
+def is_gateway(url: str) -> bool:
+    """Return whether an address is a gateway's."""
+    return urlsplit(url).scheme in GATEWAY_SCHEMES
+
+
+def target_of(url: str) -> tuple[str, bool]:
+    """Return gRPC's name of a gateway, and whether it is reached over TLS.
+
+    Raises:
+        ArgumentError: It is no address of a gateway.
+    """
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ArgumentError(
+            f"signaling_url={shown_url(url)!r}: a gateway is a host and a port, and nothing more"
+        )
+    if parts.port is not None:
+        return parts.netloc, parts.scheme == "grpcs"
+    if parts.scheme == "grpcs":
+        return f"{parts.netloc.rstrip(':')}:443", True
+    raise ArgumentError(f"signaling_url={shown_url(url)!r}: give the port, grpc://host:port")

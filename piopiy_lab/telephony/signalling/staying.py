@@ -13,14 +13,16 @@ from piopiy_lab.telephony.signalling.links import Link
 #: Seconds before the first try to reconnect; each further one waits twice as long, up to the
 #: longest. Half of each wait is chance, so that many agents don't come back in step.
 FIRST_PAUSE_SECS = 0.5
+GATEWAY_PAUSE_SECS = 1.0  # the same, where it is Piopiy's gateway
 LONGEST_PAUSE_SECS = 30.0
 #: Seconds after which a connection counts as a good one, and the pauses begin anew.
 STEADY_SECS = 10.0
 #: Refusals in a row on reconnecting after which it isn't tried again: the token was withdrawn.
 MAX_REFUSALS = 5
 
-#: Told of every change: "connected", or "reconnecting" with the reason.
-OnState = Callable[[Literal["connected", "reconnecting"], str], None]
+StateTold = Literal["connected", "reconnecting", "draining"]
+#: Told of every change, with the reason: of "draining" at a gateway only.
+OnState = Callable[[StateTold, str], None]
 
 
 def pause(attempt: int, chance: float, first_secs: float = FIRST_PAUSE_SECS) -> float:

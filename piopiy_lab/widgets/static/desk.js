@@ -67,6 +67,14 @@ class Switches {
     this.store = store;
     this.asked = {};
     this.el = h("div", { class: "pl-switches" });
+    // Arrows go from service to service of a switcher; Space or Enter switches to the focused one.
+    this.el.addEventListener("keydown", (e) => {
+      const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key], group = e.target.closest("[role=radiogroup]");
+      if (!by || !group) return;
+      const all = [...group.querySelectorAll("[role=radio]")];
+      all[(all.indexOf(e.target.closest("[role=radio]")) + by + all.length) % all.length].focus();
+      e.preventDefault();
+    });
   }
   update() {
     const { switchers, services, latency } = this.store.desk;
@@ -137,10 +145,11 @@ class Latency {
     const shown = turns.slice(-40), top = Math.max(this.budget * 1.25, ...shown.map((t) => t[1])) || 1;
     const bars = shown.map(([start, total, parts, user]) => {
       const told = Object.entries(parts).filter(([, s]) => s > 0).map(([name, s]) => `${name} ${Math.round(s * 1000)}`).join(", ");
+      // In milliseconds, for flex shares of less than 1 in all would not fill the bar.
       return h("div", { class: `pl-turn${total > this.budget ? " over" : ""}`, title: `${clock(start, 1)} ${user}\n${ms(total)}: ${told}` },
         h("small", {}, `${Math.round(total * 1000)}`),
         h("div", { class: "pl-stack", style: `height:${(60 * total) / top}px` }, Object.entries(parts).filter(([, s]) => s > 0).reverse().map(([name, s]) =>
-          h("i", { style: `flex:${s};background:${PART_COLOURS[name] || "#888"}` }))));
+          h("i", { style: `flex:${1000 * s};background:${PART_COLOURS[name] || "#888"}` }))));
     });
     this.bars.replaceChildren(h("div", { class: "pl-budget", style: `bottom:${(60 * this.budget) / top}px` }), ...bars);
     const sorted = turns.map((t) => t[1]).sort((a, b) => a - b);
@@ -148,27 +157,64 @@ class Latency {
   }
 }
 
-class Contexts {
-  constructor(store) { this.store = store; this.el = h("div", { class: "pl-contexts" }); }
+// Every event of the call but the detector's samples, as they come; a filter by words.
+class EventList {
+  constructor(store) {
+    this.store = store;
+    this.filter = h("input", { type: "search", placeholder: "filter: Tool, Speech, error …", "aria-label": "filter of the events" });
+    this.filter.addEventListener("input", () => { this.key = null; this.update(); });
+    this.list = h("ol", { class: "pl-events", tabindex: 0, "aria-label": "events" });
+    this.count = h("span", { class: "pl-quiet" });
+    this.el = h("div", {}, h("div", { class: "pl-bar" }, this.filter, this.count), this.list);
+  }
   update() {
-    const { contexts } = this.store.desk;
-    while (this.el.children.length < contexts.length) this.add(this.el.children.length);
+    const box = this.el.closest("details");
+    if (!box || !box.open) return;
+    if (!this.store.listing) { this.store.listing = true; if (!this.store.events.length) this.store.send({ kind: "events" }); }
+    const { events } = this.store, words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const key = `${events.length} ${words.join(" ")}`;
+    if (key === this.key) return;
+    this.key = key;
+    const found = events.filter(([, type, text]) => { const all = `${type} ${text}`.toLowerCase(); return words.every((word) => all.includes(word)); });
+    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 30;
+    this.list.replaceChildren(...found.slice(-MOST_EVENTS).map(([at, type, text]) =>
+      h("li", {}, h("span", { class: "pl-at" }, clock(at, 2)), " ", h("b", {}, type), " ", h("span", { class: "pl-quiet" }, text))));
+    setText(this.count, `${found.length} of ${events.length}${found.length > MOST_EVENTS ? `, the last ${MOST_EVENTS} shown` : ""}`);
+    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+  }
+}
+const MOST_EVENTS = 500;  // more of them make a page slow
+
+class Contexts {
+  constructor(store) {
+    this.store = store;
+    this.list = h("div", { class: "pl-contexts" });
+    this.sum = h("div", { class: "pl-quiet" });
+    this.el = h("div", {}, this.list, this.sum);
+  }
+  update() {
+    const { contexts, usage } = this.store.desk;
+    if (usage) {
+      const { prompt_tokens: given, completion_tokens: made, characters } = usage;
+      setText(this.sum, given + made + characters ? `In all: ${given} tokens given + ${made} made = ${given + made}; ${characters} characters spoken.` : "");
+    }
+    while (this.list.children.length < contexts.length) this.add(this.list.children.length);
     contexts.forEach((c, i) => {
       const tokens = c.prompt_tokens === undefined ? "" : ` · ${c.prompt_tokens} + ${c.completion_tokens || 0} tokens`;
-      setText(this.el.children[i].querySelector("summary"), `${i + 1}. at ${clock(c.at, 1)} · ${c.messages} messages${tokens}`);
-      const got = this.store.contexts.get(i), body = this.el.children[i].querySelector("div");
+      setText(this.list.children[i].querySelector("summary"), `${i + 1}. at ${clock(c.at, 1)} · ${c.messages} messages${tokens}`);
+      const got = this.store.contexts.get(i), body = this.list.children[i].querySelector("div");
       if (got && !body.childElementCount) {
         body.replaceChildren(...got.messages.map((m) => h("div", { class: "pl-message" }, h("b", {}, m.role), h("pre", {}, said(m)))),
           h("div", { class: "pl-quiet" }, got.tools.length ? `tools: ${got.tools.join(", ")}` : "no tools"));
       }
     });
-    if (!contexts.length && !this.el.textContent) setText(this.el, "The LLM was given nothing yet.");
+    if (!contexts.length && !this.list.textContent) setText(this.list, "The LLM was given nothing yet.");
   }
   add(index) {
-    if (index === 0) this.el.textContent = "";
+    if (index === 0) this.list.textContent = "";
     const details = h("details", {}, h("summary"), h("div"));
     details.addEventListener("toggle", () => { if (details.open) this.store.send({ kind: "context", index }); });
-    this.el.append(details);
+    this.list.append(details);
   }
 }
 

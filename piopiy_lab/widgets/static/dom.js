@@ -14,6 +14,20 @@ function h(tag, attributes, ...children) {
   return el;
 }
 
+// While the focus is inside, keys are its own: the notebook has a shortcut for nearly every one ("x"
+// cuts the cell), and takes the focused control for a part of its own page. Those with Ctrl, Alt or
+// Meta (save, say) pass, but for Enter, which would run the cell again; Escape leads back to the cell.
+// Nor do arrows on a button scroll the notebook away, in which they move from cell to cell.
+const SCROLLS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"];
+function keepKeys(root) {
+  const keep = (e) => {
+    if (e.key === "Escape" || (e.key !== "Enter" && (e.ctrlKey || e.altKey || e.metaKey))) return;
+    e.stopPropagation();
+    if (SCROLLS.includes(e.key) && e.target.matches("button, summary") && !e.target.closest("ol")) e.preventDefault();
+  };
+  for (const kind of ["keydown", "keypress", "keyup"]) root.addEventListener(kind, keep);
+}
+
 function clock(secs, digits = 0) {
   const whole = Math.max(0, secs), minutes = Math.floor(whole / 60);
   const rest = (whole - 60 * minutes).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
@@ -50,13 +64,15 @@ const PART_COLOURS = { vad: "#88ccee", turn: "#6a5acd", transcript: "#aa4499", l
                        tts: "#ddcc77", output: "#cc6677" };
 
 function isDark(el) {
-  let at = el;
+  let at = el, page = el;
   while (at) {
-    const match = getComputedStyle(at).backgroundColor.match(/[\d.]+/g);
+    const colour = getComputedStyle(at).backgroundColor, match = colour.match(/[\d.]+/g);
     if (match && (match.length < 4 || +match[3] > 0)) {
-      return 0.299 * match[0] + 0.587 * match[1] + 0.114 * match[2] < 128;
+      const full = colour.startsWith("color(") ? 1 : 255;  // of color(srgb 1 1 1): marimo's
+      return 0.299 * match[0] + 0.587 * match[1] + 0.114 * match[2] < full / 2;
     }
+    page = at;
     at = at.parentElement || (at.getRootNode() && at.getRootNode().host);
   }
-  return false;
+  return getComputedStyle(page).colorScheme === "dark";  // nothing is painted: a frame, say
 }

@@ -11,11 +11,19 @@ class Player {
       this.audio.addEventListener(name, () => this.follow());
     }
   }
+  // While the call runs there is no player: a turn is asked for, and played.
+  get live() { return this.store.live && this.store.state === "listening" && this.store.outline.length > 0; }
   get available() { return this.store.state === "ended" && this.store.hasSound; }
   update() {
     if (this.available && this.el.hidden) {
       this.el.hidden = false;
       this.store.send({ kind: "sound" });
+    }
+    if (this.store.clip) {
+      if (this.playing) this.playing.pause();
+      this.playing = new Audio(this.store.clip);
+      this.store.clip = null;
+      this.playing.play().catch(() => {});  // as below
     }
     if (this.store.sound && !this.audio.src) {
       this.audio.src = this.store.sound;
@@ -23,6 +31,7 @@ class Player {
     }
   }
   play(from, to = null) {
+    if (this.live) this.store.send({ kind: "clip", from, to: to === null ? this.store.now : to });
     if (!this.available) return;
     if (!this.audio.src) { this.pending = [from, to]; return; }
     this.until = to;
@@ -38,7 +47,7 @@ class Player {
       this.audio.pause();
     }
     this.store.selected = now;
-    for (const listener of [...this.store.listeners]) listener({ kind: "playing" });
+    this.store.tell({ kind: "playing" });
     if (!this.audio.paused) this.frame = requestAnimationFrame(() => this.follow());
   }
 }

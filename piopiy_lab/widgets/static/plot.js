@@ -2,6 +2,8 @@
 
 const LANES = { top: 16, caller: 54, agent: 54, detector: 58, tools: 16, bottom: 4 };
 const PLOT_HEIGHT = Object.values(LANES).reduce((a, b) => a + b, 0);
+// What stands over a moment, in the clock's line: a time that it would cover is left out.
+const SIGNS = { interrupted: "✂", error: "!", switched: "⇄", settings: "≡", key: "#", dropped: "▽" };
 
 class Plot {
   constructor(store, player) {
@@ -124,9 +126,11 @@ class Plot {
     g.fillStyle = this.ink.quiet;
     g.strokeStyle = this.ink.grid;
     g.lineWidth = 1;
+    const signs = this.store.marks.filter(([at, kind]) => SIGNS[kind] && at >= left && at <= right).map(([at]) => x(at));
     for (let t = Math.ceil(Math.max(0, left) / step) * step; t < right; t += step) {
       g.beginPath(); g.moveTo(x(t), LANES.top - 3); g.lineTo(x(t), PLOT_HEIGHT); g.stroke();
-      g.fillText(clock(t, step < 1 ? 1 : 0), x(t) + 3, 10);
+      const text = clock(t, step < 1 ? 1 : 0), end = x(t) + 3 + g.measureText(text).width;
+      if (!signs.some((sign) => sign > x(t) - 7 && sign < end + 7)) g.fillText(text, x(t) + 3, 10);
     }
   }
   voice(g, side, y, height, colour, left, right, x, lane) {
@@ -213,7 +217,7 @@ class Plot {
       g.beginPath(); g.moveTo(x(at), LANES.top); g.lineTo(x(at), PLOT_HEIGHT - LANES.bottom); g.stroke();
       g.setLineDash([]);
       g.fillStyle = g.strokeStyle;
-      g.fillText({ interrupted: "✂", error: "!", switched: "⇄", settings: "≡", key: "#", dropped: "▽", "turn-model": "" }[kind] || "", x(at) - 4, 11);
+      g.fillText(SIGNS[kind] || "", x(at) - 4, 11);
       g.globalAlpha = 1;
     }
   }

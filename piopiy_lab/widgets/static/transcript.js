@@ -24,7 +24,7 @@ class TranscriptList {
     const copy = (text, make) => h("button", { type: "button", onclick: (e) => copyText(make(), e.target) }, text);
     this.el = h("div", { class: "pl-transcript" }, this.list,
       h("div", { class: "pl-bar" }, this.jump, h("span", { class: "pl-spacer" }),
-        copy("copy text", () => this.text()), copy("copy Markdown", () => this.markdown())));
+        copy("copy text", () => transcriptText(this.store)), copy("copy Markdown", () => this.markdown())));
   }
   // From word to word: Tab reaches the first of each row, arrows the others.
   step(target, by) {
@@ -36,13 +36,13 @@ class TranscriptList {
   toEnd() { this.list.scrollTop = this.list.scrollHeight; this.follows = true; this.jump.hidden = true; }
   clicked(target) {
     const el = target.closest("[data-s]");
-    if (!el || !this.player.available) return false;
+    if (!el || !(this.player.available || this.player.live)) return false;
     this.player.play(+el.dataset.s, el.dataset.e ? +el.dataset.e : null);
     return true;
   }
   update() {
     const rows = this.store.rows;
-    const playable = this.player.available ? 1 : 0;
+    const playable = this.player.available || this.player.live ? 1 : 0;
     for (let i = 0; i < rows.length; i++) {
       if (!rows[i]) continue;
       const key = JSON.stringify(rows[i]) + playable;
@@ -95,14 +95,15 @@ class TranscriptList {
     if (row.remedy) body.append(h("div", { class: "pl-quiet" }, row.remedy));
     return body;
   }
-  text() {
-    return this.store.rows.filter((r) => r && r.kind !== "interim").map((r) =>
-      `${clock(r.at, 1).padStart(7)}  ${(WHO[r.kind] || r.kind).padEnd(8)}  ${told(r)}`).join("\n");
-  }
   markdown() {
     return this.store.rows.filter((r) => r && r.kind !== "interim").map((r) =>
       `- **${WHO[r.kind] || r.kind}** (${clock(r.at, 1)}): ${r.kind === "tool" ? code(told(r)) : told(r).replace(/([\\`*_[\]<>])/g, "\\$1")}`).join("\n");
   }
+}
+
+function transcriptText(store) {
+  return store.rows.filter((r) => r && r.kind !== "interim").map((r) =>
+    `${clock(r.at, 1).padStart(7)}  ${(WHO[r.kind] || r.kind).padEnd(8)}  ${told(r)}`).join("\n");
 }
 
 function told(row) {

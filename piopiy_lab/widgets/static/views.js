@@ -46,13 +46,15 @@ class Controls {
   }
   update() {
     const { store } = this, over = store.state === "ended", { ended, error } = store.desk;
-    this.dot.className = `pl-dot ${store.state}`;
-    setText(this.state, over ? `ended${ended ? ` · ${ended.reason.replace(/_/g, " ")}` : ""}` : store.state);
+    this.dot.className = `pl-dot ${store.state} ${store.activity}`;
+    setText(this.state, over ? `ended${ended ? ` · ${ended.reason.replace(/_/g, " ")}` : ""}` : store.state === "starting" ? `starting${store.desk.waits_for ? ` · waits for ${store.desk.waits_for}` : ""}` : store.activity);
     for (const el of [this.stop, this.mute, this.pad, this.hang, this.typing, ...this.meters]) el.hidden = over;
+    // The browser's microphone, above, has its own: two of each would be one too many.
+    if (store.desk.origin === "browser") this.mute.hidden = this.hang.hidden = true;
     this.mute.setAttribute("aria-pressed", String(this.muted));
     setText(this.mute, this.muted ? "unmute" : "mute");
-    this.talk.hidden = (!this.muted && !this.held) || over;
-    const why = store.refusal ? `${store.refusal.what}: ${store.refusal.why}` : ended && ended.error ? ended.error : error ? error.text : "";
+    this.talk.hidden = (!this.muted && !this.held) || over || store.desk.origin === "browser";
+    const why = store.silent ? SILENT : store.refusal ? `${store.refusal.what}: ${store.refusal.why}` : ended && ended.error ? store.failure || ended.error : error ? error.text : "";
     this.banner.hidden = !why || why === this.dismissed;
     if (why !== this.why) {
       this.why = why;
@@ -75,10 +77,10 @@ function section(title, part, open = false) {
 const VIEWS = {
   panel(store, player) {
     const controls = new Controls(store), plot = new Plot(store, player), talk = new TranscriptList(store, player);
-    const knobs = new Knobs(store), switches = new Switches(store), latency = new Latency(store), contexts = new Contexts(store), said = new Instructions(store);
+    const knobs = new Knobs(store), switches = new Switches(store), latency = new Latency(store), contexts = new Contexts(store), said = new Instructions(store), events = new EventList(store);
     const grid = h("div", { class: "pl-grid" }, h("div", {}, talk.el, controls.typing), h("div", {},
-      section("Services", switches, true), section("Latency", latency, true), section("Detector and turns", knobs), section("Instructions", said), section("What the LLM was given", contexts)));
-    return { parts: [controls, talk, knobs, switches, latency, contexts, said], drawn: [controls, plot], els: [controls.el, plot.el, player.el, grid], talk };
+      section("Services", switches, true), section("Latency", latency, true), section("Detector and turns", knobs), section("Instructions", said), section("What the LLM was given", contexts), section("Events", events)));
+    return { parts: [controls, talk, knobs, switches, latency, contexts, said, events], drawn: [controls, plot], els: [controls.el, plot.el, player.el, grid], talk };
   },
   vad(store, player) {
     const plot = new Plot(store, player), knobs = new Knobs(store);
@@ -99,19 +101,22 @@ function render({ model, el }) {
   const store = model.piopiy || (model.piopiy = new Store(model));
   const player = new Player(store);
   const { parts, drawn, els, talk } = VIEWS[model.get("view")](store, player);
-  const root = h("div", { class: "piopiy-panel", "data-view": model.get("view"), "data-lm-suppress-shortcuts": "true" }, els);
+  const root = h("div", { class: "piopiy-panel", "data-view": model.get("view") }, els);
+  keepKeys(root);
   el.append(root);
-  let visible = true, frame = 0, ended = false;
+  let visible = true, frame = 0;
   const update = (message) => {
     if (message.kind === "playing") { if (talk) talk.highlight(); return; }
     for (const part of parts) part.update();
     player.update();
     if (message.kind === "call") root.dataset.state = store.state;
+    root.classList.toggle("nothing", store.nothing);
   };
   const loop = () => {
     frame = 0;
     if (!visible) return;
-    root.classList.toggle("dark", isDark(root));
+    root.classList.toggle("dark", isDark(el));
+    root.classList.toggle("bare", !getComputedStyle(el).getPropertyValue("--jp-layout-color1"));
     for (const part of drawn) part.draw();
     if (drawn.length) frame = requestAnimationFrame(loop);
   };
@@ -122,6 +127,7 @@ function render({ model, el }) {
     if (seen && !frame) frame = requestAnimationFrame(loop);
   };
   store.listeners.add(update);
+  const keeper = new Keeper(store, model);
   const watcher = new IntersectionObserver((entries) => see(entries.at(-1).isIntersecting));
   watcher.observe(root);
   const beat = setInterval(() => { if (visible && store.state !== "ended") store.send({ kind: "here" }); }, 20000);
@@ -136,7 +142,8 @@ function render({ model, el }) {
     clearInterval(knocking);
     watcher.disconnect();
     store.listeners.delete(update);
-    store.send({ kind: "away" });
+    keeper.close();
+    store.send({ kind: "away", gone: true });
   };
 }
 

@@ -6,18 +6,25 @@ import itertools
 import os
 from pathlib import Path
 
+import marimo_harness
 import pytest
 from lab_harness import Chrome, LabServer, Notebook, missing_parts
+from marimo_harness import MarimoNotebook, MarimoServer
 
-MISSING = missing_parts()
-if MISSING and os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
-    raise RuntimeError(MISSING)
+#: What each server's tests lack on this machine, if anything.
+MISSING = {"lab": missing_parts(), **dict.fromkeys(
+    ("marimo_server", "run_marimo"), marimo_harness.missing_parts())}  # fmt: skip
+if any(MISSING.values()) and os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
+    raise RuntimeError("; ".join(filter(None, MISSING.values())))
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if MISSING and "lab" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(reason=MISSING))
+        if item.path.parent == Path(__file__).parent and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(240))  # beside others a server begins late
+        for server, lacks in MISSING.items():
+            if lacks and server in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason=lacks))
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +74,48 @@ def open_notebook(lab, chrome, request):
             notebook.close()
     for session in lab.api("sessions"):
         lab.end_kernel(session["kernel"]["id"])
+
+
+@pytest.fixture(scope="session")
+def marimo_server(tmp_path_factory):
+    """The one ``marimo edit`` of the test run: a ``MarimoServer``."""
+    server = MarimoServer(tmp_path_factory.mktemp("marimo"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def run_marimo(tmp_path):
+    """A function that serves code cells to visitors, as ``marimo run`` does."""
+    servers = []
+
+    def run_marimo(*cells):
+        servers.append(MarimoServer(tmp_path / "run", list(cells)))
+        return servers[-1]
+
+    yield run_marimo
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def open_marimo(marimo_server, chrome, request):
+    """A function that opens code cells, or a notebook's file, in marimo; each with its kernel."""
+    opened = []
+
+    def open_marimo(*cells, text=None):
+        name = f"{request.node.name}_{len(opened)}.py"
+        if text is None:
+            marimo_server.write_notebook(name, list(cells))
+        else:
+            (marimo_server.notebooks / name).write_text(text, encoding="utf-8")
+        page = chrome.context.new_page()
+        opened.append(page)
+        return MarimoNotebook(page, marimo_server.url(name))
+
+    yield open_marimo
+    for page in opened:
+        page.close()
 
 
 @pytest.fixture

@@ -71,23 +71,27 @@ const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
   }
 })`;
 window.heard = [];
+// loaded before the page's own worklet, so that the tap is there from the first sample
+const add = AudioWorklet.prototype.addModule;
+AudioWorklet.prototype.addModule = async function (...module) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  await add.call(this, url);
+  return add.apply(this, module);
+};
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (to, ...rest) {
   if (to instanceof AudioDestinationNode && this instanceof AudioWorkletNode) {
     const context = this.context;
     window.heard_rate = context.sampleRate;
-    const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-    context.audioWorklet.addModule(url).then(() => {
-      const tap = new AudioWorkletNode(context, "tap", { channelCount: 1 });
-      tap.port.onmessage = ({ data }) => {
-        const bytes = new Uint8Array(data.all.buffer);
-        let text = "";
-        for (const byte of bytes) text += String.fromCharCode(byte);
-        window.heard.push([data.at, btoa(text)]);
-      };
-      connect.call(this, tap);
-      connect.call(tap, to);
-    });
+    const tap = new AudioWorkletNode(context, "tap", { channelCount: 1 });
+    tap.port.onmessage = ({ data }) => {
+      const bytes = new Uint8Array(data.all.buffer);
+      let text = "";
+      for (const byte of bytes) text += String.fromCharCode(byte);
+      window.heard.push([data.at, btoa(text)]);
+    };
+    connect.call(this, tap);
+    connect.call(tap, to);
     return connect.call(this, to, ...rest);
   }
   return connect.call(this, to, ...rest);
@@ -212,10 +216,13 @@ def test_a_whole_call(open_notebook, spoken, tmp_path, clip, record_property):
     starts = notebook.value("[e.at for e in call.events.of(E.AgentSpeechStarted)]")
     offsets = []
     for begin in starts[:2]:  # the greeting and the reply, as they were recorded, are in the page
-        piece = agent[round((begin + 0.3) * rate_in_call) :][: round(1.2 * rate_in_call)] / 32768
-        score, place = best_match(piece, page)
-        assert score > 0.95
-        offsets.append(begin + 0.3 - place / rate_in_call)
+        found = []
+        for after in (0.3, 0.6, 0.9, 1.2):  # a busy machine's gap in one of them is no other sound
+            piece = agent[round((begin + after) * rate_in_call) :][: round(0.3 * rate_in_call)]
+            score, place = best_match(piece / 32768, page)
+            found.append((score, begin + after - place / rate_in_call))
+        assert sum(score > 0.95 for score, _ in found) >= 3, found
+        offsets.append(max(found)[1])
     assert abs(offsets[0] - offsets[1]) < 0.1  # and at the same times
 
     # The page was silent when it says so (before that, where the agent was between two words). How

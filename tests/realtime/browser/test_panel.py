@@ -91,7 +91,8 @@ def test_the_panel_of_an_ended_call_plays_its_recording(open_notebook, screensho
     notebook.run(1)
     notebook.run(2)
     panel = notebook.output(2).locator(".piopiy-panel")
-    word = panel.locator(".pl-w", has_text="seven").first
+    # one that others follow: what is being said is looked at while it plays
+    word = panel.locator(".pl-assistant .pl-w", has_text="tomorrow").first
     word.click()
     audio = panel.locator("audio")
     notebook.page.wait_for_function("el => el.currentTime > 3", arg=audio.element_handle())

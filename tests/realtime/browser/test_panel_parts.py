@@ -228,7 +228,7 @@ def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path)
     # the transcript follows the end, unless it is scrolled
     rows = panel.locator(".pl-rows")
     at_end = "el => el.scrollHeight - el.scrollTop - el.clientHeight < 30"
-    rows.evaluate("el => { el.style.height = '60px'; }")
+    rows.evaluate("el => { el.style.cssText = 'flex: none; min-height: 0; height: 60px'; }")
     notebook.page.wait_for_function(f"el => el.scrollHeight > 90 && ({at_end})(el)",
                                     arg=rows.element_handle())  # fmt: skip
     rows.evaluate("el => { el.scrollTop = 0; }")
@@ -247,7 +247,7 @@ def test_services_keys_and_each_view_alone(open_notebook, screenshots, tmp_path)
     )
     panel.get_by_role("button", name="interrupt").click()
     panel.locator(".pl-row.pl-assistant s", has_text="sentence number 11").wait_for()
-    rows.evaluate("el => { el.style.height = ''; }")
+    rows.evaluate("el => { el.style.cssText = ''; }")
     notebook.page.mouse.move(5, 5)
     notebook.screenshot(screenshots / "panel-two-voices.png", of=panel)
     notebook.theme("dark")

@@ -40,3 +40,4 @@ def test_talk_shows_the_call_takes_typed_turns_and_hangs_up_at_ctrl_c(card):
     assert "[typed]" in text
     assert "hung up" in text
     assert 'stack("deepgram+openai+cartesia")' in text
+    assert "  caller  a table for two tomorrow at seven [typed]" in text

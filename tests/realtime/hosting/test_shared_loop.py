@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_a_blocked_loop_is_noticed_named_and_left_behind(no_leftovers, booking):
     second = start_call(booking(), SHORT)  # on a fresh loop
     second.join(60)
     assert second.end_reason == "caller_hung_up"
+
+
+def test_full_collections_are_short_while_calls_are_live(booking):
+    gc.unfreeze()
+    began = threading.Event()
+    counts = []
+
+    def during(agent):
+        counts.append(gc.get_freeze_count())
+        began.set()
+
+    one, two = (start_call(booking(during), Caller().hears_greeting().waits(2)) for _ in range(2))
+    began.wait(30)
+    one.hang_up()
+    one.join(30)
+    assert gc.get_freeze_count() > counts[0] * 0.99 > len(gc.get_objects())
+    two.join(60)
+    wait_until(lambda: gc.get_freeze_count() == 0, secs=5)
 
 
 def test_a_loop_that_imports_for_long_is_not_blocked(booking, tmp_path, monkeypatch):

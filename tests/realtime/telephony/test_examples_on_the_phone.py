@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from example_matrix import METADATA, NAMES, caller_of, check, example, offline, piopiy_names
 from wait_until import until
@@ -18,28 +16,21 @@ def alias(monkeypatch):
         yield
 
 
-async def test_examples_through_the_loopback_platform(running_agent):
-    modules = {name: example(name) for name in NAMES}
-
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_example_through_the_loopback_platform(running_agent, name):
+    module = example(name)
     async with LoopbackPlatform() as platform:
-
-        async def answer(name):
-            """One agent of its own for each example, all at once."""
-            agent = Agent(
-                name,
-                platform.agent_token(name),
-                modules[name].create_session,
-                platform.signaling_url,
-                replace=offline(name),
-            )
-            async with running_agent(agent):
-                call = await platform.place_call(name, caller_of(name), metadata=METADATA)
-                call.raise_for_error()
-                await until(lambda: not agent.sessions.running)
-            return agent.calls[0]
-
-        for names in zip(NAMES[::2], NAMES[1::2], strict=True):  # two at once
-            calls = await asyncio.gather(*(answer(name) for name in names))
-            for name, call in zip(names, calls, strict=True):
-                check(name, modules[name], call)
-    assert modules["metadata_and_vad"].seen[-1][2]  # ROOM_CTX
+        agent = Agent(
+            name,
+            platform.agent_token(name),
+            module.create_session,
+            platform.signaling_url,
+            replace=offline(name),
+        )
+        async with running_agent(agent):
+            call = await platform.place_call(name, caller_of(name), metadata=METADATA)
+            call.raise_for_error()
+            await until(lambda: not agent.sessions.running)
+    check(name, module, agent.calls[0])
+    if name == "metadata_and_vad":
+        assert module.seen[-1][2]  # ROOM_CTX
