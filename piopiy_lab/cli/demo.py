@@ -18,6 +18,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.cli.live import Follower
 from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal
+from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.screenplay.caller import contains
 
@@ -74,7 +75,8 @@ def demo(terminal: Terminal, out: Path, *, realtime: bool = False) -> int:
         raise
     call = played.call
     assert call is not None, "a call that was played has begun"
-    speed = f", {call.duration / max(played.took, 0.01):.0f} times as fast" if not realtime else ""
+    fast = times_as_fast(call.duration / max(played.took, 0.01))
+    speed = "" if realtime else f", {fast}"
     terminal.line(
         f"\n{call.duration:.1f} s of call in {played.took:.1f} s{speed}"
         f" (loading took {loading:.1f} s)"

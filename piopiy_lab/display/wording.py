@@ -28,6 +28,11 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms"
 
 
+def times_as_fast(ratio: float) -> str:
+    """Write how fast virtual time went, ``"34 times as fast"``; with a decimal below 10."""
+    return f"{ratio:.{0 if ratio >= 10 else 1}f} times as fast"
+
+
 def name_of(call: ShownCall) -> str:
     """Return ``"Call sim-1"``, or ``"Call"`` when it has no id."""
     call_id = getattr(call, "call_id", None)

@@ -115,6 +115,11 @@ def _nested(step: Callable[[], T]) -> T:
 def _finish(loop: ClockedLoop) -> None:
     """Cancel what is left, close generators and executors, close the loop; note what remains."""
     leaked: list[str] = []
+    main = loop.main_task
+    if main is not None and main.done() and not main.cancelled():
+        # Its SystemExit left the loop and is the caller's: asyncio need not report it once more
+        # when the task is collected, whatever is running then.
+        main.exception()
     try:
         loop.grant_ending(_END_VIRTUAL_SECS, _END_SECS)
         tasks = loop.pending_tasks()

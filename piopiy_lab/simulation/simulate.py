@@ -15,6 +15,7 @@ from typing import Literal
 
 from piopiy_lab import display, events
 from piopiy_lab.call.call import Call
+from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Direction
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
@@ -199,7 +200,7 @@ async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
             done = len(host.log.of(events.CallerStepFinished))
             secs, wall = host.log.now(), time.monotonic() - began
             text = f"step {min(done + 1, steps)} of {steps}: {secs:.0f} s of call in {wall:.0f} s"
-            line.update(done / max(1, steps), f"{text}, {secs / wall:.0f} times as fast")
+            line.update(done / max(1, steps), f"{text}, {times_as_fast(secs / wall)}")
             await asyncio.sleep(0.5)
     finally:
         line.close()

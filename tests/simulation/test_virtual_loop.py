@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import signal
 import sys
 import threading
@@ -499,6 +500,20 @@ class TestThreads:
         for thread in threads:
             thread.join()
         assert results == {0.5: 25.0, 2.0: 100.0}
+
+
+@pytest.mark.parametrize("in_slices", [False, True])
+def test_what_the_main_task_raised_is_not_reported_once_more_when_it_is_collected(
+    in_slices, caplog
+):
+    async def leaves():
+        await asyncio.sleep(1)
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        run_one_way(leaves(), in_slices)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
