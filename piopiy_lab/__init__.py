@@ -32,9 +32,9 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.pipeline.service_switcher import (
         ServiceSwitcherStrategyManual as ServiceSwitcherStrategyManual,
     )
-    from piopiy_lab.screenplay.caller import Audio as Audio
-    from piopiy_lab.screenplay.caller import AudioFile as AudioFile
     from piopiy_lab.screenplay.caller import Caller as Caller
+    from piopiy_lab.screenplay.steps import Audio as Audio
+    from piopiy_lab.screenplay.steps import AudioFile as AudioFile
     from piopiy_lab.service_catalog.stacking import stack as stack
     from piopiy_lab.service_catalog.table import stacks as stacks
     from piopiy_lab.simulation.simulate import simulate as simulate

@@ -185,6 +185,10 @@ class ScreenplayError(CallError, AssertionError):
     """The scripted caller waited for something that never came; the message names the step."""
 
 
+class ReplayError(CallError):
+    """A call can't be replayed: it never began, or hasn't kept what its agent heard."""
+
+
 class EvalFailedError(PiopiyLabError, AssertionError):
     """A bot did not do what an eval file expects; the message names the scenarios and why."""
 

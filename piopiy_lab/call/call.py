@@ -292,9 +292,10 @@ class Call(CallRecord):
         return behind("panel")(self)
 
     def save(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
-        """Save the call as a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.
+        """Save the call as a folder.
 
-        A running call is saved as it stands.
+        It has ``events.jsonl``, ``call.wav``, ``caller.flac`` and ``meta.json``. A running call is
+        saved as it stands.
 
         Raises:
             SavedCallError: The folder exists and isn't empty, or can't be written.

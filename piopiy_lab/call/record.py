@@ -19,6 +19,7 @@ from piopiy_lab.call.transcript import Transcript, build_transcript
 from piopiy_lab.call.turns import Turns, build_turns
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Activity, CallState, EndReason
+from piopiy_lab.sound.heard import Heard
 from piopiy_lab.sound.recording import Recording, SampleSource, recording_of
 
 T = TypeVar("T")
@@ -176,6 +177,22 @@ class CallRecord:
             recording.flags.writeable = False
             self._cache["recording"] = (0, recording)
         return recording
+
+    @property
+    def heard(self) -> Heard | None:
+        """What the pipeline heard of the caller, exactly: ``.samples``, ``.sample_rate``.
+
+        It is what a replay feeds. None when the call keeps no audio (``record=False``), before
+        its first frame, and in a call that was saved before this was kept.
+
+        Raises:
+            SavedCallError: A loaded call's ``caller.flac`` can't be read.
+        """
+        if not self._over:
+            return self._recorder.heard()
+        if "heard" not in self._cache:
+            self._cache["heard"] = (0, self._recorder.heard())
+        return self._cache["heard"][1]
 
     @property
     def sample_source(self) -> SampleSource:

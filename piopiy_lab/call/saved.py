@@ -1,6 +1,7 @@
-"""A saved call: a folder of ``events.jsonl``, ``call.wav`` and ``meta.json``.
+"""A saved call: a folder of ``events.jsonl``, ``call.wav``, ``caller.flac`` and ``meta.json``.
 
-``events.jsonl`` has one event per line, ``call.wav`` the caller left and the agent right, and
+``events.jsonl`` has one event per line, ``call.wav`` the caller left and the agent right,
+``caller.flac`` what the pipeline heard of the caller (``caller.wav`` while the call runs), and
 ``meta.json`` versions, services, settings and wall times. A call can be written there as it
 happens (:class:`CallFolder`), so that a killed process loses at most the last line, or in one
 piece afterwards (:func:`save`). Nothing is pickled, and no key or token is written.
@@ -26,11 +27,13 @@ from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.redaction import redact, told
+from piopiy_lab.sound.heard import FLAC, heard_in, write_flac
+from piopiy_lab.sound.heard import WAV as CALLER_WAV
 from piopiy_lab.sound.sample_store import FileStore
 from piopiy_lab.sound.wav import SavedAudio
 
 EVENTS, WAV, META = "events.jsonl", "call.wav", "meta.json"
-OURS = (EVENTS, WAV, META)
+OURS = (EVENTS, WAV, META, CALLER_WAV, FLAC)
 #: Bytes of a line that are read at the most: what a tool gave may be long, but has an end.
 LONGEST_LINE = 64 << 20
 #: Hz, of a recording that says nothing about it.
@@ -180,7 +183,8 @@ def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, obj
     meta = _read_meta(folder / META)
     started = log.of(ev.CallStarted)
     rate = started[0].sample_rate if started else DEFAULT_SAMPLE_RATE
-    return log, SavedAudio(folder / WAV, rate), meta
+    told = meta.get("heard")
+    return log, SavedAudio(folder / WAV, rate, lambda: heard_in(folder, told)), meta
 
 
 def _save_into(call: CallRecord, empty: Path) -> Path:
@@ -209,7 +213,12 @@ def _write(call: CallRecord, draft: Path) -> None:
             store.write(frame, block)
             frame += len(block)
         store.truncate(frame)
-        folder.write_meta(call.meta)
+        meta = dict(call.meta)
+        heard = call.heard
+        if heard is not None:
+            write_flac(draft / FLAC, heard.samples, heard.sample_rate)
+            meta["heard"] = heard.frames.to_json()
+        folder.write_meta(meta)
         if folder.error is not None:
             raise folder.error
     finally:

@@ -197,6 +197,7 @@ class EvalInput(SessionInput):
         self._fed_to = max(self._fed_to, now - len(samples) / frame.sample_rate)
         self._eval.words.came(self._eval.session, self._fed_to, samples, frame.sample_rate)
         audio.record_caller(self._fed_to, samples, frame.sample_rate)
+        audio.keep_heard(self._fed_to, samples, frame.sample_rate)
         self._fed_to += len(samples) / frame.sample_rate
         await super().push_audio_frame(frame)
 

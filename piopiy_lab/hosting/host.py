@@ -284,6 +284,7 @@ class CallHost(CallCommands):
         self._error = error or self._error
         end = self.log.now()
         self.recorder.close(end)
+        self._keep_what_was_heard()
         self._report_disk_trouble(end)
         self.meta.update(ended_at=_wall_time(), **self._as_it_ran())
         old = self.call.state
@@ -321,10 +322,22 @@ class CallHost(CallCommands):
             },
         }
 
+    def _keep_what_was_heard(self) -> None:
+        """Finish what the pipeline heard of the caller, and tell of it in ``meta.json``."""
+        hearing, session = self.recorder.hearing, self.session
+        words = [] if session is None else session.script.words
+        hearing.end(
+            None if session is None else session.ended_at,
+            [(word.text, word.start, word.end) for word in words],
+        )
+        if (frames := hearing.frames) is not None:
+            self.meta["heard"] = frames.to_json()
+
     def _report_disk_trouble(self, at: float) -> None:
         """Say what could not be written; it is in memory all the same."""
         trouble = {
             "the recording": self.recorder.error,
+            "what the agent heard": self.recorder.hearing.error,
             "the events": self.log.sink_error,
             "the folder": self._folder.error if self._folder else None,
         }

@@ -26,8 +26,9 @@ from piopiy_lab.loopback.hand_over import HandOver
 from piopiy_lab.loopback.offers import Offers
 from piopiy_lab.loopback.port import CallerPort
 from piopiy_lab.loopback.room import Participant, Room
-from piopiy_lab.screenplay.caller import Caller, ExpectsTool, Hears
+from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.performer import Performer
+from piopiy_lab.screenplay.steps import ExpectsTool, Hears
 from piopiy_lab.sound.recorder import Recorder
 
 #: Hz of the recording, as of every call.

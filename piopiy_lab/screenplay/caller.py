@@ -16,182 +16,57 @@ Nothing here makes sound, knows a clock or a transport: ``piopiy_lab.transports.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from piopiy_lab.checks.arguments import check_secs, is_whole
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.recalled import Line, Recalls
+from piopiy_lab.screenplay.steps import (
+    TIMEOUT_SECS,
+    Audio,
+    AudioFile,
+    ExpectsTool,
+    HangsUp,
+    Hears,
+    HearsGreeting,
+    HearsReply,
+    Interrupts,
+    Listens,
+    Presses,
+    Says,
+    Step,
+    Waits,
+    check_step_secs,
+)
+from piopiy_lab.sound.heard import Heard
 
-#: Seconds that a waiting step waits unless told otherwise.
-TIMEOUT_SECS = 10.0
 #: Seconds of the agent's silence after which its reply counts as over.
 REPLY_SILENCE_SECS = 0.8
 #: The keys of a phone.
 KEYS = "0123456789*#"
 
 
-@dataclass(frozen=True)
-class Audio:
-    """A piece of the caller's audio.
-
-    Attributes:
-        samples: int16, shape (n,).
-        sample_rate: Hz.
-    """
-
-    samples: Int16
-    sample_rate: int
-
-    def __repr__(self) -> str:
-        return f"<Audio: {len(self.samples) / self.sample_rate:.1f} s at {self.sample_rate} Hz>"
-
-
-@dataclass(frozen=True)
-class AudioFile:
-    """A recording that stands in for the caller: it is played from its first sample on.
-
-    Any format, rate, channels and width that soundfile reads; a saved stereo call too, by its
-    caller channel. It is resampled once, while it streams. When the file is over, the caller
-    listens until the agent has been silent for ``then_listens`` seconds and hangs up.
-
-    Attributes:
-        path: The file.
-        channel: Which channel is the caller's, from 0. None: the only one, or the left channel
-            of a saved call (a folder, or ``call.wav`` in one); a stereo file elsewhere is
-            mixed down.
-        then_listens: Seconds of the agent's silence after which the caller hangs up.
-    """
-
-    path: str | Path
-    channel: int | None = None
-    then_listens: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.channel is not None and (not is_whole(self.channel) or self.channel < 0):
-            raise ArgumentError(f"channel={self.channel!r}: give a whole number from 0, or None")
-        _check_secs("then_listens", self.then_listens)
-
-    def __repr__(self) -> str:
-        channel = "" if self.channel is None else f", channel={self.channel}"
-        return f"AudioFile({str(self.path)!r}{channel})"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a screenplay; ``str(step)`` is the line that wrote it."""
-
-    def __str__(self) -> str:
-        shown: list[str] = []
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name in ("text", "pattern", "name", "digits", "secs"):
-                shown.append(repr(value.pattern if isinstance(value, re.Pattern) else value))
-            elif f.name == "args":
-                shown += [f"{key}={wanted!r}" for key, wanted in value]
-            elif value != f.default:
-                shown.append(f"{f.name}={value!r}")
-        return f"{self.verb}({', '.join(shown)})"
+class RecordedCall(Protocol):
+    """What a caller can be made of: a ``Call``."""
 
     @property
-    def verb(self) -> str:
-        """The name of the Caller's method that makes this step."""
-        return _VERBS[type(self)]
+    def call_id(self) -> str:
+        """The call's id."""
+        ...
 
+    @property
+    def events(self) -> EventLog:
+        """What happened."""
+        ...
 
-@dataclass(frozen=True)
-class HearsGreeting(Step):
-    """Wait until the agent has spoken and is silent again."""
-
-    timeout: float = TIMEOUT_SECS
-
-
-@dataclass(frozen=True)
-class Says(Step):
-    """Wait until the agent is silent, then speak; over when the last sample was spoken."""
-
-    text: str | Audio | AudioFile
-    timeout: float = TIMEOUT_SECS
-    over_agent: bool = False  # speak at once, whoever is speaking
-
-
-@dataclass(frozen=True)
-class HearsReply(Step):
-    """Wait for a reply, until the agent was silent for a while and no tool call is open."""
-
-    timeout: float = TIMEOUT_SECS
-
-
-@dataclass(frozen=True)
-class Listens(Step):
-    """Wait until the agent neither speaks, thinks nor has a tool at work for a while.
-
-    How a file ends: unlike :class:`HearsReply` it needs no reply.
-    """
-
-    silence: float
-
-
-@dataclass(frozen=True)
-class Hears(Step):
-    """Wait until the agent's words since the caller last spoke contain this."""
-
-    pattern: str | re.Pattern[str]
-    within: float = TIMEOUT_SECS
-
-
-@dataclass(frozen=True)
-class ExpectsTool(Step):
-    """Wait until the agent has called this tool, with at least these arguments."""
-
-    name: str
-    args: tuple[tuple[str, Any], ...] = ()
-    timeout: float = TIMEOUT_SECS
-
-
-@dataclass(frozen=True)
-class Interrupts(Step):
-    """Speak while the agent speaks, ``after`` seconds from its first audio on."""
-
-    text: str | Audio
-    after: float = 1.0
-    timeout: float = TIMEOUT_SECS
-
-
-@dataclass(frozen=True)
-class Waits(Step):
-    """Say nothing for a while."""
-
-    secs: float
-
-
-@dataclass(frozen=True)
-class Presses(Step):
-    """Press keys of the phone."""
-
-    digits: str
-
-
-@dataclass(frozen=True)
-class HangsUp(Step):
-    """End the call."""
-
-
-_VERBS: dict[type[Step], str] = {
-    HearsGreeting: "hears_greeting",
-    Says: "says",
-    HearsReply: "hears_reply",
-    Listens: "listens",
-    Hears: "hears",
-    ExpectsTool: "expects_tool",
-    Interrupts: "interrupts",
-    Waits: "waits",
-    Presses: "presses",
-    HangsUp: "hangs_up",
-}
+    @property
+    def heard(self) -> Heard | None:
+        """What the pipeline heard of the caller."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -203,10 +78,42 @@ class Caller:
             None for the package's caller voice.
         steps: What the caller does, in order; written by the methods, each of which returns a
             new caller.
+        line: How the line of a recorded caller was; None for one who follows a screenplay.
     """
 
     voice: str | None = None
     steps: tuple[Step, ...] = field(default=(), repr=False)
+    line: Line | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_call(cls, call: RecordedCall) -> Caller:
+        """Make the caller of a call: what they said, as sound, at its place beside the agent's.
+
+        An utterance that followed the agent's comes when the agent has been silent for as long as
+        it was in the recording; one that came over the agent's words comes at the same place of
+        them; a pause in the caller's own turn keeps its length. Keys, typed turns, muting and the
+        end come too, and the line's own noise in between. What an act waits for and does not get
+        is said in the log (``CallerStepFailed``); it is then done all the same, 5 s after the last
+        that was heard or seen of the agent.
+
+        Further steps may follow, unless the caller hung up: ``says()`` and the like.
+
+        Args:
+            call: A call, running or ended; ``Call.load(folder)`` for a saved one.
+
+        Raises:
+            ArgumentTypeError: It is no call.
+            ReplayError: It never began, or hasn't kept what its agent heard.
+        """
+        from piopiy_lab.screenplay.from_call import recall
+
+        if not hasattr(call, "heard"):
+            raise ArgumentTypeError(
+                f"Caller.from_call() takes a call, got {call!r}: load a saved one with "
+                "Call.load(folder)"
+            )
+        steps, line = recall(call.events, call.heard, call.call_id)
+        return cls(steps=steps, line=line)
 
     def hears_greeting(self, *, timeout: float = TIMEOUT_SECS) -> Caller:
         """Wait until the agent has greeted and is silent again.
@@ -214,7 +121,7 @@ class Caller:
         Args:
             timeout: Seconds to wait; then the call ends with a ScreenplayError.
         """
-        return self._then(HearsGreeting(_check_secs("timeout", timeout)))
+        return self._then(HearsGreeting(check_step_secs("timeout", timeout)))
 
     def says(
         self,
@@ -229,7 +136,7 @@ class Caller:
                 of int16 samples (n,) and their rate in Hz.
             timeout: Seconds to wait for the agent to fall silent.
         """
-        return self._then(Says(_speakable(text_or_audio), _check_secs("timeout", timeout)))
+        return self._then(Says(_speakable(text_or_audio), check_step_secs("timeout", timeout)))
 
     def hears_reply(self, *, timeout: float = TIMEOUT_SECS) -> Caller:
         """Wait for a reply to end: 0.8 s of the agent's silence with no tool call open.
@@ -240,7 +147,7 @@ class Caller:
         Args:
             timeout: Seconds to wait; then the call ends with a ScreenplayError.
         """
-        return self._then(HearsReply(_check_secs("timeout", timeout)))
+        return self._then(HearsReply(check_step_secs("timeout", timeout)))
 
     def hears(self, text_or_regex: str | re.Pattern[str], within: float = TIMEOUT_SECS) -> Caller:
         """Wait until the agent says something.
@@ -259,7 +166,7 @@ class Caller:
             raise ArgumentTypeError(
                 f"hears() takes a text or re.compile(...), got {text_or_regex!r}"
             )
-        return self._then(Hears(text_or_regex, _check_secs("within", within)))
+        return self._then(Hears(text_or_regex, check_step_secs("within", within)))
 
     def expects_tool(
         self, name: str, /, *, timeout: float = TIMEOUT_SECS, **args: object
@@ -271,7 +178,9 @@ class Caller:
             timeout: Seconds to wait; then the call ends with a ScreenplayError.
             **args: Arguments that it must have been called with; others may be there too.
         """
-        return self._then(ExpectsTool(name, tuple(args.items()), _check_secs("timeout", timeout)))
+        return self._then(
+            ExpectsTool(name, tuple(args.items()), check_step_secs("timeout", timeout))
+        )
 
     def interrupts(
         self,
@@ -291,12 +200,12 @@ class Caller:
         if isinstance(said, AudioFile):
             raise ArgumentTypeError("interrupts() takes a text or an Audio, not an AudioFile")
         return self._then(
-            Interrupts(said, _check_secs("after", after), _check_secs("timeout", timeout))
+            Interrupts(said, check_step_secs("after", after), check_step_secs("timeout", timeout))
         )
 
     def waits(self, secs: float) -> Caller:
         """Say nothing for ``secs`` seconds."""
-        return self._then(Waits(_check_secs("secs", secs)))
+        return self._then(Waits(check_step_secs("secs", secs)))
 
     def presses(self, digits: str) -> Caller:
         """Press the phone's keys, one every 0.2 s.
@@ -314,12 +223,15 @@ class Caller:
         return self._then(HangsUp())
 
     def _then(self, step: Step) -> Caller:
-        if self.steps and isinstance(self.steps[-1], HangsUp):
+        last = self.steps[-1] if self.steps else None
+        if isinstance(last, HangsUp) or (isinstance(last, Recalls) and last.what == "hangs up"):
             raise ArgumentError(f"{step} comes after hangs_up(): the call is over by then")
         return replace(self, steps=(*self.steps, step))
 
     def __str__(self) -> str:
         voice = f"voice={self.voice!r}" if self.voice else ""
+        if self.line is not None:
+            return f"<Caller from a call: {'; '.join(map(str, self.steps)) or 'says nothing'}>"
         return f"Caller({voice})" + "".join(f".{step}" for step in self.steps)
 
     __repr__ = __str__
@@ -372,8 +284,3 @@ def _speakable(said: object) -> str | Audio | AudioFile:
     raise ArgumentTypeError(
         f"can't say {said!r}: give a text, a Path, an AudioFile, an Audio, or (samples, rate)"
     )
-
-
-def _check_secs(name: str, value: object) -> float:
-    """A step may take no time, or wait for ever: a simulation has an end all the same."""
-    return check_secs(name, value, zero=True, endless=True)

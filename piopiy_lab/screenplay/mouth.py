@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from piopiy_lab.errors import AudioFileError
-from piopiy_lab.screenplay.caller import Audio, AudioFile, Caller, Interrupts, Says
+from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.steps import Audio, AudioFile, Interrupts, Says
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
@@ -151,8 +152,15 @@ class Mouth:
     Pure: it counts samples, and the transport says when each of them is.
     """
 
-    def __init__(self) -> None:
-        """Start silent."""
+    def __init__(self, noise: Int16 | None = None) -> None:
+        """Start silent.
+
+        Args:
+            noise: What is heard where nothing is said, over and over: int16, (n,). None for
+                digital silence.
+        """
+        self._noise = noise
+        self._noise_at = 0  # samples of it that were heard
         self._source: Source | None = None
         self._lead = 0  # samples of silence before the source's first one
 
@@ -173,7 +181,7 @@ class Mouth:
             int16 of shape (n,), silence where nothing is said; and, when the sound ended in
             them, the number of samples up to its end, else None.
         """
-        out = np.zeros(n, np.int16)
+        out = self._silence(n)
         if self._source is None:
             return out, None
         if self._lead >= n:
@@ -186,6 +194,13 @@ class Mouth:
             self._source = None
             return out, start + len(piece)
         return out, None
+
+    def _silence(self, n: int) -> Int16:
+        if self._noise is None:
+            return np.zeros(n, np.int16)
+        places = (np.arange(n) + self._noise_at) % len(self._noise)
+        self._noise_at += n
+        return self._noise[places]
 
 
 def check_screenplay(caller: Caller) -> None:

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from piopiy_lab import events
-from piopiy_lab.errors import ScreenplayError
+from piopiy_lab.errors import ReplayError, ScreenplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.troubles import Trouble, trouble_in
-from piopiy_lab.screenplay.caller import (
-    REPLY_SILENCE_SECS,
-    Caller,
+from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS, Caller, contains
+from piopiy_lab.screenplay.mouth import Sound, make_sound
+from piopiy_lab.screenplay.recalled import Recalls
+from piopiy_lab.screenplay.recalling import Recalling, RecallLine
+from piopiy_lab.screenplay.replies import Ear, Replies
+from piopiy_lab.screenplay.steps import (
     ExpectsTool,
     HangsUp,
     Hears,
@@ -30,10 +33,7 @@ from piopiy_lab.screenplay.caller import (
     Says,
     Step,
     Waits,
-    contains,
 )
-from piopiy_lab.screenplay.mouth import Sound, make_sound
-from piopiy_lab.screenplay.replies import Ear, Replies
 
 #: Seconds of the agent's silence after which a polite caller begins to speak.
 POLITE_SECS = 0.3
@@ -93,6 +93,7 @@ class Performer:
         self._open_tools: set[int] = set()  # numbers of the tool calls without a result
         self._tool_over_at = 0.0  # seconds: when the last tool call was over
         self._thinking = False  # whether the LLM is giving an answer
+        self._recalling: Recalling | None = None  # of a caller from a call; written by perform()
         self.current: str = "before the first step"  # for error messages: the step being performed
 
     def look(self) -> None:
@@ -109,12 +110,20 @@ class Performer:
         self._replies = Replies(self._ear, log)
         self._troubles = [trouble for event in log if (trouble := trouble_in(event))]
         unsubscribe = log.subscribe(self.note)
+        if self._caller.line is not None:
+            self._recalling = self._begin_to_recall()
         try:
             for number, step in enumerate(self._caller.steps, 1):
                 self.current = f"step {number}, {step}"
                 log.append(events.CallerStepStarted(at=now(), number=number, step=str(step)))
                 try:
-                    await self._do(step)
+                    late = await self._do(step)
+                    if late is not None:
+                        log.append(
+                            events.CallerStepFailed(
+                                at=now(), number=number, step=str(step), why=late
+                            )
+                        )
                 except _Vain as vain:
                     log.append(
                         events.CallerStepFailed(
@@ -134,6 +143,8 @@ class Performer:
     def note(self, event: events.Event) -> None:
         """Take what matters to the caller; runs at every append to the line's log."""
         self._replies.note(event)
+        if self._recalling is not None:
+            self._recalling.note(event)
         if (trouble := trouble_in(event)) is not None and trouble not in self._troubles:
             self._troubles.append(trouble)
         match event:
@@ -153,8 +164,20 @@ class Performer:
         self._turn_events.append(event)
         self._changed.set()
 
-    async def _do(self, step: Step) -> None:
+    def _begin_to_recall(self) -> Recalling:
+        if not isinstance(self._line, RecallLine):
+            raise ReplayError(
+                "a caller from a call can't be performed on this line: use simulate() or "
+                "start_call(), or call.to_code() for a screenplay"
+            )
+        return Recalling(self._line, self._now())
+
+    async def _do(self, step: Step) -> str | None:
+        """Perform a step; returns why it went on without what it waited for, if it did."""
         match step:
+            case Recalls():
+                assert self._recalling is not None, "whoever recalls has a recorded line"
+                return await self._recalling.act(step, self._begin_turn)
             case HearsGreeting(timeout):
                 await self._until(self._speech_over, timeout, "no greeting was heard to its end")
                 self._heard_out()
@@ -199,6 +222,7 @@ class Performer:
                 pass  # perform() ends with the last step, and with it the call
             case _:
                 raise AssertionError(f"unknown step {step!r}")
+        return None
 
     async def _speak(self, said: object) -> None:
         sound = make_sound(

@@ -100,6 +100,7 @@ class Session:
         transfers: The transfers of this call.
         reason: Why the call ends; written once, by :meth:`end`.
         error: What went wrong, if that is why, or in what the callback did after the call.
+        ended_at: The call's seconds at which its end was asked for; written by :meth:`end`.
         frames: How many frames went through its pipelines; counted by their observers.
         muted: Whether the user's side is closed; written by :meth:`mute`, read by transports.
         reported: Whose exceptions of the user's code are in the log, by the line that raised.
@@ -114,6 +115,7 @@ class Session:
     handed_over: bool = False
     reason: EndReason | None = None
     error: BaseException | None = None
+    ended_at: float | None = None
     script: Script = field(default_factory=Script)
     frames: int = 0
     muted: bool = False
@@ -153,6 +155,7 @@ class Session:
             return
         self.reason = reason
         self.error = error
+        self.ended_at = self.now()
         self._ended.set()
 
     def fail(self, error: BaseException, source: str = "create_session") -> None:
@@ -188,6 +191,7 @@ class Session:
         assert self.on_loop(), "Session.mute() was called off the session's loop"
         if muted != self.muted:
             self.muted = muted
+            self.recorder.hearing.mute(self.now(), muted)
             self.log.append(events.UserMuted(at=self.now(), muted=muted))
 
     def listening(self) -> None:

@@ -19,7 +19,8 @@ from piopiy_lab.simulation.simulate import simulate as run_simulation
 
 if TYPE_CHECKING:
     from piopiy_lab.call.call import Call
-    from piopiy_lab.screenplay.caller import AudioFile, Caller
+    from piopiy_lab.screenplay.caller import Caller
+    from piopiy_lab.screenplay.steps import AudioFile
     from piopiy_lab.session.callback import SessionCallback
 
 

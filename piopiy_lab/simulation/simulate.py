@@ -20,7 +20,8 @@ from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Direction
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
 from piopiy_lab.redaction import redact_line
-from piopiy_lab.screenplay.caller import AudioFile, Caller
+from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.session.callback import (
     SessionCallback,

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from piopiy_lab.errors import ArgumentError, SavedCallError
+from piopiy_lab.sound.heard import Heard
+from piopiy_lab.sound.hearing import HeardTrack
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.sound.sample_store import (
     FRAME_BYTES,
@@ -81,6 +83,8 @@ class Recorder:
         self._changed: int | None = None  # the first frame that changed since the last draft
         self._closed = False
         self.error: OSError | None = None  # written once, by whoever met it first
+        #: What the pipeline hears of the caller, as it is fed.
+        self.hearing: HeardTrack = HeardTrack(wav_path.parent if wav_path else None, keep=keep)
         self._store: SampleStore = MemoryStore()
         if keep and wav_path is not None:
             try:
@@ -159,6 +163,10 @@ class Recorder:
                 self._store.close()
             except OSError as error:
                 self._lose(error)
+
+    def heard(self) -> Heard | None:
+        """Return what the pipeline heard of the caller so far; None if nothing is kept."""
+        return self.hearing.heard()
 
     def samples(self) -> Int16:
         """Return the recording so far: int16, (n, 2), caller left, agent right. A copy.

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from piopiy_lab.sound.heard import Heard
 from piopiy_lab.sound.pcm import Int16
 
 
@@ -72,6 +73,10 @@ class SampleSource(Protocol):
 
     def blocks(self) -> Iterable[Int16]:
         """Yield the same in pieces."""
+        ...
+
+    def heard(self) -> Heard | None:
+        """Return what the pipeline heard of the caller; None where that isn't kept."""
         ...
 
 

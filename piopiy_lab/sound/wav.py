@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ import numpy as np
 
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
+from piopiy_lab.sound.heard import Heard
 from piopiy_lab.sound.pcm import Int16, to_int16
 from piopiy_lab.sound.sample_store import FRAME_BYTES, GREATEST_SIZE, READ_FRAMES
 
@@ -39,17 +40,21 @@ class _Layout:
 class SavedAudio:
     """The sound of a saved call, read from disk when it is asked for."""
 
-    def __init__(self, path: Path, sample_rate: int) -> None:
+    def __init__(
+        self, path: Path, sample_rate: int, heard: Callable[[], Heard | None] = lambda: None
+    ) -> None:
         """Look at the WAV's header.
 
         Args:
             path: The WAV, which may be missing (a call that kept no audio).
             sample_rate: Hz, to be told by :attr:`sample_rate` if it is.
+            heard: Reads what the pipeline heard of the caller, when it is asked for.
 
         Raises:
             SavedCallError: It is no stereo sound file.
         """
         self._path = path
+        self.heard = heard
         self._layout = _layout(path) if _is_there(path) else None
         self._foreign = None  # samples of a file that is not ours; see below
         self._sample_rate = sample_rate

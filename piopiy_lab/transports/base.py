@@ -150,6 +150,7 @@ class SessionTransport(BaseTransport):
             samples = np.zeros(len(samples), np.int16)
         self.fed(samples)
         self.audio.record_caller(start, samples, rate)
+        self.audio.keep_heard(start, samples, rate)
         await self._input.push_audio_frame(
             InputAudioRawFrame(audio=samples.tobytes(), sample_rate=rate, num_channels=1)
         )

@@ -18,7 +18,9 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.mouth import Mouth, Sound
 from piopiy_lab.screenplay.performer import Performer
+from piopiy_lab.screenplay.recalled import Place
 from piopiy_lab.screenplay.spoken_words import SpokenWord
+from piopiy_lab.session.commands import UserSays
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
@@ -27,6 +29,8 @@ from piopiy_lab.transports.playout import Playout
 #: Seconds after the last sound from which on silence may come in large frames: by then every
 #: detector has settled, also the longest wait for an incomplete turn.
 SETTLED_SECS = 4.0
+#: Samples of the detector's window, at 16 kHz.
+WINDOW = 512
 
 
 class CallerTransport(SessionTransport):
@@ -41,7 +45,15 @@ class CallerTransport(SessionTransport):
             caller: The screenplay.
         """
         super().__init__(session, settings)
-        self._mouth = Mouth()
+        line = caller.line  # how it was, for a caller from a call
+        self._mouth = Mouth(None if line is None else line.noise)
+        self._frame_secs = FRAME_SECS if line is None else line.frame_secs
+        self._silence_secs = max(self._frame_secs, session.settings.silence_secs)
+        if line is not None:
+            self._silence_secs = max(self._frame_secs, min(self._silence_secs, line.silence_secs))
+        self._begin = 0.0  # seconds of the first sample; written by run()
+        self._fed = 0  # samples since then; written by _capture()
+        self._cut_at: int | None = None  # the sample at which a frame must begin
         self._quiet_since = 0.0  # written by _capture(): when the last sound ended
         self._fed_to = 0.0  # seconds: the caller's audio is fed up to here
         self._changed = asyncio.Event()  # a sound starts: cut the frame in the making short
@@ -74,7 +86,7 @@ class CallerTransport(SessionTransport):
         It begins when the call is answered: while services get ready, the phone rings.
         """
         await self.session.wait_until_listening()
-        self._fed_to = self._quiet_since = self.session.now()
+        self._begin = self._fed_to = self._quiet_since = self.session.now()
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.caller.capture")
         perform = asyncio.create_task(self._perform(), name="piopiy_lab.caller.perform")
         try:
@@ -95,31 +107,28 @@ class CallerTransport(SessionTransport):
 
     async def _capture(self) -> None:
         rate = self.settings.audio_in_sample_rate
-        begin, fed = self._fed_to, 0  # a sample count: no rounding adds up over a long call
+        begin = self._begin  # and a sample count: no rounding adds up over a long call
         while True:
             now = self.session.now()
-            calm = not self._mouth.speaking and now - self._quiet_since > SETTLED_SECS
-            calm = calm and not self.playout.ends_at > now
-            secs = max(FRAME_SECS, self.session.settings.silence_secs) if calm else FRAME_SECS
-            n = round(secs * rate)
-            due = begin + (fed + n) / rate
+            n = self._next_frame(now)
+            due = begin + (self._fed + n) / rate
             if due > now:
-                if n > FRAME_SECS * rate:
+                if n > self._frame_secs * rate:
                     self._changed.clear()
                     try:
                         async with asyncio.timeout(due - now):
                             await self._changed.wait()
-                        n = max(0, min(n, int((self.session.now() - begin) * rate) - fed))
+                        n = max(0, min(n, int((self.session.now() - begin) * rate) - self._fed))
                     except TimeoutError:
                         pass
                 else:
                     await asyncio.sleep(due - now)
             if n == 0:
                 continue
-            start = begin + fed / rate
+            start = begin + self._fed / rate
             samples, ended = self._mouth.read(n)
-            fed += n
-            self._fed_to = begin + fed / rate
+            self._fed += n
+            self._fed_to = begin + self._fed / rate
             await self.feed(start, samples)
             if ended is not None:
                 self._quiet_since = start + ended / rate
@@ -127,14 +136,62 @@ class CallerTransport(SessionTransport):
             elif self._mouth.speaking:
                 self._quiet_since = self._fed_to
 
-    async def speak(self, sound: Sound) -> float:
+    def _next_frame(self, now: float) -> int:
+        """Return the samples of the frame that is fed next: fewer where another must begin."""
+        calm = not self._mouth.speaking and now - self._quiet_since > SETTLED_SECS
+        calm = calm and not self.playout.ends_at > now
+        secs = self._silence_secs if calm else self._frame_secs
+        n = round(secs * self.settings.audio_in_sample_rate)
+        if self._cut_at is not None:
+            if self._fed < self._cut_at < self._fed + n:
+                return self._cut_at - self._fed
+            if self._cut_at <= self._fed:
+                self._cut_at = None
+        return n
+
+    def placed(self, due: float, place: Place) -> tuple[float, float | None]:
+        """Return when to begin a sound, and where its first sample is, so that it keeps its place.
+
+        A detector judges windows of 512 samples, and the turn model begins at a frame: the sound
+        is moved by up to 16 ms to stand in its window as it stood, and a frame is cut short
+        before it so that frames begin where they began. Where it stands so anyway nothing is done.
+
+        Args:
+            due: The call's seconds at which it is due.
+            place: Where it stood.
+
+        Returns:
+            The call's seconds at which to call :meth:`speak`, and those to give it.
+        """
+        rate = self.settings.audio_in_sample_rate
+        natural = round((due - self._begin) * rate)
+        usual = round(self._frame_secs * rate)
+        off = (place.window - natural + WINDOW // 2) % WINDOW - WINDOW // 2
+        calm = self._silence_secs > self._frame_secs  # a frame may be cut the moment it must be
+        into = (natural - self._fed) % usual
+        if off == 0 and (place.into == into or (calm and place.into <= 1)):
+            self._cut_at = None
+            return due, None
+        sample = natural + off
+        soonest = max(self._fed, round((self.session.now() - self._begin) * rate))
+        while sample - place.into < soonest + (0 if self._cut_at == sample - place.into else usual):
+            sample += WINDOW
+        self._cut_at = sample - place.into
+        self._changed.set()  # a large frame in the making ends there
+        return self._begin + self._cut_at / rate, self._begin + sample / rate
+
+    async def speak(self, sound: Sound, at: float | None = None) -> float:
         """Speak a sound from now on; returns when its last sample was fed.
+
+        Args:
+            sound: What to speak.
+            at: The call's seconds of its first sample, a little ahead; None for now.
 
         Returns:
             The call's seconds of the sound's end.
         """
         rate = self.settings.audio_in_sample_rate
-        start = max(self.session.now(), self._fed_to)
+        start = max(self.session.now(), self._fed_to) if at is None else max(at, self._fed_to)
         self._spoken = (sound.text, start)
         self.session.script.words += [
             SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
@@ -147,6 +204,15 @@ class CallerTransport(SessionTransport):
     async def press(self, digit: str) -> None:
         """Press a key."""
         await self.input().push_frame(InputDTMFFrame(button=KeypadEntry(digit)))
+
+    async def write(self, text: str) -> None:
+        """Type a user turn."""
+        if self.session.agents:
+            await self.session.agents[-1].prepare(UserSays(text))()
+
+    def mute(self, muted: bool) -> None:
+        """Close or open the caller's side."""
+        self.session.mute(muted)
 
     def _end_spoken(self, end: float) -> None:
         if self._spoken is not None:

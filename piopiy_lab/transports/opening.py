@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Origin
-from piopiy_lab.screenplay.caller import AudioFile, Caller, as_caller
+from piopiy_lab.screenplay.caller import Caller, as_caller
+from piopiy_lab.screenplay.recorded import Recorded, read_recorded
+from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.session.session import OpenTransport, Session
 from piopiy_lab.session.transport import CallTransport, TransportSettings
 from piopiy_lab.transports.microphones import BrowserMicrophone, Keyboard, Microphone
@@ -32,7 +35,8 @@ def opener(on: Any) -> tuple[Origin, OpenTransport]:
     if isinstance(on, Microphone):
         return "microphone", _local(on)
     if isinstance(on, AudioFile):
-        return "file", _scripted(as_caller(on))
+        recorded = read_recorded(Path(on.path)) if on.channel is None else None
+        return "file", _scripted(as_caller(on)) if recorded is None else _as_heard(on, recorded)
     if isinstance(on, Caller):
         return "caller", _scripted(on)
     if isinstance(on, BrowserMicrophone):
@@ -103,6 +107,15 @@ def _typed(keyboard: Keyboard) -> OpenTransport:
         return KeyboardTransport(session, settings, keyboard)
 
     return open_keyboard
+
+
+def _as_heard(file: AudioFile, recorded: Recorded) -> OpenTransport:
+    def open_as_heard(session: Session, settings: TransportSettings) -> CallTransport:
+        from piopiy_lab.transports.as_heard import AsHeardTransport
+
+        return AsHeardTransport(session, settings, recorded, file.then_listens)
+
+    return open_as_heard
 
 
 def _scripted(caller: Caller) -> OpenTransport:

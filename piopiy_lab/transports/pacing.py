@@ -49,6 +49,18 @@ class PacedAudio:
         self.record_played()
         self.session.recorder.advance(self.session.now())
 
+    def keep_heard(self, start: float, samples: Int16, sample_rate: int) -> None:
+        """Keep a frame as the pipeline gets it, to be fed again.
+
+        Args:
+            start: The call's seconds of the first sample.
+            samples: int16, shape (n,).
+            sample_rate: Theirs, in Hz.
+        """
+        assert self._here(), "only on the session's loop"
+        pushed_at = self.session.now() if self.session.settings.virtual else None
+        self.session.recorder.hearing.add(start, samples, sample_rate, pushed_at=pushed_at)
+
     def hand_over(self, samples: Int16) -> float:
         """Schedule a piece of the agent's audio; returns when its first sample is heard."""
         assert self._here(), "only on the session's loop"

@@ -1,0 +1,101 @@
+"""A caller from a call: each thing that was said or done, and what of the agent it followed.
+
+Pure data: :mod:`piopiy_lab.screenplay.from_call` makes it, and
+:mod:`piopiy_lab.screenplay.recalling` performs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from piopiy_lab.screenplay.steps import Audio, Step
+from piopiy_lab.sound.pcm import Int16
+
+#: What the caller did.
+What = Literal["says", "presses", "types", "mutes", "hangs up"]
+#: What it followed: the caller's own last act (or the beginning), or the agent's n-th beginning or
+#: end of speech since then.
+After = Literal["own", "start", "stop"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sound stood in what the agent's side gets: a detector's verdict depends on it.
+
+    Attributes:
+        window: The sound's first sample, counted from the first that was fed, modulo the
+            detector's window of 512 samples.
+        into: Samples from the beginning of the frame that the sound began in.
+    """
+
+    window: int
+    into: int
+
+
+@dataclass(frozen=True)
+class Recalls(Step):
+    """One act of the caller's as it was recorded, at the same place beside the agent's.
+
+    Attributes:
+        what: What the caller did.
+        text: The words, typed text or key, as far as they are known.
+        after: What it followed.
+        nth: The how-manieth since the caller's last act; 1 for "own".
+        gap: Seconds from there on.
+        audio: The sound.
+        words: ``(text, start, end)`` in seconds from the sound's first sample.
+        place: Where the sound stood in the stream.
+        busy: Whether the agent was thinking, or had a tool at work, at that moment.
+        muted: Whether the side was muted, for "mutes".
+        turn: The caller's turn that it belongs to, from 1; 0 before the first.
+    """
+
+    what: What
+    text: str | None = None
+    after: After = "own"
+    nth: int = 1
+    gap: float = 0.0
+    audio: Audio | None = field(default=None, repr=False, compare=False)
+    words: tuple[tuple[str, float, float], ...] = field(default=(), repr=False)
+    place: Place | None = field(default=None, repr=False)
+    busy: bool = field(default=False, repr=False)
+    muted: bool = False
+    turn: int = 0
+
+    def __str__(self) -> str:
+        what = self.what
+        if what == "mutes" and not self.muted:
+            what = "opens their side"
+        told = "" if self.text is None else f" {self.text!r}"
+        if self.text is None and self.audio is not None:
+            told = f" {len(self.audio.samples) / self.audio.sample_rate:.1f} s of sound"
+        return f"{what}{told}, {self.gap:.2f} s {self.when}"
+
+    @property
+    def when(self) -> str:
+        """What it follows, in words."""
+        if self.after == "own":
+            return "later"
+        count = "" if self.nth == 1 else f" {self.nth}."
+        if self.after == "start":
+            return f"into the agent's{count} speech"
+        return f"after the agent's{count} speech"
+
+
+@dataclass(frozen=True)
+class Line:
+    """How the caller's line was.
+
+    Attributes:
+        rate: Hz, of every sound.
+        frame_secs: Seconds of most frames.
+        silence_secs: Seconds of the longest frame.
+        noise: What was heard between the caller's acts, to be played there: int16, (n,). None for
+            digital silence.
+    """
+
+    rate: int
+    frame_secs: float
+    silence_secs: float
+    noise: Int16 | None = None
