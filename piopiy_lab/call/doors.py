@@ -13,6 +13,7 @@ from typing import Any
 #: The method's name, and the function it hands the call on to: "module:function".
 DOORS = {
     "_display_": "piopiy_lab.notebook.marimo_cells:displayed",
+    "replay": "piopiy_lab.simulation.again:replay",
     "panel": "piopiy_lab.notebook.extension:panel",
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.activity import ActivityReader
@@ -21,6 +21,9 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Activity, CallState, EndReason
 from piopiy_lab.sound.heard import Heard
 from piopiy_lab.sound.recording import Recording, SampleSource, recording_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 T = TypeVar("T")
 
@@ -203,6 +206,12 @@ class CallRecord:
     def sample_rate(self) -> int:
         """The recording's sample rate in Hz."""
         return self._recorder.sample_rate
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the call as a timeline; see :func:`piopiy_lab.plot.plot_call`."""
+        from piopiy_lab.plot import plot_call
+
+        return plot_call(self, **options)
 
     # --- inside -----------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ tool calls that a screenplay may expect. All of it runs on the session's loop, o
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -113,7 +115,13 @@ class Performer:
         if self._caller.line is not None:
             self._recalling = self._begin_to_recall()
         try:
-            for number, step in enumerate(self._caller.steps, 1):
+            steps = deque(self._caller.steps)
+            for number in itertools.count(1):
+                if steps and self._goes_another_way(steps[0]):
+                    steps = deque(self._caller.line.otherwise if self._caller.line else ())
+                if not steps:
+                    break
+                step = steps.popleft()
                 self.current = f"step {number}, {step}"
                 log.append(events.CallerStepStarted(at=now(), number=number, step=str(step)))
                 try:
@@ -163,6 +171,12 @@ class Performer:
                 return
         self._turn_events.append(event)
         self._changed.set()
+
+    def _goes_another_way(self, step: Step) -> bool:
+        line = self._caller.line
+        if line is None or line.diverged is None or not isinstance(step, Recalls):
+            return False
+        return line.diverged(self._log)
 
     def _begin_to_recall(self) -> Recalling:
         if not isinstance(self._line, RecallLine):

@@ -6,9 +6,11 @@ Pure data: :mod:`piopiy_lab.screenplay.from_call` makes it, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.steps import Audio, Step
 from piopiy_lab.sound.pcm import Int16
 
@@ -93,9 +95,14 @@ class Line:
         silence_secs: Seconds of the longest frame.
         noise: What was heard between the caller's acts, to be played there: int16, (n,). None for
             digital silence.
+        diverged: Asked before each act of the caller's: whether the call has gone another way, so
+            that ``otherwise`` is done instead of what is left.
+        otherwise: Steps.
     """
 
     rate: int
     frame_secs: float
     silence_secs: float
     noise: Int16 | None = None
+    diverged: Callable[[EventLog], bool] | None = None
+    otherwise: tuple[Step, ...] = ()

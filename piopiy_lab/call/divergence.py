@@ -1,0 +1,138 @@
+"""Where a call that was run again first went another way. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from piopiy_lab.call.course import Course, Exchange
+from piopiy_lab.call.tool_calls import ToolCall
+from piopiy_lab.display.wording import called, clock
+from piopiy_lab.redaction import shown
+
+#: What differs: a tool's call, who had the floor, the call's end, or what the caller waited for.
+DivergenceKind = Literal["tool", "floor", "end", "caller"]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first difference between a call and its replay that isn't one of wording.
+
+    Attributes:
+        turn: The caller's turn, from 1; 0 before the first.
+        at: The replay's seconds.
+        kind: "tool" (another call of a tool, or none), "floor" (who spoke, who broke in), "end"
+            (the call ended otherwise) or "caller" (what the recorded caller waited for did not
+            come).
+        was: What happened in the recorded call.
+        now: What happens in the replay.
+    """
+
+    turn: int
+    at: float
+    kind: DivergenceKind
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        where = f"turn {self.turn}" if self.turn else "the greeting"
+        return (
+            f"diverged at {where} ({clock(self.at, 1)}), {self.kind}: "
+            f"was {shown(self.was)}, now {shown(self.now)}"
+        )
+
+
+def first_divergence(
+    was: Course, now: Course, *, so_far: bool = False, turns: int | None = None
+) -> Divergence | None:
+    """Return the first difference in tools, floor or end; None if there is none.
+
+    Words that differ are none, nor are times: who had the floor, what was called with which
+    arguments, and how it ended are compared.
+
+    Args:
+        was: The recorded call's course.
+        now: The replay's.
+        so_far: The replay is still running: what may still come isn't missed.
+        turns: The first of the caller's turns that isn't compared, nor the end; None: all are.
+    """
+    if turns is not None:
+        was, now = _before(was, turns), _before(now, turns)
+    found: list[Divergence] = []
+    for place in range(max(len(was.exchanges), len(now.exchanges))):
+        a = was.exchanges[place] if place < len(was.exchanges) else None
+        b = now.exchanges[place] if place < len(now.exchanges) else None
+        open_ended = so_far and place >= len(now.exchanges) - 1
+        one = _in_exchange(a, b, was, now, open_ended)
+        if one is not None:
+            found.append(one)
+            break
+    else:
+        if turns is None and not so_far and (was.reason, was.failed) != (now.reason, now.failed):
+            turn = now.exchanges[-1].number
+            found.append(Divergence(turn, now.ended_at, "end", _end(was), _end(now)))
+    for at, what in now.missed:
+        turn = max((e.number for e in now.exchanges if e.start <= at), default=0)
+        found.append(Divergence(turn, at, "caller", "the caller's cue came", what))
+    return min(found, key=lambda one: one.at) if found else None
+
+
+def _before(course: Course, turn: int) -> Course:
+    kept = tuple(one for one in course.exchanges if one.number < turn)
+    end = kept[-1].end if kept else 0.0
+    missed = tuple(one for one in course.missed if one[0] <= end)
+    return replace(course, exchanges=kept, missed=missed)
+
+
+def _in_exchange(
+    a: Exchange | None, b: Exchange | None, was: Course, now: Course, open_ended: bool
+) -> Divergence | None:
+    if b is None:
+        if open_ended or a is None:
+            return None
+        return Divergence(a.number, now.ended_at, "end", _caller(a), _end(now))
+    if a is None:
+        return Divergence(b.number, b.start, "floor", _end(was), _caller(b))
+    for place in range(max(len(a.tools), len(b.tools))):
+        old = a.tools[place] if place < len(a.tools) else None
+        new = b.tools[place] if place < len(b.tools) else None
+        if new is None and open_ended:
+            break
+        if old is None or new is None or not _same(old, new):
+            at = b.end if new is None else new.start
+            return Divergence(b.number, at, "tool", _tool(old), _tool(new))
+    if open_ended:
+        return None
+    if a.interrupted != b.interrupted:
+        return Divergence(b.number, b.cut_at, "floor", _floor(a), _floor(b))
+    if bool(a.agent) != bool(b.agent) or bool(a.caller) != bool(b.caller):
+        return Divergence(b.number, b.start, "floor", _floor(a), _floor(b))
+    return None
+
+
+def _same(a: ToolCall, b: ToolCall) -> bool:
+    return a.name == b.name and a.arguments == b.arguments
+
+
+def _tool(tool: ToolCall | None) -> str:
+    return "no tool" if tool is None else called(tool.name, tool.arguments)
+
+
+def _caller(one: Exchange) -> str:
+    return f"the caller's {one.said('caller')!r}" if one.caller else "the agent's greeting"
+
+
+def _floor(one: Exchange) -> str:
+    if not one.agent:
+        return f"no answer to {one.said('caller')!r}" if one.caller else "no greeting"
+    if one.interrupted:
+        return f"the agent was broken into at {clock(one.cut_at, 1)}"
+    return "the agent was heard out"
+
+
+def _end(course: Course) -> str:
+    if course.reason is None:
+        return "the call broke off"
+    told = {"caller_hung_up": "the caller hung up", "agent_ended": "the agent ended the call"}
+    why = told.get(course.reason, f"the call ended ({course.reason.replace('_', ' ')})")
+    return f"{why} at {clock(course.ended_at, 1)}" + (" with an error" if course.failed else "")

@@ -1,0 +1,141 @@
+"""``Call.replay``: a recorded call's caller, on the agent as it is now, in virtual time."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from piopiy_lab import events as ev
+from piopiy_lab.call.call import Call
+from piopiy_lab.call.course import course_of
+from piopiy_lab.call.divergence import first_divergence
+from piopiy_lab.call.replay import Replay
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import Direction
+from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.recalled import Recalls
+from piopiy_lab.screenplay.steps import HearsGreeting, HearsReply, Listens, Presses, Says, Step
+from piopiy_lab.services.modelled_latency import Latency
+from piopiy_lab.session.callback import SessionCallback
+from piopiy_lab.session.replacing import Replacements
+from piopiy_lab.simulation.limits import Limits
+from piopiy_lab.simulation.simulate import simulate
+
+#: Seconds of the agent's silence and idleness after which a caller takes over.
+TAKES_OVER_SECS = 1.5
+
+
+async def replay(
+    call: Call,
+    create_session: SessionCallback,
+    *,
+    from_turn: int | None = None,
+    then: Caller | None = None,
+    on_divergence: Literal["recorded", "stop"] | Caller = "recorded",
+    replace: Replacements | None = None,
+    latency: Mapping[str, Latency] | None = None,
+    limits: Limits | None = None,
+    record: bool | str | Path = True,
+) -> Replay[Call]:
+    """Run a call again; see :meth:`piopiy_lab.Call.replay`."""
+    caller = caller_again(call, from_turn, then)
+    assert caller.line is not None, "a caller from a call has a line"
+    notes: list[str] = []
+    if on_divergence != "recorded":
+        caller = changed(caller, line=changed(caller.line, **_watch(call, on_divergence)))
+    again = await simulate(
+        create_session,
+        caller,
+        replace=replace,
+        latency=latency_of(call) if latency is None else latency,
+        limits=limits,
+        record=record,
+        **details_of(call),
+    )
+    if from_turn is not None:
+        notes.append(f"from turn {from_turn} on the caller is another one, and is not compared")
+    return Replay(again, call, notes, turns=from_turn)
+
+
+def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Caller:
+    """Return the caller of a call, up to a turn as recorded, and from there on another one.
+
+    Raises:
+        ArgumentError: There is no such turn, or only one of both is given.
+        ArgumentTypeError: ``then`` is no caller.
+        ReplayError: The call can't be replayed.
+    """
+    caller = Caller.from_call(call)
+    if from_turn is None and then is None:
+        return caller
+    if from_turn is None or then is None:
+        raise ArgumentError("from_turn= and then= go together: give both, or neither")
+    if not isinstance(then, Caller):
+        raise ArgumentTypeError(f"then= takes a Caller, got {then!r}")
+    recalled = [step for step in caller.steps if isinstance(step, Recalls)]
+    turns = max((step.turn for step in recalled), default=0)
+    if isinstance(from_turn, bool) or not isinstance(from_turn, int):
+        raise ArgumentTypeError(f"from_turn={from_turn!r}: give a turn's number")
+    if not 1 <= from_turn <= turns + 1:
+        raise ArgumentError(
+            f"from_turn={from_turn}: the caller of call {call.call_id} has "
+            f"{turns} turn{'' if turns == 1 else 's'}; give a number from 1 to {turns + 1}"
+        )
+    kept = tuple(s for s in recalled if s.turn < from_turn and s.what != "hangs up")
+    followed = next((s.after for s in recalled if s.turn == from_turn), "stop")
+    cue: tuple[Step, ...] = ()
+    if followed == "stop" and then.steps and isinstance(then.steps[0], Says | Presses):
+        # the turn that is replaced came after what the agent said, and so does this one
+        cue = (HearsReply() if any(s.turn for s in kept) else HearsGreeting(),)
+    return changed(caller, voice=then.voice, steps=(*kept, *cue, *then.steps))
+
+
+def _watch(call: Call, on_divergence: object) -> dict[str, Any]:
+    """Return what a line needs to look for the divergence before each act of the caller's."""
+    if on_divergence == "stop":
+        otherwise: Caller = Caller()
+    elif isinstance(on_divergence, Caller):
+        otherwise = on_divergence
+    else:
+        raise ArgumentError(
+            f'on_divergence={on_divergence!r}: give "recorded", "stop", or a Caller who takes over'
+        )
+    was = course_of(call)
+
+    def diverged(log: EventLog) -> bool:
+        now = course_of(Call(log, call.sample_source, None, {}))
+        return first_divergence(was, now, so_far=True) is not None
+
+    cue = (Listens(TAKES_OVER_SECS),) if otherwise.steps else ()
+    return {"diverged": diverged, "otherwise": (*cue, *otherwise.steps)}
+
+
+def latency_of(call: Call) -> Mapping[str, Latency]:
+    """Return what a replay's services take: what was modelled, or of a live call what is known.
+
+    In virtual time the turn model takes none; in a live call it took what it measured.
+    """
+    if call.meta.get("virtual", True):
+        return cast("Mapping[str, Latency]", call.meta.get("latency") or {})
+    secs = [e.inference_secs for e in call.events.of(ev.TurnPredicted) if e.inference_secs]
+    return {"turn": statistics.mean(secs)} if secs else {}
+
+
+def details_of(call: Call) -> dict[str, Any]:
+    """Return what the callback was told of the call, for ``simulate``."""
+    meta = call.meta
+    told = {
+        "call_id": call.call_id,
+        "agent_id": meta.get("agent_id", "local"),
+        "from_number": meta.get("from_number"),
+        "to_number": meta.get("to_number"),
+        "metadata": meta.get("metadata"),
+        "direction": cast("Direction | None", meta.get("direction")),
+        "variables": meta.get("variables"),
+        "sip_headers": meta.get("sip_headers"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
