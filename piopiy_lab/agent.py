@@ -114,7 +114,8 @@ class Agent:
             rest_token: The API's bearer token; the agent's own if None. Never shown.
             replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``, as in
                 ``simulate``: for a trial of a session without its providers' keys. Give functions
-                that make them: each call needs its own.
+                that make them: each call needs its own. "tools" has functions in the place of
+                tools' handlers, the same for every call.
             after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
                 returned, such as a summary or a CRM entry; then it is cancelled, and a notice says
                 so. 30 if None. An agent that shuts down gives it no more than its grace.

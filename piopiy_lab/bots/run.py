@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pipecat.frames.frames import EndFrame, ErrorFrame, Frame, InputTransportMessageFrame
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor, FrameProcessorSetup
+from pipecat.services.llm_service import LLMService
 
 from piopiy_lab import events
 from piopiy_lab.bots import seams
@@ -38,6 +39,7 @@ from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import AgentCommand
 from piopiy_lab.session.running_agent import Act
 from piopiy_lab.session.session import Session
+from piopiy_lab.tools.doubles import Doubles
 
 #: Seconds that a bot gets to end its pipeline by itself when the caller has left: less than the
 #: host waits for a pipeline to stop.
@@ -84,6 +86,7 @@ class BotRun:
         self._detector: FrameProcessor | None = None  # where the bot has none and needs one
         self._acts: BotActs | None = None
         self._lost_turns = LostTurns(session)
+        self._doubles = Doubles(session.settings.replace.tools)
         self._untap: Callable[[], None] | None = None
         self._over = asyncio.Event()  # set when the pipeline was cleaned up
         self.listening: BotCall | None = None  # what a vendor's bot was given; by its session
@@ -183,6 +186,11 @@ class BotRun:
                     "caller: put it where the pipeline begins"
                 )
             self._check(found)
+            if found.bridged and not found.llms and not self._doubles.idle:
+                raise BotError(
+                    "replace={'tools': ...} does not reach a language model that stands behind the "
+                    "bot's bus, in a pipeline of its own: its tools would run themselves"
+                )
         except BotError as error:
             session.end("error", error)  # pipecat waits for a set-up that has raised
             raise
@@ -203,6 +211,9 @@ class BotRun:
             tuning=tuning,
             switchboard=switchboard,
         )
+        made = [one for one in self._made if isinstance(one, LLMService)]
+        llms = [*found.llms, *(one for one in made if one not in found.llms)]
+        self._doubles.stand_in(llms, self._acts)
         self._follow(worker, observer, tuning, switchboard)
         session.agents.append(self)
         session.latest_agent = self
@@ -319,6 +330,9 @@ class BotRun:
         self._lost_turns.stop()
         if self._untap is not None:
             self._untap()
+        if (missing := self._doubles.missing()) is not None:
+            session.fail(missing, "replace")
+        self._doubles.leave()
         self._over.set()
         if (lost := self._transport.inner.failure) is not None:
             session.end("error", lost)

@@ -313,7 +313,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="WHAT=SERVICE",
-        help="a service in place of the bot's: stt=screenplay, llm=my_fakes:make_llm",
+        help="a service in place of the bot's: stt=screenplay, llm=my_fakes:make_llm; a function "
+        "in place of a tool's: tools.book_table=my_fakes:book_table",
     )
     evals.add_argument(
         "--judge", metavar="JUDGE", help="rules, or MODULE:FUNCTION that makes a classifier"

@@ -14,6 +14,7 @@ from piopiy_lab.errors import ArgumentError, SavedCallError
 from piopiy_lab.evals.report import EvalReport
 from piopiy_lab.evals.running import run_eval
 from piopiy_lab.evals.runs import EvalRun
+from piopiy_lab.session.replacing import TOOLS
 
 FAILED, CANT_RUN = 1, 2
 
@@ -67,7 +68,7 @@ def evaluate(terminal: Terminal, options: EvalOptions) -> int:
     persona = options.persona
     if persona is not None:
         persona = _loaded("--persona", persona, "MODULE:FUNCTION that makes an LLM service")
-    replace = dict(map(_replacement, options.replace))
+    replace = _replacements(options.replace)
     report = asyncio.run(
         run_eval(
             options.scenario,
@@ -137,12 +138,24 @@ def _write(terminal: Terminal, report: EvalReport, options: EvalOptions) -> None
         raise failed
 
 
+def _replacements(texts: Sequence[str]) -> dict[str, object]:
+    """Return what all of ``--replace`` means: ``tools.NAME`` is a double for one tool."""
+    services, tools = dict[str, object](), dict[str, object]()
+    for name, by in map(_replacement, texts):
+        kind, dot, tool = name.partition(".")
+        if dot and kind == TOOLS:
+            tools[tool] = by
+        else:
+            services[name] = by
+    return {**services, TOOLS: tools} if tools else services
+
+
 def _replacement(text: str) -> tuple[str, object]:
     """Return what ``stt=screenplay`` or ``llm=module:function`` means."""
     name, given, what = text.partition("=")
     if not given or not name or not what:
         raise ArgumentError(
             f"--replace {text}: give what is replaced and by whom, stt=screenplay or "
-            "llm=my_fakes:make_llm"
+            "llm=my_fakes:make_llm, or tools.book_table=my_fakes:book_table"
         )
     return name, what if what == "screenplay" else load_session(what)

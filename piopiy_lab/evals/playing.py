@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from piopiy_lab.hosting.containment import is_of_a_signal
 from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.redaction import redact_line
 from piopiy_lab.session.callback import SessionCallback
+from piopiy_lab.session.replaced import Replaced
 from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.simulation.clock import patched_pipecat_time
@@ -60,7 +61,7 @@ class Setting:
     """
 
     bot: SessionCallback
-    replace: Mapping[str, object] = field(default_factory=dict[str, object])
+    replace: Replaced = field(default_factory=Replaced)
     metadata: object = None
     record: bool = True
     limits: Limits | None = None

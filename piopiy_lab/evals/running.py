@@ -54,7 +54,8 @@ async def run_eval(
         bot: A pipecat bot, ``async def bot(runner_args)``, the vendor's ``bot(transport, call)``,
             or a session callback as for ``simulate``, whose VoiceAgent then speaks RTVI.
         only: Run the scenarios with this in their name.
-        replace: Services to put in place of the bot's, as for ``simulate``.
+        replace: Services to put in place of the bot's, and functions in the place of its tools', as
+            for ``simulate``.
         judge: Who decides ``eval:``: ``"rules"`` (words, no LLM), a classifier of pipecat's, an LLM
             service, an ``EvalJudge`` (each run has one as it was given), or a function that makes
             one of them for each run. None: as the file says, and rules where nobody answers there.
@@ -120,7 +121,7 @@ async def _run(parts: Parts, setting: Setting) -> EvalRun:
     run = EvalRun(scenario=parts.scenario)
     played = await play(parts, setting)
     cannot = played.error
-    if played.call is not None and isinstance(played.call.error, BotError):
+    if played.call is not None and isinstance(played.call.error, BotError | ArgumentError):
         cannot = cannot or played.call.error
     run = changed(run, result=played.result, call=played.call, error=cannot)
     notices = tuple(map(redact_text, parts.notices))  # some are of who was made for the run

@@ -72,7 +72,7 @@ def start_call(
             ``Microphone()``.
         replace: Services to put in place of "stt", "llm" and "tts", as in ``simulate``: a service,
             or a function that makes one; or all three, as ``offline_stack()`` gives them. A bot's
-            are replaced as it makes them.
+            are replaced as it makes them. "tools" has functions in the place of tools' handlers.
         call_id: The call's name; a random one if None.
         agent_id: What the callback is told.
         from_number: What the callback is told.

@@ -115,6 +115,11 @@ class RuleLLMService(ServesAgain, LLMService):
         self._first_token_delay = first_token_delay
         self._token_delay = token_delay
 
+    @property
+    def own_tools(self) -> tuple[str, ...]:
+        """The names of the rules' own tools."""
+        return tuple(self._own_tools)
+
     def can_generate_metrics(self) -> bool:
         """Return True: TTFB, processing time and usage are reported."""
         return True

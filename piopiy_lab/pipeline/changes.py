@@ -24,6 +24,7 @@ from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.session.commands import SwitchService
 from piopiy_lab.session.session import Session
 from piopiy_lab.tools import Tool, register_with
+from piopiy_lab.tools.doubles import Doubles
 
 
 class Changes:
@@ -38,6 +39,7 @@ class Changes:
         *,
         observer: RunObserver,
         acts: Acts,
+        doubles: Doubles,
     ) -> None:
         """Get ready; on the session's loop.
 
@@ -48,6 +50,7 @@ class Changes:
             queue_frame: Puts a frame at the pipeline's beginning.
             observer: Writes down what the LLM is told.
             acts: Does what the agent is told.
+            doubles: What is called in the place of its tools.
         """
         self._session = session
         self._parts = parts
@@ -55,6 +58,7 @@ class Changes:
         self._queue_frame = queue_frame
         self._observer = observer
         self._acts = acts
+        self._doubles = doubles
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._acting: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
@@ -103,6 +107,7 @@ class Changes:
 
     def register(self, tool: Tool) -> None:
         """Let every LLM of the call know how a tool is called; on the session's loop."""
+        self._doubles.know(tool)
         for llm in self._parts.members["llm"]:
             register_with(llm, tool, self._acts)
 

@@ -59,6 +59,7 @@ from piopiy_lab.session.running_agent import Act, AgentInCall
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.tools import Tool, keep_arguments
+from piopiy_lab.tools.doubles import Doubles
 
 log: Logger = safe_logger("piopiy_lab.call")
 
@@ -74,10 +75,16 @@ class AgentRun:
         tools: list[Tool],
         offered: ToolsSchema,
     ) -> None:
-        """Get everything ready for :meth:`run`."""
+        """Get everything ready for :meth:`run`.
+
+        Raises:
+            ArgumentError: A tool has a double, and the agent has no such tool.
+        """
         self.agent = agent
         self._session = session
         self._parts = parts
+        self._doubles = Doubles(session.settings.replace.tools)
+        self._doubles.check(tools, parts.llms)
         self._set_up: set[str] = set()  # processors that are ready; written by the observer
         self._lost_turns = LostTurns(session)
         self._observer = RunObserver(session, self._set_up, self._lost_turns)
@@ -122,10 +129,12 @@ class AgentRun:
             queue_frame,
             observer=self._observer,
             acts=self.acts,
+            doubles=self._doubles,
         )
         ToolGroups(lambda: self.acts.over, session.notice).watch(self._chain.assistant)
         for tool in tools:
             self.changes.register(tool)
+        self._doubles.stand_in(parts.llms, self.acts)
 
     @property
     def services(self) -> Mapping[str, object]:
@@ -210,6 +219,7 @@ class AgentRun:
             idle.cancel()
             self._lost_turns.stop()
             self._session.agents.remove(self)
+            self._doubles.leave()
             if self._untap is not None:
                 self._untap()
         if task is not None and task.cancelling():

@@ -10,8 +10,11 @@ from typing import Any
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.session.callback import SessionCallback, is_bot
+from piopiy_lab.session.replaced import Replaced, ToolDoubles
 
 PARTS = ("stt", "llm", "tts")
+#: What ``replace`` calls the doubles of tools.
+TOOLS = "tools"
 #: Services by part, or all three of them as ``stack()`` and ``offline_stack()`` give them.
 Replacements = Mapping[Any, object] | tuple[object, object, object]
 
@@ -20,12 +23,13 @@ def check_replace(
     replace: Replacements | None,
     create_session: SessionCallback,
     named: Mapping[str, Callable[[], object]] | None = None,
-) -> dict[str, object]:
+) -> Replaced:
     """Return what is replaced: by part, and where a bot makes its services by a class's name too.
 
     Args:
         replace: "stt", "llm", "tts", for a bot also a class or its name, each with a service or a
-            function that makes one; or the three services of a stack.
+            function that makes one; or the three services of a stack. "tools" with handlers by the
+            tool's name, or a function from a name to a handler.
         create_session: Whose services they stand in for.
         named: What a name stands for in place of a service; each for the stt.
 
@@ -40,13 +44,16 @@ def check_replace(
             f"replace={replace!r}: give a dict, {{'llm': a_service}} say, or offline_stack()"
         )
     bot, named = is_bot(create_session), named or {}
-    checked: dict[str, object] = {}
+    checked = Replaced()
     for key, service in (replace or {}).items():
+        if key == TOOLS:
+            checked.tools = _tool_doubles(service)
+            continue
         name = key.__name__ if isinstance(key, type) else key
         by_class = bot and (isinstance(key, type) or str(key).endswith("Service"))
         if name not in PARTS and not by_class:
             raise ArgumentError(
-                f"replace has no part {name!r}: the parts are {', '.join(PARTS)}"
+                f"replace has no part {name!r}: the parts are {', '.join(PARTS)} and {TOOLS}"
                 + (", or the class of a service, or its name" if bot else "")
             )
         if isinstance(service, str):
@@ -60,3 +67,33 @@ def check_replace(
             service = named[service]
         checked[name] = service
     return checked
+
+
+def _tool_doubles(given: object) -> ToolDoubles:
+    """Read the doubles of tools.
+
+    Raises:
+        ArgumentTypeError: They are no handlers by name.
+    """
+    find: Any = given
+    if callable(given):
+        return ToolDoubles(find)
+    if not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            f"replace={{'tools': {given!r}}}: give handlers by the tool's name, "
+            "{'book_table': a_function} say, or a function that returns one for a name"
+        )
+    handlers: dict[str, Callable[..., object]] = {}
+    for name, handler in given.items():
+        if not isinstance(name, str) or not name:
+            raise ArgumentTypeError(
+                f"replace={{'tools': {{{name!r}: ...}}}}: a tool is named by a text, the one that "
+                "the language model calls it by"
+            )
+        if not callable(handler):
+            raise ArgumentTypeError(
+                f"replace={{'tools': {{{name!r}: {handler!r}}}}}: give a function that takes "
+                "params, or the tool's arguments, and returns the result"
+            )
+        handlers[name] = handler
+    return ToolDoubles(handlers.get, tuple(handlers))

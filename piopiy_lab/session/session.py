@@ -21,6 +21,7 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
+from piopiy_lab.session.replaced import Replaced
 from piopiy_lab.session.running_agent import RunningAgent
 from piopiy_lab.session.transferring import Transfers
 from piopiy_lab.session.transport import CallTransport, TransportSettings
@@ -50,7 +51,8 @@ class SessionSettings:
     Attributes:
         origin: What the call is on: "microphone", "browser", "file", "caller", "room", "custom".
         open_transport: Makes its transport.
-        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``.
+        replace: Services to put in place of "stt", "llm" and "tts" at ``Action(...)``; its
+            ``tools`` is what is called in the place of the agent's tools.
         virtual: Whether the call runs on virtual time.
         silence_secs: The longest frame of a scripted caller's silence, in seconds.
         latency: Modelled latencies of the services, by part; see ``modelled_latency``.
@@ -67,7 +69,7 @@ class SessionSettings:
 
     origin: Origin
     open_transport: OpenTransport
-    replace: Mapping[str, object] = field(default_factory=dict[str, object])
+    replace: Replaced = field(default_factory=Replaced)
     virtual: bool = False
     silence_secs: float = 0.02
     latency: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])

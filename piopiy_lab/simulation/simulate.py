@@ -81,7 +81,8 @@ async def simulate(
             gives them. A bot's own services are replaced as
             it makes them, so it may also be a class of theirs, or its name. ``"screenplay"`` as
             the stt hands on the caller's own words. The replaced services need no keys: provider
-            variables that are not set hold a placeholder meanwhile.
+            variables that are not set hold a placeholder meanwhile. ``{"tools": {"book_table":
+            function}}`` has a function called in the place of a tool's handler.
         call_id: What the callback is told.
         agent_id: What the callback is told.
         from_number: What the callback is told.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from logging import Logger
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from piopiy_lab.hosting.containment import is_of_a_signal
 from piopiy_lab.hosting.host import CallFields, CallHost
 from piopiy_lab.logs import safe_logger, warn_of_clear_address
 from piopiy_lab.session.callback import SessionCallback
+from piopiy_lab.session.replaced import Replaced
 from piopiy_lab.session.session import ROOM_CTX, TOKEN_CTX, URL_CTX, SessionSettings
 from piopiy_lab.telephony.log_lines import report_failure
 from piopiy_lab.telephony.rest import RestApi, RestCallControl
@@ -48,7 +49,7 @@ class CallMaker:
         agent_id: str,
         rest: RestApi | None,
         record: bool | str | Path,
-        replace: Mapping[str, object],
+        replace: Replaced,
         on_session_error: OnSessionError | None,
         on_call_start: OnCall | None,
         on_call_end: OnCall | None,
@@ -71,7 +72,7 @@ class CallMaker:
         self._agent_id = agent_id
         self._rest = rest
         self._record = record
-        self._replace = dict(replace)
+        self._replace = replace
         self._on_session_error = on_session_error
         self._on_call_start = on_call_start
         self._on_call_end = on_call_end

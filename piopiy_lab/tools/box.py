@@ -22,11 +22,13 @@ class Tool:
         schema: What the LLM is told; without a handler.
         signature: How its handler is called.
         options: How long it may take, and so on.
+        double: Whether another handler than the agent's own is called, as ``replace=`` said.
     """
 
     schema: FunctionSchema
     signature: Signature
     options: ToolOptions = ToolOptions()
+    double: bool = False
 
     @property
     def name(self) -> str:

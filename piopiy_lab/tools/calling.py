@@ -130,8 +130,9 @@ class _Answer:
         """
         line = redact_text(user_line(error))  # a key may stand in it
         where = f" at {line}" if line else ""
+        what = "the double of the tool" if self._tool.double else "the tool"
         await self._params.llm.push_error(
-            error_msg=f"the tool {self._tool.name} failed{where}: {described(error)}",
+            error_msg=f"{what} {self._tool.name} failed{where}: {described(error)}",
             exception=error,
             category=ErrorCategory.APPLICATION,
         )

@@ -18,6 +18,8 @@ from pipecat.services.llm_service import LLMService
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect, method
 
+#: Returns what to call in a function's place, by its name and what is registered for it.
+Double = Callable[[str | None, Any], Callable[..., Any] | None]
 #: The module of pipecat's MCP client; loaded if there is a client.
 MCP = "pipecat.services.mcp_service"
 
@@ -35,6 +37,8 @@ RELIED_ON = (
         needed_by="a tool marked with pipecat's tool_options",
     ),
     *attributes(LLMService, "_function_call_timeout_secs", needed_by="the time limit of a tool"),
+    *attributes(LLMService, "_functions", needed_by="a double of a tool"),
+    method(LLMService, "_run_function_call", "runner_item", needed_by="a double of a tool"),
 )
 expect(RELIED_ON)
 
@@ -92,6 +96,69 @@ def cancel_mark(handler: object) -> bool | None:
 def service_time_limit(llm: object) -> float | None:
     """Return the limit that an LLM service was made with. Missing: a property."""
     return getattr(llm, "_function_call_timeout_secs", None)
+
+
+# --- doubles ----------------------------------------------------------------------------------
+
+
+class _Doubled:
+    """What a service has registered for a tool, with another handler: the rest is the tool's."""
+
+    def __init__(self, item: Any, handler: Callable[..., Any]) -> None:
+        vars(self).update(item=item, handler=handler)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["item"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(vars(self)["item"], name, value)
+
+
+class _Registry(dict[str | None, Any]):
+    """The functions of a service: one that is looked up to be run has its double's handler."""
+
+    def __init__(self, functions: Mapping[str | None, Any], double: Double, llm: object) -> None:
+        super().__init__(functions)
+        self._double, self._llm = double, llm
+        self.ever = {name for name in functions if name is not None}
+
+    def __setitem__(self, name: str | None, item: Any) -> None:
+        super().__setitem__(name, item)
+        if name is not None:
+            self.ever.add(name)
+
+    def __getitem__(self, name: str | None) -> Any:
+        item = super().__getitem__(name)
+        if getattr(item.handler, "__self__", None) is self._llm:  # pipecat's own
+            return item
+        handler = self._double(name, item)
+        return item if handler is None else _Doubled(item, handler)
+
+
+def stand_in_for_tools(llm: Any, double: Double) -> None:
+    """Have the functions of an LLM service called otherwise, those registered later too.
+
+    Missing: a hook around a tool call. A handler that was put in another's place with
+    ``register_function`` would give way to the one that comes with the next context's tools.
+
+    Args:
+        llm: The service.
+        double: Returns what to call, of a function's name (None: it serves all) and of what is
+            registered for it; None to leave it.
+    """
+    llm._functions = _Registry(llm._functions, double, llm)
+
+
+def stop_standing_in(llm: Any) -> None:
+    """Call the functions of an LLM service as they are: it may serve another call."""
+    if isinstance(llm._functions, _Registry):
+        llm._functions = dict(llm._functions)
+
+
+def functions_of(llm: Any) -> set[str]:
+    """Return the names of all functions that a service has, or had. Missing: a property."""
+    functions = llm._functions
+    return functions.ever if isinstance(functions, _Registry) else {one for one in functions if one}
 
 
 # --- MCP clients ------------------------------------------------------------------------------
