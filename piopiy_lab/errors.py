@@ -18,6 +18,7 @@ The tree::
     │       ├── InsecurePageError          the page is neither https:// nor localhost
     │       ├── NoBrowserError             no notebook, no browser, or nobody who pressed start
     │       └── UnsafeKernelError          an ipykernel that the stream of audio would wedge
+    ├── ForeignCallError (ValueError)      a recording or report of another tool that can't be read
     ├── SavedCallError                     a folder that can't be written, or is no saved call
     ├── SignalingError (ConnectionError)   Piopiy's signalling can't be reached, or said no
     ├── CallError                          something about one running call
@@ -133,6 +134,10 @@ class UnsafeKernelError(BrowserMicrophoneError):
 
 class SavedCallError(PiopiyLabError, OSError):
     """A folder can't be written to, or doesn't hold a saved call."""
+
+
+class ForeignCallError(PiopiyLabError, ValueError):
+    """What another tool wrote of a call can't be read; the message names the file and the field."""
 
 
 class SignalingError(PiopiyLabError, ConnectionError):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from piopiy_lab.call.acting import ActingCall
 from piopiy_lab.call.command_port import CommandPort as CommandPort
 from piopiy_lab.call.doors import behind
+from piopiy_lab.call.foreign import FromElsewhere
 from piopiy_lab.call.replay import Replay
 from piopiy_lab.call.story import story_of
 from piopiy_lab.display.user_traceback import shortened
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 HANG_UP_WAIT_SECS = 5.0
 
 
-class Call(ActingCall):
+class Call(FromElsewhere, ActingCall):
     """A conversation between a caller and an agent.
 
-    Made by ``start_call()``, ``simulate()`` and :meth:`load`; not by hand.
+    Made by ``start_call()``, ``simulate()``, :meth:`load` and ``from_...``; not by hand.
     """
 
     @property

@@ -1,0 +1,35 @@
+"""``Call.from_recording``: a call of its sound, with or without a transcript."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from piopiy_lab.elsewhere.building import build
+from piopiy_lab.elsewhere.draft import Draft
+from piopiy_lab.elsewhere.sounds import Given, read_sides
+from piopiy_lab.elsewhere.transcripts import read_transcript
+
+if TYPE_CHECKING:
+    from piopiy_lab.call.call import Call
+
+C = TypeVar("C", bound="Call")
+
+
+def from_recording(
+    make: type[C],
+    recording: Given,
+    *,
+    transcript: Any = None,
+    recogniser: Any = None,
+    caller_channel: str | int = "left",
+    agent_starts: float | None = None,
+) -> C:
+    """Make a call of a recording; see ``Call.from_recording``."""
+    sides = read_sides(recording, caller_channel, agent_starts)
+    said = [] if transcript is None else read_transcript(transcript)
+    first = recording if isinstance(recording, str) or hasattr(recording, "__fspath__") else None
+    name = Path(first if first is not None else list(recording)[0])  # type: ignore[arg-type]
+    draft = Draft("recording", said, meta={"call_id": name.stem})
+    draft.notices.append("no tools: a recording doesn't tell of them")
+    return build(make, draft, sides, recogniser)
