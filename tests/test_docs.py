@@ -16,6 +16,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import soundfile
+from booking_truth import desk_session
 from doc_blocks import (
     BLOCKS,
     LIVE,
@@ -60,6 +62,15 @@ def runner():
 
 @pytest.fixture
 def api():
+    return {}
+
+
+@pytest.fixture
+def calls_from_elsewhere(runner):
+    caller = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply()
+    sound = runner.run(simulate(desk_session, caller)).recording
+    for name, samples in {"call": sound, "caller": sound.caller, "agent": sound.agent}.items():
+        soundfile.write(f"{name}.wav", samples, sound.sample_rate)
     return {}
 
 

@@ -10,7 +10,7 @@ from piopiy_lab._version import __version__
 from piopiy_lab.elsewhere.draft import Draft, Said
 from piopiy_lab.elsewhere.placing import place
 from piopiy_lab.elsewhere.recognising import recognise
-from piopiy_lab.elsewhere.sounds import Sides, kept
+from piopiy_lab.elsewhere.sounds import KeptSamples, Sides
 from piopiy_lab.elsewhere.spans import AGENT_PAUSE_SECS, CALLER_PAUSE_SECS, speech_spans
 from piopiy_lab.errors import ForeignCallError
 from piopiy_lab.events.log import EventLog
@@ -64,7 +64,15 @@ def finish(
         found: The events.
         in_order: Whether they are in the log's order already, and not to be sorted.
     """
-    source = kept(sides)
+    source = KeptSamples(
+        sides,
+        [
+            (str(word), float(start), float(end))
+            for event in found
+            if isinstance(event, ev.Transcribed)
+            for word, start, end in event.words
+        ],
+    )
     secs = round(max([sides.secs, *(event.at for event in found)]), 6)
     log = EventLog()
     if found and isinstance(found[0], ev.CallStarted):

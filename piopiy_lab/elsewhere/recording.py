@@ -31,5 +31,7 @@ def from_recording(
     first = recording if isinstance(recording, str) or hasattr(recording, "__fspath__") else None
     name = Path(first if first is not None else list(recording)[0])  # type: ignore[arg-type]
     draft = Draft("recording", said, meta={"call_id": name.stem})
-    draft.notices.append("no tools: a recording doesn't tell of them")
+    draft.notices.append(
+        "a recording doesn't tell of tools, nor why the call ended: taken to be the caller's doing"
+    )
     return build(make, draft, sides, recogniser)

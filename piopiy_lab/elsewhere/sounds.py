@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from piopiy_lab.elsewhere.draft import Word
 from piopiy_lab.errors import AudioFileError, ForeignCallError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
+from piopiy_lab.sound.heard import Frames, Heard
 from piopiy_lab.sound.pcm import Int16
 
 #: A file, or the caller's file and the agent's.
@@ -30,6 +32,8 @@ SAME_LENGTH_SECS = 1.0
 SILENT = 0.002
 #: Two channels whose difference is this part of their sound hold the same: a mix.
 SAME_SOUND = 0.02
+#: Hz of what is fed to a pipeline that hears the caller again, and samples of a frame of it.
+HEARD_RATE, HEARD_FRAME = 16_000, 320
 #: Samples of a piece that is handed on.
 BLOCK = 1 << 18
 
@@ -63,16 +67,23 @@ class Sides:
 class KeptSamples:
     """Where the sound of a call from elsewhere is: in memory. Safe from any thread."""
 
-    def __init__(self, samples: Int16, sample_rate: int) -> None:
-        """Keep samples.
+    def __init__(self, sides: Sides, words: Sequence[Word] = ()) -> None:
+        """Keep both sides, as a recording at the higher of their rates.
 
         Args:
-            samples: int16, (n, 2), caller left, agent right.
-            sample_rate: Hz.
+            sides: The sound.
+            words: The caller's words, with their times.
         """
-        self._samples = samples
+        self._sides, self._words = sides, tuple(words)
+        self._rate = max(sides.caller_rate, sides.agent_rate)
+        each = [
+            pcm.resample(sides.caller, sides.caller_rate, self._rate),
+            pcm.resample(sides.agent, sides.agent_rate, self._rate),
+        ]
+        self._samples = np.zeros((max(map(len, each)), 2), np.int16)
+        for column, samples in enumerate(each):
+            self._samples[: len(samples), column] = samples
         self._samples.flags.writeable = False
-        self._rate = sample_rate
 
     @property
     def sample_rate(self) -> int:
@@ -97,18 +108,20 @@ class KeptSamples:
         for start in range(0, len(self._samples), BLOCK):
             yield self._samples[start : start + BLOCK]
 
-
-def kept(sides: Sides) -> KeptSamples:
-    """Return both sides as one recording, at the higher of their rates."""
-    rate = max(sides.caller_rate, sides.agent_rate)
-    each = [
-        pcm.resample(sides.caller, sides.caller_rate, rate),
-        pcm.resample(sides.agent, sides.agent_rate, rate),
-    ]
-    both = np.zeros((max(map(len, each)), 2), np.int16)
-    for column, samples in enumerate(each):
-        both[: len(samples), column] = samples
-    return KeptSamples(both, rate)
+    def heard(self) -> Heard | None:
+        """Return the caller's side as a pipeline would be fed it: 16 kHz, in frames of 20 ms."""
+        if not len(self._samples):
+            return None
+        sides = self._sides
+        samples = pcm.resample(sides.caller, sides.caller_rate, HEARD_RATE)
+        count, rest = divmod(len(samples), HEARD_FRAME)
+        frames = Frames(
+            rate=HEARD_RATE,
+            runs=((count, HEARD_FRAME), *([(1, rest)] if rest else ())),
+            ended_at=sides.secs,
+            words=self._words,
+        )
+        return Heard(frames, samples)
 
 
 def read_sides(
