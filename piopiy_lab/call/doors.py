@@ -13,10 +13,10 @@ from typing import Any
 #: The method's name, and the function it hands the call on to: "module:function".
 DOORS = {
     "_display_": "piopiy_lab.notebook.marimo_cells:displayed",
-    "replay": "piopiy_lab.simulation.again:replay",
     "from_pipecat": "piopiy_lab.elsewhere.pipecat_spans:from_pipecat",
     "from_recording": "piopiy_lab.elsewhere.recording:from_recording",
     "panel": "piopiy_lab.notebook.extension:panel",
+    "replay": "piopiy_lab.simulation.again:replay",
     "save_otlp": "piopiy_lab.elsewhere.otlp_writing:save_otlp",
 }
 
