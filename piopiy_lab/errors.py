@@ -30,6 +30,7 @@ The tree::
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
     │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    ├── CassetteError                      a cassette that can't be read, or lacks what was asked
     ├── EvalFailedError (AssertionError)   an eval's bot did not do what the file expects
     ├── LoopbackError (RuntimeError)       the loopback platform can't do what was asked
     └── SimulationError                    virtual time can't go on
@@ -192,6 +193,10 @@ class ScreenplayError(CallError, AssertionError):
 
 class ReplayError(CallError):
     """A call can't be replayed: it never began, or hasn't kept what its agent heard."""
+
+
+class CassetteError(PiopiyLabError):
+    """A cassette can't be read, written or played, or what was asked is not on it."""
 
 
 class EvalFailedError(PiopiyLabError, AssertionError):

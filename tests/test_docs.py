@@ -75,6 +75,12 @@ def calls_from_elsewhere(runner):
 
 
 @pytest.fixture
+def cassettes(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return {}
+
+
+@pytest.fixture
 def panel(runner):
     async def create_session():
         agent = VoiceAgent(instructions="You take bookings.", greeting="Hello, how can I help?")

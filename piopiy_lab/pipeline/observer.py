@@ -28,7 +28,8 @@ from piopiy_lab import events
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import InterruptionCause
-from piopiy_lab.pipeline.frame_values import (
+from piopiy_lab.services import error_texts
+from piopiy_lab.services.frame_values import (
     is_timed,
     measured,
     plain,
@@ -36,7 +37,6 @@ from piopiy_lab.pipeline.frame_values import (
     tool_names,
     word_times,
 )
-from piopiy_lab.services import error_texts
 
 
 class CallObserver(BaseObserver):

@@ -153,7 +153,7 @@ class AgentRun:
     # --- getting ready -----------------------------------------------------------------------
 
     def _prepare_services(self) -> None:
-        parts, latency = self._parts, self._session.settings.latency
+        parts = self._parts
         for llm in parts.llms:
             keep_arguments(llm)
             seams.instruct(llm, self.agent.instructions)
@@ -165,8 +165,22 @@ class AgentRun:
                 for address in clear_addresses_of(service):
                     what = f"what {type(service).__name__} is asked, and its key,"
                     warn_of_clear_address(log, address, what)
-                if latency:
-                    modelled_latency.slow_down({kind: service}, latency)
+                self._tape(kind, service)
+
+    def _tape(self, kind: str, service: object) -> None:
+        """Give a service its modelled latency, and the call's cassette its place in between.
+
+        What a recogniser hears is late behind the cassette, as everything else is before it.
+        """
+        latency, cassette = self._session.settings.latency, self._session.settings.cassette
+        if latency and kind == "stt":
+            modelled_latency.slow_down({kind: service}, latency)
+        if cassette is not None:
+            named = self._parts.names.get(kind, {})
+            name = next((name for name, one in named.items() if one is service), None)
+            cassette.attach(self._session, kind, name, service)
+        if latency and kind != "stt":
+            modelled_latency.slow_down({kind: service}, latency)
 
     def _build(self, turns: UserTurnStrategies | None) -> Chain:
         chain = build_chain(self._parts, self._context, self._transport, turns)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from piopiy_lab import events
 from piopiy_lab.checks.texts import described
@@ -44,6 +45,14 @@ AFTER_CALL_SECS = 30.0
 OpenTransport = Callable[["Session", TransportSettings], CallTransport]
 
 
+class TapesServices(Protocol):
+    """A cassette, as a call's pipeline sees it."""
+
+    def attach(self, session: Session, kind: str, name: str | None, service: object) -> None:
+        """Record or play a service of the call, which does not run yet."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SessionSettings:
     """What whoever makes a call decides about its session, once.
@@ -65,6 +74,7 @@ class SessionSettings:
         after_call_secs: Seconds for what the callback does after its call.
         rtvi: Whether the other end is an RTVI client, which a VoiceAgent then tells what happens.
         written: Whether it reads and hears nothing: a VoiceAgent greets it in writing.
+        cassette: What records or plays the call's services; None where they are asked.
     """
 
     origin: Origin
@@ -83,6 +93,7 @@ class SessionSettings:
     after_call_secs: float = AFTER_CALL_SECS
     rtvi: bool = False
     written: bool = False
+    cassette: TapesServices | None = None
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Literal
 
 from piopiy_lab import display, events
 from piopiy_lab.call.call import Call
+from piopiy_lab.cassette import Cassette, RecordMode, open_cassette
 from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Direction
@@ -67,6 +68,8 @@ async def simulate(
     limits: Limits | None = None,
     after_call_secs: float | None = None,
     transfer_outcomes: Mapping[str, str] | None = None,
+    cassette: str | Path | Cassette | None = None,
+    record_mode: RecordMode | None = None,
 ) -> Call:
     """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
 
@@ -108,12 +111,18 @@ async def simulate(
             "answered", "busy", "no_answer", "rejected", "invalid_number", "unreachable",
             "call_barred" or "network_error". Of those that aren't there a transfer is an event,
             and the end.
+        cassette: A folder that keeps what the services and tools answer, and plays it in their
+            place: no key, no server, the recorded delays.
+        record_mode: What is done with it: "once" (the default) records if there is none, else
+            plays; "none" plays; "new_episodes" plays, and asks and adds what is not there; "all"
+            records anew.
 
     Returns:
         The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
 
     Raises:
         ArgumentTypeError: ``create_session`` or ``caller`` is nothing to simulate with.
+        CassetteError: There is no such cassette to play, or it can't be read or written.
         SimulationError: Virtual time can't go on; the message shows the last events and the
             caller's step.
     """
@@ -129,6 +138,7 @@ async def simulate(
     checked = check_replace(replace, create_session, STAND_INS)
     origin, open_transport = opener(caller)
     checked_latency = check_latency(latency)
+    tape = open_cassette(cassette, record_mode)
     hosts: list[CallHost] = []
     loop = VirtualTimeLoop(
         outside=outside,
@@ -160,13 +170,15 @@ async def simulate(
             hold=hold,
             after_call_secs=check_after_call(after_call_secs),
             transfer_outcomes=check_outcomes(transfer_outcomes or {}),
+            cassette=tape,
         ),
         clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
     )
     hosts.append(host)
-    keys = placeholder_keys() if checked else contextlib.nullcontext()
+    keyless = checked or (tape is not None and tape.playing)
+    keys = placeholder_keys() if keyless else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
     progress = asyncio.create_task(_show_progress(host, caller))
     with patched_pipecat_time(also=own_module), keys:

@@ -196,6 +196,7 @@ class CallerTransport(SessionTransport):
         self.session.script.words += [
             SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
         ]
+        self.session.script.begin_sound(sound.text, start)
         self._sound_ended = asyncio.get_running_loop().create_future()
         self._mouth.speak(sound.source, lead=round((start - self._fed_to) * rate))
         self._changed.set()

@@ -1,6 +1,6 @@
 """Reading what frames carry: contexts, arguments, metrics and word times as plain values.
 
-Pure. ``observer`` decides what becomes of them.
+Pure. ``pipeline.observer`` decides what becomes of them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,284 @@
+"""Plays one service: does to its base class what it did when it was recorded.
+
+The service's own instance stays, so its settings, its sentences and its tools do; what reaches for
+its provider does not run. Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipecat.frames import frames as f
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
+
+from piopiy_lab.cassette import keys, seams
+from piopiy_lab.cassette.recording import voice_of
+from piopiy_lab.cassette.tape import Answer, Came
+from piopiy_lab.cassette.tool_player import play_tool
+from piopiy_lab.cassette.utterances import EDGES, Mark, Utterances
+from piopiy_lab.cassette.values import Unpacking
+from piopiy_lab.screenplay.spoken_words import Script
+
+#: Seconds that are no time at all: the rounding of a clock, not a wait.
+INSTANT = 1e-9
+#: Seconds that an edge of speech may come beside its recorded time.
+EDGE_SECS = 0.05
+
+
+class Player(Protocol):
+    """The cassette that is played, as its services see it."""
+
+    script: Script
+
+    def call_now(self) -> float:
+        """Return the call's seconds."""
+        ...
+
+    def sound(self, place: list[int]) -> bytes:
+        """Return samples."""
+        ...
+
+    def find_llm(self, part: str, asked: dict[str, Any]) -> Answer | None:
+        """Return the answer to messages; None after a miss."""
+        ...
+
+    def find_tts(self, part: str, text: str, settings: dict[str, str]) -> Answer | None:
+        """Return what was spoken for a text; None after a miss."""
+        ...
+
+    def find_stt(self, part: str, mark: Mark) -> Answer | None:
+        """Return what was recognised after a mark; None after a miss."""
+        ...
+
+    def find_tool(self, part: str, asked: dict[str, Any]) -> Answer | None:
+        """Return what a tool did; None after a miss."""
+        ...
+
+    def miss_more(self, kind: str, part: str, asked: str, recorded: str) -> None:
+        """Take note of something that is not there."""
+        ...
+
+
+class Playing:
+    """What the players of all kinds have in common."""
+
+    def __init__(self, player: Player, kind: str, part: str, service: Any) -> None:
+        """Cut a service off, and stand in its provider's place.
+
+        Args:
+            player: The cassette.
+            kind: "stt", "llm" or "tts".
+            part: Whose answers are played: "llm", or "llm/anna" of a switcher's.
+            service: The service, not running yet.
+        """
+        self.player, self.part, self.service = player, part, service
+        seams.cut_off(service, kind)
+        self.process = service.process_frame
+        self.own = {name: getattr(service, name) for name in seams.UPCALLS[kind]}
+
+    def now(self) -> float:
+        """Return the pipeline's seconds."""
+        return self.service.get_clock().get_time() / 1e9
+
+    async def wait(self, due: float) -> None:
+        """Wait for a moment."""
+        if due > self.now() + INSTANT:
+            await asyncio.sleep(due - self.now())
+
+    async def do(
+        self,
+        came: Came,
+        due: float,
+        *,
+        began: float = 0.0,
+        context_id: str | None = None,
+        context: LLMContext | None = None,
+    ) -> None:
+        """Do again what came, when it is due."""
+        await self.wait(due)
+        unpacking = Unpacking(self.player.sound, began, context_id, context)
+        args = [unpacking.unpack(one) for one in came.args]
+        named = {name: unpacking.unpack(one) for name, one in came.named.items()}
+        done = self.own[came.does](*args, **named)
+        if inspect.isawaitable(done):
+            await done
+
+
+class PlayingLLM(Playing):
+    """A language model's answers."""
+
+    def __init__(self, player: Player, part: str, service: Any) -> None:
+        """Play them."""
+        super().__init__(player, "llm", part, service)
+        for name, tool in getattr(service, "_own_tools", {}).items():  # the offline one's
+            if not service.has_function(name):
+                service.register_function(name, tool.handler)
+        seams.replace_methods(service, process_frame=self._process_frame)
+
+    async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
+        await self.process(frame, direction)
+        if not isinstance(frame, f.LLMContextFrame):
+            await self.own["push_frame"](frame, direction)
+            return
+        began = self.now()
+        asked = keys.asked_of_llm(frame.context, seams.instruction_of(self.service))
+        answer = self.player.find_llm(self.part, asked)
+        if answer is None:
+            return
+        left = list(answer.came)
+        try:
+            while left:
+                came = left[0]
+                if came.does == "_push_llm_text":
+                    await asyncio.sleep(0)  # an interruption finds the stream here
+                if came.does == "run_function_calls":
+                    for call in came.args[0]:
+                        play_tool(self, call["call"])
+                await self.do(came, began + came.at, context=frame.context)
+                left.pop(0)
+        except asyncio.CancelledError:  # the rest stays unsaid, what was begun is ended
+            for came in left:
+                if came.does in seams.ENDING or _ends_answer(came):
+                    await self.do(came, 0.0)
+            raise
+        if answer.cut is not None:
+            await self._beyond_the_cut(answer)
+
+    async def _beyond_the_cut(self, answer: Answer) -> None:
+        """Say that an answer was cut off here when it was recorded, and this one isn't."""
+
+
+def _ends_answer(came: Came) -> bool:
+    return came.does == "push_frame" and came.args[0].get("frame") == "LLMFullResponseEndFrame"
+
+
+@dataclass
+class Speaking:
+    """What is spoken in one audio context.
+
+    Attributes:
+        answer: What is played.
+        began: The pipeline's seconds of each text so far.
+        more: Set when there is another text.
+        task: What plays what came beside ``run_tts``; None where nothing did.
+    """
+
+    answer: Answer
+    began: list[float] = field(default_factory=list[float])
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class PlayingTTS(Playing):
+    """A voice."""
+
+    def __init__(self, player: Player, part: str, service: Any) -> None:
+        """Play it."""
+        super().__init__(player, "tts", part, service)
+        self._speaking: dict[str, Speaking] = {}  # by audio context
+        self._over = service.on_audio_context_interrupted
+        seams.replace_methods(
+            service, run_tts=self._run_tts, on_audio_context_interrupted=self._interrupted
+        )
+
+    async def _run_tts(self, text: str, context_id: str) -> AsyncGenerator[f.Frame | None, None]:
+        speaking = self._speaking.get(context_id)
+        if speaking is None:
+            answer = self.player.find_tts(self.part, text, voice_of(self.service))
+            if answer is None:
+                return
+            speaking = self._speaking[context_id] = Speaking(answer)
+        number = len(speaking.began)
+        recorded = speaking.answer.texts[number : number + 1]
+        if recorded != [text]:
+            self.player.miss_more("tts", self.part, text, recorded[0] if recorded else "no more")
+            return
+        speaking.began.append(self.now())
+        speaking.more.set()
+        if speaking.task is None and not all(came.inside for came in speaking.answer.came):
+            speaking.task = self.service.create_task(self._beside(speaking, context_id))
+        for came in speaking.answer.came:
+            if came.text != number or not came.inside:
+                continue
+            due = speaking.began[number] + came.at
+            if came.does == "yield":
+                await self.wait(due)
+                yield Unpacking(self.player.sound, context_id=context_id).unpack(came.args[0])
+            else:
+                await self.do(came, due, context_id=context_id)
+
+    async def _beside(self, speaking: Speaking, context_id: str) -> None:
+        for came in speaking.answer.came:
+            while len(speaking.began) <= came.text:
+                speaking.more.clear()
+                await speaking.more.wait()
+            if not came.inside:
+                await self.do(came, speaking.began[came.text] + came.at, context_id=context_id)
+
+    async def _interrupted(self, context_id: str) -> None:
+        speaking = self._speaking.get(context_id)
+        if speaking is not None and speaking.task is not None:
+            await self.service.cancel_task(speaking.task)
+        await self._over(context_id)
+
+
+class PlayingSTT(Playing):
+    """What a recogniser understood."""
+
+    def __init__(self, player: Player, part: str, service: Any) -> None:
+        """Play it."""
+        super().__init__(player, "stt", part, service)
+        self._inside: list[tuple[float, float, Came]] = []  # due, mark's time, what; in order
+        self._utterances = Utterances(player.script, self.now, player.call_now)
+        self._utterances.on_mark = self._on_mark
+        self._edges: dict[str, float] = {}  # when the latest of each was taken
+        self._edge = asyncio.Event()  # another one was
+        seams.replace_methods(service, process_frame=self._process_frame, run_stt=self._run_stt)
+
+    def _on_mark(self, mark: Mark) -> None:
+        answer = self.player.find_stt(self.part, mark)
+        if answer is None:
+            return
+        beside: list[Came] = []
+        for came in answer.came:
+            if came.inside:
+                self._inside.append((mark.began + came.at, mark.began, came))
+            else:
+                beside.append(came)
+        if beside:
+            self.service.create_task(self._beside(beside, mark.began))
+
+    async def _beside(self, came: Iterable[Came], began: float) -> None:
+        for one in came:
+            due = began + one.at
+            if one.on is not None:
+                await self._after_edge(one.on, due)
+            await self.do(one, due, began=began)
+
+    async def _after_edge(self, on: str, due: float) -> None:
+        """Wait until the service has taken the edge of speech that it answered at, or was to."""
+        await self.wait(due)
+        while self._edges.get(on, 0.0) < due - EDGE_SECS and self.now() < due + EDGE_SECS:
+            self._edge.clear()
+            try:
+                async with asyncio.timeout(due + EDGE_SECS - self.now()):
+                    await self._edge.wait()
+            except TimeoutError:
+                return
+
+    async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
+        self._utterances.see(frame)
+        await self.process(frame, direction)
+        if isinstance(frame, EDGES):
+            self._edges[type(frame).__name__] = self.now()
+            self._edge.set()
+
+    async def _run_stt(self, audio: bytes) -> AsyncGenerator[f.Frame | None, None]:
+        while self._inside and self._inside[0][0] <= self.now() + INSTANT:
+            _, began, came = self._inside.pop(0)
+            yield Unpacking(self.player.sound, began).unpack(came.args[0])

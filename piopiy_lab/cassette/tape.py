@@ -1,0 +1,282 @@
+"""A cassette's folder: ``cassette.jsonl``, written line by line as it happens, and ``sound.raw``.
+
+A line is an object: the head (``{"cassette": 1, ...}``), what was asked (``{"asked": 7, "kind":
+"llm", ...}``), what came of it (``{"of": 7, "at": 0.35, "does": "push_frame", ...}``), its end
+(``{"of": 7, "over": 1.2}``) or where it was cut off (``{"of": 7, "cut": 0.8}``). Sound is 16-bit
+PCM, and a line that has some names its first byte and their number. The sound is written first, so
+a killed process leaves at most half a line, which is left out.
+
+Pure but for the files; used on one thread at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from piopiy_lab.errors import CassetteError
+
+#: The format's number; a cassette with another one is refused.
+VERSION = 1
+LINES = "cassette.jsonl"
+SOUND = "sound.raw"
+
+#: What a service did to its base class: the mark that the seconds are counted from, the seconds,
+#: the method's name, its arguments by place and by name, and whether it came from within ``run_*``.
+Json = Any
+
+
+@dataclass(frozen=True)
+class Came:
+    """Something that came of what was asked.
+
+    Attributes:
+        at: Seconds since it was asked, or since the text that it belongs to.
+        does: The method of pipecat's base class that the service called.
+        args: What it gave it, in order.
+        named: What it gave it by name.
+        text: Of a voice: the number of the text that it belongs to.
+        inside: Whether it came from within ``run_tts`` or ``run_stt``.
+        on: The frame that the recogniser was given when it came from within ``process_frame``.
+    """
+
+    at: float
+    does: str
+    args: list[Json] = field(default_factory=list[Json])
+    named: dict[str, Json] = field(default_factory=dict[str, Json])
+    text: int = 0
+    inside: bool = False
+    on: str | None = None
+
+
+@dataclass
+class Answer:
+    """What was asked of a service, and all that came of it.
+
+    Attributes:
+        number: Its place on the cassette.
+        kind: "stt", "llm", "tts" or "tool".
+        part: Whose answer it is: "llm", or "llm/anna" of a switcher's.
+        turn: The caller's turn, from 1; 0 before it.
+        at: The call's seconds.
+        asked: What was asked: messages, texts, an act of the caller's.
+        came: What came of it, in order.
+        texts: Of a voice: the texts that it spoke in one go.
+        cut: Seconds after which it was cut off; None if it wasn't.
+        used: Whether it has been played; written by the player.
+    """
+
+    number: int
+    kind: str
+    part: str
+    turn: int
+    at: float
+    asked: dict[str, Json]
+    came: list[Came] = field(default_factory=list[Came])
+    texts: list[str] = field(default_factory=list[str])
+    cut: float | None = None
+    used: bool = False
+
+
+class Writer:
+    """Writes a cassette as it happens; every line is handed to the system at once."""
+
+    def __init__(self, folder: Path, *, append: bool, about: dict[str, Json]) -> None:
+        """Open the folder.
+
+        Args:
+            folder: Where; made if it isn't there.
+            append: Whether to go on behind what is there.
+            about: What the head of a new one says beside the version.
+
+        Raises:
+            CassetteError: It can't be written.
+        """
+        self._numbers = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if append:
+                _drop_half_a_line(folder / LINES)
+            self._lines: BinaryIO = (folder / LINES).open("ab" if append else "wb")
+            self._sound: BinaryIO = (folder / SOUND).open("ab" if append else "wb")
+        except OSError as error:
+            raise CassetteError(
+                f"the cassette {str(folder)!r} can't be written: {error}"
+            ) from error
+        self._sound_bytes = self._sound.tell()
+        if append:
+            self._numbers = 1_000_000  # set by number_from()
+        else:
+            self.line({"cassette": VERSION, **about})
+
+    def number_from(self, number: int) -> None:
+        """Number what is asked from here on."""
+        self._numbers = number
+
+    def ask(self, line: dict[str, Json]) -> int:
+        """Write what is asked, and return its number."""
+        number = self._numbers
+        self._numbers += 1
+        self.line({"asked": number, **line})
+        return number
+
+    def line(self, line: dict[str, Json]) -> None:
+        """Write a line."""
+        self._lines.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self._lines.flush()
+
+    def sound(self, samples: bytes) -> list[int]:
+        """Write 16-bit samples; returns their first byte, and their number."""
+        place = [self._sound_bytes, len(samples)]
+        self._sound.write(samples)
+        self._sound.flush()
+        self._sound_bytes += len(samples)
+        return place
+
+    def close(self) -> None:
+        """Close the files."""
+        self._lines.close()
+        self._sound.close()
+
+
+class Reader:
+    """A cassette that is there: its answers in memory, its sound left on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read it.
+
+        Raises:
+            CassetteError: It is no cassette, of another version, torn, or its sound is missing.
+        """
+        self.folder = folder
+        self.answers: list[Answer] = []
+        self.torn = False  # whether half a line was left out at its end
+        self.acts = False  # whether recognition is told by the caller's own acts
+        self._sound: BinaryIO | None = None
+        self._read()
+
+    def _read(self) -> None:
+        path = self.folder / LINES
+        try:
+            text = path.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CassetteError(
+                f"{str(path)!r} is no cassette that can be read: {error}"
+            ) from error
+        lines = text.split("\n")
+        self.torn = lines.pop() != ""
+        if not lines:
+            raise CassetteError(
+                f"{str(path)!r} is empty: its recording was cut off at once; record it again with "
+                "record_mode='all'"
+            )
+        by_number: dict[int, Answer] = {}
+        said: dict[int, list[Json]] = {}
+        prompts: dict[int, Json] = {}
+        end_of_sound = 0
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                if number == 1:
+                    self._check_head(record)
+                elif "is" in record:
+                    prompts[record["prompt"]] = record["is"]
+                else:
+                    end_of_sound = max(end_of_sound, self._take(record, by_number, said, prompts))
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+                raise CassetteError(
+                    f"{str(path)!r} is torn: line {number} of {len(lines)} can't be read "
+                    f"({error}); record it again with record_mode='all'"
+                ) from error
+        self._check_sound(end_of_sound)
+
+    def _check_head(self, head: Json) -> None:
+        if not isinstance(head, dict) or "cassette" not in head:
+            raise CassetteError(
+                f"{str(self.folder / LINES)!r} is no cassette: it begins with no head; was it "
+                "written by hand?"
+            )
+        if head["cassette"] != VERSION:
+            raise CassetteError(
+                f"the cassette {str(self.folder)!r} has the format {head['cassette']!r} (written "
+                f"by piopiy_lab {head.get('piopiy_lab', 'unknown')}), and this version reads "
+                f"{VERSION}: record it again with record_mode='all'"
+            )
+
+    def _take(
+        self,
+        record: dict[str, Json],
+        by_number: dict[int, Answer],
+        said: dict[int, list[Json]],
+        prompts: dict[int, Json],
+    ) -> int:
+        """Take a line; returns up to which byte of sound it needs."""
+        if "asked" in record:
+            asked = dict(record)
+            number = asked.pop("asked")
+            kind, part, turn = asked.pop("kind"), asked.pop("part"), asked.pop("turn")
+            at = asked.pop("at")
+            if kind == "llm":
+                same, of = asked.pop("same", (0, 0))
+                said[number] = asked["said"] = said.get(of, [])[:same] + asked["said"]
+                asked |= prompts[asked.pop("prompt")]
+            self.acts = self.acts or "act" in asked
+            answer = by_number[number] = Answer(number, kind, part, turn, at, asked)
+            self.answers.append(answer)
+            return 0
+        answer = by_number[record["of"]]
+        if "does" in record:
+            answer.came.append(
+                Came(
+                    float(record["at"]),
+                    str(record["does"]),
+                    record.get("with", []),
+                    record.get("named", {}),
+                    record.get("text", 0),
+                    record.get("inside", False),
+                    record.get("on"),
+                )
+            )
+            sounds = [one["sound"] for one in record.get("with", []) if _has_sound(one)]
+            return max((first + n for first, n in sounds), default=0)
+        if "says" in record:
+            answer.texts.append(record["says"])
+        elif "cut" in record:
+            answer.cut = float(record["cut"])
+        return 0
+
+    def _check_sound(self, needed: int) -> None:
+        path = self.folder / SOUND
+        there = path.stat().st_size if path.is_file() else 0
+        if there < needed:
+            lacks = "has no sound.raw" if not path.is_file() else "has lost some of its sound.raw"
+            raise CassetteError(
+                f"the cassette {str(self.folder)!r} {lacks}: {there} of {needed} bytes are there; "
+                "copy the whole folder, or record it again with record_mode='all'"
+            )
+
+    def sound(self, place: list[int]) -> bytes:
+        """Return the samples at a place."""
+        if self._sound is None:
+            self._sound = (self.folder / SOUND).open("rb")
+        self._sound.seek(place[0])
+        return self._sound.read(place[1])
+
+    def close(self) -> None:
+        """Close the sound."""
+        if self._sound is not None:
+            self._sound.close()
+            self._sound = None
+
+
+def _has_sound(value: Json) -> bool:
+    return isinstance(value, dict) and "sound" in value
+
+
+def _drop_half_a_line(path: Path) -> None:
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)

@@ -1,0 +1,163 @@
+"""Tools on a cassette: what they returned and when, and what they did to the call.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
+from pipecat.frames.frames import FunctionCallResultProperties
+from pipecat.services.llm_service import FunctionCallParams
+
+from piopiy_lab.cassette import seams
+from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.redaction import redact
+from piopiy_lab.services.frame_values import plain
+
+Handler = Callable[[FunctionCallParams], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class ToolAtWork:
+    """A tool that runs and is recorded.
+
+    Attributes:
+        deck: Where.
+        number: Of its answer.
+        now: The pipeline's seconds.
+        began: When it was called.
+    """
+
+    deck: Deck
+    number: int
+    now: Callable[[], float]
+    began: float
+
+    def came(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Write something that it does."""
+        self.deck.came(self.number, self.now() - self.began, name, args, named)
+
+
+#: The tool that this code runs for. What it does to its service is its own doing, not the answer's
+#: that called it.
+in_tool: ContextVar[ToolAtWork | None] = ContextVar("piopiy_lab_cassette_tool", default=None)
+
+
+class Result(dict[str, Any]):
+    """A tool's result as it was recorded, with what the log says of it (``error``, ``value``)."""
+
+
+def called(handler: Any) -> Handler:
+    """Return what calls a tool, whatever pipecat has registered for it."""
+    if isinstance(handler, DirectFunctionWrapper):
+
+        async def call(params: FunctionCallParams) -> None:
+            await handler.invoke(args=params.arguments, params=params)
+
+        return call
+    return handler
+
+
+def stand_in(llm: Any, name: str, making: Callable[[Any], Handler]) -> None:
+    """Put a handler in the place of a tool's, once; a tool that isn't there stays away."""
+    tools = seams.tools_of(llm)
+    key = name if name in tools else None
+    item = tools.get(key)
+    if item is None or getattr(item.handler, "taped", False):
+        return
+    handler = making(item.handler)
+    handler.taped = True  # type: ignore[attr-defined] - to know it again
+    tools[key] = replace(item, handler=handler)
+
+
+def asked_of_tool(params: FunctionCallParams) -> dict[str, Any]:
+    """Return what a tool is asked, as a cassette compares it."""
+    return {"tool": params.function_name, "arguments": redact(plain(params.arguments or {}))}
+
+
+def record_tool(deck: Deck, part: str, llm: Any, name: str) -> None:
+    """Record what a tool does from now on."""
+
+    def now() -> float:
+        return llm.get_clock().get_time() / 1e9
+
+    def making(handler: Any) -> Handler:
+        call = called(handler)
+
+        async def recorded(params: FunctionCallParams) -> None:
+            work = ToolAtWork(deck, deck.ask("tool", part, asked_of_tool(params)), now, now())
+            give = params.result_callback
+
+            async def result_callback(
+                result: Any, *, properties: FunctionCallResultProperties | None = None
+            ) -> None:
+                work.came("result", (packed_result(result, properties),), {})
+                await give(result, properties=properties)
+
+            token = in_tool.set(work)
+            try:
+                await call(replace(params, result_callback=result_callback))
+            except asyncio.CancelledError:
+                deck.end(work.number, cut=now() - work.began)
+                raise
+            except Exception as error:
+                work.came("raise", (error,), {})
+                raise
+            finally:
+                in_tool.reset(token)
+            deck.end(work.number)
+
+        recorded.host = getattr(handler, "host", None)  # type: ignore[attr-defined]
+        return recorded
+
+    stand_in(llm, name, making)
+
+
+def packed_result(result: Any, properties: FunctionCallResultProperties | None) -> dict[str, Any]:
+    """Return a tool's result as JSON, with what the log says of it."""
+    packed: dict[str, Any] = {"returned": plain(result)}
+    if isinstance(result, Mapping):
+        packed |= {
+            name: plain(getattr(result, name))
+            for name in ("error", "value")
+            if hasattr(result, name)
+        }
+    if properties is not None:
+        kept = {"run_llm": properties.run_llm, "is_final": properties.is_final}
+        packed["properties"] = {name: value for name, value in kept.items() if value is not None}
+    return packed
+
+
+def unpacked_result(packed: dict[str, Any]) -> tuple[Any, FunctionCallResultProperties | None]:
+    """Return a tool's result, and how pipecat is to take it."""
+    result, properties = packed.get("returned"), None
+    if isinstance(result, dict) and ("error" in packed or "value" in packed):
+        result = Result(result)
+        for name in ("error", "value"):
+            if name in packed:
+                setattr(result, name, packed[name])
+    if "properties" in packed:
+        properties = FunctionCallResultProperties(**packed["properties"])
+    return result, properties
+
+
+class Host(Protocol):
+    """What a tool can do to the call, as ``tools`` knows it."""
+
+    async def remark(self, text: str) -> None:
+        """Let the agent speak."""
+        ...
+
+    async def end_call(self) -> None:
+        """End the call."""
+        ...
+
+    async def transfer(self, order: Any, cause: Any) -> object:
+        """Transfer the call."""
+        ...

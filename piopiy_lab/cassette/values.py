@@ -1,0 +1,196 @@
+"""Frames and other values of pipecat's as JSON, and back: what a cassette's lines hold of them.
+
+Only frames of ``pipecat.frames.frames`` are made from a line, and only of plain values. What is
+made anew at every play (ids, times of day) is left out, and so is what a provider sent raw.
+
+Pure but for the sound, which is read and written by functions that are given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pipecat.frames import frames as f
+from pipecat.frames.frames import FunctionCallFromLLM
+from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.transcriptions.language import Language
+from pipecat.utils.errors import ErrorCategory
+from pipecat.utils.time import time_now_iso8601
+
+from piopiy_lab.errors import CassetteError
+from piopiy_lab.redaction import redact, redact_text
+from piopiy_lab.services.frame_values import plain
+
+#: Fields that are made anew, or that are the provider's own.
+_LEFT_OUT = {
+    "id", "name", "pts", "metadata", "broadcast_sibling_id", "transport_source", "processor",
+    "transport_destination", "timestamp", "context_id", "group_id",
+}  # fmt: skip
+#: What is kept of a recogniser's result, where it is a mapping: the offline one's.
+_OF_RESULT = ("score", "nearest")
+
+
+class RecordedError(Exception):
+    """A provider's failure, as it was recorded."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What values are packed with.
+
+    Attributes:
+        sound: Keeps samples; returns where.
+        began: The pipeline's seconds that word times are counted from.
+        context_id: The audio context that is spoken in.
+    """
+
+    sound: Callable[[bytes], list[int]]
+    began: float = 0.0
+    context_id: str | None = None
+
+    def pack(self, value: object) -> Any:
+        """Return a value as JSON holds it."""
+        if isinstance(value, f.Frame):
+            return self._frame(value)
+        if isinstance(value, str) and value == self.context_id:
+            return {"context_id": True}
+        if isinstance(value, list | tuple):
+            return [self.pack(one) for one in value]
+        if isinstance(value, FunctionCallFromLLM):
+            return {
+                "call": value.function_name,
+                "id": value.tool_call_id,
+                "arguments": redact(plain(value.arguments)),
+            }
+        if isinstance(value, LLMTokenUsage):
+            return {"usage": value.model_dump(exclude_none=True)}
+        if isinstance(value, ErrorCategory):
+            return {"category": value.value}
+        if isinstance(value, BaseException):
+            return {"failure": type(value).__name__, "says": redact_text(str(value))}
+        return redact(plain(value))
+
+    def _frame(self, frame: f.Frame) -> dict[str, Any]:
+        packed: dict[str, Any] = {"frame": type(frame).__name__}
+        for field in dataclasses.fields(frame):
+            value = getattr(frame, field.name)
+            if field.name in _LEFT_OUT or not field.init or _is_default(field, value):
+                continue
+            if field.name == "result":
+                packed |= self._result(value)
+            elif isinstance(value, bytes):
+                packed["sound"] = self.sound(value)
+            else:
+                packed[field.name] = self.pack(value)
+        return packed
+
+    def _result(self, result: object) -> dict[str, Any]:
+        if not isinstance(result, Mapping):
+            return {}
+        words = result.get("words")
+        times = [
+            [str(w[0]), float(w[1]) - self.began, float(w[2]) - self.began]
+            for w in (words if isinstance(words, list | tuple) else ())
+            if isinstance(w, list | tuple) and len(w) == 3
+        ]
+        kept = {name: plain(result[name]) for name in _OF_RESULT if name in result}
+        return {"words": times, "heard": kept}
+
+
+@dataclass(frozen=True)
+class Unpacking:
+    """What values are unpacked with.
+
+    Attributes:
+        sound: Returns the samples at a place.
+        began: The pipeline's seconds that word times are counted from.
+        context_id: The audio context that is spoken in.
+        context: The conversation that function calls belong to.
+    """
+
+    sound: Callable[[list[int]], bytes]
+    began: float = 0.0
+    context_id: str | None = None
+    context: LLMContext | None = None
+
+    def unpack(self, value: Any) -> Any:
+        """Return the value that a line holds."""
+        if isinstance(value, list):
+            return [self.unpack(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if "frame" in value:
+            return self._frame(dict(value))
+        if value == {"context_id": True}:
+            return self.context_id
+        if "call" in value and "arguments" in value:
+            return FunctionCallFromLLM(
+                context=self.context,
+                tool_call_id=value["id"],
+                function_name=value["call"],
+                arguments=value["arguments"],
+            )
+        if "usage" in value:
+            return LLMTokenUsage(**value["usage"])
+        if "category" in value:
+            return ErrorCategory(value["category"])
+        if "failure" in value and "says" in value:
+            return type(value["failure"], (RecordedError,), {})(value["says"])
+        return value
+
+    def _frame(self, fields: dict[str, Any]) -> f.Frame:
+        name = fields.pop("frame")
+        made = getattr(f, name, None)
+        if not (isinstance(made, type) and issubclass(made, f.Frame)):
+            raise CassetteError(
+                f"the cassette has a frame {name!r}, which this version of pipecat doesn't: record "
+                "it again with record_mode='all'"
+            )
+        known = {field.name: field for field in dataclasses.fields(made) if field.init}
+        given: dict[str, Any] = {}
+        if "sound" in fields:
+            given["audio"] = self.sound(fields.pop("sound"))
+        if "words" in fields or "heard" in fields:
+            words = [[w, self.began + s, self.began + e] for w, s, e in fields.pop("words", ())]
+            given["result"] = {"words": words, **fields.pop("heard", {})}
+        if "language" in fields:
+            given["language"] = _language(fields.pop("language"))
+        if "timestamp" in known:
+            given["timestamp"] = time_now_iso8601()
+        if "user_id" in known:
+            given["user_id"] = ""
+        given |= {key: self.unpack(value) for key, value in fields.items()}
+        if "context_id" in known:
+            given["context_id"] = self.context_id
+        try:
+            frame = made(**{key: value for key, value in given.items() if key in known})
+        except (TypeError, ValueError) as error:
+            raise CassetteError(
+                f"the cassette's {name} can't be made with this version of pipecat ({error}): "
+                "record it again with record_mode='all'"
+            ) from error
+        if isinstance(frame, f.TextFrame | f.TTSStartedFrame | f.TTSStoppedFrame | f.AudioRawFrame):
+            frame.context_id = self.context_id  # type: ignore[union-attr]
+        return frame
+
+
+def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
+    if field.default is not dataclasses.MISSING:
+        return value is field.default or (
+            not isinstance(value, Enum | list | dict | bytes) and value == field.default
+        )
+    if field.default_factory is not dataclasses.MISSING:
+        return value == field.default_factory()
+    return False
+
+
+def _language(name: object) -> Language | str:
+    try:
+        return Language(name)
+    except ValueError:
+        return str(name)
