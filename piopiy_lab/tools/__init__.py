@@ -17,17 +17,20 @@ from piopiy_lab.tools.functions import schema_of
 from piopiy_lab.tools.options import DEFAULT_TIMEOUT_SECS, ToolOptions, tool_options
 from piopiy_lab.tools.params import ToolCallParams, ToolHost
 from piopiy_lab.tools.ready_made import end_call, transfer_call, transfer_call_to
+from piopiy_lab.tools.recorded import RecordedTools, ToolMiss
 from piopiy_lab.tools.seams import keep_arguments
 from piopiy_lab.tools.signatures import Handler
 
 __all__ = [
     "DEFAULT_TIMEOUT_SECS",
     "Handler",
+    "RecordedTools",
     "Tool",
     "ToolBox",
     "ToolCallParams",
     "ToolFailure",
     "ToolHost",
+    "ToolMiss",
     "ToolOptions",
     "answering",
     "end_call",

@@ -41,6 +41,41 @@ class ToolFailure(dict[str, object]):
         self.error = error
 
 
+class FailureText(str):
+    """The result of a tool that failed, where it was a text: pipecat's own words.
+
+    Attributes:
+        error: As of a :class:`ToolFailure`.
+    """
+
+    error: str
+
+
+class RecordedFailure(ToolError):  # noqa: N818 - an error as it was recorded
+    """A tool failed in a recorded call, and so it does now.
+
+    Attributes:
+        result: What the LLM read of it.
+        message: What the log said of it; None if nothing is known.
+    """
+
+    def __init__(self, error: str, result: object, message: str | None) -> None:
+        """Take the error's type and message, as the log had them, and what was told of it."""
+        super().__init__(error)
+        self.result, self.message = result, message
+
+    def told(self) -> ToolFailure | FailureText:
+        """Return what the LLM reads of it now."""
+        error = str(self)
+        if isinstance(self.result, dict) and "error" in self.result:
+            return ToolFailure(str(self.result["error"]), error)
+        if isinstance(self.result, str) and self.result:
+            text = FailureText(self.result)
+            text.error = error
+            return text
+        return ToolFailure(error, error)
+
+
 class ToolValue(dict[str, object]):
     """The result of a tool that returned nothing, 0, False or "", as ``{"result": ...}``.
 
@@ -78,6 +113,7 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
                 "arguments": {} if params.arguments is None else params.arguments,
                 "result_callback": answer.give,
                 "host": host,
+                "filler": tool.options.filler,
             }
         )
         limit = time_limit(tool.options, params.llm)
@@ -131,14 +167,20 @@ class _Answer:
         line = redact_text(user_line(error))  # a key may stand in it
         where = f" at {line}" if line else ""
         what = "the double of the tool" if self._tool.double else "the tool"
+        message = f"{what} {self._tool.name} failed{where}: {described(error)}"
+        recorded = error if isinstance(error, RecordedFailure) else None
         await self._params.llm.push_error(
-            error_msg=f"{what} {self._tool.name} failed{where}: {described(error)}",
+            error_msg=(recorded and recorded.message) or message,
             exception=error,
             category=ErrorCategory.APPLICATION,
         )
         if not self.given:
             self.given = True
-            failure = ToolFailure(told or _told(error), described(error))
+            failure = (
+                ToolFailure(told or _told(error), described(error))
+                if recorded is None
+                else recorded.told()
+            )
             await self._deliver(failure, properties=self._ending())
 
     def _ending(self) -> FunctionCallResultProperties | None:

@@ -133,7 +133,7 @@ class Doubles:
 def _doubled(tool: Tool, handler: Handler) -> Tool:
     signature = replace(matched(tool.schema, handler), name=tool.name)
     options = options_of(handler).over(tool.options)
-    return Tool(tool.schema, signature, options, double=True)
+    return Tool(tool.schema, signature, options, double=_is_named(handler))
 
 
 def _registered(handler: Handler, params: FunctionCallParams) -> Tool:
@@ -141,7 +141,13 @@ def _registered(handler: Handler, params: FunctionCallParams) -> Tool:
     name = params.function_name
     schema = _schema_in(params, name)
     signature = signature_of(name, handler, schema.properties)
-    return Tool(schema, signature, options_of(handler).over(_NO_LIMIT), double=True)
+    options = options_of(handler).over(_NO_LIMIT)
+    return Tool(schema, signature, options, double=_is_named(handler))
+
+
+def _is_named(handler: Handler) -> bool:
+    """Whether a failure is a double's, and not the tool's own as it was recorded."""
+    return not getattr(handler, "recorded", False)
 
 
 def _schema_in(params: FunctionCallParams, name: str) -> FunctionSchema:

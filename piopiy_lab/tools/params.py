@@ -39,9 +39,11 @@ class ToolCallParams(FunctionCallParams):
 
     Attributes:
         host: The running agent; None outside of a call of ours.
+        filler: What is said meanwhile if the tool takes long; None for nothing.
     """
 
     host: ToolHost | None = None
+    filler: str | None = None
 
     @property
     def args(self) -> Any:
