@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -68,9 +69,20 @@ def api():
 @pytest.fixture
 def calls_from_elsewhere(runner):
     caller = Caller().hears_greeting().says("a table for two tomorrow at seven").hears_reply()
-    sound = runner.run(simulate(desk_session, caller)).recording
-    for name, samples in {"call": sound, "caller": sound.caller, "agent": sound.agent}.items():
-        soundfile.write(f"{name}.wav", samples, sound.sample_rate)
+    call = runner.run(simulate(desk_session, caller))
+    sound, said = call.recording, call.transcript
+    for name, samples in {
+        "call.wav": sound, "audio.ogg": sound, "caller.wav": sound.caller, "agent.wav": sound.agent
+    }.items():  # fmt: skip
+        soundfile.write(name, samples, sound.sample_rate)
+    items = [{"type": "message", "role": e.role, "content": [e.text]} for e in said]
+    report = {"audio_recording_started_at": 1.7e9, "chat_history": {"items": items}}
+    Path("session_report.json").write_text(json.dumps(report))
+    whose = {"user": "user", "assistant": "agent"}
+    retell = [{"role": whose[e.role], "content": e.text} for e in said]
+    Path("retell.json").write_text(json.dumps({"transcript_object": retell}))
+    vapi = [{"role": e.role, "message": e.text, "secondsFromStart": e.start} for e in said]
+    Path("vapi.json").write_text(json.dumps({"artifact": {"messages": vapi}}))
     return {}
 
 

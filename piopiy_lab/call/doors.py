@@ -13,8 +13,11 @@ from typing import Any
 #: The method's name, and the function it hands the call on to: "module:function".
 DOORS = {
     "_display_": "piopiy_lab.notebook.marimo_cells:displayed",
+    "from_livekit": "piopiy_lab.elsewhere.livekit_report:from_livekit",
     "from_pipecat": "piopiy_lab.elsewhere.pipecat_spans:from_pipecat",
     "from_recording": "piopiy_lab.elsewhere.recording:from_recording",
+    "from_retell": "piopiy_lab.elsewhere.retell_call:from_retell",
+    "from_vapi": "piopiy_lab.elsewhere.vapi_call:from_vapi",
     "panel": "piopiy_lab.notebook.extension:panel",
     "replay": "piopiy_lab.simulation.again:replay",
     "save_otlp": "piopiy_lab.elsewhere.otlp_writing:save_otlp",

@@ -5,10 +5,10 @@ What does the work is behind :mod:`piopiy_lab.call.doors`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from piopiy_lab.call.doors import behind
 
@@ -100,6 +100,90 @@ class FromElsewhere:
             conversation_id=conversation_id,
             recogniser=recogniser,
             caller_channel=caller_channel,
+        )
+
+    @classmethod
+    def from_livekit(
+        cls,
+        report: str | PathLike[str] | Mapping[str, Any],
+        recording: _Sound | None = None,
+        *,
+        recording_started: float | None = None,
+        recogniser: object = None,
+        caller_channel: str | int = "left",
+    ) -> Self:
+        """Make a call of LiveKit Agents' session report and its recording.
+
+        Args:
+            report: ``JobContext.make_session_report().to_dict()``, or a JSON file of it.
+            recording: The stereo recording, the user left; None: where the report says that it is.
+            recording_started: When the recording began, in seconds of the wall clock, if the
+                report doesn't say (``audio_recording_started_at``).
+            recogniser: As for :meth:`from_recording`.
+            caller_channel: As for :meth:`from_recording`.
+
+        Raises:
+            ForeignCallError: One of the files can't be read, lacks a field, or the two don't
+                belong together.
+        """
+        return behind("from_livekit")(
+            cls,
+            report,
+            recording,
+            recording_started=recording_started,
+            recogniser=recogniser,
+            caller_channel=caller_channel,
+        )
+
+    @classmethod
+    def from_retell(
+        cls,
+        call: str | PathLike[str] | Mapping[str, Any],
+        recording: _Sound,
+        *,
+        recogniser: object = None,
+        caller_channel: str | int | None = None,
+    ) -> Self:
+        """Make a call of Retell's call JSON and its multi-channel recording.
+
+        Args:
+            call: The call, or its webhook, or a JSON file of one.
+            recording: What was downloaded from ``recording_multi_channel_url``.
+            recogniser: As for :meth:`from_recording`.
+            caller_channel: As for :meth:`from_recording`; None: where the words' times fit.
+
+        Raises:
+            ForeignCallError: One of the files can't be read, lacks a field, or the two don't
+                belong together.
+        """
+        return behind("from_retell")(
+            cls, call, recording, recogniser=recogniser, caller_channel=caller_channel
+        )
+
+    @classmethod
+    def from_vapi(
+        cls,
+        call: str | PathLike[str] | Mapping[str, Any],
+        recording: _Sound,
+        *,
+        recogniser: object = None,
+        caller_channel: str | int | None = None,
+    ) -> Self:
+        """Make a call of Vapi's call JSON and its stereo recording, or the two of each side.
+
+        Args:
+            call: The call, or its end-of-call report, or a JSON file of one.
+            recording: What was downloaded from ``presignedStereoUrl``, or from
+                ``presignedCustomerUrl`` and ``presignedAssistantUrl``.
+            recogniser: As for :meth:`from_recording`.
+            caller_channel: As for :meth:`from_recording`; None: where the messages' times fit.
+
+        Raises:
+            ForeignCallError: One of the files can't be read, lacks a field, or the two don't
+                belong together.
+        """
+        return behind("from_vapi")(
+            cls, call, recording, recogniser=recogniser, caller_channel=caller_channel
         )
 
     def save_otlp(self, path: str | PathLike[str], overwrite: bool = False) -> Path:

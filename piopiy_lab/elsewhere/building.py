@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from piopiy_lab import events as ev
 from piopiy_lab._version import __version__
 from piopiy_lab.elsewhere.draft import Draft, Said
-from piopiy_lab.elsewhere.placing import place
+from piopiy_lab.elsewhere.placing import fit, place
 from piopiy_lab.elsewhere.recognising import recognise
 from piopiy_lab.elsewhere.sounds import KeptSamples, Sides
 from piopiy_lab.elsewhere.spans import AGENT_PAUSE_SECS, CALLER_PAUSE_SECS, speech_spans
@@ -22,6 +22,10 @@ C = TypeVar("C", bound="Call")
 
 #: Seconds past the recording's end that a source's times may be off by.
 END_TOLERANCE_SECS = 1.0
+#: How far an entry of a platform's may begin before the one before it: its times are coarse.
+BACK_TOLERANCE_SECS = 1.0
+#: How much better the words must fit the other channel, to say so.
+TWICE = 2.0
 
 
 def build(make: type[C], draft: Draft, sides: Sides, recogniser: Any = None) -> C:
@@ -39,6 +43,16 @@ def build(make: type[C], draft: Draft, sides: Sides, recogniser: Any = None) -> 
     check_times(draft.said, sides.secs, draft.source)
     caller = speech_spans(sides.caller, sides.caller_rate, CALLER_PAUSE_SECS)
     agent = speech_spans(sides.agent, sides.agent_rate, AGENT_PAUSE_SECS)
+    straight, crossed = fit(draft.said, caller, agent), fit(draft.said, agent, caller)
+    if crossed > TWICE * straight:
+        if draft.either_side:
+            draft.notices.append("the caller is on the right channel, by the times of the words")
+            sides, caller, agent = sides.crossed(), agent, caller
+        else:
+            draft.notices.append(
+                f"{crossed:.1f} s of the words fit if the caller is on the other channel, and "
+                f"{straight:.1f} s as it is: try another caller_channel="
+            )
     said = place(draft, caller, agent)
     if recogniser is not None:
         recognise(said, sides, recogniser)
@@ -98,12 +112,13 @@ def check_times(said: list[Said], secs: float, source: str) -> None:
         ForeignCallError: They run backwards, or lie past the end.
     """
     last: dict[str, float] = {}
+    slack = 0.0 if source == "recording" else BACK_TOLERANCE_SECS
     for number, one in enumerate(said, start=1):
         name = f"entry {number} of the {source}'s transcript ({one.text[:40]!r})"
         times = [t for _, start, end in one.words for t in (start, end)]
         if one.start is not None:
             end = one.start if one.end is None else one.end
-            if end < one.start or one.start < last.get(one.role, -math.inf):
+            if end < one.start or one.start < last.get(one.role, -math.inf) - slack:
                 before = last.get(one.role)
                 tail = f", and the one before it at {before:.2f} s" if end >= one.start else ""
                 raise ForeignCallError(

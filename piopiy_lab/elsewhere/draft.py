@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.events.values import Role
@@ -79,8 +79,7 @@ class Draft:
         meta: For ``meta.json``.
         end_reason: Why it ended.
         error: What ended it badly.
-        looks: Whether the sound's own spans count (and not the times of ``said`` alone).
-        by: How ``said`` finds its place: by its times, or in order.
+        either_side: Whether the caller may be on the other channel, where the times fit better.
     """
 
     source: str
@@ -91,4 +90,4 @@ class Draft:
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     end_reason: Any = "caller_hung_up"
     error: str | None = None
-    by: Literal["times", "order"] = "times"
+    either_side: bool = False

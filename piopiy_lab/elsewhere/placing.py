@@ -52,6 +52,16 @@ def place(draft: Draft, caller: Sequence[Span], agent: Sequence[Span]) -> list[S
     return placed
 
 
+def fit(said: Sequence[Said], caller: Sequence[Span], agent: Sequence[Span]) -> float:
+    """Return for how many seconds each side is heard where its words should be."""
+    return sum(
+        max(0.0, _closeness(one, span))
+        for one in said
+        if one.start is not None
+        for span in (caller if one.role == "user" else agent)
+    )
+
+
 def _groups(spans: Sequence[Span], other: Sequence[Span], pause_secs: float) -> list[list[Span]]:
     """Return the spans by turn: a turn is over when the other side begins, or after a while."""
     groups: list[list[Span]] = []
@@ -83,9 +93,9 @@ def _by_times(given: list[Said], spans: Sequence[Span], other: Sequence[Span]) -
         if one.spans:
             one.start, one.end = one.spans[0][0], one.spans[-1][1]
         else:  # nothing was heard there: its own times have to do
-            start = one.start or 0.0
-            one.end = max(start, start if one.end is None else one.end)
-            one.spans = [(start, one.end)]
+            one.start = max(0.0, one.start or 0.0)
+            one.end = max(one.start, one.start if one.end is None else one.end)
+            one.spans = [(one.start, one.end)]
     role = given[0].role
     return given + [_of_group(role, group) for group in _groups(loose, other, ANOTHER_TURN_SECS)]
 

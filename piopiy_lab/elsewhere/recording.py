@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,8 +29,7 @@ def from_recording(
     """Make a call of a recording; see ``Call.from_recording``."""
     sides = read_sides(recording, caller_channel, agent_starts)
     said = [] if transcript is None else read_transcript(transcript)
-    first = recording if isinstance(recording, str) or hasattr(recording, "__fspath__") else None
-    name = Path(first if first is not None else list(recording)[0])  # type: ignore[arg-type]
+    name = Path(recording if isinstance(recording, str | PathLike) else recording[0])
     draft = Draft("recording", said, meta={"call_id": name.stem})
     draft.notices.append(
         "a recording doesn't tell of tools, nor why the call ended: taken to be the caller's doing"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from piopiy_lab.checks.texts import shown
 from piopiy_lab.elsewhere.draft import Word
 from piopiy_lab.errors import AudioFileError, ForeignCallError
 from piopiy_lab.sound import pcm
@@ -62,6 +63,10 @@ class Sides:
     def secs(self) -> float:
         """The longer side's length in seconds."""
         return max(len(self.caller) / self.caller_rate, len(self.agent) / self.agent_rate)
+
+    def crossed(self) -> Sides:
+        """Return the two with their parts exchanged."""
+        return Sides(self.agent, self.agent_rate, self.caller, self.caller_rate, self.notices)
 
 
 class KeptSamples:
@@ -141,13 +146,13 @@ def read_sides(
     """
     if isinstance(recording, str | PathLike):
         return _one(Path(recording), caller_channel)
-    files = list(recording)
+    files: list[object] = list(recording) if isinstance(recording, list | tuple) else [recording]
     if len(files) != 2 or not all(isinstance(file, str | PathLike) for file in files):
         raise ForeignCallError(
-            f"a recording of {len(files)} things: give a stereo file, or two files, the caller's "
+            f"the recording {shown(recording)}: give a stereo file's name, or two, the caller's "
             "and the agent's"
         )
-    return _two(Path(files[0]), Path(files[1]), agent_starts)
+    return _two(Path(recording[0]), Path(recording[1]), agent_starts)
 
 
 def _one(path: Path, caller_channel: str | int) -> Sides:

@@ -227,7 +227,9 @@ def test_files_that_are_no_recording_of_a_call_are_refused(booking, truth, tmp_p
     refused("is a folder; load a saved call", booking)
     refused("has 3 channels", write(tmp_path / "3.wav", np.zeros((24000, 3), np.int16)))
     refused("caller_channel='middle'", booking / "call.wav", caller_channel="middle")
-    refused("a recording of 3 things", [booking / "call.wav"] * 3)
+    refused("the recording .*, or two, the caller's and", [booking / "call.wav"] * 3)
+    refused("the recording 7: give a stereo file's name", 7)
+    refused("the recording None: give a stereo", None)
     refused("has 0.00 s of sound", write(tmp_path / "0.wav", np.zeros((0, 2), np.int16)))
     refused("different channels", [booking / "call.wav", booking / "call.wav"])
 
