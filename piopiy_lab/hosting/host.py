@@ -126,8 +126,6 @@ class CallHost(CallCommands):
         self.meta: dict[str, Any] = {**fields.told, **_versions(), "origin": settings.origin}
         self.meta["started_at"] = _wall_time()
         self.meta["virtual"] = settings.virtual
-        if settings.latency:
-            self.meta["latency"] = {part: list(secs) for part, secs in settings.latency.items()}
         self.log.append(
             events.CallStarted(
                 at=0.0, origin=settings.origin, sample_rate=self.recorder.sample_rate

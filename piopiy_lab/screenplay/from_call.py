@@ -39,6 +39,14 @@ class _Act:
     text: str | None = None
     utterance: Utterance | None = None
     muted: bool = False
+    place: int | None = None  # in the log, of what is logged as it happens
+
+
+def _precedes(place: int, event: ev.Event, act: _Act) -> bool:
+    """Whether an event of the agent's came before an act, and is not what came of it."""
+    if act.place is not None:
+        return place < act.place
+    return event.at < act.start if act.what == "mutes" else event.at <= act.start
 
 
 def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Recalls, ...], Line]:
@@ -71,14 +79,18 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
         end = ended[-1].at if ended else frames.second_of(len(heard.samples))
     sounds = utterances_of(log, end)
     acts = _acts(log, heard, sounds, end)
-    agent = [e for e in log if isinstance(e, ev.AgentSpeechStarted | ev.AgentSpeechStopped)]
+    agent = [
+        (place, e)
+        for place, e in enumerate(log)
+        if isinstance(e, ev.AgentSpeechStarted | ev.AgentSpeechStopped)
+    ]
     steps: list[Recalls] = []
     own = frames.begins
     turn = 0
     busy = _Busy(log)
     starts = _frame_starts(heard)
     for act in acts:
-        since = [e for e in agent if own < e.at <= act.start]
+        since = [e for place, e in agent if own < e.at and _precedes(place, e, act)]
         after: After = "own"
         nth, at = 1, own
         if since:
@@ -110,8 +122,14 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
 
 def _acts(log: EventLog, heard: Heard, sounds: list[Utterance], end: float) -> list[_Act]:
     acts = [_Act("says", u.start, u.end, u.text, u) for u in sounds]
-    acts += [_Act("presses", e.at, e.at, e.digit) for e in log.of(ev.DTMFReceived)]
-    acts += [_Act("types", e.at, e.at, e.text) for e in log.of(ev.UserTextTyped)]
+    for place, event in enumerate(log):
+        match event:
+            case ev.DTMFReceived(at=at, digit=digit):
+                acts.append(_Act("presses", at, at, digit, place=place))
+            case ev.UserTextTyped(at=at, text=text):
+                acts.append(_Act("types", at, at, text, place=place))
+            case _:
+                pass
     acts += [_Act("mutes", at, at, muted=muted) for at, muted in heard.frames.mutes]
     acts.sort(key=lambda act: act.start)
     ended = log.of(ev.CallEnded)
@@ -156,11 +174,9 @@ def _line(heard: Heard, sounds: list[Utterance]) -> Line:
         sizes[size] += count
     rate = heard.sample_rate
     usual = sizes.most_common(1)[0][0] / rate if sizes else FRAME_SECS
-    longest = max(heard.frames.longest, FRAME_SECS)
-    # of a simulation, whose silences come in large frames: those of speech count
-    if longest > 2 * FRAME_SECS:
-        usual = FRAME_SECS
-    return Line(rate, usual, longest, _noise(heard, sounds))
+    if heard.frames.virtual:
+        return Line(rate, FRAME_SECS, None, _noise(heard, sounds))
+    return Line(rate, usual, usual, _noise(heard, sounds))
 
 
 def _noise(heard: Heard, sounds: list[Utterance]) -> Int16 | None:

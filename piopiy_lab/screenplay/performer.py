@@ -21,7 +21,7 @@ from piopiy_lab.events.troubles import Trouble, trouble_in
 from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS, Caller, contains
 from piopiy_lab.screenplay.mouth import Sound, make_sound
 from piopiy_lab.screenplay.recalled import Recalls
-from piopiy_lab.screenplay.recalling import Recalling, RecallLine
+from piopiy_lab.screenplay.recalling import GoesAnotherWay, Recalling, RecallLine
 from piopiy_lab.screenplay.replies import Ear, Replies
 from piopiy_lab.screenplay.steps import (
     ExpectsTool,
@@ -117,8 +117,6 @@ class Performer:
         try:
             steps = deque(self._caller.steps)
             for number in itertools.count(1):
-                if steps and self._goes_another_way(steps[0]):
-                    steps = deque(self._caller.line.otherwise if self._caller.line else ())
                 if not steps:
                     break
                 step = steps.popleft()
@@ -132,6 +130,9 @@ class Performer:
                                 at=now(), number=number, step=str(step), why=late
                             )
                         )
+                except GoesAnotherWay as other:
+                    steps = deque(other.otherwise)
+                    continue
                 except _Vain as vain:
                     log.append(
                         events.CallerStepFailed(
@@ -172,19 +173,14 @@ class Performer:
         self._turn_events.append(event)
         self._changed.set()
 
-    def _goes_another_way(self, step: Step) -> bool:
-        line = self._caller.line
-        if line is None or line.diverged is None or not isinstance(step, Recalls):
-            return False
-        return line.diverged(self._log)
-
     def _begin_to_recall(self) -> Recalling:
         if not isinstance(self._line, RecallLine):
             raise ReplayError(
                 "a caller from a call can't be performed on this line: use simulate() or "
                 "start_call(), or call.to_code() for a screenplay"
             )
-        return Recalling(self._line, self._now())
+        assert self._caller.line is not None, "whoever recalls has a recorded line"
+        return Recalling(self._line, self._now(), self._caller.line)
 
     async def _do(self, step: Step) -> str | None:
         """Perform a step; returns why it went on without what it waited for, if it did."""

@@ -92,7 +92,8 @@ class Line:
     Attributes:
         rate: Hz, of every sound.
         frame_secs: Seconds of most frames.
-        silence_secs: Seconds of the longest frame.
+        silence_secs: Seconds of the longest frame of silence; None for what the call takes: a
+            simulation's caller feeds it in large frames.
         noise: What was heard between the caller's acts, to be played there: int16, (n,). None for
             digital silence.
         diverged: Asked before each act of the caller's: whether the call has gone another way, so
@@ -102,7 +103,7 @@ class Line:
 
     rate: int
     frame_secs: float
-    silence_secs: float
+    silence_secs: float | None
     noise: Int16 | None = None
     diverged: Callable[[EventLog], bool] | None = None
     otherwise: tuple[Step, ...] = ()

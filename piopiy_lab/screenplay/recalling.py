@@ -17,8 +17,9 @@ from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.from_call import BusyReader
 from piopiy_lab.screenplay.mouth import Clip, Sound
-from piopiy_lab.screenplay.recalled import Place, Recalls
+from piopiy_lab.screenplay.recalled import Line, Place, Recalls
 from piopiy_lab.screenplay.replies import Ear
+from piopiy_lab.screenplay.steps import Step
 
 #: Seconds of nothing, neither of the agent's speech nor of its thinking, after which what an act
 #: waits for is taken not to come: longer than any end-of-turn wait and a slow answer.
@@ -27,6 +28,15 @@ PATIENCE_SECS = 5.0
 OWN_PAUSE_SECS = 2.0
 #: Seconds that are no time at all.
 INSTANT = 1e-6
+
+
+class GoesAnotherWay(Exception):  # noqa: N818 - the performer's own signal, never seen outside
+    """The call has parted from the recorded one: other steps are done from here on."""
+
+    def __init__(self, otherwise: tuple[Step, ...]) -> None:
+        """Hand over the steps."""
+        super().__init__()
+        self.otherwise = otherwise
 
 
 @runtime_checkable
@@ -72,9 +82,16 @@ class RecallLine(Protocol):
 class Recalling:
     """Where a recalled caller stands in one call."""
 
-    def __init__(self, line: RecallLine, begins: float) -> None:
-        """Begin at a call's second, that of the first sample."""
+    def __init__(self, line: RecallLine, begins: float, recorded: Line) -> None:
+        """Begin.
+
+        Args:
+            line: What to act on.
+            begins: The call's seconds of the first sample.
+            recorded: How the line was, and what to do when the call has gone another way.
+        """
         self._line = line
+        self._recorded = recorded
         self._now = line.log.now
         self._own = begins
         self._agent: list[
@@ -106,8 +123,14 @@ class Recalling:
 
         Returns:
             Why it was done at another moment than it waited for; None if it wasn't.
+
+        Raises:
+            GoesAnotherWay: The call has parted from the recorded one, and something else is done.
         """
         due, begin, why = await self._wait(step)
+        diverged = self._recorded.diverged
+        if diverged is not None and diverged(self._line.log):
+            raise GoesAnotherWay(self._recorded.otherwise)
         if step.what in ("says", "presses", "types"):
             begin_turn()
         match step.what:

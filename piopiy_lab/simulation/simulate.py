@@ -138,6 +138,7 @@ async def simulate(
     checked = check_replace(replace, create_session, STAND_INS)
     origin, open_transport = opener(caller)
     checked_latency = check_latency(latency)
+    modelled = {part: list(secs) for part, secs in checked_latency.items()}
     tape = open_cassette(cassette, record_mode)
     hosts: list[CallHost] = []
     loop = VirtualTimeLoop(
@@ -177,6 +178,8 @@ async def simulate(
         record=record,
     )
     hosts.append(host)
+    if modelled:
+        host.meta["latency"] = modelled
     keyless = checked or (tape is not None and tape.playing)
     keys = placeholder_keys() if keyless else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]

@@ -40,6 +40,7 @@ class Frames:
             calls, whose frames may be lost or late.
         ended_at: The call's seconds at which its end was asked for; None if the process died.
         words: ``(text, start, end)`` in the call's seconds: a scripted caller's own words.
+        virtual: Whether the call was on virtual time, where frames come when they are due.
         mutes: ``(seconds, muted)``: when the caller's side was muted by hand.
     """
 
@@ -51,6 +52,7 @@ class Frames:
     ended_at: float | None = None
     words: tuple[tuple[str, float, float], ...] = ()
     mutes: tuple[tuple[float, bool], ...] = ()
+    virtual: bool = False
 
     def second_of(self, sample: int) -> float:
         """Return the call's seconds at which a sample was heard."""
@@ -87,6 +89,7 @@ class Frames:
             "ended_at": self.ended_at,
             "words": [list(word) for word in self.words],
             "mutes": [list(mute) for mute in self.mutes],
+            "virtual": self.virtual,
         }
 
     @classmethod
@@ -108,6 +111,7 @@ class Frames:
                 ended_at=None if ended is None else float(ended),
                 words=tuple((str(w), float(a), float(b)) for w, a, b in told.get("words", ())),
                 mutes=tuple((float(at), bool(on)) for at, on in told.get("mutes", ())),
+                virtual=bool(told.get("virtual", False)),
             )
         except (KeyError, TypeError, ValueError):
             return None

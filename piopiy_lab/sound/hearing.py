@@ -56,6 +56,7 @@ class HeardTrack:
         self._words: tuple[tuple[str, float, float], ...] = ()
         self._mutes: list[tuple[float, bool]] = []
         self._closed = False
+        self._virtual = False  # whether frames come with the time at which they were pushed
         self._other_rate = False  # the rate has changed in mid-call: what comes isn't kept
         self.error: OSError | None = None  # written once
 
@@ -75,6 +76,7 @@ class HeardTrack:
                 return
             if not self._rate:
                 self._begin(start, rate)
+                self._virtual = pushed_at is not None
             if rate != self._rate:
                 self._other_rate = True
                 return
@@ -140,6 +142,7 @@ class HeardTrack:
                 ended_at=self._ended_at,
                 words=self._words,
                 mutes=tuple(self._mutes),
+                virtual=self._virtual,
             )
 
     def heard(self) -> Heard | None:

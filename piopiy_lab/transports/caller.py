@@ -49,8 +49,8 @@ class CallerTransport(SessionTransport):
         self._mouth = Mouth(None if line is None else line.noise)
         self._frame_secs = FRAME_SECS if line is None else line.frame_secs
         self._silence_secs = max(self._frame_secs, session.settings.silence_secs)
-        if line is not None:
-            self._silence_secs = max(self._frame_secs, min(self._silence_secs, line.silence_secs))
+        if line is not None and line.silence_secs is not None:
+            self._silence_secs = line.silence_secs
         self._begin = 0.0  # seconds of the first sample; written by run()
         self._fed = 0  # samples since then; written by _capture()
         self._cut_at: int | None = None  # the sample at which a frame must begin
