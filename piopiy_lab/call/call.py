@@ -151,6 +151,18 @@ class Call(FromElsewhere, ActingCall):
             record=record,
         )
 
+    def to_code(self) -> str:
+        """Return this call's caller as a screenplay to edit: Python text that makes ``caller``.
+
+        What was said is said again, behind what it followed: ``hears_greeting()``,
+        ``hears_reply()``, ``interrupts(..., after=1.2)``, ``waits()`` for long gaps. A screenplay
+        that was simulated comes back as it was written. Where nobody knows the words the sound is
+        played, from the folder of the saved call. Without secrets.
+        """
+        from piopiy_lab.screenplay.code import code_of
+
+        return code_of(self.events, self.call_id, self.folder)
+
     # --- showing and keeping it -------------------------------------------------------------
 
     def panel(self) -> Any:
