@@ -107,6 +107,9 @@ class Call(FromElsewhere, ActingCall):
         from_turn: int | None = None,
         then: Caller | None = None,
         on_divergence: Literal["recorded", "stop"] | Caller = "recorded",
+        tools: Literal["recorded", "run"] = "recorded",
+        cassette: str | Path | None = None,
+        record_mode: Literal["once", "none", "new_episodes", "all"] | None = None,
         replace: Mapping[str, object] | None = None,
         latency: Mapping[str, Any] | None = None,
         limits: Any = None,
@@ -125,6 +128,10 @@ class Call(FromElsewhere, ActingCall):
             on_divergence: What the caller does once tools, floor or end differ: "recorded" goes
                 on with the next recorded turn as soon as the agent has the floor no more, "stop"
                 hangs up, and a ``Caller`` takes over.
+            tools: "recorded": each tool returns what it returned in this call, and none is run; a
+                call of a tool that isn't in it is refused, and a divergence. "run" runs them.
+            cassette: The folder with what this call's services answered, as for ``simulate``.
+            record_mode: What is done with it; "none" if None: it is played.
             replace: Services to put in place of the agent's, as for ``simulate``.
             latency: What the services take, as for ``simulate``. None: what was modelled in this
                 call, and of a live call what its end-of-turn model took.
@@ -145,6 +152,9 @@ class Call(FromElsewhere, ActingCall):
             from_turn=from_turn,
             then=then,
             on_divergence=on_divergence,
+            tools=tools,
+            cassette=cassette,
+            record_mode=record_mode,
             replace=replace,
             latency=latency,
             limits=limits,

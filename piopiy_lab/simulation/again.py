@@ -13,6 +13,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.call.course import course_of
 from piopiy_lab.call.divergence import first_divergence
 from piopiy_lab.call.replay import Replay
+from piopiy_lab.cassette import RecordMode
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction
@@ -24,6 +25,7 @@ from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.replacing import Replacements
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
+from piopiy_lab.tools.recorded import RecordedTools
 
 #: Seconds of the agent's silence and idleness after which a caller takes over.
 TAKES_OVER_SECS = 1.5
@@ -36,6 +38,9 @@ async def replay(
     from_turn: int | None = None,
     then: Caller | None = None,
     on_divergence: Literal["recorded", "stop"] | Caller = "recorded",
+    tools: Literal["recorded", "run"] = "recorded",
+    cassette: str | Path | None = None,
+    record_mode: RecordMode | None = None,
     replace: Replacements | None = None,
     latency: Mapping[str, Latency] | None = None,
     limits: Limits | None = None,
@@ -44,13 +49,17 @@ async def replay(
     """Run a call again; see :meth:`piopiy_lab.Call.replay`."""
     caller = caller_again(call, from_turn, then)
     assert caller.line is not None, "a caller from a call has a line"
+    if tools not in ("recorded", "run"):
+        raise ArgumentError(f'tools={tools!r}: give "recorded", or "run" to run them')
     notes: list[str] = []
     if on_divergence != "recorded":
         caller = changed(caller, line=changed(caller.line, **_watch(call, on_divergence)))
     again = await simulate(
         create_session,
         caller,
-        replace=replace,
+        replace=_with_recorded_tools(call, replace) if tools == "recorded" else replace,
+        cassette=cassette,
+        record_mode="none" if cassette is not None and record_mode is None else record_mode,
         latency=latency_of(call) if latency is None else latency,
         limits=limits,
         record=record,
@@ -58,7 +67,19 @@ async def replay(
     )
     if from_turn is not None:
         notes.append(f"from turn {from_turn} on the caller is another one, and is not compared")
+    known = {event.message for event in call.events.of(ev.NoticeGiven)}
+    notes += [e.message for e in again.events.of(ev.NoticeGiven) if e.message not in known]
     return Replay(again, call, notes, turns=from_turn)
+
+
+def _with_recorded_tools(call: Call, replace: Replacements | None) -> Replacements | None:
+    """Return what is replaced, and a double for each tool that the call had."""
+    replaced = dict(replace) if isinstance(replace, Mapping) else replace
+    if replaced is None or isinstance(replaced, dict):
+        doubles = (replaced or {}).get("tools")
+        if doubles is None:
+            return {**(replaced or {}), "tools": RecordedTools(call)}
+    return replace
 
 
 def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Caller:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -165,13 +167,13 @@ class HeardTrack:
         self._rate, self._begins, self._ends = rate, start, start
         if self._folder is not None:
             try:
-                self._file = open(self._folder / WAV, "w+b", buffering=0)  # noqa: SIM115 (kept)
+                self._file = self._kept(open(self._folder / WAV, "w+b", buffering=0))  # noqa: SIM115
                 self._file.write(mono_header(rate, None))
                 self._on_disk = True
                 return
             except OSError as error:
                 self.error = error
-        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 (kept)
+        self._file = BytesIO()
 
     def _append(self) -> None:
         assert self._file is not None, "a track that has begun has a file"
@@ -187,6 +189,8 @@ class HeardTrack:
     def _put(self, data: bytes) -> None:
         assert self._file is not None
         self._file.seek(0, 2)
+        if isinstance(self._file, BytesIO) and self._file.tell() > MEMORY_BYTES:
+            self._spill(self._file)
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) or 0 :]
@@ -196,6 +200,21 @@ class HeardTrack:
                 self._file.seek(place)
                 self._file.write(struct.pack("<I", value))
 
+    def _kept(self, file: IO[bytes]) -> IO[bytes]:
+        """Close a file when nobody holds this track any more."""
+        weakref.finalize(self, file.close)
+        return file
+
+    def _spill(self, memory: BytesIO) -> None:
+        """Move a long call's sound to a temporary file; without room for one it stays."""
+        try:
+            file = self._kept(tempfile.TemporaryFile())  # noqa: SIM115 (kept)
+            file.write(memory.getbuffer())
+        except OSError as error:
+            self.error = self.error or error
+            return
+        self._file = file
+
     def _go_on_in_memory(self, data: bytes) -> None:
         """Take what the failing disk still gives, and keep the rest in memory."""
         whole = self._counts[0] * 2
@@ -203,7 +222,7 @@ class HeardTrack:
             kept = self._read_bytes()[:whole]
         except OSError:
             kept = b""
-        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 (kept)
+        self._file = BytesIO()
         self._on_disk = False
         self._put(kept.ljust(whole, b"\0") + data)
 
