@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from piopiy_lab import events as ev
 from piopiy_lab._version import __version__
 from piopiy_lab.elsewhere.draft import Draft, Said
+from piopiy_lab.elsewhere.hearing import hear
 from piopiy_lab.elsewhere.placing import fit, place
 from piopiy_lab.elsewhere.recognising import recognise
 from piopiy_lab.elsewhere.sounds import KeptSamples, Sides
-from piopiy_lab.elsewhere.spans import AGENT_PAUSE_SECS, CALLER_PAUSE_SECS, speech_spans
 from piopiy_lab.errors import ForeignCallError
 from piopiy_lab.events.log import EventLog
 
@@ -41,13 +41,13 @@ def build(make: type[C], draft: Draft, sides: Sides, recogniser: Any = None) -> 
         ForeignCallError: The draft's times are not this recording's.
     """
     check_times(draft.said, sides.secs, draft.source)
-    caller = speech_spans(sides.caller, sides.caller_rate, CALLER_PAUSE_SECS)
-    agent = speech_spans(sides.agent, sides.agent_rate, AGENT_PAUSE_SECS)
+    caller, agent = hear(sides)
     straight, crossed = fit(draft.said, caller, agent), fit(draft.said, agent, caller)
     if crossed > TWICE * straight:
         if draft.either_side:
             draft.notices.append("the caller is on the right channel, by the times of the words")
-            sides, caller, agent = sides.crossed(), agent, caller
+            sides = sides.crossed()
+            caller, agent = hear(sides)
         else:
             draft.notices.append(
                 f"{crossed:.1f} s of the words fit if the caller is on the other channel, and "
@@ -94,7 +94,7 @@ def finish(
     else:
         log.append(ev.CallStarted(at=0.0, origin="file", sample_rate=source.sample_rate))
         log.append(ev.CallStateChanged(at=0.0, old="starting", new="listening"))
-    for message in dict.fromkeys([*sides.notices, *draft.notices]):
+    for message in dict.fromkeys([*sides.notices, *sides.echoes, *draft.notices]):
         log.append(ev.NoticeGiven(at=0.0, message=message))
     for event in found if in_order else sorted(found, key=lambda event: event.at):
         log.append(event)

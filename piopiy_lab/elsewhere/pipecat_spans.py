@@ -15,10 +15,10 @@ import numpy as np
 from piopiy_lab import events as ev
 from piopiy_lab.elsewhere.building import build, finish
 from piopiy_lab.elsewhere.draft import Draft
+from piopiy_lab.elsewhere.hearing import hear
 from piopiy_lab.elsewhere.otlp_reading import SpanRead, read_spans
 from piopiy_lab.elsewhere.otlp_values import OURS
 from piopiy_lab.elsewhere.sounds import Given, Sides, read_sides
-from piopiy_lab.elsewhere.spans import AGENT_PAUSE_SECS, CALLER_PAUSE_SECS, speech_spans
 from piopiy_lab.elsewhere.traced import Traced
 from piopiy_lab.errors import ForeignCallError, SavedCallError
 
@@ -163,8 +163,7 @@ def _fitted(draft: Draft, spans: list[SpanRead], sides: Sides, default: int) -> 
         for span in spans
         if span.name == "tts" and span.text("text")
     ]
-    caller = [a for a, _ in speech_spans(sides.caller, sides.caller_rate, CALLER_PAUSE_SECS)]
-    agent = [a for a, _ in speech_spans(sides.agent, sides.agent_rate, AGENT_PAUSE_SECS)]
+    caller, agent = ([start for start, _ in side] for side in hear(sides))
     best: tuple[list[float], list[float]] = ([], [])
     for begun, heard in ((asked, caller), (told, agent)):
         for zero in (one - start for one in begun for start in heard):

@@ -30,7 +30,9 @@ def from_recording(
     sides = read_sides(recording, caller_channel, agent_starts)
     said = [] if transcript is None else read_transcript(transcript)
     name = Path(recording if isinstance(recording, str | PathLike) else recording[0])
-    draft = Draft("recording", said, meta={"call_id": name.stem})
+    draft = Draft(
+        "recording", said, meta={"call_id": name.stem, "not_known": ["tools", "end_reason"]}
+    )
     draft.notices.append(
         "a recording doesn't tell of tools, nor why the call ended: taken to be the caller's doing"
     )

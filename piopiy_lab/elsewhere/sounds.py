@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from piopiy_lab.checks.texts import shown
-from piopiy_lab.elsewhere.draft import Word
+from piopiy_lab.elsewhere.draft import Span, Word
 from piopiy_lab.errors import AudioFileError, ForeignCallError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
@@ -51,6 +51,8 @@ class Sides:
         agent: int16, (m,).
         agent_rate: Hz.
         notices: What was not as it should be.
+        heard: Where each side is heard, once somebody has looked; written by ``hearing``.
+        echoes: What was left out of that; written by ``hearing``.
     """
 
     caller: Int16
@@ -58,6 +60,8 @@ class Sides:
     agent: Int16
     agent_rate: int
     notices: list[str] = field(default_factory=list[str])
+    heard: tuple[list[Span], list[Span]] | None = None
+    echoes: list[str] = field(default_factory=list[str])
 
     @property
     def secs(self) -> float:
@@ -65,7 +69,7 @@ class Sides:
         return max(len(self.caller) / self.caller_rate, len(self.agent) / self.agent_rate)
 
     def crossed(self) -> Sides:
-        """Return the two with their parts exchanged."""
+        """Return the two with their parts exchanged, to be looked at anew."""
         return Sides(self.agent, self.agent_rate, self.caller, self.caller_rate, self.notices)
 
 
@@ -193,7 +197,7 @@ def _two(caller_file: Path, agent_file: Path, agent_starts: float | None) -> Sid
     for path, whose in ((caller_file, "the caller's"), (agent_file, "the agent's")):
         samples, rate = _read(path)
         if samples.shape[1] != 1:
-            if not _is_mix(samples):
+            if samples.any() and not _is_mix(samples):
                 raise ForeignCallError(
                     f"{str(path)!r}, given as {whose} file, has {samples.shape[1]} different "
                     "channels: of two files each holds one side; a stereo file is given alone"
@@ -235,12 +239,12 @@ def _checked(sides: Sides, path: Path) -> Sides:
 
 def _is_mix(samples: Int16) -> bool:
     """Whether all channels, (n, channels), hold the same sound."""
-    first = pcm.to_float32(samples[:, 0])
-    loud = pcm.rms(first)
-    if loud * pcm.FULL_SCALE < 1:
-        return False
-    rest = (pcm.to_float32(samples[:, i]) for i in range(1, samples.shape[1]))
-    return all(pcm.rms(first - other) <= SAME_SOUND * loud for other in rest)
+    first = rest = 0.0
+    for start in range(0, len(samples), BLOCK):
+        piece = samples[start : start + BLOCK].astype(np.float64)
+        first += float(np.square(piece[:, 0]).sum())
+        rest += float(np.square(piece[:, 1:] - piece[:, :1]).sum(axis=0).max(initial=0.0))
+    return first > len(samples) and rest <= SAME_SOUND**2 * first
 
 
 def _read(path: Path) -> tuple[Int16, int]:
@@ -257,7 +261,10 @@ def _read(path: Path) -> tuple[Int16, int]:
                 raise ForeignCallError(
                     f"{str(path)!r} is longer than {LONGEST_SECS // 3600} hours; cut it"
                 )
-            samples = pcm.to_int16(file.read(dtype="float32", always_2d=True))
+            pieces = [np.zeros((0, file.channels), np.int16)]
+            while len(piece := file.read(BLOCK, dtype="float32", always_2d=True)):
+                pieces.append(pcm.to_int16(piece))
+            samples = np.concatenate(pieces)
     except (AudioFileError, OSError, RuntimeError) as error:
         raise ForeignCallError(f"the recording can't be read: {error}") from error
     low, high = RATES

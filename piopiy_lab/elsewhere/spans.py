@@ -30,49 +30,76 @@ IN_A_WORD_SECS = 0.2
 CALLER_PAUSE_SECS, AGENT_PAUSE_SECS = 0.3, 0.5
 #: What is this quiet at its loudest is made louder for the detector, as parts of full scale.
 QUIET, LOUD = 0.2, 0.5
+#: Seconds of silence around sound that the detector hears, too; the rest it needn't hear.
+AROUND_SECS = 1.0
+#: Steps whose level is measured at once.
+STEPS_AT_ONCE = 10_000
 #: Hz that the detector hears at.
 RATE = 16_000
 
 Levels = npt.NDArray[np.float64]
 
 
-def speech_spans(samples: Int16, rate: int, pause_secs: float) -> list[Span]:
+def speech_spans(
+    samples: Int16, rate: int, pause_secs: float, noise: float | None = None
+) -> list[Span]:
     """Return where somebody speaks.
 
     Args:
         samples: One side: int16, (n,).
         rate: Hz.
         pause_secs: Silences shorter than this are part of a span.
+        noise: The line's noise, as :func:`noise_of` gives it, where some of it was taken out.
 
     Returns:
         ``(start, end)`` in seconds, in order.
     """
-    from piopiy_lab.vad_lab.judged import Detector  # pipecat and its model: seconds
-
     loudest = pcm.peak(samples)
     if loudest == 0.0:
         return []
-    heard = pcm.to_float32(samples) * np.float32(LOUD / loudest if loudest < QUIET else 1.0)
-    found = Detector(pcm.resample(heard, rate, RATE)).detect(SETTINGS)
-    judged = [(a - SETTINGS["start_secs"], b - SETTINGS["stop_secs"]) for a, b in found]
-    bursts = _bursts(_levels(samples, rate))
+    levels = levels_of(samples, rate)
+    bursts = _bursts(levels, noise_of(levels) if noise is None else noise)
     secs = len(samples) / rate
+    around = [(max(0.0, a - AROUND_SECS), min(secs, b + AROUND_SECS)) for a, b in bursts]
+    gain = LOUD / loudest if loudest < QUIET else 1.0
+    judged = [
+        span for part in _joined(around, AROUND_SECS) for span in _judged(samples, rate, part, gain)
+    ]
     return _joined([_edged(span, bursts, secs) for span in judged], pause_secs)
 
 
-def _levels(samples: Int16, rate: int) -> Levels:
-    """Return the RMS of each step, in int16 steps."""
+def _judged(samples: Int16, rate: int, part: Span, gain: float) -> list[Span]:
+    """Return what the detector takes for speech in a part of the recording."""
+    from piopiy_lab.vad_lab.judged import Detector  # pipecat and its model: seconds
+
+    piece = samples[round(part[0] * rate) : round(part[1] * rate)]
+    heard = pcm.to_float32(piece) * np.float32(gain)
+    found = Detector(pcm.resample(heard, rate, RATE)).detect(SETTINGS)
+    start, stop = SETTINGS["start_secs"], SETTINGS["stop_secs"]
+    return [(part[0] + a - start, part[0] + b - stop) for a, b in found]
+
+
+def levels_of(samples: Int16, rate: int) -> Levels:
+    """Return the RMS of each step of 10 ms, in int16 steps."""
     size = round(rate * STEP_SECS)
     count = len(samples) // size
-    steps = samples[: count * size].reshape(count, size).astype(np.float64)
-    return np.sqrt(np.mean(np.square(steps), axis=1))
+    levels = np.zeros(count)
+    for first in range(0, count, STEPS_AT_ONCE):
+        last = min(count, first + STEPS_AT_ONCE)
+        steps = samples[first * size : last * size].reshape(-1, size).astype(np.float64)
+        levels[first:last] = np.sqrt(np.mean(np.square(steps), axis=1))
+    return levels
 
 
-def _bursts(levels: Levels) -> list[Span]:
+def noise_of(levels: Levels) -> float:
+    """Return the level of what is always heard, in int16 steps."""
+    return float(np.quantile(levels, NOISE_QUANTILE)) if len(levels) else 0.0
+
+
+def _bursts(levels: Levels, noise: float) -> list[Span]:
     """Return the stretches of sound, without the silences inside of words."""
     if not len(levels):
         return []
-    noise = float(np.quantile(levels, NOISE_QUANTILE))
     voice = float(np.quantile(levels, 0.99))
     least = max(LEAST_LEVEL, min(OVER_NOISE * noise, BELOW_VOICE * voice))
     loud = np.concatenate([[False], levels > least, [False]])

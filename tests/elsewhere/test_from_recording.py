@@ -64,6 +64,31 @@ def test_both_sides_are_found_within_30_ms(truth, tmp_path, rate, noise):
     assert np.abs(np.array([*caller, *agent]) - np.array(expected)).max() <= CLOSE
 
 
+@pytest.mark.parametrize(("part", "secs", "noise"), [(0.02, 0.1, 0), (0.1, 0.25, 20)])
+def test_an_echo_is_nobodys_turn(truth, tmp_path, notices, part, secs, noise):
+    """Both ways, at -34 and -20 dB: without care the detector hears the agent as the caller."""
+    sound = np.asarray(truth.recording).astype(np.float64)
+    late = round(secs * 24000)
+    both = sound + np.random.default_rng(1).normal(0, noise, sound.shape)
+    both[late:] += part * sound[:-late, ::-1]
+    path = write(tmp_path / "echo.wav", np.clip(both, -32768, 32767).astype(np.int16))
+    call = Call.from_recording(path)
+    spoke = [(e.at, e.end) for e in truth.events.of(events.CallerSpoke)]
+    assert np.abs(np.array(spans_of(call)[0]) - np.array(spoke)).max() <= CLOSE
+    assert [turn.total for turn in call.turns] == pytest.approx(
+        [turn.total for turn in truth.turns], abs=CLOSE
+    )
+    assert "the agent's echo is on the caller's channel" in notices(call)
+
+
+def test_a_lossy_file_of_another_rate_will_do(truth, tmp_path):
+    sound = truth.recording
+    soundfile.write(tmp_path / "a.ogg", np.asarray(sound), 24000, format="OGG", subtype="OPUS")
+    call = Call.from_recording(tmp_path / "a.ogg")
+    spoke = [(e.at, e.end) for e in truth.events.of(events.CallerSpoke)]
+    assert np.abs(np.array(spans_of(call)[0]) - np.array(spoke)).max() <= CLOSE
+
+
 def test_a_phrase_book_hears_the_caller(booking, notices):
     desk = booking_desk()
     book = PhraseBook(desk.phrases, desk.slots)

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from hand_made_call import empty_call
+from hand_made_call import booking_call, empty_call
 
 from piopiy_lab import Call, events
 from piopiy_lab.elsewhere.sounds import KeptSamples, Sides
@@ -213,6 +213,21 @@ def test_no_secret_is_written(truth, tmp_path):
     assert secret[12:] not in text
     assert "hunter2hunter2" not in text
     assert "it is " in text
+
+
+def test_keys_switches_errors_and_tools_come_back_too(tmp_path):
+    made = booking_call()
+    rate, sound = made.sample_source.sample_rate, made.sample_source.samples()
+    sides = Sides(sound[:, 0].copy(), rate, sound[:, 1].copy(), rate)
+    call = Call(made.events, KeptSamples(sides), None, {"call_id": "made"})
+    back = Call.from_pipecat(None, call.save_otlp(tmp_path / "t.json"))
+    kinds = (events.DTMFReceived, events.ServiceSwitched, events.ErrorOccurred)
+    assert back.events.of(*kinds, events.SettingsChanged) == call.events.of(
+        *kinds, events.SettingsChanged
+    )
+    assert (back.transcript, back.turns) == (call.transcript, call.turns)
+    assert back.tool_calls == call.tool_calls
+    assert back.tool_calls
 
 
 def test_a_file_that_is_there_is_kept(otlp, truth, tmp_path):
