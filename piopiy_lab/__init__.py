@@ -19,6 +19,8 @@ loguru.logger.disable("pipecat")
 if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.agent import Agent as Agent
     from piopiy_lab.call.call import Call as Call
+    from piopiy_lab.call.divergence import Divergence as Divergence
+    from piopiy_lab.call.replay import Replay as Replay
     from piopiy_lab.evals.running import run_eval as run_eval
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
@@ -54,10 +56,12 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
 #: it and the block above together.
 _HOME = {
     "Agent": "piopiy_lab.agent",
-    "Audio": "piopiy_lab.screenplay.caller",
-    "AudioFile": "piopiy_lab.screenplay.caller",
+    "Audio": "piopiy_lab.screenplay.steps",
+    "AudioFile": "piopiy_lab.screenplay.steps",
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
+    "Divergence": "piopiy_lab.call.divergence",
+    "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
     "Keyboard": "piopiy_lab.transports.microphones",
     "Microphone": "piopiy_lab.transports.microphones",

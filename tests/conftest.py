@@ -36,6 +36,7 @@ NEEDS = {
     "notebook/test_marimo_lesson.py": (*OFFLINE, "marimo"),
     "pipeline": OFFLINE,
     "screenplay": OFFLINE,
+    "simulation/test_replay.py": OFFLINE,
     "services/test_keys.py": (*OFFLINE, "deepgram"),
     "session": OFFLINE,
     "realtime/test_live_docs.py": (*OFFLINE, "aiortc", "deepgram"),

@@ -33,6 +33,7 @@ examples:
   piopiy-lab talk                       talk to it on your own microphone (--text: by typing)
   piopiy-lab new my-shop                an agent of your own, with its tests
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
+  piopiy-lab replay calls/bad my_agent.py  a saved call again, on the agent as it is now
   piopiy-lab eval desk.yaml bot.py:bot  pipecat's eval file on the bot, in virtual time
   piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
   piopiy-lab notebooks                  learn by doing: copies notebooks, opens JupyterLab
@@ -109,6 +110,20 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
             from piopiy_lab.cli.show import show
 
             return show(terminal, options.folder, options.plot, options.html)
+        case "replay":
+            from piopiy_lab.cli.replay import ReplayOptions, replay
+
+            return replay(
+                terminal,
+                ReplayOptions(
+                    folder=options.folder,
+                    session=options.session,
+                    tools="run" if options.run_tools else "recorded",
+                    cassette=options.cassette,
+                    html=options.html,
+                    save=options.save,
+                ),
+            )
         case "serve":
             from piopiy_lab.cli.serve import ServeOptions, serve
 
@@ -265,6 +280,22 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (.png, .svg, .pdf)")
     show.add_argument(
         "--html", type=Path, metavar="FILE", help="write it as one page that plays in any browser"
+    )
+    again = command(
+        "replay",
+        "run a saved call again",
+        "Run a saved call again on an agent as it is now, in virtual time, and print both: what\n"
+        "differs, and where they part. Exits with 1 if tools, floor or end differ. No tool is\n"
+        "run: each returns what it returned then.",
+        "piopiy-lab replay calls/bad my_agent.py --html both.html",
+    )
+    again.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
+    again.add_argument("session", metavar="FILE.py", help="or FILE.py:FUNCTION, MODULE:FUNCTION")
+    again.add_argument("--html", type=Path, metavar="FILE", help="write both as one page")
+    again.add_argument("--save", type=Path, metavar="DIR", help="save the replay in this folder")
+    again.add_argument("--run-tools", action="store_true", help="run the agent's tools")
+    again.add_argument(
+        "--cassette", type=Path, metavar="DIR", help="play what the services answered then"
     )
     serve = command(
         "serve",
