@@ -172,6 +172,10 @@ class Cassette:
         assert self._reader is not None, "it is played"
         return self._reader.sound(place)
 
+    def find_start(self, part: str) -> Answer | None:
+        """Return what came before anything was asked; None of most."""
+        return next(iter(self._answers("start", part)), None)
+
     def find_llm(self, part: str, asked: dict[str, Any]) -> Answer | None:
         """Return the answer to messages; None after a miss."""
         self.turn = keys.turn_of(asked["said"])

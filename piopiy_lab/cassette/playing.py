@@ -43,6 +43,10 @@ class Player(Protocol):
         """Return samples."""
         ...
 
+    def find_start(self, part: str) -> Answer | None:
+        """Return what came before anything was asked; None of most."""
+        ...
+
     def find_llm(self, part: str, asked: dict[str, Any]) -> Answer | None:
         """Return the answer to messages; None after a miss."""
         ...
@@ -80,6 +84,28 @@ class Playing:
         seams.cut_off(service, kind)
         self.process = service.process_frame
         self.own = {name: getattr(service, name) for name in seams.UPCALLS[kind]}
+        self._first = player.find_start(part)
+        if self._first is not None:
+            for stage in ("setup", "start"):
+                seams.replace_methods(service, **{stage: self._begins(stage, self._first.came)})
+
+    def _begins(self, stage: str, came: list[Came]) -> seams.Method:
+        own = getattr(self.service, stage)
+
+        async def begin(*args: object) -> None:
+            await own(*args)
+            for one in came:
+                if one.on == stage:
+                    await self.do(one, 0.0)
+            later = [one for one in came if one.on is None]
+            if stage == "start" and later:
+                self.service.create_task(self._later(later, self.now()))
+
+        return begin
+
+    async def _later(self, came: list[Came], began: float) -> None:
+        for one in came:
+            await self.do(one, began + one.at)
 
     def now(self) -> float:
         """Return the pipeline's seconds."""

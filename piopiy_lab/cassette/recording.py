@@ -17,6 +17,7 @@ from piopiy_lab.cassette import keys, seams
 from piopiy_lab.cassette.tools import in_tool, record_tool
 from piopiy_lab.cassette.utterances import EDGES, Utterances
 from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.services.error_texts import secrets_of
 
 
 @dataclass
@@ -50,6 +51,9 @@ class Recording:
         self._answer: int | None = None  # of a language model: the one in the making
         self._asked_at = 0.0
         self._spoken: dict[str, Spoken] = {}  # by audio context
+        self._begun: int | None = None  # of what came before anything was asked
+        self._begun_at = 0.0
+        self._stage: tuple[object, str] | None = None  # the task that is within setup or start
         self._passing: set[int] = set()  # ids of the frames that the service is given now
         self._on: tuple[object, str] | None = None  # the task with an edge of speech, and which
         self._utterances = (
@@ -59,9 +63,23 @@ class Recording:
         for name in self._own:
             seams.replace_methods(service, **{name: self._spy(name)})
         getattr(self, f"_record_{kind}")()
+        for stage in ("setup", "start"):
+            seams.replace_methods(service, **{stage: self._begins(stage)})
 
     def _now(self) -> float:
         return self._service.get_clock().get_time() / 1e9
+
+    def _begins(self, stage: str) -> seams.Method:
+        own = getattr(self._service, stage)
+
+        async def begin(*args: object) -> None:
+            self._stage = asyncio.current_task(), stage
+            try:
+                await own(*args)
+            finally:
+                self._stage = None
+
+        return begin
 
     # --- what comes ---------------------------------------------------------------------------
 
@@ -83,6 +101,9 @@ class Recording:
         if name == "run_function_calls":
             for call in args[0]:
                 record_tool(self._deck, self._part, self._service, call.function_name)
+        if name == "push_error" and args:
+            named = {"error_msg": args[0], **named}  # the others go by name
+            args = ()
         if name == "push_error" and named.get("category") is None:
             error = named.get("exception")
             if isinstance(error, Exception):
@@ -90,24 +111,45 @@ class Recording:
         if (tool := in_tool.get()) is not None:
             tool.came(name, args, named)
             return
-        if self._kind == "tts":
+        if self._is_beginning:
+            self._came_first(name, args, named)
+        elif self._kind == "tts":
             self._came_of_voice(name, args, named, inside)
         elif self._kind == "stt":
-            assert self._utterances is not None
             number, began = self._utterance()
             task, on = self._on or (None, None)
-            self._deck.came(
+            self._write(
                 number, self._now() - began, name, args, named,
                 inside=inside, began=began, on=on if task is asyncio.current_task() else None,
             )  # fmt: skip
         elif self._answer is not None:
-            self._deck.came(self._answer, self._now() - self._asked_at, name, args, named)
+            self._write(self._answer, self._now() - self._asked_at, name, args, named)
+
+    def _write(self, number: int, at: float, name: str, args: Any, named: Any, **more: Any) -> None:
+        secrets = secrets_of(self._service) if "error" in name else ()
+        self._deck.came(number, at, name, args, named, secrets=secrets, **more)
+
+    @property
+    def _is_beginning(self) -> bool:
+        """Whether nothing was asked yet."""
+        if self._kind == "stt":
+            assert self._utterances is not None
+            return not self._utterances.heard
+        return not self._spoken if self._kind == "tts" else self._answer is None
+
+    def _came_first(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Write what came before anything was asked: of a connection that fails, say."""
+        if self._begun is None:
+            self._begun, self._begun_at = self._deck.ask("start", self._part, {}), self._now()
+        task, stage = self._stage or (None, None)
+        self._write(
+            self._begun, self._now() - self._begun_at, name, args, named,
+            on=stage if task is asyncio.current_task() else None,
+        )  # fmt: skip
 
     def _came_of_voice(
         self, name: str, args: tuple[Any, ...], named: dict[str, Any], inside: bool
     ) -> None:
-        if not self._spoken:
-            return
         known = (v for v in (*args, *named.values()) if isinstance(v, str) and v in self._spoken)
         framed = (getattr(v, "context_id", None) for v in args)
         contexts = [*known, *(c for c in framed if c in self._spoken), [*self._spoken][-1]]
@@ -115,7 +157,7 @@ class Recording:
         spoken = self._spoken[context_id]
         inside = inside or (spoken.task is not None and spoken.task is asyncio.current_task())
         text = len(spoken.began) - 1
-        self._deck.came(
+        self._write(
             spoken.number, self._now() - spoken.began[-1], name, args, named,
             inside=inside, text=text, context_id=context_id,
         )  # fmt: skip
@@ -135,10 +177,11 @@ class Recording:
         service, process, hear = self._service, self._service.process_frame, self._service.run_stt
         utterances = self._utterances
         assert utterances is not None
+        utterances.on_mark = lambda mark: mark.number and self._utterance()
 
         async def process_frame(frame: f.Frame, direction: FrameDirection) -> None:
             utterances.see(frame)
-            if utterances.latest.answer is None:
+            if utterances.heard and utterances.latest.answer is None:
                 self._utterance()
             if isinstance(frame, EDGES):
                 self._on = asyncio.current_task(), type(frame).__name__

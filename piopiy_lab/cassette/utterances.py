@@ -57,15 +57,15 @@ class Utterances:
         """
         self._now, self._call_now = now, call_now
         self._told = False  # whether the caller tells of acts; written by _begun()
-        self._heard = False  # whether there was audio; written by see()
+        self.heard = False  # whether there was audio; written by see()
         self.latest = Mark(0, 0.0, act=True)
-        self.on_mark: Callable[[Mark], None] = lambda mark: None  # set by the player
+        self.on_mark: Callable[[Mark], object] = lambda mark: None  # set by the player
         script.sound_began.append(self._begun)
 
     def see(self, frame: f.Frame) -> None:
         """Take a frame that the recogniser gets."""
-        if isinstance(frame, f.InputAudioRawFrame) and not self._heard:
-            self._heard = True
+        if isinstance(frame, f.InputAudioRawFrame) and not self.heard:
+            self.heard = True
             if self.latest.number == 0:
                 self.latest.began = self._now()
                 self.on_mark(self.latest)

@@ -24,6 +24,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from piopiy_lab.errors import CassetteError
 from piopiy_lab.redaction import redact, redact_text
+from piopiy_lab.services.error_texts import readable
 from piopiy_lab.services.frame_values import plain
 
 #: Fields that are made anew, or that are the provider's own.
@@ -47,11 +48,13 @@ class Packing:
         sound: Keeps samples; returns where.
         began: The pipeline's seconds that word times are counted from.
         context_id: The audio context that is spoken in.
+        secrets: What the service knows and nobody else is to.
     """
 
     sound: Callable[[bytes], list[int]]
     began: float = 0.0
     context_id: str | None = None
+    secrets: tuple[str, ...] = ()
 
     def pack(self, value: object) -> Any:
         """Return a value as JSON holds it."""
@@ -72,7 +75,7 @@ class Packing:
         if isinstance(value, ErrorCategory):
             return {"category": value.value}
         if isinstance(value, BaseException):
-            return {"failure": type(value).__name__, "says": redact_text(str(value))}
+            return {"failure": type(value).__name__, "says": self.told(str(value))}
         return redact(plain(value))
 
     def _frame(self, frame: f.Frame) -> dict[str, Any]:
@@ -85,9 +88,15 @@ class Packing:
                 packed |= self._result(value)
             elif isinstance(value, bytes):
                 packed["sound"] = self.sound(value)
+            elif isinstance(frame, f.ErrorFrame) and isinstance(value, str):
+                packed[field.name] = self.told(value)
             else:
                 packed[field.name] = self.pack(value)
         return packed
+
+    def told(self, message: str) -> str:
+        """Return a provider's message without keys, headers and ids."""
+        return redact_text(readable(message, secrets=self.secrets))
 
     def _result(self, result: object) -> dict[str, Any]:
         if not isinstance(result, Mapping):

@@ -68,14 +68,18 @@ class Deck:
         began: float = 0.0,
         context_id: str | None = None,
         on: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         """Write something that came."""
-        packing = Packing(self._writer.sound, began, context_id)
+        packing = Packing(self._writer.sound, began, context_id, tuple(secrets))
         line: dict[str, Any] = {"of": number, "at": round(at, 9), "does": does}
         if args:
             line["with"] = [packing.pack(value) for value in args]
         if named:
-            line["named"] = {name: packing.pack(value) for name, value in named.items()}
+            line["named"] = {
+                name: packing.told(value) if name == "error_msg" else packing.pack(value)
+                for name, value in named.items()
+            }
         if text:
             line["text"] = text
         if inside:
