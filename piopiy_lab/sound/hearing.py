@@ -21,8 +21,9 @@ from piopiy_lab.sound.pcm import Int16
 APPEND_SECS = 0.1
 #: Bytes that a call without a folder keeps in memory; what is more goes to a temporary file.
 MEMORY_BYTES = 32 << 20
-#: A live frame that is further than this from where the frames before it end is somewhere else.
-JUMP_SECS = 0.04
+#: A live frame that begins so much later than the one before it ends follows something that was
+#: lost. Less is a network's jitter, after which frames come all at once.
+JUMP_SECS = 0.15
 #: From so many seconds on the FLAC is written on a thread of its own: the loop has other calls.
 SHORT_SECS = 60.0
 
@@ -82,7 +83,7 @@ class HeardTrack:
             if rate != self._rate:
                 self._other_rate = True
                 return
-            if pushed_at is None and abs(start - self._ends) > JUMP_SECS:
+            if pushed_at is None and start - self._ends > JUMP_SECS:
                 self._jumps.append((sum(self._counts), start))
                 self._ends = start
             if self._runs and self._runs[-1][1] == len(samples):

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from pipecat.frames.frames import OutputAudioRawFrame
-from pipecat.transports.livekit.transport import LiveKitOutputTransport
+from pipecat.frames.frames import InputAudioRawFrame, OutputAudioRawFrame
+from pipecat.transports.livekit.transport import LiveKitInputTransport, LiveKitOutputTransport
 
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
@@ -68,6 +68,12 @@ class RoomTransport(TelecmiTransport):
         self._rooms_params.audio_out_sample_rate = audio_out_sample_rate
         self.audio.playout.sample_rate = audio_out_sample_rate  # it has been given nothing yet
 
+    def input(self) -> RoomInput:
+        """Return the processor that hears the room."""
+        if not isinstance(self._input, RoomInput):
+            self._input = RoomInput(self, self._client, self._rooms_params)
+        return self._input
+
     def output(self) -> RoomOutput:
         """Return the processor that speaks into the room."""
         if not isinstance(self._output, RoomOutput):
@@ -81,6 +87,22 @@ class RoomTransport(TelecmiTransport):
         start = max(0.0, now - frame.samples_per_channel / frame.sample_rate)
         self.levels.user(now, samples, agent_heard_until=self.audio.playout.ends_at)
         self.audio.record_caller(start, samples, frame.sample_rate)
+
+
+class RoomInput(LiveKitInputTransport):
+    """The caller's side: what the pipeline gets is kept, to be fed again."""
+
+    def __init__(self, transport: RoomTransport, client: RoomClient, params: TelecmiParams) -> None:
+        """Make the input of ``transport``."""
+        super().__init__(transport, client, params)
+        self._room = transport
+
+    async def push_audio_frame(self, frame: InputAudioRawFrame) -> None:
+        """Hand a piece of the caller's audio to the pipeline."""
+        samples = np.frombuffer(frame.audio, np.int16)[:: frame.num_channels]
+        start = self._room.audio.session.now() - len(samples) / frame.sample_rate
+        self._room.audio.keep_heard(max(0.0, start), samples, frame.sample_rate)
+        await super().push_audio_frame(frame)
 
 
 class RoomOutput(PacedOutput, LiveKitOutputTransport):

@@ -12,12 +12,11 @@ from piopiy_lab.cli import main
 DEMO = "piopiy_lab.cli.demo_session:create_session"
 CHANGED = """
 from piopiy_lab import VoiceAgent, offline_stack
-from piopiy_lab.cli import demo_session
 
 
 async def create_session():
     stt, llm, tts = offline_stack(
-        phrases=["a table for two tomorrow at eight"], replies={"yes that is right": "We are full."}
+        replies={"yes that is right": "Good.", "a table for two tomorrow at eight": "For whom?"}
     )
     agent = VoiceAgent(instructions="x", greeting="Hello.")
     await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
