@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -64,6 +65,16 @@ def runner():
 @pytest.fixture
 def api():
     return {}
+
+
+@pytest.fixture
+def a_test_from_a_call():
+    yield {}
+    agent = python_of("docs/a_test_from_a_call.md")[0].code.partition("caller = (")[0]
+    Path("my_agent.py").write_text(agent)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert "1 passed" in ran.stdout, ran.stdout
 
 
 @pytest.fixture

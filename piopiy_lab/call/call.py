@@ -173,6 +173,42 @@ class Call(FromElsewhere, ActingCall):
 
         return code_of(self.events, self.call_id, self.folder)
 
+    def save_test(
+        self,
+        folder: str | PathLike[str],
+        *,
+        session: Any = None,
+        name: str | None = None,
+        scrub: Any = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a test of this call: pytest runs it at once, and runs none of the agent's tools.
+
+        It is ``test_NAME.py`` with the caller as a screenplay (:meth:`to_code`), the golden
+        conversation ``golden/test_NAME/test_NAME.txt``, and ``calls/NAME/`` with what the tools
+        returned. No sound is kept, nor the LLM's context.
+
+        Args:
+            folder: Where the tests are.
+            session: What the test calls: ``"my_agent:create_session"``, or the function. None: the
+                one that this call ran.
+            name: The test's name; made of the call's id if None.
+            scrub: Names and numbers to leave out of all texts: a list of texts and compiled
+                patterns ("someone" stands for a word, 0 for a digit), or a dict of texts with what
+                is to stand for each. Keys and tokens are left out in any case.
+            overwrite: Replace a test of that name.
+
+        Returns:
+            The test's file.
+
+        Raises:
+            ArgumentError: Nobody knows the session, or an argument can't be used; the call runs.
+            SavedCallError: There is such a test, or the folder can't be written.
+        """
+        return behind("save_test")(
+            self, folder, session=session, name=name, scrub=scrub, overwrite=overwrite
+        )
+
     # --- showing and keeping it -------------------------------------------------------------
 
     def panel(self) -> Any:

@@ -18,6 +18,7 @@ DOORS = {
     "from_recording": "piopiy_lab.elsewhere.recording:from_recording",
     "from_retell": "piopiy_lab.elsewhere.retell_call:from_retell",
     "from_vapi": "piopiy_lab.elsewhere.vapi_call:from_vapi",
+    "save_test": "piopiy_lab.simulation.saved_test:save_test",
     "panel": "piopiy_lab.notebook.extension:panel",
     "replay": "piopiy_lab.simulation.again:replay",
     "save_otlp": "piopiy_lab.elsewhere.otlp_writing:save_otlp",

@@ -124,6 +124,18 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                     save=options.save,
                 ),
             )
+        case "make-test":
+            from piopiy_lab.cli.make_test import make_test
+
+            return make_test(
+                terminal,
+                options.folder,
+                options.tests,
+                session=options.session,
+                name=options.name,
+                scrub=options.scrub,
+                overwrite=options.overwrite,
+            )
         case "serve":
             from piopiy_lab.cli.serve import ServeOptions, serve
 
@@ -297,6 +309,29 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument(
         "--cassette", type=Path, metavar="DIR", help="play what the services answered then"
     )
+    make = command(
+        "make-test",
+        "make a test of a saved call",
+        "Write a test of a saved call, with its golden conversation: the caller as a screenplay,\n"
+        "the tools with what they returned. pytest runs it at once.",
+        "piopiy-lab make-test piopiy-lab-demo tests --session my_agent:create_session",
+    )
+    make.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
+    make.add_argument("tests", type=Path, metavar="TESTS", help="the folder of the tests")
+    make.add_argument(
+        "--session",
+        metavar="MODULE:FUNCTION",
+        help="what the test calls (default: what the call ran)",
+    )
+    make.add_argument("--name", metavar="NAME", help="the test's name (default: the call's id)")
+    make.add_argument(
+        "--scrub",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a name or number to leave out of all texts, or TEXT=INSTEAD; may be given often",
+    )
+    make.add_argument("--overwrite", action="store_true", help="replace a test of that name")
     serve = command(
         "serve",
         "serve calls from the phone",

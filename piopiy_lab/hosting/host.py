@@ -36,6 +36,7 @@ from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.hosting.short_pauses import short_pauses
 from piopiy_lab.session import transferring
 from piopiy_lab.session.callback import SessionCallback, is_bot, supported_fields
+from piopiy_lab.session.places import place_of
 from piopiy_lab.session.session import AFTER_CALL_SECS, Session, SessionSettings, enter, session_of
 from piopiy_lab.sound.recorder import Recorder
 
@@ -124,6 +125,8 @@ class CallHost(CallCommands):
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
         self.meta: dict[str, Any] = {**fields.told, **_versions(), "origin": settings.origin}
+        if (place := place_of(create_session)) is not None:
+            self.meta["session"] = place
         self.meta["started_at"] = _wall_time()
         self.meta["virtual"] = settings.virtual
         self.log.append(

@@ -1,0 +1,170 @@
+"""``call.save_test()`` and ``piopiy-lab make-test``: a call becomes a test that pytest runs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from piopiy_lab import Call, Caller, simulate
+from piopiy_lab.cli import main
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
+from piopiy_lab.simulation.scrubbing import Scrubber
+
+AGENT = '''
+from pathlib import Path
+
+from piopiy_lab import VoiceAgent, offline_stack
+
+TABLES = Path(__file__).parent / "tables.txt"
+
+
+def book_table(party_size: int, day: str, time: str, name: str):
+    """Book a table.
+
+    Args:
+        party_size: How many.
+        day: Which day.
+        time: When.
+        name: For whom.
+    """
+    TABLES.write_text(TABLES.read_text() + name if TABLES.exists() else name)
+    return {"status": "booked", "reference": "12", "token": "sk-a1B2c3D4a1B2c3D4a1B2c3D4"}
+
+
+async def create_session(from_number=None):
+    agent = VoiceAgent(instructions="x", greeting="Hello, how can I help?", tools=[book_table])
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+'''
+BOOKS = (
+    Caller()
+    .hears_greeting()
+    .says("a table for two tomorrow at seven")
+    .hears_reply()
+    .says("my name is anna")
+    .hears_reply()
+    .says("yes please")
+    .hears_reply()
+    .hangs_up()
+)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """The module of an agent, in a project of its own."""
+    (tmp_path / "desk_agent.py").write_text(AGENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("desk_agent", None)
+    yield importlib.import_module("desk_agent")
+    sys.modules.pop("desk_agent", None)
+
+
+@pytest.fixture
+def call(desk):
+    call = asyncio.run(simulate(desk.create_session, BOOKS, from_number="+918012345678"))
+    desk.TABLES.unlink()
+    return call
+
+
+def passes(*arguments):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"]
+    ran = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    return ran.returncode == 0, ran.stdout
+
+
+def everything(folder):
+    return "\n".join(f"{path}\n{path.read_text()}" for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_call_becomes_a_test_that_runs_at_once_and_books_nothing(call, desk, tmp_path):
+    path = call.save_test(tmp_path / "tests")
+    assert path == tmp_path / "tests" / "test_call_sim_1.py"
+    ok, said = passes("tests")
+    assert ok, said
+    assert "1 passed" in said
+    assert not desk.TABLES.exists(), "the real tool ran"
+    assert "sk-a1B2" not in everything(tmp_path / "tests")
+    assert "from desk_agent import create_session" in path.read_text()
+    # it finds a change
+    (tmp_path / "desk_agent.py").write_text(AGENT.replace("how can I help", "what is it"))
+    ok, said = passes("tests")
+    assert not ok
+    assert "what is it" in said
+
+
+def test_names_and_numbers_are_left_out_of_all_of_it(call, desk, tmp_path):
+    scrub = {"anna": "oliver", "+918012345678": "+910000000000"}
+    call.save_test(tmp_path / "tests", name="booking", scrub=scrub)
+    kept = everything(tmp_path / "tests")
+    assert not re.search("anna|8012345678", kept, re.IGNORECASE)
+    assert "for Oliver. Is that right?" in kept
+    ok, said = passes("tests")
+    assert ok, said
+    assert not desk.TABLES.exists()
+
+
+def test_of_a_saved_call_on_the_command_line(call, tmp_path, capsys):
+    call.save(tmp_path / "calls" / "bad")
+    command = ["make-test", "calls/bad", "tests", "--name", "it books", "--scrub", "anna=maria"]
+    assert main(command) == 0
+    assert "tests/test_it_books.py" in capsys.readouterr().out
+    assert "maria" in (tmp_path / "tests" / "test_it_books.py").read_text()
+    assert main(command) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+    ok, said = passes("tests")
+    assert ok, said
+
+
+def test_what_can_not_be_a_test_is_refused_with_the_remedy(call, tmp_path):
+    async def inside():
+        raise OSError("x")
+
+    async def other():
+        return await simulate(inside, BOOKS)
+
+    lost = asyncio.run(other())
+    with pytest.raises(ArgumentError, match="nobody knows which session call sim-1 ran"):
+        lost.save_test(tmp_path / "tests")
+    for session, error in (
+        ("no place", ArgumentError),
+        ("a:b c", ArgumentError),
+        (3, ArgumentTypeError),
+    ):
+        with pytest.raises(error, match="save_test"):
+            call.save_test(tmp_path / "tests", session=session)
+    with pytest.raises(ArgumentError, match="letters or digits"):
+        call.save_test(tmp_path / "tests", name="///")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SavedCallError):
+        call.save_test(tmp_path / "file")
+    assert not (tmp_path / "tests").exists()
+
+
+def test_scrubbing():
+    scrubber = Scrubber(["Anna", re.compile(r"\+?\d[\d ]{6,}")])
+    assert scrubber.text("Anna, annabel and ANNA: +91 8012 345678.") == (
+        "Someone, annabel and Someone: +00 0000 000000."
+    )
+    assert scrubber.value({"anna": ["anna", 3, None]}) == {"anna": ["someone", 3, None]}
+    for wrong, error in (
+        ("Anna", ArgumentTypeError),
+        ([3], ArgumentTypeError),
+        ([""], ArgumentError),
+        ([re.compile("a*")], ArgumentError),
+        ({"a": 3}, ArgumentTypeError),
+    ):
+        with pytest.raises(error):
+            Scrubber(wrong)
+
+
+def test_a_call_knows_its_session(call, tmp_path):
+    assert call.meta["session"] == "desk_agent:create_session"
+    assert Call.load(call.save(tmp_path / "x")).meta["session"] == "desk_agent:create_session"
