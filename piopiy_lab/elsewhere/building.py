@@ -29,11 +29,16 @@ TWICE = 2.0
 
 
 def build(make: type[C], draft: Draft, sides: Sides, recogniser: Any = None) -> C:
-    """Make the call.
+    """Make the call of :func:`events_of`'s events; the same arguments, and ``Call``."""
+    sides, found = events_of(draft, sides, recogniser)
+    return finish(make, draft, sides, found)
+
+
+def events_of(draft: Draft, sides: Sides, recogniser: Any = None) -> tuple[Sides, list[ev.Event]]:
+    """Return the call's events, and the sides, if need be exchanged.
 
     Args:
-        make: ``Call``.
-        draft: What the source knows.
+        draft: What the source knows; notices are added.
         sides: The sound.
         recogniser: Who hears what no source has words for; see :mod:`recognising`.
 
@@ -56,27 +61,33 @@ def build(make: type[C], draft: Draft, sides: Sides, recogniser: Any = None) -> 
     said = place(draft, caller, agent)
     if recogniser is not None:
         recognise(said, sides, recogniser)
+    _settle(said)
     _tell_what_is_missing(draft, said)
     found = [event for one in said for event in _events_of(one)]
     found += _tools_of(draft)
-    return finish(make, draft, sides, found + draft.events)
+    return sides, sorted(found + draft.events, key=lambda event: event.at)
 
 
-def finish(
-    make: type[C],
-    draft: Draft,
-    sides: Sides,
-    found: list[ev.Event],
-    in_order: bool = False,
-) -> C:
+def _settle(said: list[Said]) -> None:
+    """Let a turn be over, by a source's own clock, before its answer is heard in the sound."""
+    starts = [span[0] for one in said if one.role == "assistant" for span in one.spans[:1]]
+    for one in said:
+        if one.role == "user" and one.spans:
+            end = one.spans[-1][1]
+            answered = min((start for start in starts if start >= end), default=math.inf)
+            for name in ("final_at", "decided_at"):
+                at = getattr(one, name)
+                setattr(one, name, None if at is None else min(at, answered))
+
+
+def finish(make: type[C], draft: Draft, sides: Sides, found: list[ev.Event]) -> C:
     """Make the call of its events and sound.
 
     Args:
         make: ``Call``.
         draft: Its notices, meta data and end.
         sides: The sound.
-        found: The events.
-        in_order: Whether they are in the log's order already, and not to be sorted.
+        found: The events, in the log's order.
     """
     source = KeptSamples(
         sides,
@@ -96,7 +107,7 @@ def finish(
         log.append(ev.CallStateChanged(at=0.0, old="starting", new="listening"))
     for message in dict.fromkeys([*sides.notices, *sides.echoes, *draft.notices]):
         log.append(ev.NoticeGiven(at=0.0, message=message))
-    for event in found if in_order else sorted(found, key=lambda event: event.at):
+    for event in found:
         log.append(event)
     if not any(isinstance(event, ev.CallEnded) for event in found):
         log.append(ev.CallStateChanged(at=secs, old="listening", new="ended"))

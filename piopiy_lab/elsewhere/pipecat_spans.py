@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from piopiy_lab import events as ev
-from piopiy_lab.elsewhere.building import build, finish
+from piopiy_lab.call.turns import build_turns
+from piopiy_lab.elsewhere.building import events_of, finish
 from piopiy_lab.elsewhere.draft import Draft
 from piopiy_lab.elsewhere.hearing import hear
 from piopiy_lab.elsewhere.otlp_reading import SpanRead, read_spans
 from piopiy_lab.elsewhere.otlp_values import OURS
 from piopiy_lab.elsewhere.sounds import Given, Sides, read_sides
-from piopiy_lab.elsewhere.traced import Traced
+from piopiy_lab.elsewhere.traced import LATENCY, Traced
 from piopiy_lab.errors import ForeignCallError, SavedCallError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="Call")
 
+#: A recording whose latencies differ by more is told of, in seconds.
+OFF_SECS = 0.1
 #: Hz of the silence of a call without a recording.
 SILENT_RATE = 16_000
 #: A caller's speech and its span, in seconds: so near they are the same.
@@ -54,12 +57,34 @@ def from_pipecat(
     if own:
         draft.notices.append("no judgements of the detector (VADSampled): traces leave them out")
         draft.meta["call_id"] = first.text("conversation.id") or "call"
-        return finish(make, draft, sides or _silence(0.0), own, in_order=True)
+        return finish(make, draft, sides or _silence(0.0), own)
     secs = (max(span.end for span in found) - zero) / 1e9
     if sides is None:
         draft.notices.append("no sound: when each side was heard is guessed from the spans")
     Traced(draft, found, zero).fill()
-    return build(make, draft, sides or _silence(secs), recogniser)
+    heard, events = events_of(draft, sides or _silence(secs), recogniser)
+    if sides is not None:
+        _compare(draft, events)
+    return finish(make, draft, heard, events)
+
+
+def _compare(draft: Draft, events: list[ev.Event]) -> None:
+    """Say it if the recording's answers come at other times than pipecat measured.
+
+    Its ``AudioBufferProcessor`` fills gaps by the time of day: one side was 0.2 s early.
+    """
+    told = [e for e in events if isinstance(e, ev.MetricsReported) and e.name == LATENCY]
+    off = [
+        turn.total - min(told, key=lambda e: abs(e.at - turn.answered)).value
+        for turn in build_turns(events)
+        if told
+    ]
+    median = float(np.median(off)) if off else 0.0
+    if abs(median) > OFF_SECS:
+        draft.notices.append(
+            f"the recording's answers come {1000 * median:+.0f} ms from pipecat's own "
+            "user_bot_latency (the median): its two sides may not begin at the same moment"
+        )
 
 
 def _of_conversation(spans: list[SpanRead], wanted: str | None) -> list[SpanRead]:

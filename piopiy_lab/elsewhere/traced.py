@@ -12,6 +12,8 @@ from piopiy_lab.redaction import JsonObject
 
 #: Seconds that a character takes to say, about: 15 a second.
 CHARACTER_SECS = 0.065
+#: What pipecat's own measurement of a turn is called among the call's.
+LATENCY = "user_bot_latency"
 #: Spans that are a tool's, beside those with ``gen_ai.tool.name``. Two are Gemini Live's.
 _CALLED = ("tool_call", "llm_tool_call", "tool")
 _USAGE = (
@@ -77,6 +79,40 @@ class Traced:
                 ended = (answer.start or 0.0) - latency  # a final comes later than the speech ends
                 asked.end = max(asked.start or 0.0, min(asked.end or ended, ended))
         self._draft.said = [one for _, one in said]
+        self._end_answers([(turn, one) for turn, one in said if one.role == "assistant"])
+
+    def _end_answers(self, answers: list[tuple[str, Said]]) -> None:
+        """Say when answers were over that were cut off, and what was heard of them.
+
+        pipecat's turn ends with the interruption, and the next context has what was heard.
+        """
+        ends = {span.own_id: self._secs(span.end) for span in self._spans if span.name == "turn"}
+        unheard = 0
+        for place, (turn, one) in enumerate(answers):
+            start, limits = one.start or 0.0, [one.end or 0.0]
+            limits += [later.start or 0.0 for _, later in answers[place + 1 : place + 2]]
+            if one.interrupted:
+                limits.append(ends.get(turn, limits[0]))
+                heard = self._heard_of(one)
+                unheard += heard is None
+                one.text = one.text if heard is None else heard
+            one.end = max(start, min(limits))
+        if unheard:
+            self._draft.notices.append(
+                f"what was heard of {unheard} interrupted answers isn't known: all of it stands "
+                "there"
+            )
+
+    def _heard_of(self, one: Said) -> str | None:
+        """Return the part of an answer that a later context has."""
+        for span in self._llms:
+            if self._secs(span.start) > (one.start or 0.0):
+                said = (m.get("content") for m in _messages(span) if m.get("role") == "assistant")
+                parts = [text.strip() for text in said if isinstance(text, str)]
+                found = [part for part in parts if part and one.text.startswith(part)]
+                if found:
+                    return max(found, key=len)
+        return None
 
     def _said_in(self, span: SpanRead) -> Said | None:
         start, end = self._secs(span.start), self._secs(span.end)
@@ -164,6 +200,16 @@ class Traced:
         self._draft.tools += known.values()
 
     def _measure(self, span: SpanRead) -> None:
+        latency = span.number("turn.user_bot_latency_seconds")
+        if span.name == "turn" and latency is not None:
+            answers = [one for one in self._draft.said if one.role == "assistant"]
+            begun = [one.start or 0.0 for one in answers]
+            at = next((at for at in begun if at >= self._secs(span.start)), self._secs(span.end))
+            self._draft.events.append(
+                ev.MetricsReported(
+                    at=max(0.0, at), service="pipecat", name=LATENCY, value=latency, unit="s"
+                )
+            )
         if span.name not in ("stt", "llm", "tts", "llm_response"):
             return
         service = span.text("gen_ai.provider.name") or span.name
