@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from piopiy_lab._version import __version__
 from piopiy_lab.cassette import keys, seams
 from piopiy_lab.cassette.misses import Miss
+from piopiy_lab.cassette.modes import RecordMode
 from piopiy_lab.cassette.playing import PlayingLLM, PlayingSTT, PlayingTTS
 from piopiy_lab.cassette.recording import Recording
 from piopiy_lab.cassette.tape import LINES, Answer, Reader, Writer
@@ -22,10 +23,6 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.services.realtime import is_realtime
 from piopiy_lab.session.session import Session
-
-#: vcrpy's: "once" records if there is no cassette, else plays; "none" plays; "new_episodes" plays,
-#: and asks what is not there; "all" records anew.
-RecordMode = Literal["once", "none", "new_episodes", "all"]
 
 #: From this likeness on a recorded text is taken for another wording of one that is not there.
 ALIKE = 0.6
@@ -274,27 +271,3 @@ def _take(answer: Answer) -> Answer:
 def _shown_tool(asked: dict[str, Any]) -> str:
     given = ", ".join(f"{name}={value!r}" for name, value in asked["arguments"].items())
     return f"{asked['tool']}({given})"
-
-
-def open_cassette(
-    cassette: str | Path | Cassette | None, record_mode: RecordMode | None = None
-) -> Cassette | None:
-    """Return the cassette that ``cassette=`` and ``record_mode=`` mean; None for none.
-
-    Raises:
-        ArgumentError: There is no such mode, or nothing that it could be for.
-        ArgumentTypeError: ``cassette`` is no path.
-        CassetteError: There is no cassette to play, or it can't be read.
-    """
-    if cassette is None:
-        if record_mode is not None:
-            raise ArgumentError(
-                f"record_mode={record_mode!r} says what is done with a cassette, and none is "
-                "given: cassette='cassettes/a_call'"
-            )
-        return None
-    if isinstance(cassette, Cassette):
-        if record_mode is not None:
-            raise ArgumentError("record_mode= is the Cassette's own: Cassette(folder, record_mode)")
-        return cassette
-    return Cassette(cassette, record_mode)

@@ -14,7 +14,8 @@ from pipecat.frames import frames as f
 from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab.cassette import keys, seams
-from piopiy_lab.cassette.tools import in_tool, record_tool
+from piopiy_lab.cassette.at_work import in_tool
+from piopiy_lab.cassette.tools import record_tool
 from piopiy_lab.cassette.utterances import EDGES, Utterances
 from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.services.error_texts import secrets_of

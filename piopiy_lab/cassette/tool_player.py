@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipecat.services.llm_service import FunctionCallParams
 
+from piopiy_lab.cassette.at_work import ACTS
 from piopiy_lab.cassette.tools import Handler, asked_of_tool, stand_in, unpacked_result
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.session.transfer_order import TransferOrder
@@ -95,11 +96,7 @@ async def _do(playing: ServicePlayer, came: Came, params: FunctionCallParams, ho
     if came.does == "transfer":
         await host.transfer(TransferOrder(**args[0]), args[1])
         return
-    done = getattr(host, came.does)(*args) if came.does in _OF_HOST else (
-        playing.own[came.does](*args, **named)
-    )  # fmt: skip
+    act = getattr(host, came.does) if came.does in ACTS else playing.own[came.does]
+    done = act(*args, **named)
     if inspect.isawaitable(done):
         await done
-
-
-_OF_HOST = ("remark", "end_call")

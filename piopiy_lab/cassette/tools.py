@@ -7,46 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.cassette import seams
+from piopiy_lab.cassette.at_work import ToolAtWork, in_tool
 from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.redaction import redact
 from piopiy_lab.services.frame_values import plain
 
 Handler = Callable[[FunctionCallParams], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class ToolAtWork:
-    """A tool that runs and is recorded.
-
-    Attributes:
-        deck: Where.
-        number: Of its answer.
-        now: The pipeline's seconds.
-        began: When it was called.
-    """
-
-    deck: Deck
-    number: int
-    now: Callable[[], float]
-    began: float
-
-    def came(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Write something that it does."""
-        self.deck.came(self.number, self.now() - self.began, name, args, named)
-
-
-#: The tool that this code runs for. What it does to its service is its own doing, not the answer's
-#: that called it.
-in_tool: ContextVar[ToolAtWork | None] = ContextVar("piopiy_lab_cassette_tool", default=None)
 
 
 class Result(dict[str, Any]):
@@ -145,19 +119,3 @@ def unpacked_result(packed: dict[str, Any]) -> tuple[Any, FunctionCallResultProp
     if "properties" in packed:
         properties = FunctionCallResultProperties(**packed["properties"])
     return result, properties
-
-
-class Host(Protocol):
-    """What a tool can do to the call, as ``tools`` knows it."""
-
-    async def remark(self, text: str) -> None:
-        """Let the agent speak."""
-        ...
-
-    async def end_call(self) -> None:
-        """End the call."""
-        ...
-
-    async def transfer(self, order: Any, cause: Any) -> object:
-        """Transfer the call."""
-        ...

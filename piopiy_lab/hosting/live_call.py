@@ -13,6 +13,7 @@ from pathlib import Path
 
 from piopiy_lab import display
 from piopiy_lab.call.call import Call
+from piopiy_lab.cassette import Cassette, RecordMode, open_cassette
 from piopiy_lab.errors import UnresponsiveError
 from piopiy_lab.events.log import clock_from_now
 from piopiy_lab.events.values import Direction
@@ -58,6 +59,8 @@ def start_call(
     sip_headers: Mapping[str, str] | None = None,
     record: bool | str | Path = True,
     after_call_secs: float | None = None,
+    cassette: str | Path | Cassette | None = None,
+    record_mode: RecordMode | None = None,
 ) -> Call:
     """Start a call and return it at once; in a notebook it shows itself.
 
@@ -86,6 +89,9 @@ def start_call(
         after_call_secs: Seconds for what ``create_session`` does after ``agent.start()`` has
             returned, such as a summary or a CRM entry; then it is cancelled, and a notice says so.
             30 if None.
+        cassette: A folder that keeps what the services and tools answer, or plays it in their
+            place, as in ``simulate``.
+        record_mode: What is done with it, as in ``simulate``: "once" if None.
 
     Returns:
         The running call.
@@ -95,12 +101,14 @@ def start_call(
             ``on`` is nothing that a call can be on.
         AudioDeviceError: There is no PortAudio, no microphone, or no speaker.
         AudioFileError: A file that should be played can't be.
+        CassetteError: There is no such cassette to play, or it can't be read or written.
         SavedCallError: The folder exists already or can't be written.
     """
     create_session = as_callback(create_session)
     check_call_details(direction, variables, sip_headers)
     check_record(record)
     checked = check_replace(replace, create_session)
+    tape = open_cassette(cassette, record_mode)
     origin, open_transport = opener(on)
     _running.end_older()
     thread = loop_thread.shared()
@@ -121,6 +129,7 @@ def start_call(
             open_transport=open_transport,
             replace=checked,
             after_call_secs=check_after_call(after_call_secs),
+            cassette=tape,
         ),
         clock=clock_from_now(),
         call_on_loop=thread.call,

@@ -19,6 +19,7 @@ from piopiy_lab.simulation.simulate import simulate as run_simulation
 
 if TYPE_CHECKING:
     from piopiy_lab.call.call import Call
+    from piopiy_lab.cassette import RecordMode
     from piopiy_lab.screenplay.caller import Caller
     from piopiy_lab.screenplay.steps import AudioFile
     from piopiy_lab.session.callback import SessionCallback
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 class SimulateFixture:
     """What the ``simulate`` fixture is: it simulates, and remembers the calls for the report."""
 
-    def __init__(self, shuffles: int = 0) -> None:
+    def __init__(self, shuffles: int = 0, record_mode: RecordMode = "none") -> None:
         """Remember nothing yet.
 
         Args:
             shuffles: How many more times every simulation runs.
+            record_mode: What is done with cassettes where the test doesn't say.
         """
         self._shuffles = shuffles
+        self._record_mode = record_mode
         self.calls: list[tuple[str, Call]] = []  # a title and a call, in the order they were made
 
     def __call__(
@@ -50,7 +53,9 @@ class SimulateFixture:
             create_session: As for ``piopiy_lab.simulate``.
             caller: The screenplay, or a recording.
             check: Raise what ended the call badly; False returns the call with its ``error``.
-            **options: Of ``piopiy_lab.simulate``: ``replace``, ``latency``, ...
+            **options: Of ``piopiy_lab.simulate``: ``replace``, ``latency``, ... With
+                ``cassette=`` the ``record_mode`` is that of ``--voice-record-mode``, "none" if it
+                isn't given.
 
         Raises:
             SimulationError: Virtual time can't go on, or an event loop is running here.
@@ -59,6 +64,8 @@ class SimulateFixture:
         """
         __tracebackhide__ = True
         _refuse_running_loop()
+        if isinstance(options.get("cassette"), str | Path):
+            options.setdefault("record_mode", self._record_mode)
         call = self._run("", create_session, caller, options)
         if check and call.error is not None:
             raise _from_test(call.error)
@@ -99,6 +106,7 @@ class SimulateFixture:
         options = {
             **options,
             "record": record if isinstance(record, bool) else True,  # the folder is taken
+            **({"record_mode": "none"} if "record_mode" in options else {}),  # it is there by now
             "shuffle_seed": seed,
         }
         again = self._run(f"with shuffle_seed={seed}", create_session, caller, options)

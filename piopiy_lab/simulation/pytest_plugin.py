@@ -57,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "the conversation must not change",
     )
     group.addoption(
+        "--voice-record-mode",
+        choices=("none", "once", "new_episodes", "all"),
+        default="none",
+        help="what is done with the cassettes of simulate(..., cassette=DIR): none (the default) "
+        "plays them, once records those that are missing, new_episodes adds what is, all records "
+        "anew",
+    )
+    group.addoption(
         "--voice-update",
         action="store_true",
         default=False,
@@ -86,7 +94,9 @@ def simulate(request: pytest.FixtureRequest) -> Iterator[SimulateFixture]:
     with silenced():  # a failed test's report is to tell the call, not what pipecat did for it
         from piopiy_lab.simulation.fixtures import SimulateFixture
 
-        made = SimulateFixture(request.config.option.voice_shuffle)
+        made = SimulateFixture(
+            request.config.option.voice_shuffle, request.config.option.voice_record_mode
+        )
         request.node.stash[_SIMULATE] = made
         yield made
 

@@ -16,6 +16,7 @@ from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.utils.errors import ErrorCategory
 
+from piopiy_lab.cassette.at_work import recorded_host
 from piopiy_lab.checks import texts
 from piopiy_lab.checks.texts import text_of
 from piopiy_lab.display.user_traceback import user_line
@@ -112,14 +113,14 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
                 # what a model gives that has nothing to say
                 "arguments": {} if params.arguments is None else params.arguments,
                 "result_callback": answer.give,
-                "host": host,
+                "host": recorded_host(host),
                 "filler": tool.options.filler,
             }
         )
         limit = time_limit(tool.options, params.llm)
         deadline = asyncio.timeout(limit)
         try:
-            async with _filler(tool.options, host), deadline:
+            async with _filler(tool.options, recorded_host(host)), deadline:
                 value = await tool.signature.call(ours)
         except asyncio.CancelledError:
             if is_being_cancelled():
@@ -133,6 +134,7 @@ def answering(tool: Tool, host: ToolHost) -> Callable[[FunctionCallParams], Awai
             if not answer.given:
                 await answer.give(value)
 
+    call.host = host  # type: ignore[attr-defined] - for a cassette that is played
     return call
 
 

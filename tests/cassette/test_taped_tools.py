@@ -1,0 +1,117 @@
+"""Tools on a cassette: what they returned and did to the call, when; and none of them runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+from taped import lines, run, sound
+
+from piopiy_lab import Caller, VoiceAgent, calls_tool, end_call, events, offline_stack
+from piopiy_lab.cassette import Cassette
+from piopiy_lab.errors import CassetteError
+
+CALLER = Caller().hears_greeting().says("open the kitchen door").hears_reply()
+
+
+class House:
+    """A house with doors, whose tools count how often they ran."""
+
+    def __init__(self):
+        self.ran = []
+
+    async def create_session(self):
+        async def open_door(room: str):
+            """Open a door."""
+            self.ran.append(room)
+            await asyncio.sleep(0.7)
+            return {"door": room, "open": True}
+
+        async def hang_up(params):
+            self.ran.append("bye")
+            await params.say("Good bye.")
+            await params.end_call()
+
+        async def break_door(room: str):
+            """Break a door."""
+            self.ran.append("broken")
+            raise ValueError(f"the {room} door is of steel")
+
+        stt, llm, tts = offline_stack(
+            phrases=[
+                "open the {room} door",
+                "break the {room} door",
+                "open all doors",
+                "thank you",
+            ],
+            slots={"room": ["kitchen", "garden"]},
+            replies={
+                "open the {room} door": calls_tool("open_door", room="{room}"),
+                "break the {room} door": calls_tool("break_door", room="{room}"),
+                "thank you": calls_tool("end_call"),
+            },
+        )
+        agent = VoiceAgent(
+            instructions="Open doors.",
+            greeting="Hello.",
+            tools=[open_door, break_door, end_call],
+        )
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        await agent.start()
+
+
+def play(house, caller, folder):
+    recorded = run(house.create_session, caller, cassette=folder)
+    ran = list(house.ran)
+    assert ran or not recorded.tool_calls or recorded.tool_calls[0].name == "end_call"
+    played = run(house.create_session, caller, cassette=folder, record_mode="none")
+    assert house.ran == ran
+    assert played.end_reason == recorded.end_reason
+    assert sorted(lines(played)) == sorted(lines(recorded))
+    assert sound(played) == sound(recorded)
+    return recorded, played
+
+
+def test_a_tools_result_comes_after_its_recorded_time_and_it_does_not_run(tmp_path):
+    recorded, played = play(House(), CALLER, tmp_path / "tape")
+    (tool,) = played.tool_calls
+    assert tool.result == {"door": "kitchen", "open": True}
+    (called,), (returned,) = (
+        played.events.of(events.ToolCalled),
+        played.events.of(events.ToolReturned),
+    )
+    assert returned.at - called.at == 0.7
+
+
+def test_a_tools_failure_is_played(tmp_path):
+    caller = Caller().hears_greeting().says("break the kitchen door").hears_reply()
+    recorded, played = play(House(), caller, tmp_path / "tape")
+    (returned,) = played.events.of(events.ToolReturned)
+    assert "of steel" in returned.error
+
+
+def test_a_tool_that_ends_the_call_ends_it_again(tmp_path):
+    caller = CALLER.says("thank you").waits(10)
+    recorded, played = play(House(), caller, tmp_path / "tape")
+    assert played.end_reason == "agent_ended"
+
+
+def test_an_interruption_cuts_a_tool_off(tmp_path):
+    caller = (
+        Caller().hears_greeting().says("open the kitchen door").waits(1.2)
+        .says("open the garden door").hears_reply()
+    )  # fmt: skip
+    play(House(), caller, tmp_path / "tape")
+
+
+def test_a_tool_that_is_not_on_the_cassette_is_named_and_does_not_run(tmp_path):
+    house = House()
+    run(house.create_session, CALLER, cassette=tmp_path / "tape")
+    path = tmp_path / "tape" / "cassette.jsonl"
+    path.write_text(path.read_text().replace('"tool": "open_door"', '"tool": "shut_door"'))
+    cassette = Cassette(tmp_path / "tape", "none")
+    call = run(house.create_session, CALLER, cassette=cassette)
+    assert house.ran == ["kitchen"]
+    assert isinstance(call.error, CassetteError)
+    (miss,) = cassette.misses
+    assert (miss.kind, miss.turn, miss.asked) == ("tool", 1, "open_door(room='kitchen')")
+    assert miss.recorded == "shut_door(room='kitchen')"
