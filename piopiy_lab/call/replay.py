@@ -168,7 +168,7 @@ def _side(one: Exchange) -> Side:
         text = entry.text + (" -- broken into" if entry.interrupted else "")
         lines.append((entry.start, "caller" if who == "user" else "agent", text))
     lines += [(tool.start, "tool", called(tool.name, tool.arguments)) for tool in one.tools]
-    lines.sort(key=lambda line: line[0])
+    lines.sort(key=lambda line: (line[0], line[1] != "tool"))
     return Side(one.start, tuple(lines), None if one.turn is None else one.turn.total)
 
 
