@@ -22,6 +22,8 @@ C = TypeVar("C", bound="Call")
 
 #: Seconds past the recording's end that a source's times may be off by.
 END_TOLERANCE_SECS = 1.0
+#: How long after the recording's end something may still happen, in seconds.
+LATE_SECS = 60.0
 #: How far an entry of a platform's may begin before the one before it: its times are coarse.
 BACK_TOLERANCE_SECS = 1.0
 #: How much better the words must fit the other channel, to say so.
@@ -65,7 +67,14 @@ def events_of(draft: Draft, sides: Sides, recogniser: Any = None) -> tuple[Sides
     _tell_what_is_missing(draft, said)
     found = [event for one in said for event in _events_of(one)]
     found += _tools_of(draft)
-    return sides, sorted(found + draft.events, key=lambda event: event.at)
+    found += draft.events
+    for event in found:
+        if event.at > sides.secs + LATE_SECS:
+            raise ForeignCallError(
+                f"the {draft.source}'s {type(event).__name__} is at {event.at:.0f} s, and the "
+                f"recording is {sides.secs:.2f} s long: is it another call's?"
+            )
+    return sides, sorted(found, key=lambda event: event.at)
 
 
 def _settle(said: list[Said]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from piopiy_lab.redaction import JsonObject
 
 #: Bytes of a file that are read at the most.
 LONGEST = 512 << 20
+#: What is greater is no number of a call: no time in nanoseconds, even.
+GREATEST = 1e20
+#: Seconds since 1970: the year 9999 ends.
+LATEST = 253_402_300_000.0
 
 
 def read_text(path: str | PathLike[str], what: str) -> str:
@@ -93,10 +98,10 @@ def need_number(holder: JsonObject, name: str, where: str) -> float:
     Raises:
         ForeignCallError: It isn't.
     """
-    value = need(holder, name, where)
-    if not is_number(value):
-        raise ForeignCallError(f"{name} of {where} is {shown(value)}, and not a number")
-    return float(value)
+    value = number_or_none({name: need(holder, name, where)}, name)
+    if value is None:
+        raise ForeignCallError(f"{name} of {where} is {shown(holder[name])}, and not a number")
+    return value
 
 
 def need_text(holder: JsonObject, name: str, where: str) -> str:
@@ -124,9 +129,9 @@ def need_objects(holder: JsonObject, name: str, where: str) -> list[JsonObject]:
 
 
 def number_or_none(holder: JsonObject, name: str) -> float | None:
-    """Return a field if it is a number."""
+    """Return a field if it is a number, and one that a time or a measurement can be."""
     value = holder.get(name)
-    return float(value) if is_number(value) else None
+    return float(value) if is_number(value) and abs(value) < GREATEST else None
 
 
 def from_json_text(value: object) -> Any:
@@ -139,6 +144,14 @@ def from_json_text(value: object) -> Any:
         return value
 
 
-def objects_in(values: Iterable[Any]) -> list[JsonObject]:
-    """Return those that are objects."""
-    return [value for value in values if isinstance(value, Mapping)]
+def objects_in(values: object) -> list[JsonObject]:
+    """Return those of a list that are objects; of something else none."""
+    listed = values if isinstance(values, list) else []
+    return [value for value in listed if isinstance(value, Mapping)]
+
+
+def wall_clock(secs: float | None) -> str | None:
+    """Return seconds since 1970 as ISO 8601; None of what is no time that anybody means."""
+    if secs is None or not 0 <= secs < LATEST:
+        return None
+    return datetime.fromtimestamp(secs, UTC).isoformat()

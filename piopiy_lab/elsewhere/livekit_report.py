@@ -6,23 +6,23 @@ The report is ``JobContext.make_session_report().to_dict()``; its fields are liv
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from piopiy_lab import events as ev
-from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse
 from piopiy_lab.elsewhere.json_files import (
     from_json_text,
     need,
+    need_number,
     need_objects,
     need_text,
     number_or_none,
     objects_in,
     read_object,
+    wall_clock,
 )
 from piopiy_lab.elsewhere.sounds import Given, read_sides
 from piopiy_lab.errors import ForeignCallError
@@ -75,7 +75,7 @@ def from_livekit(
     reader = _Reader(draft, zero)
     for number, item in enumerate(items, start=1):
         reader.take(item, f"item {number} of chat_history")
-    reader.events(objects_in(told.get("events") or []))
+    reader.events(objects_in(told.get("events")))
     _end(draft, told)
     return build(make, draft, sides, recogniser)
 
@@ -96,7 +96,7 @@ def _meta(told: JsonObject, zero: float) -> dict[str, Any]:
     meta = {
         "call_id": told.get("room_id") or told.get("job_id") or "livekit",
         "room_name": told.get("room"),
-        "started_at": datetime.fromtimestamp(zero, UTC).isoformat(),
+        "started_at": wall_clock(zero),
         "settings": told.get("options"),
         "usage": told.get("usage"),
     }
@@ -104,7 +104,7 @@ def _meta(told: JsonObject, zero: float) -> dict[str, Any]:
 
 
 def _end(draft: Draft, told: JsonObject) -> None:
-    closed = [e for e in objects_in(told.get("events") or []) if e.get("type") == "close"]
+    closed = [e for e in objects_in(told.get("events")) if e.get("type") == "close"]
     reason = closed[-1].get("reason") if closed else told.get("close_reason")
     if reason is None:
         draft.notices.append("why the call ended is not in the report: taken to be the caller")
@@ -150,10 +150,7 @@ class _Reader:
             self._draft.events.append(ev.NoticeGiven(at=at, message=f"handed on to agent {to}"))
 
     def _at(self, item: JsonObject, where: str) -> float:
-        value = need(item, "created_at", where)
-        if not is_number(value):
-            raise ForeignCallError(f"created_at of {where} is {value!r}, and not a number")
-        return max(0.0, self._secs(float(value)))
+        return max(0.0, self._secs(need_number(item, "created_at", where)))
 
     def _message(self, item: JsonObject, where: str) -> None:
         role = _ROLES.get(str(item.get("role")))

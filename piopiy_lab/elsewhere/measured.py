@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from piopiy_lab import events as ev
-from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.elsewhere.draft import Draft, Said
+from piopiy_lab.elsewhere.json_files import number_or_none
 
 
 def answers_of(said: Sequence[Said]) -> list[float]:
@@ -24,7 +24,8 @@ def measure(draft: Draft, service: str, name: str, millis: Sequence[object]) -> 
         name: What.
         millis: Milliseconds, in the order of the turns.
     """
-    values = [float(value) / 1000 for value in millis if is_number(value)]
+    listed = (number_or_none({name: value}, name) for value in millis)
+    values = [value / 1000 for value in listed if value is not None]
     answers = answers_of(draft.said)
     if len(answers) != len(values):
         answers = [0.0] * len(values)

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any
 
 from piopiy_lab.checks.texts import shown
-from piopiy_lab.elsewhere.json_files import objects_in, read_text
+from piopiy_lab.elsewhere.json_files import number_or_none, objects_in, read_text
 from piopiy_lab.elsewhere.otlp_values import plain_attributes, time_of
 from piopiy_lab.errors import ForeignCallError
 from piopiy_lab.redaction import JsonObject
@@ -55,8 +55,7 @@ class SpanRead:
 
     def number(self, name: str) -> float | None:
         """Return an attribute that is a number; None without it."""
-        value = self.attributes.get(name)
-        return float(value) if isinstance(value, int | float) else None
+        return number_or_none(self.attributes, name)
 
 
 def read_spans(path: str | PathLike[str]) -> list[SpanRead]:
@@ -125,7 +124,7 @@ def _span(span: Any, number: int) -> SpanRead:
             time_of(event, "timeUnixNano", f"an event of {where}"),
             plain_attributes(event.get("attributes")),
         )
-        for event in objects_in(span.get("events") or [])
+        for event in objects_in(span.get("events"))
     ]
     status = span.get("status")
     error = None

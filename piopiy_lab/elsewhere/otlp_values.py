@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.errors import ForeignCallError
 from piopiy_lab.redaction import JsonObject
@@ -59,11 +58,11 @@ def plain(value: Any, depth: int = 0) -> Any:
             case "intValue":
                 return _whole(inner, "intValue")
             case "doubleValue":
-                return float(inner) if is_number(inner) or isinstance(inner, str) else inner
+                return _real(inner)
             case "arrayValue":
-                return [plain(item, depth + 1) for item in (inner or {}).get("values") or []]
+                return [plain(item, depth + 1) for item in _values_of(inner)]
             case "kvlistValue":
-                return plain_attributes((inner or {}).get("values"), depth + 1)
+                return plain_attributes(_values_of(inner), depth + 1)
             case _:
                 continue
     return None
@@ -76,7 +75,7 @@ def plain_attributes(listed: Any, depth: int = 0) -> dict[str, Any]:
         ForeignCallError: It is none.
     """
     found: dict[str, Any] = {}
-    for item in listed or []:
+    for item in listed if isinstance(listed, list) else []:
         if not isinstance(item, Mapping) or "key" not in item:
             raise ForeignCallError(f"the attribute {shown(item)} has no key")
         found[str(item["key"])] = plain(item.get("value") or {}, depth)
@@ -114,10 +113,27 @@ def span_id(trace: str, number: int) -> str:
     return hashlib.sha256(f"{trace}/{number}".encode()).hexdigest()[:16]
 
 
+def _values_of(inner: Any) -> list[Any]:
+    values = inner.get("values") if isinstance(inner, Mapping) else None
+    return values if isinstance(values, list) else []
+
+
+def _real(value: object) -> float | str:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        return float(value)
+    except (ValueError, OverflowError):
+        raise ForeignCallError(f"doubleValue is {shown(value)}, and not a number") from None
+
+
 def _whole(value: object, what: str) -> int:
     try:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError
-        return int(value)
+        found = int(value)
+        if abs(found) >= 2**63:
+            raise ValueError
     except ValueError:
         raise ForeignCallError(f"{what} is {shown(value)}, and not a whole number") from None
+    return found

@@ -6,7 +6,7 @@ Which attributes there are: ``pipecat/utils/tracing`` of pipecat 1.14.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from piopiy_lab.call.turns import build_turns
 from piopiy_lab.elsewhere.building import events_of, finish
 from piopiy_lab.elsewhere.draft import Draft
 from piopiy_lab.elsewhere.hearing import hear
+from piopiy_lab.elsewhere.json_files import wall_clock
 from piopiy_lab.elsewhere.otlp_reading import SpanRead, read_spans
 from piopiy_lab.elsewhere.otlp_values import OURS
 from piopiy_lab.elsewhere.sounds import Given, Sides, read_sides
@@ -155,7 +156,7 @@ def _zero(
         zero = told if told is not None else root.start
         if told is None and sides is not None:
             zero = _fitted(draft, spans, sides, root.start)
-    draft.meta["started_at"] = _iso(zero)
+    draft.meta["started_at"] = wall_clock(zero / 1e9)
     return zero
 
 
@@ -226,10 +227,6 @@ def _near(begun: list[float], heard: list[float], zero: float) -> list[float]:
         if abs(closest) < SAME_SPEECH_SECS:
             near.append(zero + closest)
     return near
-
-
-def _iso(zero: int) -> str:
-    return datetime.fromtimestamp(zero / 1e9, UTC).isoformat()
 
 
 # --- what we wrote ourselves ----------------------------------------------------------------

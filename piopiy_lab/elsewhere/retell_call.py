@@ -7,12 +7,10 @@ sound, "more like an approximation"; tools, keys and transfers have none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from piopiy_lab import events as ev
-from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse, Word
 from piopiy_lab.elsewhere.json_files import (
@@ -23,6 +21,7 @@ from piopiy_lab.elsewhere.json_files import (
     number_or_none,
     objects_in,
     read_object,
+    wall_clock,
 )
 from piopiy_lab.elsewhere.measured import measure
 from piopiy_lab.elsewhere.sounds import Given, read_sides
@@ -85,9 +84,9 @@ def from_retell(
 def _meta(told: JsonObject) -> dict[str, Any]:
     names = ("call_id", "agent_id", "from_number", "to_number", "metadata", "direction")
     meta = {name: told[name] for name in names if told.get(name) is not None}
-    began = number_or_none(told, "start_timestamp")
+    began = wall_clock((number_or_none(told, "start_timestamp") or -1.0) / 1000)
     if began is not None:
-        meta["started_at"] = datetime.fromtimestamp(began / 1000, UTC).isoformat()
+        meta["started_at"] = began
     return {"call_id": "retell", **meta}
 
 
@@ -181,11 +180,12 @@ def _said(item: JsonObject, where: str) -> Said | None:
 
 def _words(listed: Any) -> tuple[Word, ...]:
     found: list[Word] = []
-    for word in objects_in(listed if isinstance(listed, list) else []):
-        start, end, text = word.get("start"), word.get("end"), word.get("word")
-        if not is_number(start) or not is_number(end) or not isinstance(text, str):
+    for word in objects_in(listed):
+        start, end = number_or_none(word, "start"), number_or_none(word, "end")
+        text = word.get("word")
+        if start is None or end is None or not isinstance(text, str):
             return ()  # of some words only: of none
-        found.append((text.strip(), float(start), float(end)))
+        found.append((text.strip(), start, end))
     return tuple(found)
 
 

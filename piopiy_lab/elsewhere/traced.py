@@ -177,7 +177,7 @@ class Traced:
         known: dict[str, ToolUse] = {}
         for before, span in zip([None, *self._llms], self._llms, strict=False):
             for message in _messages(span):
-                for call in objects_in(message.get("tool_calls") or []):
+                for call in objects_in(message.get("tool_calls")):
                     number = str(call.get("id"))
                     if number not in known and before is not None:
                         function = call.get("function")

@@ -148,7 +148,7 @@ def _length_of(message: JsonObject, where: str) -> float | None:
 
 def _measured(draft: Draft, artifact: JsonObject) -> None:
     metrics = artifact.get("performanceMetrics")
-    turns = objects_in(metrics.get("turnLatencies") or []) if isinstance(metrics, Mapping) else []
+    turns = objects_in(metrics.get("turnLatencies")) if isinstance(metrics, Mapping) else []
     for name in _LATENCIES:
         values = [value for turn in turns if (value := number_or_none(turn, name)) is not None]
         if values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.util
 import json
@@ -9,6 +10,7 @@ import os
 
 import numpy as np
 import pytest
+from booking_truth import desk_session
 from hand_made_call import booking_call, empty_call
 
 from piopiy_lab import Call, events
@@ -152,6 +154,14 @@ def test_what_pipecat_writes_becomes_the_call(booking, truth, otlp, notices, too
     told = notices(call)
     assert "when the recording began is fitted: 9 of 9 stt and tts spans" in told
     assert ("no times of the 1 tools" in told) is not tools
+
+
+def test_its_replay_on_the_same_agent_takes_the_same_course(booking, otlp):
+    """Of a stereo recording at 24 kHz and spans; the caller's side is fed at 16 kHz again."""
+    call = Call.from_pipecat(booking / "call.wav", as_pipecat_writes(otlp))
+    replay = asyncio.run(call.replay(desk_session))
+    assert replay.divergence is None
+    assert [e.text for e in replay.call.transcript] == [e.text for e in call.transcript]
 
 
 def test_a_recording_that_began_later_finds_its_place(booking, truth, otlp, tmp_path):
