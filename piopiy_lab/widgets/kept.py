@@ -26,6 +26,8 @@ from piopiy_lab.widgets.feed import CallFeed, Message
 MAX_SOUND_SECS = 600.0
 #: The views that play, and those that show what the LLM was given; the others need not carry it.
 PLAY, SHOW_CONTEXTS = {"panel", "vad", "transcript"}, {"panel", "context"}
+#: Those whose transcript can be copied as a test.
+HAVE_A_TRANSCRIPT = {"panel", "transcript"}
 
 
 def kept_html(call: Call, view: str) -> str:
@@ -45,6 +47,8 @@ def kept_html(call: Call, view: str) -> str:
         contexts.append(context)
     kept: dict[str, Any] = redact({"view": view, "call": content, "contexts": contexts})
     kept["buffers"] = [_text(buffer) for buffer in buffers]  # samples, which may look like a key
+    if view in HAVE_A_TRANSCRIPT:
+        kept["code"] = redact(call.to_code())
     if view in PLAY:
         message, buffers = sound_message(call, MAX_SOUND_SECS)
         kept["sound"] = {"message": redact(message), "buffers": [_text(one) for one in buffers]}

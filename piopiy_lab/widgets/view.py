@@ -121,6 +121,9 @@ class CallView(anywidget.AnyWidget):
             self._send_sound()
         elif kind == "clip":
             self._send_clip(content)
+        elif kind == "code":
+            if self._call.state == "ended":
+                self.send({"kind": "code", "text": self._call.to_code()})
         elif kind == "events":
             with self._pulling:
                 self._feed.list_events()

@@ -6,9 +6,10 @@ class KeptModel {
   on(kind, listener) { if (kind === "msg:custom") this.listeners.push(listener); }
   off() {}
   send(message) {
-    const { call, buffers, contexts, sound } = this.kept;
+    const { call, buffers, contexts, sound, code } = this.kept;
     if (message.kind === "hello") this.answer(call, buffers);
     else if (message.kind === "sound") { if (sound) this.answer(sound.message, sound.buffers); }
+    else if (message.kind === "code") this.answer({ kind: "code", text: code }, []);
     else if (message.kind === "context" && contexts[message.index]) this.answer(contexts[message.index], []);
   }
   answer(message, buffers) {

@@ -76,6 +76,7 @@ class Store {
     else if (message.kind === "context") this.contexts.set(message.index, message);
     else if (message.kind === "refused") this.refusal = message;
     else if (message.kind === "kept") this.kept = true;
+    else if (message.kind === "code") this.code = message.text;
     else if (message.kind === "sound") {
       this.sound = URL.createObjectURL(new Blob([buffers[0]], { type: message.type }));
     } else if (message.kind === "clip") {

@@ -22,8 +22,10 @@ class TranscriptList {
     });
     this.jump = h("button", { type: "button", hidden: true, onclick: () => this.toEnd() }, "↓ newest");
     const copy = (text, make) => h("button", { type: "button", onclick: (e) => copyText(make(), e.target) }, text);
+    this.test = h("button", { type: "button", hidden: true, title: "the caller as a screenplay, to be kept as a test", onclick: () => this.store.send({ kind: "code" }) }, "copy as a test");
+    this.store.listeners.add((message) => { if (message.kind === "code") copyText(message.text, this.test); });
     this.el = h("div", { class: "pl-transcript" }, this.list,
-      h("div", { class: "pl-bar" }, this.jump, h("span", { class: "pl-spacer" }),
+      h("div", { class: "pl-bar" }, this.jump, h("span", { class: "pl-spacer" }), this.test,
         copy("copy text", () => transcriptText(this.store)), copy("copy Markdown", () => this.markdown())));
   }
   // From word to word: Tab reaches the first of each row, arrows the others.
@@ -35,6 +37,8 @@ class TranscriptList {
   }
   toEnd() { this.list.scrollTop = this.list.scrollHeight; this.follows = true; this.jump.hidden = true; }
   clicked(target) {
+    const again = target.closest("[data-turn]");
+    if (again) { copyText(againFrom(again.dataset.turn), again); return true; }
     const el = target.closest("[data-s]");
     if (!el || !(this.player.available || this.player.live)) return false;
     this.player.play(+el.dataset.s, el.dataset.e ? +el.dataset.e : null);
@@ -42,13 +46,14 @@ class TranscriptList {
   }
   update() {
     const rows = this.store.rows;
+    this.test.hidden = !this.over;
     const playable = this.player.available || this.player.live ? 1 : 0;
     for (let i = 0; i < rows.length; i++) {
       if (!rows[i]) continue;
-      const key = JSON.stringify(rows[i]) + playable;
+      const key = JSON.stringify(rows[i]) + playable + this.over;
       if (this.drawn[i] === key) continue;
       const open = this.list.children[i] && this.list.children[i].querySelector("details[open]");
-      const el = this.row(rows[i], playable);
+      const el = this.row(rows[i], playable, this.over && rows[i].kind === "user" ? turnOf(rows, i) : 0);
       if (open && el.querySelector("details")) el.querySelector("details").open = true;
       while (this.list.children.length < i) this.list.append(h("li"));
       if (this.list.children[i]) this.list.children[i].replaceWith(el); else this.list.append(el);
@@ -64,12 +69,16 @@ class TranscriptList {
       el.classList.toggle("pl-now", t !== null && t >= +el.dataset.s && t < +el.dataset.w);
     }
   }
-  row(row, playable) {
+  // Whether the call can be run again: it is over, and not only as far as anybody can tell.
+  get over() { return this.store.state === "ended" && !this.store.gone; }
+  row(row, playable, turn) {
     const at = playable
       ? h("button", { type: "button", class: "pl-at", "data-s": row.at, "data-e": row.end > row.at ? row.end : row.at + 2,
           title: "play this", "aria-label": `play from ${clock(row.at, 1)}` }, clock(row.at, 1))
       : h("span", { class: "pl-at" }, clock(row.at, 1));
-    return h("li", { class: `pl-row pl-${row.kind}` }, at, h("b", {}, WHO[row.kind] || row.kind), this.body(row, playable));
+    const body = this.body(row, playable);
+    if (turn) body.append(" ", h("button", { type: "button", class: "pl-again", "data-turn": turn, title: "copy the code that runs the call again, with another caller from here on" }, "replay from here"));
+    return h("li", { class: `pl-row pl-${row.kind}` }, at, h("b", {}, WHO[row.kind] || row.kind), body);
   }
   body(row, playable) {
     const body = h("div", { class: "pl-body" });
@@ -99,6 +108,21 @@ class TranscriptList {
     return this.store.rows.filter((r) => r && r.kind !== "interim").map((r) =>
       `- **${WHO[r.kind] || r.kind}** (${clock(r.at, 1)}): ${r.kind === "tool" ? code(told(r)) : told(r).replace(/([\\`*_[\]<>])/g, "\\$1")}`).join("\n");
   }
+}
+
+// The caller's turn that a row belongs to, from 1: what is said after something of the agent's begins one.
+function turnOf(rows, place) {
+  let turn = 0, heard = true;
+  for (const row of rows.slice(0, place + 1)) {
+    if (!row) continue;
+    if (row.kind === "assistant") heard = true;
+    if (row.kind === "user" && heard) { turn += 1; heard = false; }
+  }
+  return turn;
+}
+
+function againFrom(turn) {
+  return `again = await call.replay(create_session, from_turn=${turn}, then=Caller().says("...").hears_reply().hangs_up())\nagain`;
 }
 
 function transcriptText(store) {
