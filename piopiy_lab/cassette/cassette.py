@@ -69,7 +69,7 @@ class Cassette:
         self.playing = there and mode != "all"
         self._reader = Reader(self.folder) if self.playing else None
         self._writer: Writer | None = None
-        self._deck: Deck | None = None  # what a call is recorded on; by _open()
+        self.deck: Deck | None = None  # what is recorded in this call; by _open()
         self.script = Script()  # the caller's own account; by _open()
         self.turn = 0  # the caller's turn; written when a language model is asked
 
@@ -121,12 +121,11 @@ class Cassette:
         self._parts[part] = self._parts.get(part, 0) + 1
         if self._parts[part] > 1:  # of another agent of the call
             part += f" {self._parts[part]}"
+        if self.deck is not None:
+            Recording(self.deck, kind, part, service, adding=self.playing)
         if self.playing:
             playing = {"llm": PlayingLLM, "tts": PlayingTTS, "stt": PlayingSTT}[kind]
-            playing(self, part, service)
-        else:
-            assert self._deck is not None, "_open() makes it"
-            Recording(self._deck, kind, part, service)
+            playing(self, part, service, asked_live=self.deck is not None)
 
     def _open(self, session: Session) -> None:
         if self._session is session:
@@ -135,15 +134,24 @@ class Cassette:
             raise CassetteError("a Cassette is for one call: make another one for the next")
         self._session, self.script = session, session.script
         session.closers.append(self.close)
-        if not self.playing:
+        reader = self._reader
+        if not self.playing or self.record_mode == "new_episodes":
             about = {"piopiy_lab": __version__, "pipecat": metadata.version("pipecat-ai")}
-            self._writer = Writer(self.folder, append=False, about=about)
-            self._deck = Deck(self._writer, session.now, session.script)
-        elif self._reader is not None and self._reader.torn:
+            self._writer = Writer(self.folder, append=self.playing, about=about)
+            self.deck = Deck(self._writer, session.now, session.script)
+            if reader is not None:
+                self._writer.number_from(1 + max((a.number for a in reader.answers), default=0))
+                self.deck.first_prompt = reader.next_prompt
+        if reader is not None and reader.torn:
             self._notice(
                 f"the cassette {str(self.folder)!r} was cut off while it was written: what came "
                 "last is not on it"
             )
+
+    @property
+    def keyless(self) -> bool:
+        """Whether nobody is asked: no key is needed."""
+        return self.playing and self.record_mode != "new_episodes"
 
     async def close(self) -> None:
         """Close the files."""
@@ -239,9 +247,12 @@ class Cassette:
         best = (of_tool or unused or [None])[0]
         return self._miss("tool", _shown_tool(asked), _shown_tool(best.asked) if best else "none")
 
-    def miss_more(self, kind: str, part: str, asked: str, recorded: str) -> None:
-        """Take note of something that is not there."""
-        self._miss(kind, asked, recorded)
+    def beyond_the_cut(self, answer: Answer) -> None:
+        """Take note of an answer that was cut off when it was recorded, and isn't now."""
+        self._notice(
+            f"turn {answer.turn}: the answer was interrupted when it was recorded and is not now: "
+            "what would have come after is not on the cassette, and the answer ends there"
+        )
 
     def _answers(self, kind: str, part: str) -> list[Answer]:
         assert self._reader is not None, "it is played"
@@ -254,6 +265,9 @@ class Cassette:
         miss = Miss(kind, self.turn, round(self.call_now(), 3), asked, recorded)
         self.misses.append(miss)
         assert self._session is not None, "it is played in a call"
+        if self.deck is not None:
+            self._notice(f"not on the cassette, so it was asked: {miss}")
+            return
         self._session.end(
             "error",
             CassetteError(

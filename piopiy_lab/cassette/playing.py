@@ -22,18 +22,22 @@ from piopiy_lab.cassette.tape import Answer, Came
 from piopiy_lab.cassette.tool_player import play_tool
 from piopiy_lab.cassette.utterances import EDGES, Mark, Utterances
 from piopiy_lab.cassette.values import Unpacking
+from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.screenplay.spoken_words import Script
 
 #: Seconds that are no time at all: the rounding of a clock, not a wait.
 INSTANT = 1e-9
 #: Seconds that an edge of speech may come beside its recorded time.
 EDGE_SECS = 0.05
+#: Seconds that the interruption of an answer may come later than it did.
+BEYOND_SECS = 0.5
 
 
 class Player(Protocol):
     """The cassette that is played, as its services see it."""
 
     script: Script
+    deck: Deck | None
 
     def call_now(self) -> float:
         """Return the call's seconds."""
@@ -63,15 +67,17 @@ class Player(Protocol):
         """Return what a tool did; None after a miss."""
         ...
 
-    def miss_more(self, kind: str, part: str, asked: str, recorded: str) -> None:
-        """Take note of something that is not there."""
+    def beyond_the_cut(self, answer: Answer) -> None:
+        """Take note of an answer that was cut off when it was recorded, and isn't now."""
         ...
 
 
 class Playing:
     """What the players of all kinds have in common."""
 
-    def __init__(self, player: Player, kind: str, part: str, service: Any) -> None:
+    def __init__(
+        self, player: Player, kind: str, part: str, service: Any, *, asked_live: bool = False
+    ) -> None:
         """Cut a service off, and stand in its provider's place.
 
         Args:
@@ -79,13 +85,21 @@ class Playing:
             kind: "stt", "llm" or "tts".
             part: Whose answers are played: "llm", or "llm/anna" of a switcher's.
             service: The service, not running yet.
+            asked_live: Whether the service is asked what is not there.
         """
         self.player, self.part, self.service = player, part, service
-        seams.cut_off(service, kind)
-        self.process = service.process_frame
+        self.asked_live = asked_live
+        self.live: dict[str, seams.Method] = {}  # methods that ask the service; recorded
+        if asked_live:
+            names = ("process_frame", "run_tts", "run_stt", "on_audio_context_interrupted")
+            self.live = {n: getattr(service, n) for n in names if hasattr(service, n)}
+            self.process = seams.base_method(service, kind, "process_frame")
+        else:
+            seams.cut_off(service, kind)
+            self.process = service.process_frame
         self.own = {name: getattr(service, name) for name in seams.UPCALLS[kind]}
         self._first = player.find_start(part)
-        if self._first is not None:
+        if self._first is not None and not asked_live:
             for stage in ("setup", "start"):
                 seams.replace_methods(service, **{stage: self._begins(stage, self._first.came)})
 
@@ -138,28 +152,39 @@ class Playing:
 class PlayingLLM(Playing):
     """A language model's answers."""
 
-    def __init__(self, player: Player, part: str, service: Any) -> None:
+    def __init__(
+        self, player: Player, part: str, service: Any, *, asked_live: bool = False
+    ) -> None:
         """Play them."""
-        super().__init__(player, "llm", part, service)
+        super().__init__(player, "llm", part, service, asked_live=asked_live)
         for name, tool in getattr(service, "_own_tools", {}).items():  # the offline one's
             if not service.has_function(name):
                 service.register_function(name, tool.handler)
         seams.replace_methods(service, process_frame=self._process_frame)
 
     async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
-        await self.process(frame, direction)
         if not isinstance(frame, f.LLMContextFrame):
+            if self.asked_live:
+                await self.live["process_frame"](frame, direction)
+                return
+            await self.process(frame, direction)
             await self.own["push_frame"](frame, direction)
             return
         began = self.now()
         asked = keys.asked_of_llm(frame.context, seams.instruction_of(self.service))
         answer = self.player.find_llm(self.part, asked)
         if answer is None:
+            if self.asked_live:
+                await self.live["process_frame"](frame, direction)
             return
+        await self.process(frame, direction)
         left = list(answer.came)
         try:
             while left:
                 came = left[0]
+                if answer.cut is not None and came.at > answer.cut - INSTANT:
+                    await self.wait(began + answer.cut + BEYOND_SECS)  # the interruption ends it
+                    break
                 if came.does == "_push_llm_text":
                     await asyncio.sleep(0)  # an interruption finds the stream here
                 if came.does == "run_function_calls":
@@ -173,10 +198,9 @@ class PlayingLLM(Playing):
                     await self.do(came, 0.0)
             raise
         if answer.cut is not None:
-            await self._beyond_the_cut(answer)
-
-    async def _beyond_the_cut(self, answer: Answer) -> None:
-        """Say that an answer was cut off here when it was recorded, and this one isn't."""
+            self.player.beyond_the_cut(answer)
+            for came in left:
+                await self.do(came, 0.0)
 
 
 def _ends_answer(came: Came) -> bool:
@@ -199,31 +223,45 @@ class Speaking:
     more: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
+    @property
+    def next_text(self) -> str | None:
+        """The text that is spoken next in it; None after the last."""
+        return next(iter(self.answer.texts[len(self.began) :]), None)
+
 
 class PlayingTTS(Playing):
     """A voice."""
 
-    def __init__(self, player: Player, part: str, service: Any) -> None:
+    def __init__(
+        self, player: Player, part: str, service: Any, *, asked_live: bool = False
+    ) -> None:
         """Play it."""
-        super().__init__(player, "tts", part, service)
+        super().__init__(player, "tts", part, service, asked_live=asked_live)
         self._speaking: dict[str, Speaking] = {}  # by audio context
+        self._live_contexts: set[str] = set()  # those that the service itself speaks in
         self._over = service.on_audio_context_interrupted
+        if asked_live:
+            self._over = seams.base_method(service, "tts", "on_audio_context_interrupted")
+            self._flush = service.flush_audio
+            seams.replace_methods(service, flush_audio=self._flush_audio)
         seams.replace_methods(
             service, run_tts=self._run_tts, on_audio_context_interrupted=self._interrupted
         )
 
     async def _run_tts(self, text: str, context_id: str) -> AsyncGenerator[f.Frame | None, None]:
         speaking = self._speaking.get(context_id)
-        if speaking is None:
-            answer = self.player.find_tts(self.part, text, voice_of(self.service))
+        if speaking is None or speaking.next_text != text:
+            answer = None
+            if context_id not in self._live_contexts:
+                answer = self.player.find_tts(self.part, text, voice_of(self.service))
             if answer is None:
+                if self.asked_live:
+                    self._live_contexts.add(context_id)
+                    async for frame in self.live["run_tts"](text, context_id):
+                        yield frame
                 return
             speaking = self._speaking[context_id] = Speaking(answer)
         number = len(speaking.began)
-        recorded = speaking.answer.texts[number : number + 1]
-        if recorded != [text]:
-            self.player.miss_more("tts", self.part, text, recorded[0] if recorded else "no more")
-            return
         speaking.began.append(self.now())
         speaking.more.set()
         if speaking.task is None and not all(came.inside for came in speaking.answer.came):
@@ -246,19 +284,29 @@ class PlayingTTS(Playing):
             if not came.inside:
                 await self.do(came, speaking.began[came.text] + came.at, context_id=context_id)
 
+    async def _flush_audio(self, context_id: str | None = None) -> None:
+        if context_id is None or context_id in self._live_contexts:
+            await self._flush(context_id)
+
     async def _interrupted(self, context_id: str) -> None:
         speaking = self._speaking.get(context_id)
         if speaking is not None and speaking.task is not None:
             await self.service.cancel_task(speaking.task)
-        await self._over(context_id)
+        if context_id in self._live_contexts:
+            await self.live["on_audio_context_interrupted"](context_id)
+        else:
+            await self._over(context_id)
 
 
 class PlayingSTT(Playing):
     """What a recogniser understood."""
 
-    def __init__(self, player: Player, part: str, service: Any) -> None:
+    def __init__(
+        self, player: Player, part: str, service: Any, *, asked_live: bool = False
+    ) -> None:
         """Play it."""
-        super().__init__(player, "stt", part, service)
+        super().__init__(player, "stt", part, service, asked_live=asked_live)
+        self._hears = False  # whether the service hears from here on; written by _on_mark()
         self._inside: list[tuple[float, float, Came]] = []  # due, mark's time, what; in order
         self._utterances = Utterances(player.script, self.now, player.call_now)
         self._utterances.on_mark = self._on_mark
@@ -269,6 +317,7 @@ class PlayingSTT(Playing):
     def _on_mark(self, mark: Mark) -> None:
         answer = self.player.find_stt(self.part, mark)
         if answer is None:
+            self._hears = self._hears or (self.asked_live and mark.number > 0)
             return
         beside: list[Came] = []
         for came in answer.came:
@@ -299,7 +348,7 @@ class PlayingSTT(Playing):
 
     async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
         self._utterances.see(frame)
-        await self.process(frame, direction)
+        await (self.live["process_frame"] if self._hears else self.process)(frame, direction)
         if isinstance(frame, EDGES):
             self._edges[type(frame).__name__] = self.now()
             self._edge.set()
@@ -308,3 +357,6 @@ class PlayingSTT(Playing):
         while self._inside and self._inside[0][0] <= self.now() + INSTANT:
             _, began, came = self._inside.pop(0)
             yield Unpacking(self.player.sound, began).unpack(came.args[0])
+        if self._hears:
+            async for frame in self.live["run_stt"](audio):
+                yield frame

@@ -39,7 +39,9 @@ class Spoken:
 class Recording:
     """One service, recorded for its life."""
 
-    def __init__(self, deck: Deck, kind: str, part: str, service: Any) -> None:
+    def __init__(
+        self, deck: Deck, kind: str, part: str, service: Any, *, adding: bool = False
+    ) -> None:
         """Stand between a service and its base class.
 
         Args:
@@ -47,7 +49,9 @@ class Recording:
             kind: "stt", "llm" or "tts".
             part: Whose answers they are: "llm", or "llm/anna" of a switcher's.
             service: The service, not running yet.
+            adding: Whether it is asked only what is not on the cassette.
         """
+        self._adding = adding
         self._deck, self._kind, self._part, self._service = deck, kind, part, service
         self._answer: int | None = None  # of a language model: the one in the making
         self._asked_at = 0.0
@@ -100,7 +104,7 @@ class Recording:
         if name == "push_frame":
             args, named = args[:1], {}
         if name == "run_function_calls":
-            for call in args[0]:
+            for call in () if self._adding else args[0]:
                 record_tool(self._deck, self._part, self._service, call.function_name)
         if name == "push_error" and args:
             named = {"error_msg": args[0], **named}  # the others go by name
@@ -112,6 +116,8 @@ class Recording:
         if (tool := in_tool.get()) is not None:
             tool.came(name, args, named)
             return
+        if self._is_beginning and self._adding:
+            return  # what came of its connection is on the cassette, or was not missed
         if self._is_beginning:
             self._came_first(name, args, named)
         elif self._kind == "tts":
@@ -178,11 +184,12 @@ class Recording:
         service, process, hear = self._service, self._service.process_frame, self._service.run_stt
         utterances = self._utterances
         assert utterances is not None
-        utterances.on_mark = lambda mark: mark.number and self._utterance()
+        if not self._adding:
+            utterances.on_mark = lambda mark: mark.number and self._utterance()
 
         async def process_frame(frame: f.Frame, direction: FrameDirection) -> None:
             utterances.see(frame)
-            if utterances.heard and utterances.latest.answer is None:
+            if utterances.heard and utterances.latest.answer is None and not self._adding:
                 self._utterance()
             if isinstance(frame, EDGES):
                 self._on = asyncio.current_task(), type(frame).__name__

@@ -107,6 +107,11 @@ def cut_off(service: object, kind: str) -> None:
             setattr(service, name, found.__get__(service))
 
 
+def base_method(service: object, kind: str, name: str) -> Method:
+    """Return a method as the base class has it, for a service that has its own."""
+    return getattr(base_of(service, kind), name).__get__(service)
+
+
 def by_the_service() -> bool:
     """Whether the caller of the method that asks this is a service's own code.
 

@@ -106,9 +106,7 @@ class Writer:
                 f"the cassette {str(folder)!r} can't be written: {error}"
             ) from error
         self._sound_bytes = self._sound.tell()
-        if append:
-            self._numbers = 1_000_000  # set by number_from()
-        else:
+        if not append:
             self.line({"cassette": VERSION, **about})
 
     def number_from(self, number: int) -> None:
@@ -154,6 +152,7 @@ class Reader:
         self.answers: list[Answer] = []
         self.torn = False  # whether half a line was left out at its end
         self.acts = False  # whether recognition is told by the caller's own acts
+        self.next_prompt = 1  # the number of the next prompt that is added
         self._sound: BinaryIO | None = None
         self._read()
 
@@ -183,6 +182,7 @@ class Reader:
                     self._check_head(record)
                 elif "is" in record:
                     prompts[record["prompt"]] = record["is"]
+                    self.next_prompt = record["prompt"] + 1
                 else:
                     end_of_sound = max(end_of_sound, self._take(record, by_number, said, prompts))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -11,16 +11,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.cassette.at_work import ACTS
-from piopiy_lab.cassette.tools import Handler, asked_of_tool, stand_in, unpacked_result
+from piopiy_lab.cassette.tools import (
+    Handler,
+    asked_of_tool,
+    recorded_tool,
+    stand_in,
+    unpacked_result,
+)
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.session.transfer_order import TransferOrder
 
 if TYPE_CHECKING:
     from piopiy_lab.cassette.tape import Answer, Came
+    from piopiy_lab.cassette.writing import Deck
 
 
 class ToolTape(Protocol):
     """The cassette, as a tool's player sees it."""
+
+    @property
+    def deck(self) -> Deck | None:
+        """What tools are recorded on that are not there; None where they are not run."""
+        ...
 
     def find_tool(self, part: str, asked: dict[str, Any]) -> Answer | None:
         """Return what a tool did; None after a miss."""
@@ -68,11 +80,15 @@ def play_tool(playing: ServicePlayer, name: str) -> None:
 
     def making(handler: Any) -> Handler:
         host = getattr(handler, "host", None)
+        deck = playing.player.deck
+        live = None if deck is None else recorded_tool(deck, playing.part, playing.service, handler)
 
         async def played(params: FunctionCallParams) -> None:
             began = playing.now()
             answer = playing.player.find_tool(playing.part, asked_of_tool(params))
             if answer is None:
+                if live is not None:
+                    await live(params)
                 return
             for came in answer.came:
                 await playing.wait(began + came.at)

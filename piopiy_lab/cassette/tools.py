@@ -57,40 +57,40 @@ def asked_of_tool(params: FunctionCallParams) -> dict[str, Any]:
 
 def record_tool(deck: Deck, part: str, llm: Any, name: str) -> None:
     """Record what a tool does from now on."""
+    stand_in(llm, name, lambda handler: recorded_tool(deck, part, llm, handler))
+
+
+def recorded_tool(deck: Deck, part: str, llm: Any, handler: Any) -> Handler:
+    """Return what runs a tool and records what it does."""
+    call = called(handler)
 
     def now() -> float:
         return llm.get_clock().get_time() / 1e9
 
-    def making(handler: Any) -> Handler:
-        call = called(handler)
+    async def recorded(params: FunctionCallParams) -> None:
+        work = ToolAtWork(deck, deck.ask("tool", part, asked_of_tool(params)), now, now())
+        give = params.result_callback
 
-        async def recorded(params: FunctionCallParams) -> None:
-            work = ToolAtWork(deck, deck.ask("tool", part, asked_of_tool(params)), now, now())
-            give = params.result_callback
+        async def result_callback(
+            result: Any, *, properties: FunctionCallResultProperties | None = None
+        ) -> None:
+            work.came("result", (packed_result(result, properties),), {})
+            await give(result, properties=properties)
 
-            async def result_callback(
-                result: Any, *, properties: FunctionCallResultProperties | None = None
-            ) -> None:
-                work.came("result", (packed_result(result, properties),), {})
-                await give(result, properties=properties)
+        token = in_tool.set(work)
+        try:
+            await call(replace(params, result_callback=result_callback))
+        except asyncio.CancelledError:
+            deck.end(work.number, cut=now() - work.began)
+            raise
+        except Exception as error:
+            work.came("raise", (error,), {})
+            raise
+        finally:
+            in_tool.reset(token)
+        deck.end(work.number)
 
-            token = in_tool.set(work)
-            try:
-                await call(replace(params, result_callback=result_callback))
-            except asyncio.CancelledError:
-                deck.end(work.number, cut=now() - work.began)
-                raise
-            except Exception as error:
-                work.came("raise", (error,), {})
-                raise
-            finally:
-                in_tool.reset(token)
-            deck.end(work.number)
-
-        recorded.host = getattr(handler, "host", None)  # type: ignore[attr-defined]
-        return recorded
-
-    stand_in(llm, name, making)
+    return recorded
 
 
 def packed_result(result: Any, properties: FunctionCallResultProperties | None) -> dict[str, Any]:

@@ -180,7 +180,7 @@ async def simulate(
     hosts.append(host)
     if modelled:
         host.meta["latency"] = modelled
-    keyless = checked or (tape is not None and tape.playing)
+    keyless = checked or (tape is not None and tape.keyless)
     keys = placeholder_keys() if keyless else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
     progress = asyncio.create_task(_show_progress(host, caller))
