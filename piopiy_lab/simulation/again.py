@@ -22,7 +22,7 @@ from piopiy_lab.screenplay.recalled import Recalls
 from piopiy_lab.screenplay.steps import HearsGreeting, HearsReply, Listens, Presses, Says, Step
 from piopiy_lab.services.modelled_latency import Latency
 from piopiy_lab.session.callback import SessionCallback
-from piopiy_lab.session.replacing import Replacements
+from piopiy_lab.session.replacing import PARTS, TOOLS, Replacements
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
 from piopiy_lab.tools.recorded import RecordedTools
@@ -73,13 +73,18 @@ async def replay(
 
 
 def _with_recorded_tools(call: Call, replace: Replacements | None) -> Replacements | None:
-    """Return what is replaced, and a double for each tool that the call had."""
-    replaced = dict(replace) if isinstance(replace, Mapping) else replace
-    if replaced is None or isinstance(replaced, dict):
-        doubles = (replaced or {}).get("tools")
-        if doubles is None:
-            return {**(replaced or {}), "tools": RecordedTools(call)}
-    return replace
+    """Return what is replaced, and a double for each tool: the given one, or what was recorded."""
+    if isinstance(replace, tuple) and len(replace) == len(PARTS):
+        replace = dict(zip(PARTS, replace, strict=True))
+    if replace is not None and not isinstance(replace, Mapping):
+        return replace  # simulate() says what is wrong with it
+    given: Any = (replace or {}).get(TOOLS)
+    recorded = RecordedTools(call)
+    find = given.get if isinstance(given, Mapping) else given
+    if find is not None and not callable(find):
+        return replace
+    doubles = recorded if find is None else lambda name: find(name) or recorded(name)
+    return {**(replace or {}), TOOLS: doubles}
 
 
 def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Caller:

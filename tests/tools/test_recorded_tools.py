@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from door_calls import KNOCK, OPEN_THE_DOOR, told
+from door_calls import DOORS, KNOCK, OPEN_THE_DOOR, told
 from test_doubles import BOOKS, RAN, REPLACE, bot_with_a_schema
 
-from piopiy_lab import Call, Caller, events, simulate
+from piopiy_lab import Call, Caller, events, offline_stack, simulate
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.tools import RecordedTools, end_call, tool_options
 
@@ -231,3 +231,32 @@ def test_of_a_bot(fails):
 def test_what_is_no_call_is_refused(given):
     with pytest.raises(ArgumentTypeError, match="give a call"):
         RecordedTools(given)
+
+
+def close_window():
+    """Close the window."""
+    RAN.append("window")
+    return "It is closed."
+
+
+@pytest.mark.parametrize("form", ["none", "dict", "tuple", "a double", "a function"])
+def test_a_replay_runs_no_tool_whatever_is_replaced(doors, run, form):
+    def set_up(agent):
+        agent.add_tool(*schema(door()))
+
+    caller = OPEN_THE_DOOR.hears_reply().says("close the window").hears_reply()
+    create_session = doors(close_window, set_up=set_up)
+    was = run(create_session, caller)
+    assert RAN == ["garden", "window"]
+    double = {"close_window": lambda: "It is a double."}
+    replace = {
+        "none": None,
+        "dict": {"stt": "screenplay"},
+        "tuple": offline_stack(**DOORS),
+        "a double": {"tools": double},
+        "a function": {"tools": double.get},
+    }[form]
+    again = asyncio.run(was.replay(create_session, replace=replace)).call
+    assert RAN == ["garden", "window"]
+    doubled = "It is a double." if "a " in form else "It is closed."
+    assert [tool.result for tool in again.tool_calls] == ["The door is open.", doubled]
