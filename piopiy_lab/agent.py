@@ -80,6 +80,7 @@ class Agent:
         max_sessions: int | None = None,
         on_session_error: OnSessionError | None = None,
         record: bool | str | Path = False,
+        cassette: bool = False,
         keep_calls: int = 20,
         rest_url: str | None = None,
         rest_token: str | None = None,
@@ -107,6 +108,8 @@ class Agent:
                 each session that failed; it is logged in any case.
             record: True keeps each call's audio in memory, a path keeps each call as a folder in
                 there.
+            cassette: Whether each of these folders also has a cassette of what the services and
+                tools answered, in ``cassette/``.
             keep_calls: How many ended calls stay in :attr:`calls`.
             rest_url: The base of the call control API; Piopiy's own where ``signaling_url`` is,
                 and none with another ``signaling_url``. Without it a transfer is an event, and
@@ -140,6 +143,11 @@ class Agent:
                 raise ArgumentError(f"{name} is empty: take it from the dashboard")
         create_session = as_callback(create_session)
         check_record(record)
+        if cassette and isinstance(record, bool):
+            raise ArgumentError(
+                f"cassette={cassette!r} keeps a cassette in each call's folder, and record="
+                f"{record!r} keeps none: give record='calls'"
+            )
         if max_sessions is not None:
             check_count("max_sessions", max_sessions, least=1)
         check_count("keep_calls", keep_calls, least=0)
@@ -182,6 +190,7 @@ class Agent:
             agent_id=self.agent_id,
             rest=None if rest_url is None else RestApi(rest_url, rest_token or agent_token),
             record=record,
+            cassette=cassette,
             replace=check_replace(replace, create_session),
             on_session_error=on_session_error,
             on_call_start=on_call_start,

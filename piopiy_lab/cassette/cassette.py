@@ -138,6 +138,9 @@ class Cassette:
         if not self.playing or self.record_mode == "new_episodes":
             about = {"piopiy_lab": __version__, "pipecat": metadata.version("pipecat-ai")}
             self._writer = Writer(self.folder, append=self.playing, about=about)
+            self._writer.on_failure = lambda error: self._notice(
+                f"the cassette {str(self.folder)!r} ends here, for it can't be written: {error}"
+            )
             self.deck = Deck(self._writer, session.now, session.script)
             if reader is not None:
                 self._writer.number_from(1 + max((a.number for a in reader.answers), default=0))
@@ -147,6 +150,11 @@ class Cassette:
                 f"the cassette {str(self.folder)!r} was cut off while it was written: what came "
                 "last is not on it"
             )
+
+    @property
+    def by_detector(self) -> bool:
+        """Whether recognition hangs on the detector's starts of speech: there was no script."""
+        return self._reader is not None and self._reader.by_detector
 
     @property
     def keyless(self) -> bool:

@@ -39,6 +39,11 @@ class Player(Protocol):
     script: Script
     deck: Deck | None
 
+    @property
+    def by_detector(self) -> bool:
+        """Whether recognition hangs on the detector's starts of speech."""
+        ...
+
     def call_now(self) -> float:
         """Return the call's seconds."""
         ...
@@ -310,6 +315,7 @@ class PlayingSTT(Playing):
         self._inside: list[tuple[float, float, Came]] = []  # due, mark's time, what; in order
         self._utterances = Utterances(player.script, self.now, player.call_now)
         self._utterances.on_mark = self._on_mark
+        self._utterances.by_detector = player.by_detector
         self._edges: dict[str, float] = {}  # when the latest of each was taken
         self._edge = asyncio.Event()  # another one was
         seams.replace_methods(service, process_frame=self._process_frame, run_stt=self._run_stt)

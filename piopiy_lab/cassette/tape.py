@@ -12,6 +12,7 @@ Pure but for the files; used on one thread at a time.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,6 +96,8 @@ class Writer:
             CassetteError: It can't be written.
         """
         self._numbers = 0
+        self._failed = False  # whether the disk is full, say; written by _write()
+        self.on_failure: Callable[[OSError], object] = lambda error: None  # set by who opens it
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if append:
@@ -122,14 +125,23 @@ class Writer:
 
     def line(self, line: dict[str, Json]) -> None:
         """Write a line."""
-        self._lines.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        self._lines.flush()
+        self._write(self._lines, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        """Write, as long as that works: the call goes on without its cassette."""
+        if self._failed:
+            return
+        try:
+            file.write(data)
+            file.flush()
+        except OSError as error:
+            self._failed = True
+            self.on_failure(error)
 
     def sound(self, samples: bytes) -> list[int]:
         """Write 16-bit samples; returns their first byte, and their number."""
         place = [self._sound_bytes, len(samples)]
-        self._sound.write(samples)
-        self._sound.flush()
+        self._write(self._sound, samples)
         self._sound_bytes += len(samples)
         return place
 
@@ -151,7 +163,7 @@ class Reader:
         self.folder = folder
         self.answers: list[Answer] = []
         self.torn = False  # whether half a line was left out at its end
-        self.acts = False  # whether recognition is told by the caller's own acts
+        self.by_detector = False  # whether recognition hangs on the detector's starts
         self.next_prompt = 1  # the number of the next prompt that is added
         self._sound: BinaryIO | None = None
         self._read()
@@ -222,7 +234,7 @@ class Reader:
                 same, of = asked.pop("same", (0, 0))
                 said[number] = asked["said"] = said.get(of, [])[:same] + asked["said"]
                 asked |= prompts[asked.pop("prompt")]
-            self.acts = self.acts or "act" in asked
+            self.by_detector = self.by_detector or "sound" in asked
             answer = by_number[number] = Answer(number, kind, part, turn, at, asked)
             self.answers.append(answer)
             return 0

@@ -59,6 +59,9 @@ class Utterances:
         self._told = False  # whether the caller tells of acts; written by _begun()
         self.heard = False  # whether there was audio; written by see()
         self.latest = Mark(0, 0.0, act=True)
+        self.by_detector = (
+            False  # whether the caller's own account is left aside; set by the player
+        )
         self.on_mark: Callable[[Mark], object] = lambda mark: None  # set by the player
         script.sound_began.append(self._begun)
 
@@ -73,6 +76,8 @@ class Utterances:
             self._mark(Mark(self.latest.number + 1, self._now(), act=False))
 
     def _begun(self, text: str | None, start: float) -> None:
+        if self.by_detector:
+            return
         began = start + self._now() - self._call_now()
         number = self.latest.number + 1 if self._told else 1
         self._told = True

@@ -151,6 +151,7 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                     max_sessions=options.max_sessions,
                     grace=options.grace,
                     record=options.record,
+                    cassette=options.cassette,
                     quiet=options.quiet,
                 ),
             )
@@ -312,6 +313,9 @@ def _parser() -> argparse.ArgumentParser:
         help="how long calls may go on after SIGTERM (default: %(default)g)",
     )
     serve.add_argument("--record", type=Path, metavar="DIR", help="save each call in here")
+    serve.add_argument(
+        "--cassette", action="store_true", help="with --record: keep what the services answer, too"
+    )
     serve.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     evals = command(
         "eval",

@@ -34,6 +34,7 @@ class ServeOptions:
     max_sessions: int | None = None
     grace: float = 30.0  # seconds that calls get to drain
     record: Path | None = None
+    cassette: bool = False
     quiet: bool = False
 
 
@@ -56,6 +57,7 @@ def serve(terminal: Terminal, options: ServeOptions) -> int:
         debug=not options.quiet,
         max_sessions=options.max_sessions,
         record=options.record or False,
+        cassette=options.cassette,
         keep_calls=0,
         rest_url=options.rest_url or account.rest_url(),
     )

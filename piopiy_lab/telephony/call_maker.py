@@ -13,6 +13,7 @@ from logging import Logger
 from pathlib import Path
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.cassette.beside import CassetteBeside
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events import room_logs
 from piopiy_lab.events.log import clock_from_now
@@ -49,6 +50,7 @@ class CallMaker:
         agent_id: str,
         rest: RestApi | None,
         record: bool | str | Path,
+        cassette: bool,
         replace: Replaced,
         on_session_error: OnSessionError | None,
         on_call_start: OnCall | None,
@@ -62,6 +64,7 @@ class CallMaker:
             agent_id: For invites that name no agent.
             rest: The platform's call control; None where there is none.
             record: True keeps each call's audio in memory, a path each call as a folder in there.
+            cassette: Whether what the services answer is kept in each call's folder.
             replace: Services to put in place of "stt", "llm" and "tts".
             on_session_error: Told of each session that failed.
             on_call_start: Told of each call before its session begins.
@@ -72,6 +75,7 @@ class CallMaker:
         self._agent_id = agent_id
         self._rest = rest
         self._record = record
+        self._cassette = cassette
         self._replace = replace
         self._on_session_error = on_session_error
         self._on_call_start = on_call_start
@@ -125,11 +129,15 @@ class CallMaker:
                 },
                 needs_agent=False,
                 after_call_secs=self._after_call_secs,
+                cassette=self._cassette_in(record),
             ),
             clock=clock_from_now(),
             call_on_loop=call_on_loop,
             record=record,
         )
+
+    def _cassette_in(self, folder: bool | Path) -> CassetteBeside | None:
+        return CassetteBeside(folder) if self._cassette and isinstance(folder, Path) else None
 
     def _control(self, invite: Invite) -> RestCallControl | None:
         if self._rest is None or invite.call_id is None:

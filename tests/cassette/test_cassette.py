@@ -8,8 +8,9 @@ import re
 import pytest
 from taped import BOOKING, SHORT, lines, run, sound
 
-from piopiy_lab import VoiceAgent, events, offline_stack
+from piopiy_lab import Agent, VoiceAgent, events, offline_realtime, offline_stack
 from piopiy_lab.cassette import Cassette
+from piopiy_lab.cassette.tape import Writer
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.offline.llm import RuleLLMService
@@ -180,3 +181,31 @@ def test_messages_are_kept_once(tmp_path):
     assert len(asked) > 3
     assert len(re.findall(r'"role": "user", "content": "a table for two tomorrow', text)) == 1
     assert text.count('"instructions": [') == 1
+
+
+def test_a_realtime_model_is_refused_with_what_to_do(tmp_path):
+    async def realtime_session():
+        agent = VoiceAgent(instructions="You take bookings.", greeting="Hello.")
+        await agent.Action(llm=offline_realtime(), vad=True)
+        await agent.start()
+
+    call = run(realtime_session, cassette=tmp_path / "tape")
+    assert isinstance(call.error, CassetteError)
+    assert "is a realtime model" in str(call.error)
+    assert "leave cassette= out" in str(call.error)
+
+
+def test_a_full_disk_ends_the_cassette_and_not_the_call(tmp_path, monkeypatch):
+    def full(self, file, data):
+        self._failed = True
+        self.on_failure(OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(Writer, "_write", full)
+    cassette = Cassette(tmp_path / "tape")
+    run(cassette=cassette).raise_for_error()
+    assert "ends here, for it can't be written" in cassette.notices[0]
+
+
+def test_an_agent_with_a_cassette_needs_a_folder():
+    with pytest.raises(ArgumentError, match="give record='calls'"):
+        Agent("a1", "a-token", desk_with(), cassette=True)

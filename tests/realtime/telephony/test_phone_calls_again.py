@@ -76,3 +76,26 @@ async def test_a_call_from_the_phone_is_the_same_talk_again(running_agent, tmp_p
     assert [(entry.role, entry.text) for entry in again.call.transcript] == said
     assert len(again.call.turns) == len(call.turns) == 2
     await asyncio.sleep(0)
+
+
+async def test_a_call_from_the_phone_is_played_from_the_cassette_beside_it(running_agent, tmp_path):
+    async with LoopbackPlatform() as platform:
+        agent = Agent(
+            "a1",
+            platform.agent_token("a1"),
+            desk(),
+            platform.signaling_url,
+            record=tmp_path,
+            cassette=True,
+        )
+        async with running_agent(agent):
+            (await platform.place_call("a1", TALK, call_id="c1")).raise_for_error()
+            await until(lambda: not agent.sessions.running)
+    (folder,) = tmp_path.iterdir()
+    call = Call.load(folder)
+    played = await call.replay(desk(), cassette=folder / "cassette")
+    assert played.call.error is None
+    assert [(e.role, e.text) for e in played.call.transcript] == [
+        (e.role, e.text) for e in call.transcript
+    ]
+    assert played.divergence is None
