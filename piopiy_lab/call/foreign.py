@@ -91,6 +91,7 @@ class FromElsewhere:
 
         Raises:
             ForeignCallError: One of the files can't be read, or the two don't belong together.
+            ArgumentTypeError: ``recording_started`` is no time.
         """
         return behind("from_pipecat")(
             cls,

@@ -12,7 +12,7 @@ from typing import Any
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.checks.texts import shown
-from piopiy_lab.errors import ForeignCallError
+from piopiy_lab.errors import ArgumentTypeError, ForeignCallError
 from piopiy_lab.redaction import JsonObject
 
 #: Bytes of a file that are read at the most.
@@ -148,6 +148,23 @@ def objects_in(values: object) -> list[JsonObject]:
     """Return those of a list that are objects; of something else none."""
     listed = values if isinstance(values, list) else []
     return [value for value in listed if isinstance(value, Mapping)]
+
+
+def check_began(recording_started: object) -> float | None:
+    """Return when a recording began, as it was given.
+
+    Raises:
+        ArgumentTypeError: It is no time of the wall clock.
+    """
+    if recording_started is None:
+        return None
+    value = number_or_none({"": recording_started}, "")
+    if value is None or wall_clock(value) is None:
+        raise ArgumentTypeError(
+            f"recording_started={shown(recording_started)}: give seconds of the wall clock, as "
+            "time.time() has them"
+        )
+    return value
 
 
 def wall_clock(secs: float | None) -> str | None:

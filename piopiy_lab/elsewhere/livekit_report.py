@@ -14,6 +14,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse
 from piopiy_lab.elsewhere.json_files import (
+    check_began,
     from_json_text,
     need,
     need_number,
@@ -62,7 +63,7 @@ def from_livekit(
     if not isinstance(history, dict):
         raise ForeignCallError("chat_history of the session report is no object with items")
     items = need_objects(history, "items", "chat_history of the session report")
-    zero = recording_started
+    zero = check_began(recording_started)
     if zero is None:
         zero = number_or_none(told, "audio_recording_started_at")
     if zero is None:

@@ -17,7 +17,7 @@ from piopiy_lab.call.turns import build_turns
 from piopiy_lab.elsewhere.building import events_of, finish
 from piopiy_lab.elsewhere.draft import Draft
 from piopiy_lab.elsewhere.hearing import hear
-from piopiy_lab.elsewhere.json_files import wall_clock
+from piopiy_lab.elsewhere.json_files import check_began, wall_clock
 from piopiy_lab.elsewhere.otlp_reading import SpanRead, read_spans
 from piopiy_lab.elsewhere.otlp_values import OURS
 from piopiy_lab.elsewhere.sounds import Given, Sides, read_sides
@@ -48,6 +48,7 @@ def from_pipecat(
     caller_channel: str | int = "left",
 ) -> C:
     """Make a call of spans and a recording; see ``Call.from_pipecat``."""
+    recording_started = check_began(recording_started)
     found = _of_conversation(read_spans(spans), conversation_id)
     root = next((span for span in found if span.name == "conversation"), None)
     first = root or found[0]

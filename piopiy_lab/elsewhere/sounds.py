@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.elsewhere.draft import Span, Word
 from piopiy_lab.errors import AudioFileError, ForeignCallError
@@ -176,7 +177,8 @@ def _one(path: Path, caller_channel: str | int) -> Sides:
         raise ForeignCallError(
             f"{str(path)!r} has {count} channels: give one with two, the caller's and the agent's"
         )
-    column = _CHANNELS.get(caller_channel) if not isinstance(caller_channel, bool) else None
+    named = isinstance(caller_channel, str | int) and not isinstance(caller_channel, bool)
+    column = _CHANNELS.get(caller_channel) if named else None
     if column is None:
         raise ForeignCallError(
             f"caller_channel={caller_channel!r}: {str(path)!r} has two channels; "
@@ -208,7 +210,7 @@ def _two(caller_file: Path, agent_file: Path, agent_starts: float | None) -> Sid
     sides = Sides(caller, caller_rate, agent, agent_rate)
     lengths = len(caller) / caller_rate, len(agent) / agent_rate
     if agent_starts is not None:
-        if not 0 <= agent_starts <= lengths[0]:
+        if not is_number(agent_starts) or not 0 <= agent_starts <= lengths[0]:
             raise ForeignCallError(
                 f"agent_starts={agent_starts!r}: give a second of the caller's file, which has "
                 f"{lengths[0]:.1f}"

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from piopiy_lab import Call, events
+from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.sound.speech import AGENT_VOICE, CALLER_VOICE, synthesize
 
 SPANS = Path(__file__).parent / "pipecat_spans.json"
@@ -114,3 +115,9 @@ def test_the_spans_alone_tell_most_of_it(notices):
         [e.value for e in measured], abs=0.001
     )
     assert "no sound" in notices(call)
+
+
+@pytest.mark.parametrize("began", ["noon", float("nan"), -1, True])
+def test_a_beginning_that_is_no_time_is_refused(began):
+    with pytest.raises(ArgumentTypeError, match="as time.time"):
+        Call.from_pipecat(None, SPANS, recording_started=began)

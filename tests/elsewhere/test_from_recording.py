@@ -14,6 +14,7 @@ from piopiy_lab import Call, Caller, events, simulate
 from piopiy_lab.errors import ArgumentTypeError, ForeignCallError
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.offline.phrases import PhraseBook
+from piopiy_lab.widgets.feed import CallFeed
 
 SAID = [
     "a table for two tomorrow at seven",
@@ -167,6 +168,16 @@ def test_a_call_from_elsewhere_is_saved_loaded_shown_and_said_again(booking, tru
     assert "my name is anna" in call.save_html(tmp_path / "a.html").read_text()
 
 
+def test_the_panel_is_told_of_it(booking, truth):
+    said = [(entry.role, entry.text) for entry in truth.transcript]
+    call = Call.from_recording(booking / "call.wav", transcript=said)
+    content, _ = CallFeed(call).pull()
+    rows = [row for _, row in content["rows"]]
+    assert [(row["kind"], row["text"]) for row in rows if row["kind"] != "notice"] == said
+    assert any("no parts of the latencies" in row["text"] for row in rows)
+    assert len(content["turns"]) == 4
+
+
 def test_its_caller_calls_again(booking, truth):
     said = [(entry.role, entry.text) for entry in truth.transcript]
     call = Call.from_recording(booking / "call.wav", transcript=said)
@@ -252,6 +263,8 @@ def test_files_that_are_no_recording_of_a_call_are_refused(booking, truth, tmp_p
     refused("is a folder; load a saved call", booking)
     refused("has 3 channels", write(tmp_path / "3.wav", np.zeros((24000, 3), np.int16)))
     refused("caller_channel='middle'", booking / "call.wav", caller_channel="middle")
+    refused(r"caller_channel=\[\]", booking / "call.wav", caller_channel=[])
+    refused("caller_channel=True", booking / "call.wav", caller_channel=True)
     refused("the recording .*, or two, the caller's and", [booking / "call.wav"] * 3)
     refused("the recording 7: give a stereo file's name", 7)
     refused("the recording None: give a stereo", None)
@@ -264,6 +277,7 @@ def test_two_files_of_different_lengths_need_a_word(truth, tmp_path):
     late = write(tmp_path / "a.wav", truth.recording.agent[round(6 * 24000) :])
     refused(r"has 22.7 s and '.*a.wav' 16.7 s, so they don't begin", [caller, late])
     refused("agent_starts=99", [caller, late], agent_starts=99)
+    refused("agent_starts='6'", [caller, late], agent_starts="6")
     call = Call.from_recording([caller, late], agent_starts=6.0)
     assert spans_of(call)[1][0][0] == pytest.approx(6.08, abs=CLOSE)
 
