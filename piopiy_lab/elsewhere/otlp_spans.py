@@ -61,6 +61,7 @@ class Tree:
             secs: How long it was.
         """
         self._log = [event for event in log if not isinstance(event, LEFT_OUT)]
+        self._measurements = [e for e in self._log if isinstance(e, ev.MetricsReported)]
         self._meta = meta
         self._secs = max([secs, *(event.at for event in self._log)])
         self._turns: list[SpanDraft] = []
@@ -223,13 +224,11 @@ class Tree:
         services = self._meta.get("services")
         about = services.get(kind) if isinstance(services, dict) else None
         name = about.get("class") if isinstance(about, dict) else None
-        for event in self._log:
-            if isinstance(event, ev.MetricsReported) and event.service == name:
-                key = _USAGE.get(event.name)
-                if key is not None and span.start <= event.at <= span.end:
-                    whole = event.unit == "tokens"
-                    value = int(event.value) if whole else event.value
-                    span.attributes.setdefault(key, value)
+        for event in self._measurements:
+            key = _USAGE.get(event.name) if event.service == name else None
+            if key is not None and span.start <= event.at <= span.end:
+                value = int(event.value) if event.unit == "tokens" else event.value
+                span.attributes.setdefault(key, value)
 
     # --- tools, and what was heard ----------------------------------------------------------
 
