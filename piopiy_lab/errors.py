@@ -29,7 +29,8 @@ The tree::
     │   ├── BotError                       a bot of another runner's can't be run as it is
     │   ├── RoomError                      the call's room can't be joined, or its link was lost
     │   ├── UnresponsiveError              the loop was blocked; names the frame it is stuck in
-    │   └── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    │   ├── ScreenplayError (AssertionError)  the caller waited for what never came; names the step
+    │   └── ReplayError                    a call can't be run again; says why
     ├── CassetteError                      a cassette that can't be read, or lacks what was asked
     ├── EvalFailedError (AssertionError)   an eval's bot did not do what the file expects
     ├── LoopbackError (RuntimeError)       the loopback platform can't do what was asked

@@ -43,7 +43,7 @@ def test_another_docstring_is_another_page(tmp_path):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     assert made(tmp_path) == PAGE
-    changed = tmp_path / "piopiy_lab" / "call" / "call.py"
+    changed = tmp_path / "piopiy_lab" / "call" / "acting.py"
     text = changed.read_text(encoding="utf-8")
     changed.write_text(text.replace("Let the agent speak", "Let the agent sing"), encoding="utf-8")
     assert made(tmp_path) == PAGE.replace("Let the agent speak", "Let the agent sing") != PAGE
