@@ -27,6 +27,7 @@ OFFLINE = ("pocketsphinx", "espeakng_loader")
 #: What the tests in a folder, or a file, need beside the core. What is missing skips them, unless
 #: everything must be there.
 NEEDS = {
+    "elsewhere": OFFLINE,
     "evals": OFFLINE,
     "bots": (*OFFLINE, "aiortc", "daily", "deepgram", "fastapi", "pipecat_piopiy"),
     "realtime/bots": (*OFFLINE, "aiortc", "deepgram", "socketio"),
