@@ -44,8 +44,10 @@ class Exchange:
 
     @property
     def cut_at(self) -> float:
-        """The call's seconds at which the agent was cut short, or its end."""
-        return next((entry.end for entry in self.agent if entry.interrupted), self.end)
+        """The call's seconds at which the agent was cut short; else, at which it began."""
+        if not self.agent:
+            return self.start
+        return next((e.end for e in self.agent if e.interrupted), self.agent[0].start)
 
     def said(self, by: str) -> str:
         """Return the words of the "caller" or the "agent"."""
