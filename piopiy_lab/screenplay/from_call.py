@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ FRAME_SECS = 0.02
 NOISE_SECS = 10.0
 #: Acts that follow each other by less than this, with nothing of the agent between, are one turn.
 SAME_TURN_SECS = 3.0
+#: How much longer than it took a caller stays whom the agent left.
+STAYS_SECS = 10.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
             )
         )
         own = act.end
-    return tuple(steps), _line(heard, sounds)
+    theirs = bool(steps) and steps[-1].what == "hangs up"
+    stays = 0.0 if theirs else max(0.0, end - own) + STAYS_SECS
+    return tuple(steps), replace(_line(heard, sounds), stays=stays)
 
 
 def _acts(log: EventLog, heard: Heard, sounds: list[Utterance], end: float) -> list[_Act]:

@@ -116,6 +116,7 @@ class Performer:
             self._recalling = self._begin_to_recall()
         try:
             steps = deque(self._caller.steps)
+            stays = 0.0 if self._caller.line is None else self._caller.line.stays
             for number in itertools.count(1):
                 if not steps:
                     break
@@ -131,7 +132,7 @@ class Performer:
                             )
                         )
                 except GoesAnotherWay as other:
-                    steps = deque(other.otherwise)
+                    steps, stays = deque(other.otherwise), 0.0
                     continue
                 except _Vain as vain:
                     log.append(
@@ -145,7 +146,11 @@ class Performer:
                         f"{self._what_went_wrong()}"
                     ) from None
                 log.append(events.CallerStepFinished(at=now(), number=number, step=str(step)))
+                if not isinstance(step, Recalls):
+                    stays = 0.0
             self.current = "after the last step"
+            if stays:  # for an end that is the agent's
+                await asyncio.sleep(stays)
         finally:
             unsubscribe()
 

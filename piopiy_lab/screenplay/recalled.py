@@ -99,6 +99,8 @@ class Line:
         diverged: Asked before each act of the caller's: whether the call has gone another way, so
             that ``otherwise`` is done instead of what is left.
         otherwise: Steps.
+        stays: Seconds that the caller stays on the line after the last act, for an end that was not
+            theirs.
     """
 
     rate: int
@@ -107,3 +109,4 @@ class Line:
     noise: Int16 | None = None
     diverged: Callable[[EventLog], bool] | None = None
     otherwise: tuple[Step, ...] = ()
+    stays: float = 0.0

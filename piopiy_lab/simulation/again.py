@@ -23,6 +23,7 @@ from piopiy_lab.screenplay.steps import HearsGreeting, HearsReply, Listens, Pres
 from piopiy_lab.services.modelled_latency import Latency
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.replacing import PARTS, TOOLS, Replacements
+from piopiy_lab.session.scripted_transfers import OUTCOMES
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
 from piopiy_lab.tools.recorded import RecordedTools
@@ -63,6 +64,7 @@ async def replay(
         latency=latency_of(call) if latency is None else latency,
         limits=limits,
         record=record,
+        transfer_outcomes=transfer_outcomes_of(call),
         **details_of(call),
     )
     if from_turn is not None:
@@ -149,6 +151,16 @@ def latency_of(call: Call) -> Mapping[str, Latency]:
         return cast("Mapping[str, Latency]", call.meta.get("latency") or {})
     secs = [e.inference_secs for e in call.events.of(ev.TurnPredicted) if e.inference_secs]
     return {"turn": statistics.mean(secs)} if secs else {}
+
+
+def transfer_outcomes_of(call: Call) -> dict[str, str]:
+    """Return what became of the transfers that rang, for ``simulate``."""
+    outcomes: dict[str, str] = {}
+    for event in call.events.of(ev.TransferFinished):
+        outcome = "answered" if event.status == "transferred" else event.error
+        if event.status != "not_on_phone" and event.to and outcome in OUTCOMES:
+            outcomes.setdefault(event.to, outcome)
+    return outcomes
 
 
 def details_of(call: Call) -> dict[str, Any]:

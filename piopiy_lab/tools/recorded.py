@@ -224,8 +224,10 @@ async def _act(was: RecordedCall, params: ToolCallParams, clock: _Clock) -> None
         if text != params.filler:  # which is said without the handler
             await clock.wait_until(was.call.start + after)
             await params.say(text)
-    if was.transferred_to is not None:
-        await params.transfer_as(TransferOrder(was.transferred_to))
+    to, session = was.transferred_to, current_session()
+    rings = to is not None and session is not None and session.scripted_transfer(to) is not None
+    if to is not None and (rings or not was.rang):
+        await params.transfer_as(TransferOrder(to))
     elif was.ended_at is not None:
         await clock.wait_until(was.ended_at)
         await params.end_call()

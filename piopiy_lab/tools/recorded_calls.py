@@ -6,6 +6,7 @@ Pure: events in, records out.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from piopiy_lab.redaction import redact
 
 #: A call that is over so many seconds after a tool was ended by it, if by the agent at all.
 ENDED_BY_SECS = 1.0
+#: Seconds after which a language model has surely been given a result.
+AT_ONCE_SECS = 0.5
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class RecordedCall:
         call: The call, its result or error, its times.
         error_told: What the log said of its failure; None if it said nothing.
         lines: What it let the agent say, each with its seconds from the tool's beginning.
-        transferred_to: Whom it handed the caller over to.
+        transferred_to: Whom it handed the caller over to, or tried to.
+        rang: Whether it rang there, on the phone: the tool was over then, and the call was not.
         ended_at: When it ended the call; None if it didn't.
         run_llm: Whether the language model went on with its result; None where nothing tells.
     """
@@ -34,6 +38,7 @@ class RecordedCall:
     error_told: str | None = None
     lines: tuple[tuple[float, str], ...] = ()
     transferred_to: str | None = None
+    rang: bool = False
     ended_at: float | None = None
     run_llm: bool | None = None
 
@@ -59,7 +64,8 @@ def recorded_calls(events: Iterable[ev.Event]) -> list[RecordedCall]:
             call,
             error_told=_told(log, call),
             lines=tuple(lines.get(call.number, ())),
-            transferred_to=_transfer(log, call),
+            transferred_to=(to := _transfer(log, call)),
+            rang=any(isinstance(e, ev.TransferStarted) and e.to == to for e in log),
             ended_at=_ended_by(log, call) if call is last else None,
             run_llm=_ran_llm(log, call),
         )
@@ -89,10 +95,12 @@ def _told(log: list[ev.Event], call: ToolCall) -> str | None:
 def _lines(log: list[ev.Event], calls: list[ToolCall]) -> Mapping[int, list[tuple[float, str]]]:
     """Return what tools let the agent say: the texts beside the LLM's while one was at work."""
     found: dict[int, list[tuple[float, str]]] = {}
-    narrated = next((e.at for e in log if isinstance(e, ev.TransferRequested)), float("inf"))
+    asked = -math.inf  # when a transfer was asked for: what is said of it is not the tool's
     for event in log:
-        if isinstance(event, ev.SpeechRequested) and event.at < narrated:
-            at_work = [call for call in calls if _within(call, event.at)]
+        if isinstance(event, ev.TransferRequested):
+            asked = event.at
+        elif isinstance(event, ev.SpeechRequested):
+            at_work = [c for c in calls if _within(c, event.at) and not _within(c, asked)]
             if at_work:
                 call = at_work[-1]
                 found.setdefault(call.number, []).append((event.at - call.start, event.text))
@@ -100,10 +108,9 @@ def _lines(log: list[ev.Event], calls: list[ToolCall]) -> Mapping[int, list[tupl
 
 
 def _transfer(log: list[ev.Event], call: ToolCall) -> str | None:
-    """Return whom a tool handed the caller over to, off the phone: there it was the end."""
-    asked = [e for e in log if isinstance(e, ev.TransferRequested) and e.cause == "tool"]
-    done = {e.to for e in log if isinstance(e, ev.TransferFinished) and e.status == "not_on_phone"}
-    return next((e.to for e in asked if _within(call, e.at) and e.to in done), None)
+    """Return whom a tool asked to hand the caller over to."""
+    asked = (e for e in log if isinstance(e, ev.TransferRequested) and e.cause == "tool")
+    return next((e.to for e in asked if _within(call, e.at)), None)
 
 
 def _ended_by(log: list[ev.Event], call: ToolCall) -> float | None:
@@ -138,7 +145,9 @@ def _ran_llm(log: list[ev.Event], call: ToolCall) -> bool | None:
                 return True
             case ev.UserTurnAdded() | ev.UserTextTyped() if over:
                 return False
-            case ev.CallEnded() | ev.AgentInterrupted() if over:
+            case ev.CallEnded() if over:  # it goes on at once, if it does
+                return None if event.at - (call.end or event.at) < AT_ONCE_SECS else False
+            case ev.AgentInterrupted() if over:
                 return None
             case _:
                 pass
