@@ -34,6 +34,7 @@ from doc_blocks import (
     run_files,
     text_of,
 )
+from kinds_of_calls import BOOKING
 
 from piopiy_lab import (
     Caller,
@@ -112,6 +113,14 @@ def panel(runner):
         await agent.start()
 
     return {"call": runner.run(simulate(create_session, GREETED))}
+
+
+@pytest.fixture
+def replay(runner):
+    runner.run(simulate(desk_session, BOOKING)).save("calls/bad")
+    names = {"create_session": desk_session, "Caller": Caller}
+    yield names
+    assert names["again"].call.transcript[-2].text == "make it friday"
 
 
 @pytest.fixture

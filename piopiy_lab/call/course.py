@@ -65,6 +65,8 @@ class Course:
         failed: Whether it ended with an error.
         ended_at: The call's seconds at its end, or now.
         missed: What a recorded caller waited for in vain: seconds, and what.
+        not_known: What a call from elsewhere doesn't tell, and can't be compared by: "tools",
+            "end_reason".
     """
 
     exchanges: tuple[Exchange, ...]
@@ -72,6 +74,7 @@ class Course:
     failed: bool
     ended_at: float
     missed: tuple[tuple[float, str], ...] = ()
+    not_known: tuple[str, ...] = ()
 
 
 def course_of(call: CallRecord) -> Course:
@@ -118,4 +121,10 @@ def course_of(call: CallRecord) -> Course:
             (event.at, f"{event.step}: {event.why}")
             for event in call.events.of(ev.CallerStepFailed)
         ),
+        not_known=_not_known(call),
     )
+
+
+def _not_known(call: CallRecord) -> tuple[str, ...]:
+    told = call.meta.get("not_known")
+    return tuple(str(one) for one in told) if isinstance(told, list | tuple) else ()

@@ -68,7 +68,8 @@ def first_divergence(
             found.append(one)
             break
     else:
-        if turns is None and not so_far and (was.reason, was.failed) != (now.reason, now.failed):
+        ends = turns is None and not so_far and "end_reason" not in was.not_known
+        if ends and (was.reason, was.failed) != (now.reason, now.failed):
             turn = now.exchanges[-1].number
             found.append(Divergence(turn, now.ended_at, "end", _end(was), _end(now)))
     for at, what in now.missed:
@@ -93,7 +94,8 @@ def _in_exchange(
         return Divergence(a.number, now.ended_at, "end", _caller(a), _end(now))
     if a is None:
         return Divergence(b.number, b.start, "floor", _end(was), _caller(b))
-    for place in range(max(len(a.tools), len(b.tools))):
+    tools = 0 if "tools" in was.not_known else max(len(a.tools), len(b.tools))
+    for place in range(tools):
         old = a.tools[place] if place < len(a.tools) else None
         new = b.tools[place] if place < len(b.tools) else None
         if new is None and open_ended:

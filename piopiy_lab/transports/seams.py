@@ -56,7 +56,7 @@ RELIED_ON = (
     method(LiveKitTransport, "_on_connected", needed_by=_WHAT),
     method(LiveKitTransport, "_on_participant_connected", "participant_id", needed_by=_WHAT),
     # what is said
-    *attributes(LiveKitTransport, "_client", "_output", needed_by=_WHAT),
+    *attributes(LiveKitTransport, "_client", "_input", "_output", needed_by=_WHAT),
     *attributes(LiveKitTransportClient, "_audio_source", needed_by="an interruption"),
 )
 expect(RELIED_ON)

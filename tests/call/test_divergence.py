@@ -111,6 +111,13 @@ def test_turns_that_are_another_callers_are_not_compared():
     assert first_divergence(WAS, other, turns=3) is not None
 
 
+def test_what_a_call_from_elsewhere_does_not_tell_is_not_compared():
+    known = course(GREETING, replace(ONE, tools=()), TWO, reason=None)
+    assert first_divergence(known, WAS).kind == "tool"
+    assert first_divergence(replace(known, not_known=("tools",)), WAS).kind == "end"
+    assert first_divergence(replace(known, not_known=("tools", "end_reason")), WAS) is None
+
+
 def test_it_reads_as_a_sentence():
     split = first_divergence(WAS, course(GREETING, replace(ONE, tools=()), TWO))
     assert str(split) == "diverged at turn 1 (0:06.0), tool: was book(party=2), now no tool"
