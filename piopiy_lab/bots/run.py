@@ -32,8 +32,8 @@ from piopiy_lab.pipeline.failures import failure, not_ready
 from piopiy_lab.pipeline.lost_turns import LostTurns
 from piopiy_lab.pipeline.seams import report_handlers
 from piopiy_lab.pipeline.switchboard import Switchboard
+from piopiy_lab.pipeline.taping import tape
 from piopiy_lab.pipeline.user_code import report, report_handler
-from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import AgentCommand
@@ -236,13 +236,16 @@ class BotRun:
             observer.instructions = observer.instructions or seams.instruction_of(llm)
         if found.analyzer is not None:
             self._untap = vad.tap(found.analyzer, session.log)
-        if session.settings.latency:
-            there = [service for services in found.members.values() for service in services]
-            elsewhere = [service for service in self._made if service not in there]
-            for service in (*there, *elsewhere):
-                kind = kind_of_service(type(service))
-                if kind is not None:
-                    modelled_latency.slow_down({kind: service}, session.settings.latency)
+        there = [service for services in found.members.values() for service in services]
+        elsewhere = [service for service in self._made if service not in there]
+        named = {id(one): name for names in found.names.values() for name, one in names.items()}
+        kinds: list[str] = []
+        for service in (*there, *elsewhere):
+            if (kind := kind_of_service(type(service))) is not None:
+                kinds.append(kind)
+                number = kinds.count(kind)
+                name = named.get(id(service)) or (None if number == 1 else str(number))
+                tape(session, kind, name, service)
         seams.observe_in_line(setup, observer)
         return observer
 

@@ -5,6 +5,7 @@ Made on any thread; everything else runs on the session's loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
@@ -62,6 +63,7 @@ class Cassette:
         self.misses: list[Miss] = []
         self.notices: list[str] = []
         self._session: Session | None = None  # the call that it is in; by attach()
+        self._restore: list[Callable[[], None]] = []
         self._changed: list[list[str]] = []  # what of a prompt was found to be another one
         self._parts: dict[str, int] = {}  # how often each part was attached
         self._check_folder()
@@ -121,6 +123,7 @@ class Cassette:
         self._parts[part] = self._parts.get(part, 0) + 1
         if self._parts[part] > 1:  # of another agent of the call
             part += f" {self._parts[part]}"
+        self._restore.append(seams.restorer(service, kind))
         if self.deck is not None:
             Recording(self.deck, kind, part, service, adding=self.playing)
         if self.playing:
@@ -162,7 +165,9 @@ class Cassette:
         return self.playing and self.record_mode != "new_episodes"
 
     async def close(self) -> None:
-        """Close the files."""
+        """Close the files, and let the services go: one that serves again is its own."""
+        for restore in reversed(self._restore):
+            restore()
         if self._writer is not None:
             self._writer.close()
         if self._reader is not None:

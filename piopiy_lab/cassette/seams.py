@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipecat.processors.frame_processor import FrameProcessor
@@ -97,6 +98,25 @@ def replace_methods(service: object, **methods: Method) -> None:
     """Replace methods on one service."""
     for name, by in methods.items():
         setattr(service, name, by)
+
+
+def restorer(service: Any, kind: str) -> Callable[[], None]:
+    """Return what puts a service's own methods back: one that serves again is no longer taped."""
+    names = {*UPCALLS[kind], *REACHING, "run_tts", "run_stt", "setup", "start"}
+    own = {name: vars(service)[name] for name in names if name in vars(service)}
+
+    def restore() -> None:
+        for name in names:
+            vars(service).pop(name, None)
+        vars(service).update(own)
+        if hasattr(service, "_left_behind"):  # an offline one, whose own cleanup did not run
+            service._left_behind = True
+        if kind == "llm":
+            for key, item in list(service._functions.items()):
+                if (was := getattr(item.handler, "taped", None)) is not None:
+                    service._functions[key] = replace(item, handler=was)
+
+    return restore
 
 
 def cut_off(service: object, kind: str) -> None:

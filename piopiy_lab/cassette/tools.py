@@ -43,10 +43,10 @@ def stand_in(llm: Any, name: str, making: Callable[[Any], Handler]) -> None:
     tools = seams.tools_of(llm)
     key = name if name in tools else None
     item = tools.get(key)
-    if item is None or getattr(item.handler, "taped", False):
+    if item is None or hasattr(item.handler, "taped"):
         return
     handler = making(item.handler)
-    handler.taped = True  # type: ignore[attr-defined] - to know it again
+    handler.taped = item.handler  # type: ignore[attr-defined] - to know it again
     tools[key] = replace(item, handler=handler)
 
 

@@ -44,10 +44,10 @@ from piopiy_lab.pipeline.lost_turns import LostTurns
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
+from piopiy_lab.pipeline.taping import tape
 from piopiy_lab.pipeline.tool_groups import ToolGroups
 from piopiy_lab.pipeline.user_code import CallTasks, report_handler
 from piopiy_lab.pipeline.valid_text import ValidContext, speak_valid_text
-from piopiy_lab.services import modelled_latency
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
 from piopiy_lab.services.seams import clear_addresses_of
@@ -165,22 +165,9 @@ class AgentRun:
                 for address in clear_addresses_of(service):
                     what = f"what {type(service).__name__} is asked, and its key,"
                     warn_of_clear_address(log, address, what)
-                self._tape(kind, service)
-
-    def _tape(self, kind: str, service: object) -> None:
-        """Give a service its modelled latency, and the call's cassette its place in between.
-
-        What a recogniser hears is late behind the cassette, as everything else is before it.
-        """
-        latency, cassette = self._session.settings.latency, self._session.settings.cassette
-        if latency and kind == "stt":
-            modelled_latency.slow_down({kind: service}, latency)
-        if cassette is not None:
-            named = self._parts.names.get(kind, {})
-            name = next((name for name, one in named.items() if one is service), None)
-            cassette.attach(self._session, kind, name, service)
-        if latency and kind != "stt":
-            modelled_latency.slow_down({kind: service}, latency)
+                named = parts.names.get(kind, {})
+                name = next((name for name, one in named.items() if one is service), None)
+                tape(self._session, kind, name, service)
 
     def _build(self, turns: UserTurnStrategies | None) -> Chain:
         chain = build_chain(self._parts, self._context, self._transport, turns)
