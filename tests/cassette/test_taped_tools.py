@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from taped import lines, run, sound
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack
 from piopiy_lab.cassette import Cassette
 from piopiy_lab.errors import CassetteError
+from piopiy_lab.offline.llm import RuleLLMService
 
 CALLER = Caller().hears_greeting().says("open the kitchen door").hears_reply()
 
@@ -116,3 +118,19 @@ def test_a_tool_that_is_not_on_the_cassette_is_named_and_does_not_run(tmp_path):
     (miss,) = cassette.misses
     assert (miss.kind, miss.turn, miss.asked) == ("tool", 1, "open_door(room='kitchen')")
     assert miss.recorded == "shut_door(room='kitchen')"
+
+
+def test_two_tools_of_one_answer_are_played_side_by_side(tmp_path, monkeypatch):
+    one_tool = RuleLLMService._call_tools
+
+    async def two_tools(self, context, answer):
+        calls = [
+            replace(call, arguments={"room": room})
+            for call in answer.calls
+            for room in ("kitchen", "garden")
+        ]
+        await one_tool(self, context, replace(answer, calls=calls))
+
+    monkeypatch.setattr(RuleLLMService, "_call_tools", two_tools)
+    recorded, played = play(House(), CALLER, tmp_path / "tape")
+    assert [tool.arguments["room"] for tool in played.tool_calls] == ["kitchen", "garden"]
