@@ -11,13 +11,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from piopiy_lab.checks.json_values import Record
+
 
 class Came(Protocol):
     """Writes what came."""
 
-    def came(
-        self, number: int, at: float, does: str, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
+    def came(self, number: int, at: float, does: str, args: tuple[Any, ...], named: Record) -> None:
         """Write it."""
         ...
 
@@ -38,7 +38,7 @@ class ToolAtWork:
     now: Callable[[], float]
     began: float
 
-    def came(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def came(self, name: str, args: tuple[Any, ...], named: Record) -> None:
         """Write something that it does."""
         self.deck.came(self.number, self.now() - self.began, name, args, named)
 

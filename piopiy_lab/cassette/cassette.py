@@ -19,6 +19,7 @@ from piopiy_lab.cassette.recording import Recording
 from piopiy_lab.cassette.tape import LINES, Answer, Reader, Writer
 from piopiy_lab.cassette.utterances import Mark
 from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
 from piopiy_lab.screenplay.spoken_words import Script
@@ -194,7 +195,7 @@ class Cassette:
         """Return what came before anything was asked; None of most."""
         return next(iter(self._answers("start", part)), None)
 
-    def find_llm(self, part: str, asked: dict[str, Any]) -> Answer | None:
+    def find_llm(self, part: str, asked: Record) -> Answer | None:
         """Return the answer to messages; None after a miss."""
         self.turn = keys.turn_of(asked["said"])
         unused = self._unused("llm", part)
@@ -250,7 +251,7 @@ class Cassette:
             return self._miss("stt", mark.text, text)
         return _take(found)
 
-    def find_tool(self, part: str, asked: dict[str, Any]) -> Answer | None:
+    def find_tool(self, part: str, asked: Record) -> Answer | None:
         """Return what a tool did; None after a miss."""
         unused = self._unused("tool", part)
         found = next((one for one in unused if one.asked == asked), None)
@@ -295,6 +296,6 @@ def _take(answer: Answer) -> Answer:
     return answer
 
 
-def _shown_tool(asked: dict[str, Any]) -> str:
+def _shown_tool(asked: Record) -> str:
     given = ", ".join(f"{name}={value!r}" for name, value in asked["arguments"].items())
     return f"{asked['tool']}({given})"

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipecat.processors.aggregators.llm_context import LLMContext
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.redaction import redact
 from piopiy_lab.services.frame_values import plain, readable_messages
 
@@ -21,7 +22,7 @@ _INSTRUCTING = ("system", "developer")
 OF_VOICE = ("voice", "model", "language", "speed", "rate", "pitch")
 
 
-def asked_of_llm(context: LLMContext, instruction: object) -> dict[str, Any]:
+def asked_of_llm(context: LLMContext, instruction: object) -> Record:
     """Return what a language model is asked: what was said, its instructions, and its tools."""
     messages = redact(readable_messages(context))
     said = [message for message in messages if message.get("role") not in _INSTRUCTING]

@@ -23,6 +23,7 @@ from piopiy_lab.cassette.tool_player import play_tool
 from piopiy_lab.cassette.utterances import EDGES, Mark, Utterances
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.screenplay.spoken_words import Script
 
 #: Seconds that are no time at all: the rounding of a clock, not a wait.
@@ -56,7 +57,7 @@ class Player(Protocol):
         """Return what came before anything was asked; None of most."""
         ...
 
-    def find_llm(self, part: str, asked: dict[str, Any]) -> Answer | None:
+    def find_llm(self, part: str, asked: Record) -> Answer | None:
         """Return the answer to messages; None after a miss."""
         ...
 
@@ -68,7 +69,7 @@ class Player(Protocol):
         """Return what was recognised after a mark; None after a miss."""
         ...
 
-    def find_tool(self, part: str, asked: dict[str, Any]) -> Answer | None:
+    def find_tool(self, part: str, asked: Record) -> Answer | None:
         """Return what a tool did; None after a miss."""
         ...
 

@@ -18,6 +18,7 @@ from piopiy_lab.cassette.at_work import in_tool
 from piopiy_lab.cassette.tools import record_tool
 from piopiy_lab.cassette.utterances import EDGES, Utterances
 from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.services.error_texts import secrets_of
 
 
@@ -98,9 +99,7 @@ class Recording:
 
         return call
 
-    def _came(
-        self, name: str, args: tuple[Any, ...], named: dict[str, Any], inside: bool = False
-    ) -> None:
+    def _came(self, name: str, args: tuple[Any, ...], named: Record, inside: bool = False) -> None:
         if name == "push_frame":
             args, named = args[:1], {}
         if name == "run_function_calls":
@@ -144,7 +143,7 @@ class Recording:
             return not self._utterances.heard
         return not self._spoken if self._kind == "tts" else self._answer is None
 
-    def _came_first(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def _came_first(self, name: str, args: tuple[Any, ...], named: Record) -> None:
         """Write what came before anything was asked: of a connection that fails, say."""
         if self._begun is None:
             self._begun, self._begun_at = self._deck.ask("start", self._part, {}), self._now()
@@ -154,9 +153,7 @@ class Recording:
             on=stage if task is asyncio.current_task() else None,
         )  # fmt: skip
 
-    def _came_of_voice(
-        self, name: str, args: tuple[Any, ...], named: dict[str, Any], inside: bool
-    ) -> None:
+    def _came_of_voice(self, name: str, args: tuple[Any, ...], named: Record, inside: bool) -> None:
         known = (v for v in (*args, *named.values()) if isinstance(v, str) and v in self._spoken)
         framed = (getattr(v, "context_id", None) for v in args)
         contexts = [*known, *(c for c in framed if c in self._spoken), [*self._spoken][-1]]

@@ -20,6 +20,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.services.websocket_service import WebsocketService
 from pipecat.utils.errors import classify_http_exception
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.services.fitting import attributes, expect, method
 
 _TAPING = "a cassette"
@@ -144,7 +145,7 @@ def by_the_service() -> bool:
     return module not in _COMMON or frame.f_code.co_name == "_report_error"  # of a lost socket
 
 
-def settings_of(service: Any) -> dict[str, Any]:
+def settings_of(service: Any) -> Record:
     """Return the settings that a service was given, by name."""
     given = getattr(service._settings, "given_fields", None)
     return dict(given()) if given is not None else {}

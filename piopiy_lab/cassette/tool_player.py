@@ -19,6 +19,7 @@ from piopiy_lab.cassette.tools import (
     unpacked_result,
 )
 from piopiy_lab.cassette.values import Unpacking
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.session.transfer_order import TransferOrder
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ToolTape(Protocol):
         """What tools are recorded on that are not there; None where they are not run."""
         ...
 
-    def find_tool(self, part: str, asked: dict[str, Any]) -> Answer | None:
+    def find_tool(self, part: str, asked: Record) -> Answer | None:
         """Return what a tool did; None after a miss."""
         ...
 
@@ -62,7 +63,7 @@ class ServicePlayer(Protocol):
         ...
 
     @property
-    def own(self) -> dict[str, Any]:
+    def own(self) -> Record:
         """Its methods."""
         ...
 

@@ -17,13 +17,14 @@ from pipecat.services.llm_service import FunctionCallParams
 from piopiy_lab.cassette import seams
 from piopiy_lab.cassette.at_work import ToolAtWork, in_tool
 from piopiy_lab.cassette.writing import Deck
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.redaction import redact
 from piopiy_lab.services.frame_values import plain
 
 Handler = Callable[[FunctionCallParams], Awaitable[None]]
 
 
-class Result(dict[str, Any]):
+class Result(Record):
     """A tool's result as it was recorded, with what the log says of it (``error``, ``value``)."""
 
 
@@ -50,7 +51,7 @@ def stand_in(llm: Any, name: str, making: Callable[[Any], Handler]) -> None:
     tools[key] = replace(item, handler=handler)
 
 
-def asked_of_tool(params: FunctionCallParams) -> dict[str, Any]:
+def asked_of_tool(params: FunctionCallParams) -> Record:
     """Return what a tool is asked, as a cassette compares it."""
     return {"tool": params.function_name, "arguments": redact(plain(params.arguments or {}))}
 
@@ -93,9 +94,9 @@ def recorded_tool(deck: Deck, part: str, llm: Any, handler: Any) -> Handler:
     return recorded
 
 
-def packed_result(result: Any, properties: FunctionCallResultProperties | None) -> dict[str, Any]:
+def packed_result(result: Any, properties: FunctionCallResultProperties | None) -> Record:
     """Return a tool's result as JSON, with what the log says of it."""
-    packed: dict[str, Any] = {"returned": plain(result)}
+    packed: Record = {"returned": plain(result)}
     if isinstance(result, Mapping):
         packed |= {
             name: plain(getattr(result, name))
@@ -108,7 +109,7 @@ def packed_result(result: Any, properties: FunctionCallResultProperties | None) 
     return packed
 
 
-def unpacked_result(packed: dict[str, Any]) -> tuple[Any, FunctionCallResultProperties | None]:
+def unpacked_result(packed: Record) -> tuple[Any, FunctionCallResultProperties | None]:
     """Return a tool's result, and how pipecat is to take it."""
     result, properties = packed.get("returned"), None
     if isinstance(result, dict) and ("error" in packed or "value" in packed):

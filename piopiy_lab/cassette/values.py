@@ -22,6 +22,7 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.errors import ErrorCategory
 from pipecat.utils.time import time_now_iso8601
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import CassetteError
 from piopiy_lab.redaction import redact, redact_text
 from piopiy_lab.services.error_texts import readable
@@ -78,8 +79,8 @@ class Packing:
             return {"failure": type(value).__name__, "says": self.told(str(value))}
         return redact(plain(value))
 
-    def _frame(self, frame: f.Frame) -> dict[str, Any]:
-        packed: dict[str, Any] = {"frame": type(frame).__name__}
+    def _frame(self, frame: f.Frame) -> Record:
+        packed: Record = {"frame": type(frame).__name__}
         for field in dataclasses.fields(frame):
             value = getattr(frame, field.name)
             if field.name in _LEFT_OUT or not field.init or _is_default(field, value):
@@ -98,7 +99,7 @@ class Packing:
         """Return a provider's message without keys, headers and ids."""
         return redact_text(readable(message, secrets=self.secrets))
 
-    def _result(self, result: object) -> dict[str, Any]:
+    def _result(self, result: object) -> Record:
         if not isinstance(result, Mapping):
             return {}
         words = result.get("words")
@@ -152,7 +153,7 @@ class Unpacking:
             return type(value["failure"], (RecordedError,), {})(value["says"])
         return value
 
-    def _frame(self, fields: dict[str, Any]) -> f.Frame:
+    def _frame(self, fields: Record) -> f.Frame:
         name = fields.pop("frame")
         made = getattr(f, name, None)
         if not (isinstance(made, type) and issubclass(made, f.Frame)):
@@ -161,7 +162,7 @@ class Unpacking:
                 "it again with record_mode='all'"
             )
         known = {field.name: field for field in dataclasses.fields(made) if field.init}
-        given: dict[str, Any] = {}
+        given: Record = {}
         if "sound" in fields:
             given["audio"] = self.sound(fields.pop("sound"))
         if "words" in fields or "heard" in fields:

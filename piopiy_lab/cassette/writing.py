@@ -11,6 +11,7 @@ from typing import Any
 from piopiy_lab.cassette.keys import turn_of
 from piopiy_lab.cassette.tape import Writer
 from piopiy_lab.cassette.values import Packing
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.screenplay.spoken_words import Script
 
 
@@ -24,12 +25,12 @@ class Deck:
         self._prompts: list[Any] = []
         self._said: dict[str, tuple[int, list[Any]]] = {}  # by part: its last question
 
-    def ask(self, kind: str, part: str, asked: dict[str, Any]) -> int:
+    def ask(self, kind: str, part: str, asked: Record) -> int:
         """Write what is asked; returns its number."""
         at = round(self.call_now(), 6)
         return self._writer.ask({"kind": kind, "part": part, "turn": self.turn, "at": at, **asked})
 
-    def ask_llm(self, part: str, asked: dict[str, Any]) -> int:
+    def ask_llm(self, part: str, asked: Record) -> int:
         """Write what a language model is asked: of the messages only those that are new."""
         said = asked["said"]
         self.turn = turn_of(said)
@@ -37,7 +38,7 @@ class Deck:
         if prompt not in self._prompts:
             self._prompts.append(prompt)
             self._writer.line({"prompt": self._prompt_number(prompt), "is": prompt})
-        line: dict[str, Any] = {"prompt": self._prompt_number(prompt)}
+        line: Record = {"prompt": self._prompt_number(prompt)}
         before, known = self._said.get(part, (0, []))
         same = _same(said, known)
         if same:
@@ -61,7 +62,7 @@ class Deck:
         at: float,
         does: str,
         args: Sequence[Any],
-        named: dict[str, Any],
+        named: Record,
         *,
         inside: bool = False,
         text: int = 0,
@@ -72,7 +73,7 @@ class Deck:
     ) -> None:
         """Write something that came."""
         packing = Packing(self._writer.sound, began, context_id, tuple(secrets))
-        line: dict[str, Any] = {"of": number, "at": round(at, 9), "does": does}
+        line: Record = {"of": number, "at": round(at, 9), "does": does}
         if args:
             line["with"] = [packing.pack(value) for value in args]
         if named:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from piopiy_lab import events as ev
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.events.values import Role
 
 #: ``(start, end)`` in seconds of the recording.
@@ -87,7 +88,7 @@ class Draft:
     tools: list[ToolUse] = field(default_factory=list[ToolUse])
     events: list[ev.Event] = field(default_factory=list[ev.Event])
     notices: list[str] = field(default_factory=list[str])
-    meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    meta: Record = field(default_factory=Record)
     end_reason: Any = "caller_hung_up"
     error: str | None = None
     either_side: bool = False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from piopiy_lab import events as ev
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse
 from piopiy_lab.elsewhere.json_files import (
@@ -93,7 +94,7 @@ def _recording_of(told: JsonObject, recording: Given | None) -> Given:
     )
 
 
-def _meta(told: JsonObject, zero: float) -> dict[str, Any]:
+def _meta(told: JsonObject, zero: float) -> Record:
     meta = {
         "call_id": told.get("room_id") or told.get("job_id") or "livekit",
         "room_name": told.get("room"),

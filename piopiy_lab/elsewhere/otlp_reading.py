@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.elsewhere.json_files import number_or_none, objects_in, read_text
 from piopiy_lab.elsewhere.otlp_values import plain_attributes, time_of
@@ -42,10 +43,8 @@ class SpanRead:
     trace: str
     start: int
     end: int
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
-    events: list[tuple[str, int, dict[str, Any]]] = field(
-        default_factory=list[tuple[str, int, dict[str, Any]]]
-    )
+    attributes: Record = field(default_factory=Record)
+    events: list[tuple[str, int, Record]] = field(default_factory=list[tuple[str, int, Record]])
     error: str | None = None
 
     def text(self, name: str) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
 from piopiy_lab.call.transcript import Transcript, build_transcript
 from piopiy_lab.call.turns import Turns, build_turns
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.otlp_values import OURS
 
 #: What isn't written: many a second, and of a screenplay. Our own log keeps them.
@@ -41,10 +41,8 @@ class SpanDraft:
     name: str
     start: float
     end: float
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
-    events: list[tuple[str, float, dict[str, Any]]] = field(
-        default_factory=list[tuple[str, float, dict[str, Any]]]
-    )
+    attributes: Record = field(default_factory=Record)
+    events: list[tuple[str, float, Record]] = field(default_factory=list[tuple[str, float, Record]])
     inner: list[SpanDraft] = field(default_factory=list["SpanDraft"])
     error: str | None = None
 
@@ -52,7 +50,7 @@ class SpanDraft:
 class Tree:
     """Makes the spans of one call."""
 
-    def __init__(self, log: Sequence[ev.Event], meta: dict[str, Any], secs: float) -> None:
+    def __init__(self, log: Sequence[ev.Event], meta: Record, secs: float) -> None:
         """Take a call.
 
         Args:
@@ -127,7 +125,7 @@ class Tree:
 
     # --- services ---------------------------------------------------------------------------
 
-    def _service(self, kind: str, operation: str) -> dict[str, Any]:
+    def _service(self, kind: str, operation: str) -> Record:
         services = self._meta.get("services")
         about = services.get(kind) if isinstance(services, dict) else None
         about = about if isinstance(about, dict) else {}
@@ -264,8 +262,8 @@ class Tree:
         return any(isinstance(event, kind) for event in self._log)
 
 
-def _asked(sent: ev.ContextSent) -> dict[str, Any]:
-    asked: dict[str, Any] = {"input": json.dumps(sent.messages, ensure_ascii=False)}
+def _asked(sent: ev.ContextSent) -> Record:
+    asked: Record = {"input": json.dumps(sent.messages, ensure_ascii=False)}
     asked["tools"] = json.dumps([{"name": name} for name in sent.tools], ensure_ascii=False)
     asked["tool_count"] = len(sent.tools)
     first = sent.messages[0] if sent.messages else {}
@@ -292,7 +290,7 @@ def _of_tool(tool: ToolCall, secs: float) -> SpanDraft:
     return span
 
 
-def _fields_of(event: ev.Event) -> dict[str, Any]:
+def _fields_of(event: ev.Event) -> Record:
     values = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "at"}
     if isinstance(event, ev.ContextSent):
         del values["messages"]  # they are the llm span's "input"

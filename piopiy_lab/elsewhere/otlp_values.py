@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.errors import ForeignCallError
 from piopiy_lab.redaction import JsonObject
@@ -21,7 +22,7 @@ OURS = "piopiy_lab"
 DEEPEST = 60
 
 
-def any_value(value: object) -> dict[str, Any]:
+def any_value(value: object) -> Record:
     """Return a value of JSON as an ``AnyValue``; an empty one is None."""
     if value is None:
         return {}
@@ -38,7 +39,7 @@ def any_value(value: object) -> dict[str, Any]:
     return {"stringValue": str(value)}
 
 
-def attributes(values: Mapping[Any, object]) -> list[dict[str, Any]]:
+def attributes(values: Mapping[Any, object]) -> list[Record]:
     """Return a mapping as a list of keys and values."""
     return [{"key": str(name), "value": any_value(value)} for name, value in values.items()]
 
@@ -68,13 +69,13 @@ def plain(value: Any, depth: int = 0) -> Any:
     return None
 
 
-def plain_attributes(listed: Any, depth: int = 0) -> dict[str, Any]:
+def plain_attributes(listed: Any, depth: int = 0) -> Record:
     """Return a list of keys and values as a dict.
 
     Raises:
         ForeignCallError: It is none.
     """
-    found: dict[str, Any] = {}
+    found: Record = {}
     for item in listed if isinstance(listed, list) else []:
         if not isinstance(item, Mapping) or "key" not in item:
             raise ForeignCallError(f"the attribute {shown(item)} has no key")

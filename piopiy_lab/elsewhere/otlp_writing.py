@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from piopiy_lab import events as ev
 from piopiy_lab._version import __version__
 from piopiy_lab.call.event_file import EventFile
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.otlp_spans import LEFT_OUT, SpanDraft, Tree
 from piopiy_lab.elsewhere.otlp_values import OURS, any_value, attributes, nanos, span_id, trace_id
 from piopiy_lab.errors import SavedCallError
@@ -41,8 +42,8 @@ def save_otlp(call: Call, path: str | PathLike[str], overwrite: bool = False) ->
     return target
 
 
-def _document(call: Call) -> dict[str, Any]:
-    meta: dict[str, Any] = redact(call.meta)
+def _document(call: Call) -> Record:
+    meta: Record = redact(call.meta)
     root = Tree(_clean(call), meta, call.duration).conversation()
     zero = _began(meta, call.duration)
     if call.sample_source.frames:  # the recording begins with the call's clock
@@ -98,10 +99,10 @@ class _Numbered:
     def __init__(self, trace: str, zero: int) -> None:
         self._trace, self._zero, self._count = trace, zero, 0
 
-    def flat(self, span: SpanDraft, parent: str | None) -> list[dict[str, Any]]:
+    def flat(self, span: SpanDraft, parent: str | None) -> list[Record]:
         self._count += 1
         own = span_id(self._trace, self._count)
-        written: dict[str, Any] = {"traceId": self._trace, "spanId": own}
+        written: Record = {"traceId": self._trace, "spanId": own}
         if parent is not None:
             written["parentSpanId"] = parent
         written |= {

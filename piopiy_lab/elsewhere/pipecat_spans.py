@@ -14,6 +14,7 @@ import numpy as np
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.turns import build_turns
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.building import events_of, finish
 from piopiy_lab.elsewhere.draft import Draft
 from piopiy_lab.elsewhere.hearing import hear
@@ -121,8 +122,8 @@ def _of_conversation(spans: list[SpanRead], wanted: str | None) -> list[SpanRead
     return found
 
 
-def _meta(root: SpanRead, spans: list[SpanRead]) -> dict[str, Any]:
-    services: dict[str, Any] = {}
+def _meta(root: SpanRead, spans: list[SpanRead]) -> Record:
+    services: Record = {}
     for span in spans:
         if span.name in ("stt", "llm", "tts") and span.name not in services:
             about = {"class": span.text("gen_ai.provider.name") or "unknown"}

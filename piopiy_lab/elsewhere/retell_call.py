@@ -11,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from piopiy_lab import events as ev
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse, Word
 from piopiy_lab.elsewhere.json_files import (
@@ -81,7 +82,7 @@ def from_retell(
     return build(make, draft, sides, recogniser)
 
 
-def _meta(told: JsonObject) -> dict[str, Any]:
+def _meta(told: JsonObject) -> Record:
     names = ("call_id", "agent_id", "from_number", "to_number", "metadata", "direction")
     meta = {name: told[name] for name in names if told.get(name) is not None}
     began = wall_clock((number_or_none(told, "start_timestamp") or -1.0) / 1000)

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from piopiy_lab.checks.arguments import is_number
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.elsewhere.draft import Said, Word
 from piopiy_lab.elsewhere.json_files import read_json
@@ -41,7 +42,7 @@ def read_transcript(transcript: object) -> list[Said]:
 
 
 def _entry(number: int, entry: Any) -> Said:
-    fields: dict[str, Any]
+    fields: Record
     if isinstance(entry, Mapping):
         fields = dict(entry)
         fields.setdefault("text", entry.get("content"))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.elsewhere.building import build
 from piopiy_lab.elsewhere.draft import Draft, Said, ToolUse
 from piopiy_lab.elsewhere.json_files import (
@@ -81,7 +82,7 @@ def from_vapi(
     return build(make, draft, sides, recogniser)
 
 
-def _meta(told: JsonObject) -> dict[str, Any]:
+def _meta(told: JsonObject) -> Record:
     inner = told.get("call")
     call = inner if isinstance(inner, Mapping) else told
     customer = call.get("customer")

@@ -37,7 +37,8 @@ class AudioFile:
 
     The folder of a saved call plays what its agent heard, by its own frames and clock, and presses,
     types and hangs up as its caller did: against the same agent it is the same call (against
-    another one, ``Caller.from_call`` follows the agent). Any other file is played as a recording.
+    another one, ``Caller.from_call`` follows the agent). Any other file, and the ``call.wav`` in
+    such a folder, is played as a recording.
 
     Any format, rate, channels and width that soundfile reads; a saved stereo call too, by its
     caller channel. It is resampled once, while it streams. When the file is over, the caller

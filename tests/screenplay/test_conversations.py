@@ -315,7 +315,9 @@ def test_a_saved_call_can_call_again(booking, tmp_path):
     said = Caller().hears_greeting().says("a table for two tomorrow at seven")
     first = run(booking(), said.waits(0.3))  # hangs up before the answer; a recording does not
     first.save(tmp_path / "first")
-    again = run(booking(), AudioFile(tmp_path / "first"))
+    same = run(booking(), AudioFile(tmp_path / "first"))  # and hangs up where the caller did
+    assert same.transcript == first.transcript
+    again = run(booking(), AudioFile(tmp_path / "first" / "call.wav"))
     again.raise_for_error()
     assert [e.text for e in again.transcript] == [
         "Hello, this is the booking desk. How can I help?",
