@@ -97,13 +97,16 @@ def _lines(log: list[ev.Event], calls: list[ToolCall]) -> Mapping[int, list[tupl
     found: dict[int, list[tuple[float, str]]] = {}
     asked = -math.inf  # when a transfer was asked for: what is said of it is not the tool's
     for event in log:
-        if isinstance(event, ev.TransferRequested):
-            asked = event.at
-        elif isinstance(event, ev.SpeechRequested):
-            at_work = [c for c in calls if _within(c, event.at) and not _within(c, asked)]
-            if at_work:
-                call = at_work[-1]
-                found.setdefault(call.number, []).append((event.at - call.start, event.text))
+        match event:
+            case ev.TransferRequested():
+                asked = event.at
+            case ev.SpeechRequested():
+                at_work = [c for c in calls if _within(c, event.at) and not _within(c, asked)]
+                if at_work:
+                    call = at_work[-1]
+                    found.setdefault(call.number, []).append((event.at - call.start, event.text))
+            case _:
+                pass
     return found
 
 
