@@ -164,6 +164,11 @@ class Mouth:
         self._source: Source | None = None
         self._lead = 0  # samples of silence before the source's first one
 
+    def resample_noise(self, from_rate: int, to_rate: int) -> None:
+        """Take the noise at another rate, in Hz, before the first sample is read."""
+        if self._noise is not None:
+            self._noise = pcm.resample(self._noise, from_rate, to_rate)
+
     @property
     def speaking(self) -> bool:
         """Whether a sound is being spoken or about to be."""

@@ -20,6 +20,7 @@ from piopiy_lab.screenplay.mouth import Clip, Sound
 from piopiy_lab.screenplay.recalled import Line, Place, Recalls
 from piopiy_lab.screenplay.replies import Ear
 from piopiy_lab.screenplay.steps import Step
+from piopiy_lab.sound import pcm
 
 #: Seconds of nothing, neither of the agent's speech nor of its thinking, after which what an act
 #: waits for is taken not to come: longer than any end-of-turn wait and a slow answer.
@@ -51,6 +52,11 @@ class RecallLine(Protocol):
     @property
     def ear(self) -> Ear:
         """What is heard of the agent."""
+        ...
+
+    @property
+    def mouth_rate(self) -> int:
+        """Hz of the sounds that :meth:`speak` takes."""
         ...
 
     def placed(self, due: float, place: Place) -> tuple[float, float | None]:
@@ -136,7 +142,9 @@ class Recalling:
         match step.what:
             case "says":
                 assert step.audio is not None, "what was said has a sound"
-                sound = Sound(Clip(step.audio.samples), step.text, step.words)
+                rate = self._line.mouth_rate
+                samples = pcm.resample(step.audio.samples, step.audio.sample_rate, rate)
+                sound = Sound(Clip(samples), step.text, step.words)
                 self._own = round(await self._line.speak(sound, begin), 6)
             case "presses":
                 await self._line.press(step.text or "")
@@ -164,7 +172,7 @@ class Recalling:
                 continue
             due = round(anchor + step.gap, 6)
             at, begin = due, None
-            if step.place is not None:
+            if step.place is not None and self._recorded.rate == self._line.mouth_rate:
                 at, begin = self._line.placed(due, step.place)
             if at > self._now():
                 await self._wait_for_change(at - self._now())

@@ -134,9 +134,12 @@ def _watch(call: Call, on_divergence: object) -> dict[str, Any]:
         )
     was = course_of(call)
 
+    views: dict[int, Call] = {}  # one for each log that is looked at
+
     def diverged(log: EventLog) -> bool:
-        now = course_of(Call(log, call.sample_source, None, {}))
-        return first_divergence(was, now, so_far=True) is not None
+        if id(log) not in views:
+            views[id(log)] = Call(log, call.sample_source, None, {})
+        return first_divergence(was, course_of(views[id(log)]), so_far=True) is not None
 
     cue = (Listens(TAKES_OVER_SECS),) if otherwise.steps else ()
     return {"diverged": diverged, "otherwise": (*cue, *otherwise.steps)}

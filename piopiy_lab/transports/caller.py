@@ -45,7 +45,7 @@ class CallerTransport(SessionTransport):
             caller: The screenplay.
         """
         super().__init__(session, settings)
-        line = caller.line  # how it was, for a caller from a call
+        self._line = line = caller.line  # how it was, for a caller from a call
         self._mouth = Mouth(None if line is None else line.noise)
         self._frame_secs = FRAME_SECS if line is None else line.frame_secs
         self._silence_secs = max(self._frame_secs, session.settings.silence_secs)
@@ -87,6 +87,8 @@ class CallerTransport(SessionTransport):
         """
         await self.session.wait_until_listening()
         self._begin = self._fed_to = self._quiet_since = self.session.now()
+        if self._line is not None:
+            self._mouth.resample_noise(self._line.rate, self.settings.audio_in_sample_rate)
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.caller.capture")
         perform = asyncio.create_task(self._perform(), name="piopiy_lab.caller.perform")
         try:

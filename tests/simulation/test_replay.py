@@ -222,6 +222,20 @@ def test_an_agent_that_ends_the_call_early_is_named(booked):
     assert again.call.end_reason == "agent_ended"
 
 
+def test_an_agent_that_listens_at_another_rate_hears_the_same_sounds(booked):
+    from piopiy_lab.transports.telecmi import TelecmiParams
+
+    agent = desk(telecmi_params=TelecmiParams(audio_in_sample_rate=8000))
+    again = run(booked.replay(agent))
+    assert again.call.heard.sample_rate == 8000
+    said = [e.text for e in again.call.transcript if e.role == "user"]
+    assert said[0].startswith("a table for two tomorrow at")  # "eight": 8 kHz is a telephone's
+    assert len(said) == 4
+    spoken = [e.end - e.at for e in booked.events.of(events.CallerSpoke)]
+    now = [e.end - e.at for e in again.call.events.of(events.CallerSpoke)]
+    assert now == pytest.approx(spoken, abs=0.01)
+
+
 # --- another caller from a turn on ----------------------------------------------------------
 
 
