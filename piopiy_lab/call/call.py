@@ -180,13 +180,15 @@ class Call(FromElsewhere, ActingCall):
         session: Any = None,
         name: str | None = None,
         scrub: Any = None,
+        sound: bool = False,
         overwrite: bool = False,
     ) -> Path:
         """Write a test of this call: pytest runs it at once, and runs none of the agent's tools.
 
         It is ``test_NAME.py`` with the caller as a screenplay (:meth:`to_code`), the golden
         conversation ``golden/test_NAME/test_NAME.txt``, and ``calls/NAME/`` with what the tools
-        returned. No sound is kept, nor the LLM's context.
+        returned; with ``sound`` the caller is not a screenplay but the recorded one
+        (:meth:`Caller.from_call`). The LLM's context is not kept.
 
         Args:
             folder: Where the tests are.
@@ -196,6 +198,8 @@ class Call(FromElsewhere, ActingCall):
             scrub: Names and numbers to leave out of all texts: a list of texts and compiled
                 patterns ("someone" stands for a word, 0 for a digit), or a dict of texts with what
                 is to stand for each. Keys and tokens are left out in any case.
+            sound: Keep the caller's own sound, exactly, and the cassette that stands in the call's
+                folder. What ``scrub`` names is babble then; with ``scrub`` no cassette is kept.
             overwrite: Replace a test of that name.
 
         Returns:
@@ -204,9 +208,10 @@ class Call(FromElsewhere, ActingCall):
         Raises:
             ArgumentError: Nobody knows the session, or an argument can't be used; the call runs.
             SavedCallError: There is such a test, or the folder can't be written.
+            ReplayError: With ``sound``: the call hasn't kept what its agent heard.
         """
         return behind("save_test")(
-            self, folder, session=session, name=name, scrub=scrub, overwrite=overwrite
+            self, folder, session=session, name=name, scrub=scrub, sound=sound, overwrite=overwrite
         )
 
     # --- showing and keeping it -------------------------------------------------------------

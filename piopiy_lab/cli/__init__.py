@@ -135,6 +135,7 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                 session=options.session,
                 name=options.name,
                 scrub=options.scrub,
+                sound=options.sound,
                 overwrite=options.overwrite,
             )
         case "serve":

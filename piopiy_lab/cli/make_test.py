@@ -19,6 +19,7 @@ def make_test(
     session: str | None,
     name: str | None,
     scrub: Sequence[str],
+    sound: bool,
     overwrite: bool,
 ) -> int:
     """Write a test of a saved call.
@@ -30,6 +31,7 @@ def make_test(
         session: What the test calls, ``module:function``; None: what the call ran.
         name: The test's name; None: made of the call's id.
         scrub: Texts to leave out, some with "=" and what stands for them.
+        sound: Whether the caller's own sound is kept, and the call's cassette.
         overwrite: Whether a test of that name is replaced.
 
     Returns:
@@ -43,7 +45,12 @@ def make_test(
     texts = [text.partition("=") for text in scrub]
     instead = {text: new if equals else None for text, equals, new in texts}
     path = Call.load(folder).save_test(
-        tests, session=session, name=name, scrub=instead or None, overwrite=overwrite
+        tests,
+        session=session,
+        name=name,
+        scrub=instead or None,
+        sound=sound,
+        overwrite=overwrite,
     )
     terminal.line(printable(f"Written: {path}"))
     return 0

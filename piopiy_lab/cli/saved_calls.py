@@ -62,4 +62,7 @@ def add_saved_calls(command: Command) -> None:
         metavar="TEXT",
         help="a name or number to leave out of all texts, or TEXT=INSTEAD; may be given often",
     )
+    make.add_argument(
+        "--sound", action="store_true", help="keep the caller's own sound, and the call's cassette"
+    )
     make.add_argument("--overwrite", action="store_true", help="replace a test of that name")

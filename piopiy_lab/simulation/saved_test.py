@@ -6,13 +6,16 @@ import importlib.util
 import json
 import os
 import re
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
+from piopiy_lab.cassette.beside import FOLDER as CASSETTE
+from piopiy_lab.cassette.tape import LINES
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.redaction import redact, visible
@@ -21,6 +24,8 @@ from piopiy_lab.session.places import place_of
 from piopiy_lab.simulation.golden import conversation_text
 from piopiy_lab.simulation.pytest_report import file_name
 from piopiy_lab.simulation.scrubbing import Scrub, Scrubber
+from piopiy_lab.simulation.talking_over import sound_of
+from piopiy_lab.sound.heard import FLAC, WAV, write_flac
 
 #: Of a call's events, what its test needs: no judgements of the detector, no measurements.
 _LEFT_OUT = (ev.VADSampled, ev.MetricsReported, ev.LevelMeasured)
@@ -35,6 +40,7 @@ def save_test(
     session: object = None,
     name: str | None = None,
     scrub: Scrub | None = None,
+    sound: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write a test of a call; see :meth:`piopiy_lab.Call.save_test`."""
@@ -55,20 +61,40 @@ def save_test(
         raise SavedCallError(
             f"{there} is there already: give save_test(..., name=...), or overwrite=True"
         )
+    heard = sound_of(call, scrubber) if sound else None
+    cassette = _cassette(call) if sound and scrub is None else None
     call = _scrubbed(call, scrubber)
+    if heard is not None:
+        call.meta["heard"] = heard.frames.to_json()
+    else:
+        call.meta.pop("heard", None)  # the words of a sound that isn't there
     try:
         for parent in (target, golden.parent, kept):
             parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{event.to_json()}\n" for event in map(_kept, call.events) if event)
+        for name_of_sound in (FLAC, WAV):
+            (kept / name_of_sound).unlink(missing_ok=True)  # of the test that is replaced
+        shutil.rmtree(kept / CASSETTE, ignore_errors=True)
+        if heard is not None:
+            write_flac(kept / FLAC, heard.samples, heard.sample_rate)
+        if cassette is not None:
+            shutil.copytree(cassette, kept / CASSETTE)
         (kept / "events.jsonl").write_text(lines, encoding="utf-8", errors="backslashreplace")
         meta = json.dumps(redact(call.meta), indent=2, ensure_ascii=False, default=str)
         (kept / "meta.json").write_text(f"{meta}\n", encoding="utf-8", errors="backslashreplace")
         golden.write_text(conversation_text(call), encoding="utf-8", newline="\n")
-        text = _test_text(call, test, place, kept, target, scrubbed=scrub is not None)
+        made = _Made(test, place, kept, target, scrub is not None, sound, cassette is not None)
+        text = _test_text(call, made)
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise SavedCallError(f"the test can't be written to {target}: {error.strerror}") from error
     return path
+
+
+def _cassette(call: Call) -> Path | None:
+    """Return the cassette in a call's folder; None where there is none."""
+    folder = None if call.folder is None else call.folder / CASSETTE
+    return folder if folder is not None and (folder / LINES).is_file() else None
 
 
 def _kept(event: ev.Event) -> ev.Event | None:
@@ -120,25 +146,50 @@ def _scrubbed(call: Call, scrubber: Scrubber) -> Call:
     return Call(log, call.sample_source, None, scrubber.value(call.meta))
 
 
-def _test_text(
-    call: Call, test: str, place: tuple[str, str], kept: Path, target: Path, *, scrubbed: bool
-) -> str:
-    module, function = place
+@dataclass(frozen=True)
+class _Made:
+    """What a test is made of: its name, its session's place, its folders, and what is in them."""
+
+    test: str
+    place: tuple[str, str]
+    kept: Path
+    target: Path
+    scrubbed: bool
+    sound: bool
+    cassette: bool
+
+
+def _screenplay(call: Call, made: _Made) -> tuple[str, str, str]:
+    """Return who calls as Python text: what it imports, the text, and what is said of it."""
+    if made.sound:
+        follows = "# The caller is the recorded one, at the same places beside the agent, and the"
+        return "Call, Caller", "caller = Caller.from_call(Call.load(HERE))", follows
     code = code_of(call.events, call.call_id, None)
     _, _, screenplay = code.partition("from piopiy_lab import ")
     imports, _, screenplay = screenplay.partition("\n")
+    if "import re\n" in code:
+        screenplay = f"import re\n{screenplay}"
+    return imports, screenplay, "# The caller follows a screenplay, and the"
+
+
+def _test_text(call: Call, made: _Made) -> str:
+    test, kept, target = made.test, made.kept, made.target
+    module, function = made.place
+    imports, screenplay, follows = _screenplay(call, made)
+    regex = screenplay.startswith("import re\n")
+    screenplay = screenplay.removeprefix("import re\n")
     names = ", ".join(sorted({"Call", *imports.split(", ")}))
     path = _path_to(module, target)
     own_stt = str(_services(call).get("stt", ""))
-    words = scrubbed or (own_stt and not own_stt.startswith("Phrase"))
+    words = made.scrubbed or (own_stt and not own_stt.startswith("Phrase") and not made.cassette)
     stand_in = '"stt": "screenplay", ' if words else ""
     told = {name: call.meta[name] for name in _TOLD if call.meta.get(name) is not None}
     return "\n".join(
         [
             f"# Call {visible(call.call_id)} again: made by call.save_test(), yours to edit.",
-            "# The caller follows a screenplay, and the tools return what they returned in that",
-            f"# call: none is run. The conversation is compared with the one in golden/{test}/.",
-            *(["import re"] if "import re\n" in code else []),
+            f"{follows} tools return what they returned",
+            f"# in that call: none is run. What is said is compared with golden/{test}/.",
+            *(["import re"] if regex else []),
             *(["import sys"] if path else []),
             "from pathlib import Path",
             "",
@@ -162,6 +213,8 @@ def _test_text(
             f"        call_id={value(call.call_id)},",
             *(f"        {name}={_python(one)}," for name, one in told.items()),
             *_latency(call),
+            *(['        cassette=HERE / "cassette",'] if made.cassette else []),
+            *(['        record_mode="none",'] if made.cassette else []),
             "        check=False,  # how it ended is in the golden conversation",
             "    )",
             "    golden(call)",

@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from piopiy_lab import Call, Caller, simulate
+from piopiy_lab import Call, Caller, events, simulate
 from piopiy_lab.cli import main
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.simulation.scrubbing import Scrubber
+from piopiy_lab.simulation.talking_over import sound_of
 
 AGENT = '''
 from pathlib import Path
@@ -108,6 +110,64 @@ def test_names_and_numbers_are_left_out_of_all_of_it(call, desk, tmp_path):
     ok, said = passes("tests")
     assert ok, said
     assert not desk.TABLES.exists()
+
+
+def test_with_its_sound_the_caller_is_the_recorded_one(call, desk, tmp_path):
+    path = call.save_test(tmp_path / "tests", name="booking", sound=True)
+    kept = Call.load(tmp_path / "tests" / "calls" / "booking")
+    assert np.array_equal(kept.heard.samples, call.heard.samples)
+    assert "Caller.from_call(Call.load(HERE))" in path.read_text()
+    ok, said = passes("tests")
+    assert ok, said
+    assert not desk.TABLES.exists()
+    again = asyncio.run(simulate(desk.create_session, Caller.from_call(kept)))
+    assert again.recording.tobytes() == call.recording.tobytes()
+    # without it the next one has none
+    call.save_test(tmp_path / "tests", name="booking", overwrite=True)
+    assert Call.load(tmp_path / "tests" / "calls" / "booking").heard is None
+
+
+def test_a_name_that_is_left_out_is_babble(call, desk, tmp_path):
+    scrub = {"anna": "oliver", "+918012345678": "+910000000000"}
+    path = call.save_test(tmp_path / "tests", name="booking", scrub=scrub, sound=True)
+    text = path.read_text() + (path.parent / "calls" / "booking" / "meta.json").read_text()
+    assert not re.search("anna|8012345678", text, re.IGNORECASE)
+    kept = Call.load(tmp_path / "tests" / "calls" / "booking")
+    (word,) = (one for one in call.heard.frames.words if one[0] == "anna")
+    now = kept.heard.between(word[1], word[2])
+    assert abs(np.corrcoef(now, call.heard.between(word[1], word[2]))[0, 1]) < 0.1
+    same = kept.heard.samples == call.heard.samples
+    changed = np.flatnonzero(~same) / 16000 + call.heard.frames.begins
+    assert changed.min() > word[1] - 0.1
+    assert changed.max() < word[2] + 0.1
+    ok, said = passes("tests")
+    assert ok, said
+
+
+def test_words_without_times_take_the_whole_utterance_with_them(call):
+    from dataclasses import replace
+
+    from piopiy_lab.events.log import EventLog
+    from piopiy_lab.sound.heard import Heard
+
+    log = EventLog()
+    for event in call.events:
+        log.append(replace(event, words=[]) if isinstance(event, events.Transcribed) else event)
+
+    class Recorder:
+        sample_rate, frames = 24000, 0
+
+        def heard(self):
+            return Heard(replace(call.heard.frames, words=()), call.heard.samples)
+
+    lost = Call(log, Recorder(), None, dict(call.meta))
+    heard = sound_of(lost, Scrubber({"anna": "oliver"}))
+    spoke = next(e for e in call.events.of(events.CallerSpoke) if "anna" in e.text)
+    assert not np.array_equal(
+        heard.between(spoke.at, spoke.at + 0.2), call.heard.between(spoke.at, spoke.at + 0.2)
+    )
+    assert "oliver" in [word for word, _, _ in heard.frames.words]
+    assert "anna" not in [word for word, _, _ in heard.frames.words]
 
 
 def test_of_a_saved_call_on_the_command_line(call, tmp_path, capsys):
