@@ -13,7 +13,7 @@ from kinds_of_calls import BOOKING, KINDS, desk
 
 from piopiy_lab import Audio, AudioFile, Call, Caller, VoiceAgent, events, offline_stack, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ReplayError, SavedCallError
-from piopiy_lab.offline import booking_desk
+from piopiy_lab.offline import EspeakTTSService, booking_desk
 from piopiy_lab.sound import speech
 
 
@@ -439,3 +439,38 @@ def test_a_tool_call_that_was_not_recorded_is_refused_and_a_divergence():
     assert ran == ["Anna"]
     assert "name='Oliver'" in repr(again.call.tool_calls[0])
     assert again.call.tool_calls[0].status == "failed"
+
+
+# --- another prompt, another provider -------------------------------------------------------
+
+
+def test_another_prompt_on_a_cassette_is_named_and_its_answers_are_the_old_ones(tmp_path):
+    first = run(simulate(desk(), BOOKING, cassette=tmp_path / "tape"))
+    same = run(first.replay(desk(), cassette=tmp_path / "tape"))
+    assert same.identical, str(same)
+    assert same.notes == ()
+    again = run(first.replay(desk(instructions="Be rude."), cassette=tmp_path / "tape"))
+    assert again.divergence is None
+    assert any("old prompt" in note for note in again.notes), again.notes
+    assert "old prompt" in again.text()
+
+
+def test_another_voice_is_the_same_course(booked):
+    def other_voice():
+        stt, llm, _ = offline_stack()
+        return stt, llm, EspeakTTSService(voice="en-us+f3")
+
+    again = run(booked.replay(desk(stack=other_voice)))
+    assert not again.identical
+    assert again.divergence is None, str(again)
+
+
+def test_a_provider_that_fails_is_a_divergence(booked):
+    class Fails(EspeakTTSService):
+        async def run_tts(self, text, context_id):
+            raise ConnectionError("the voice is out of order")
+            yield
+
+    again = run(booked.replay(desk(stack=lambda: (*offline_stack()[:2], Fails()))))
+    assert again.divergence is not None
+    assert again.divergence.turn == 0

@@ -27,11 +27,12 @@ BOOKING = (
 )
 
 
-def desk(*, greeting=None, stack=None, by_hand=None, **action):
+def desk(*, greeting=None, instructions=None, stack=None, by_hand=None, **action):
     """The booking desk as a session callback.
 
     Args:
         greeting: Another greeting.
+        instructions: Another prompt.
         stack: Makes the services.
         by_hand: ``(seconds, coroutine function)``: what somebody does in mid-call.
         **action: For ``Action()``.
@@ -40,7 +41,9 @@ def desk(*, greeting=None, stack=None, by_hand=None, **action):
 
     async def create_session(call_id):
         stt, llm, tts = (stack or offline_stack)()
-        agent = VoiceAgent(instructions=spec.instructions, greeting=greeting or spec.greeting)
+        agent = VoiceAgent(
+            instructions=instructions or spec.instructions, greeting=greeting or spec.greeting
+        )
         await agent.Action(**{"stt": stt, "llm": llm, "tts": tts, "vad": True, **action})
         if by_hand is not None:
             secs, act = by_hand
