@@ -62,14 +62,15 @@ def first_divergence(
     for place in range(max(len(was.exchanges), len(now.exchanges))):
         a = was.exchanges[place] if place < len(was.exchanges) else None
         b = now.exchanges[place] if place < len(now.exchanges) else None
-        open_ended = so_far and place >= len(now.exchanges) - 1
+        # Of what the other caller's turn may have cut, and of what still goes on, the end is open.
+        open_ended = (so_far or turns is not None) and place >= len(now.exchanges) - 1
         one = _in_exchange(a, b, was, now, open_ended)
         if one is not None:
             found.append(one)
             break
     else:
         ends = turns is None and not so_far and "end_reason" not in was.not_known
-        if ends and (was.reason, was.failed) != (now.reason, now.failed):
+        if ends and (_why(was), was.failed) != (_why(now), now.failed):
             turn = now.exchanges[-1].number
             found.append(Divergence(turn, now.ended_at, "end", _end(was), _end(now)))
     for at, what in now.missed:
@@ -130,6 +131,12 @@ def _floor(one: Exchange) -> str:
     if one.interrupted:
         return f"the agent was broken into at {clock(one.cut_at, 1)}"
     return "the agent was heard out"
+
+
+def _why(course: Course) -> str:
+    """Return why a call ended; all ways of hanging up are one, as is a log that breaks off."""
+    hung_up = ("caller_hung_up", "hung_up", "cancelled", None)
+    return "hung_up" if course.reason in hung_up else str(course.reason)
 
 
 def _end(course: Course) -> str:

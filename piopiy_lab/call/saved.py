@@ -184,7 +184,9 @@ def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, obj
     started = log.of(ev.CallStarted)
     rate = started[0].sample_rate if started else DEFAULT_SAMPLE_RATE
     told = meta.get("heard")
-    return log, SavedAudio(folder / WAV, rate, lambda: heard_in(folder, told)), meta
+    changes = log.of(ev.CallStateChanged)
+    begins = next((event.at for event in changes if event.new == "listening"), 0.0)
+    return log, SavedAudio(folder / WAV, rate, lambda: heard_in(folder, told, begins)), meta
 
 
 def _save_into(call: CallRecord, empty: Path) -> Path:
@@ -215,7 +217,7 @@ def _write(call: CallRecord, draft: Path) -> None:
         store.truncate(frame)
         meta = dict(call.meta)
         heard = call.heard
-        if heard is not None:
+        if heard is not None and len(heard.samples):
             write_flac(draft / FLAC, heard.samples, heard.sample_rate)
             meta["heard"] = heard.frames.to_json()
         folder.write_meta(meta)

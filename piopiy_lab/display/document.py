@@ -68,7 +68,7 @@ def document(title: str, body: str) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<title>{escape(made_valid(shown(title)))}</title>\n<style>{_STYLE}</style></head>\n"
         f"<body>\n{made_valid(body)}\n</body></html>\n"
     )
 

@@ -80,6 +80,11 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
     if end is None:
         end = ended[-1].at if ended else frames.second_of(len(heard.samples))
     sounds = utterances_of(log, end)
+    if not sounds and heard.samples.any() and log.of(ev.Transcribed, ev.UserTurnAdded):
+        raise ReplayError(
+            f"nobody knows when the caller of call {call_id} spoke: its agent had no detector of "
+            "its own. Give it one, vad=True, or play what was heard, AudioFile(folder)"
+        )
     acts = _acts(log, heard, sounds, end)
     agent = [
         (place, e)
@@ -113,6 +118,7 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
                 audio=_sound(act, heard),
                 words=_words(act, heard),
                 place=_place(act, heard, starts),
+                waited=max(0.0, at - own),
                 busy=busy.at(act.start),
                 muted=act.muted,
                 turn=turn,
@@ -121,7 +127,12 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
         own = act.end
     theirs = bool(steps) and steps[-1].what == "hangs up"
     stays = 0.0 if theirs else max(0.0, end - own) + STAYS_SECS
-    return tuple(steps), replace(_line(heard, sounds), stays=stays)
+    line = replace(_line(heard, sounds), stays=stays)
+    if (
+        ended and ended[-1].reason == "hung_up"
+    ):  # from the agent's side: a panel, a page that closed
+        line = replace(line, ends="hung_up")
+    return tuple(steps), line
 
 
 def _acts(log: EventLog, heard: Heard, sounds: list[Utterance], end: float) -> list[_Act]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import EndReason
 from piopiy_lab.screenplay.steps import Audio, Step
 from piopiy_lab.sound.pcm import Int16
 
@@ -48,6 +49,7 @@ class Recalls(Step):
         audio: The sound.
         words: ``(text, start, end)`` in seconds from the sound's first sample.
         place: Where the sound stood in the stream.
+        waited: Seconds from the caller's last act to what this one followed.
         busy: Whether the agent was thinking, or had a tool at work, at that moment.
         muted: Whether the side was muted, for "mutes".
         turn: The caller's turn that it belongs to, from 1; 0 before the first.
@@ -61,6 +63,7 @@ class Recalls(Step):
     audio: Audio | None = field(default=None, repr=False, compare=False)
     words: tuple[tuple[str, float, float], ...] = field(default=(), repr=False)
     place: Place | None = field(default=None, repr=False)
+    waited: float = field(default=0.0, repr=False)
     busy: bool = field(default=False, repr=False)
     muted: bool = False
     turn: int = 0
@@ -96,6 +99,7 @@ class Line:
             simulation's caller feeds it in large frames.
         noise: What was heard between the caller's acts, to be played there: int16, (n,). None for
             digital silence.
+        ends: Why the call ends when the caller has done everything.
         diverged: Asked before each act of the caller's: whether the call has gone another way, so
             that ``otherwise`` is done instead of what is left.
         otherwise: Steps.
@@ -107,6 +111,7 @@ class Line:
     frame_secs: float
     silence_secs: float | None
     noise: Int16 | None = None
+    ends: EndReason = "caller_hung_up"
     diverged: Callable[[EventLog], bool] | None = None
     otherwise: tuple[Step, ...] = ()
     stays: float = 0.0

@@ -22,8 +22,9 @@ from piopiy_lab.screenplay.replies import Ear
 from piopiy_lab.screenplay.steps import Step
 from piopiy_lab.sound import pcm
 
-#: Seconds of nothing, neither of the agent's speech nor of its thinking, after which what an act
-#: waits for is taken not to come: longer than any end-of-turn wait and a slow answer.
+#: Seconds of nothing, neither of the agent's speech nor of its thinking, beyond what it took in the
+#: recording, after which what an act waits for is taken not to come: longer than any end-of-turn
+#: wait.
 PATIENCE_SECS = 5.0
 #: A pause in the caller's own turn is no longer than this: then they wait for the agent's end.
 OWN_PAUSE_SECS = 2.0
@@ -165,7 +166,7 @@ class Recalling:
         while True:
             anchor = self._anchor(step)
             if anchor is None:
-                if (left := self._patience()) <= INSTANT:
+                if (left := self._patience(step)) <= INSTANT:
                     why = f"what it waited for did not come: {step.gap:.2f} s {step.when}"
                     return self._now(), None, why
                 await self._wait_for_change(left)
@@ -199,11 +200,11 @@ class Recalling:
         speaking = bool(self._agent) and self._agent[-1][1] == "start"
         return speaking or (self._busy.busy and not step.busy)
 
-    def _patience(self) -> float:
+    def _patience(self, step: Recalls) -> float:
         if self._busy.busy or (self._agent and self._agent[-1][1] == "start"):
             return math.inf
         last = max(self._own, self._last, self._line.ear.audible_until)
-        return last + PATIENCE_SECS - self._now()
+        return last + PATIENCE_SECS + step.waited - self._now()
 
     async def _wait_for_change(self, secs: float) -> None:
         self._changed.clear()

@@ -10,7 +10,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.events.values import EndReason
-from piopiy_lab.sound.heard import Heard, heard_in
+from piopiy_lab.sound.heard import FLAC, WAV, Heard, heard_in
 
 #: Bytes of meta.json that are read at the most.
 LONGEST_META = 64 << 20
@@ -52,9 +52,9 @@ def read_recorded(folder: Path) -> Recorded | None:
         told = meta.get("heard") if isinstance(meta, dict) else None
     except (OSError, ValueError, RecursionError):
         told = None
-    heard = heard_in(folder, told)
-    if heard is None:
+    if not any((folder / name).is_file() for name in (FLAC, WAV)):
         return None
+    begins = 0.0
     spoke: list[ev.CallerSpoke] = []
     keys: list[ev.DTMFReceived] = []
     typed: list[ev.UserTextTyped] = []
@@ -67,10 +67,15 @@ def read_recorded(folder: Path) -> Recorded | None:
                 keys.append(event)
             case ev.UserTextTyped():
                 typed.append(event)
+            case ev.CallStateChanged(new="listening"):
+                begins = event.at
             case ev.CallEnded():
                 reason = event.reason
             case _:
                 pass
+    heard = heard_in(folder, told, begins)
+    if heard is None:
+        return None
     return Recorded(heard, tuple(spoke), tuple(keys), tuple(typed), reason)
 
 

@@ -39,6 +39,9 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     """
     log = list(events)
     spoke = [e for e in log if isinstance(e, ev.CallerSpoke)]
+    file = any(isinstance(e, ev.CallStarted) and e.origin == "file" for e in log)
+    if file and all(e.text is None for e in spoke):
+        spoke = []  # the file as a whole: what is said in it follows the agent
     if spoke:
         return [Utterance(e.at, e.end, e.text) for e in sorted(spoke, key=lambda e: e.at)]
     spans: list[tuple[float, float]] = []

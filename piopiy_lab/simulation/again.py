@@ -19,7 +19,15 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.recalled import Recalls
-from piopiy_lab.screenplay.steps import HearsGreeting, HearsReply, Listens, Presses, Says, Step
+from piopiy_lab.screenplay.steps import (
+    HearsGreeting,
+    HearsReply,
+    Listens,
+    Presses,
+    Says,
+    Step,
+    Waits,
+)
 from piopiy_lab.services.modelled_latency import Latency
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.replacing import PARTS, TOOLS, Replacements
@@ -114,11 +122,15 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
             f"{turns} turn{'' if turns == 1 else 's'}; give a number from 1 to {turns + 1}"
         )
     kept = tuple(s for s in recalled if s.turn < from_turn and s.what != "hangs up")
-    followed = next((s.after for s in recalled if s.turn == from_turn), "stop")
+    answered = course_of(call).exchanges[min(from_turn, turns + 1) - 1 :]
+    replaced = next((s for s in recalled if s.turn == from_turn), None)
+    heard = bool(answered and answered[0].agent) if replaced is None else replaced.after != "own"
     cue: tuple[Step, ...] = ()
-    if followed == "stop" and then.steps and isinstance(then.steps[0], Says | Presses):
-        # the turn that is replaced came after what the agent said, and so does this one
-        cue = (HearsReply() if any(s.turn for s in kept) else HearsGreeting(),)
+    if then.steps and isinstance(then.steps[0], Says | Presses):
+        if heard:  # the agent spoke before the turn that is replaced, and is heard out now
+            cue = (HearsReply() if any(s.turn for s in kept) else HearsGreeting(),)
+        elif replaced is not None:
+            cue = (Waits(replaced.gap),)
     return changed(caller, voice=then.voice, steps=(*kept, *cue, *then.steps))
 
 

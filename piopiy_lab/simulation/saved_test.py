@@ -29,6 +29,7 @@ from piopiy_lab.sound.heard import FLAC, WAV, write_flac
 
 #: Of a call's events, what its test needs: no judgements of the detector, no measurements.
 _LEFT_OUT = (ev.VADSampled, ev.MetricsReported, ev.LevelMeasured)
+_WORD_BY_WORD = (ev.WordSpoken, ev.LLMTextGenerated, ev.InterimTranscribed)
 #: What the callback was told, of meta.json.
 _TOLD = ("from_number", "to_number", "metadata", "direction", "variables", "sip_headers")
 
@@ -63,7 +64,7 @@ def save_test(
         )
     heard = sound_of(call, scrubber) if sound else None
     cassette = _cassette(call) if sound and scrub is None else None
-    call = _scrubbed(call, scrubber)
+    call = _scrubbed(call, scrubber, sound=sound)
     if heard is not None:
         call.meta["heard"] = heard.frames.to_json()
     else:
@@ -71,7 +72,8 @@ def save_test(
     try:
         for parent in (target, golden.parent, kept):
             parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(f"{event.to_json()}\n" for event in map(_kept, call.events) if event)
+        events = [one for event in call.events if (one := _kept(event, scrub is not None))]
+        lines = "".join(f"{event.to_json()}\n" for event in events)
         for name_of_sound in (FLAC, WAV):
             (kept / name_of_sound).unlink(missing_ok=True)  # of the test that is replaced
         shutil.rmtree(kept / CASSETTE, ignore_errors=True)
@@ -82,10 +84,11 @@ def save_test(
         (kept / "events.jsonl").write_text(lines, encoding="utf-8", errors="backslashreplace")
         meta = json.dumps(redact(call.meta), indent=2, ensure_ascii=False, default=str)
         (kept / "meta.json").write_text(f"{meta}\n", encoding="utf-8", errors="backslashreplace")
-        golden.write_text(conversation_text(call), encoding="utf-8", newline="\n")
+        wanted = scrubber.text(conversation_text(call))  # names of several words, too
+        golden.write_text(wanted, encoding="utf-8", newline="\n")
         made = _Made(test, place, kept, target, scrub is not None, sound, cassette is not None)
         text = _test_text(call, made)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_text(scrubber.text(text), encoding="utf-8", newline="\n")
     except OSError as error:
         raise SavedCallError(f"the test can't be written to {target}: {error.strerror}") from error
     return path
@@ -97,7 +100,11 @@ def _cassette(call: Call) -> Path | None:
     return folder if folder is not None and (folder / LINES).is_file() else None
 
 
-def _kept(event: ev.Event) -> ev.Event | None:
+def _kept(event: ev.Event, scrubbed: bool) -> ev.Event | None:
+    if scrubbed and isinstance(event, _WORD_BY_WORD):  # a name of two words is found in neither
+        return None
+    if scrubbed and isinstance(event, ev.Transcribed):
+        return replace(event, words=[])
     if isinstance(event, ev.ContextSent):  # that it was sent, and not what: instructions, history
         return replace(event, messages=[])
     return None if isinstance(event, _LEFT_OUT) else event
@@ -138,10 +145,12 @@ def _place(call: Call, session: object) -> tuple[str, str]:
     return module, function
 
 
-def _scrubbed(call: Call, scrubber: Scrubber) -> Call:
+def _scrubbed(call: Call, scrubber: Scrubber, *, sound: bool) -> Call:
     """Return a call without what should be left out, and without its sound."""
     log = EventLog()
     for event in call.events:
+        if isinstance(event, ev.CallEnded) and event.reason == "hung_up" and not sound:
+            event = replace(event, reason="caller_hung_up")  # as a screenplay's caller does it
         log.append(ev.from_json(json.dumps(scrubber.value(json.loads(event.to_json())))))
     return Call(log, call.sample_source, None, scrubber.value(call.meta))
 

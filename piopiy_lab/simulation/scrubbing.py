@@ -52,6 +52,11 @@ class Scrubber:
                 raise ArgumentError(f"scrub has {what!r}, which matches nothing at all: narrow it")
             self._rules.append((pattern, instead))
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether anything but secrets is left out."""
+        return bool(self._rules)
+
     def text(self, text: str) -> str:
         """Return a text without it."""
         for pattern, instead in self._rules:

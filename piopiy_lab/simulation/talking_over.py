@@ -42,11 +42,18 @@ def sound_of(call: Call, scrubber: Scrubber) -> Heard:
         )
     samples = heard.samples.copy()
     words: list[Word] = []
-    for one in utterances_of(call.events, call.duration):
+    sounds = utterances_of(call.events, call.duration)
+    for one, following in zip(sounds, [*sounds[1:], None], strict=True):
+        until = call.duration if following is None else following.start
+        finals = [e.text for e in call.events.of(ev.Transcribed) if one.start <= e.at < until]
         spoken = list(_words_in(call, heard, one))
-        said = [text for text, _, _ in spoken] or (one.text or "").split()
+        said = [text for text, _, _ in spoken] or (one.text or " ".join(finals)).split()
         left = scrubber.text(" ".join(said)).split()
-        for start, end in _apart(one, said, left, spoken):
+        spans = list(_apart(one, said, left, spoken))
+        hidden = any(scrubber.text(text) != text for text in (*finals, one.text or ""))
+        if not spans and (hidden or (scrubber.leaves_out and not said)):
+            spans = [(one.start, one.end)]  # nobody knows when it was said, or what was said at all
+        for start, end in spans:
             first, last = (heard.frames.sample_at(max(0.0, at)) for at in (start, end))
             was = samples[first:last]
             peak = max(LEAST_PEAK, int(np.abs(was.astype(np.int32)).max(initial=0)))

@@ -172,13 +172,15 @@ def mono_header(rate: int, samples: int | None) -> bytes:
     return HEADER.pack(*sizes, 1, 1, rate, rate * 2, 2, 16, b"data", size)
 
 
-def heard_in(folder: Path, told: object) -> Heard | None:
+def heard_in(folder: Path, told: object, begins: float = 0.0) -> Heard | None:
     """Return what a saved call's pipeline heard; None if its folder doesn't keep it.
 
     Args:
         folder: The call's folder.
         told: What ``meta.json`` has of it; of a call whose process was killed nothing, and its
             frames are taken to be of 20 ms.
+        begins: The call's seconds of the first sample, where nothing else says it: when somebody
+            began to listen.
 
     Raises:
         SavedCallError: The sound is there and can't be read.
@@ -191,7 +193,7 @@ def heard_in(folder: Path, told: object) -> Heard | None:
     if frames is None or frames.rate != rate:
         count, rest = divmod(len(samples), rate // 50)
         runs = [(count, rate // 50), *([(1, rest)] if rest else ())]
-        frames = Frames(rate=rate, runs=tuple(runs) if len(samples) else ())
+        frames = Frames(rate=rate, begins=begins, runs=tuple(runs) if len(samples) else ())
     return Heard(frames, samples)
 
 

@@ -147,7 +147,9 @@ def _ran_llm(log: list[ev.Event], call: ToolCall) -> bool | None:
             case ev.ContextSent() if over:
                 return True
             case ev.UserTurnAdded() | ev.UserTextTyped() if over:
-                return False
+                # a realtime model's transcript may come late, and is of the turn before
+                if event.at - (call.end or event.at) >= AT_ONCE_SECS:
+                    return False
             case ev.CallEnded() if over:  # it goes on at once, if it does
                 return None if event.at - (call.end or event.at) < AT_ONCE_SECS else False
             case ev.AgentInterrupted() if over:

@@ -105,7 +105,7 @@ class CallerTransport(SessionTransport):
         except PiopiyLabError as error:
             self.session.end("error", error)
         else:
-            self.session.end("caller_hung_up")
+            self.session.end("caller_hung_up" if self._line is None else self._line.ends)
 
     async def _capture(self) -> None:
         rate = self.settings.audio_in_sample_rate

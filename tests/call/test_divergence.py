@@ -106,16 +106,23 @@ def test_what_may_still_come_is_not_missed():
 
 
 def test_turns_that_are_another_callers_are_not_compared():
-    other = course(GREETING, ONE, replace(TWO, agent=()), reason="agent_ended")
-    assert first_divergence(WAS, other, turns=2) is None
-    assert first_divergence(WAS, other, turns=3) is not None
+    cut = replace(ONE, agent=(agent("Book", 4.5, cut=True),))
+    other = course(GREETING, cut, replace(TWO, agent=()), reason="agent_ended")
+    assert first_divergence(WAS, other, turns=2) is None  # the next turn may have cut it
+    assert first_divergence(WAS, other, turns=3).turn == 1
+
+
+@pytest.mark.parametrize("reason", ["hung_up", "cancelled", None])
+def test_all_ways_of_hanging_up_are_one_end(reason):
+    assert first_divergence(course(GREETING, ONE, TWO, reason=reason), WAS) is None
 
 
 def test_what_a_call_from_elsewhere_does_not_tell_is_not_compared():
     known = course(GREETING, replace(ONE, tools=()), TWO, reason=None)
-    assert first_divergence(known, WAS).kind == "tool"
-    assert first_divergence(replace(known, not_known=("tools",)), WAS).kind == "end"
-    assert first_divergence(replace(known, not_known=("tools", "end_reason")), WAS) is None
+    now = replace(WAS, reason="idle_timeout")
+    assert first_divergence(known, now).kind == "tool"
+    assert first_divergence(replace(known, not_known=("tools",)), now).kind == "end"
+    assert first_divergence(replace(known, not_known=("tools", "end_reason")), now) is None
 
 
 def test_it_reads_as_a_sentence():

@@ -9,12 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 from kinds_of_calls import BOOKING, KINDS, desk
 
 from piopiy_lab import Audio, AudioFile, Call, Caller, VoiceAgent, events, offline_stack, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, ReplayError, SavedCallError
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.offline import EspeakTTSService, booking_desk
+from piopiy_lab.screenplay.from_call import recall
 from piopiy_lab.sound import speech
+from piopiy_lab.sound.heard import Frames, Heard
 
 
 def run(coroutine):
@@ -305,6 +309,78 @@ def test_an_anchor_that_never_comes_is_told_and_the_caller_goes_on(booked):
     assert "did not come" in missed[0].why
     assert again.divergence is not None
     assert len([e for e in again.call.transcript if e.role == "user"]) >= 3
+
+
+# --- calls of other kinds -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["hung_up", "cancelled"])
+def test_a_call_that_was_ended_on_our_side_is_the_same_call(reason):
+    async def hang(session):
+        session.end(reason)
+
+    caller = Caller().hears_greeting().says("a table for two tomorrow at seven").waits(30)
+    first = run(simulate(desk(by_hand=(12.0, hang)), caller))
+    assert first.end_reason == reason
+    again = run(first.replay(desk()))
+    assert again.divergence is None, str(again)
+    assert again.identical == (reason == "hung_up")
+
+
+@pytest.mark.parametrize("latency", [{"llm": 6.0}, {"tts": 5.5}])
+def test_an_agent_that_takes_long_is_waited_for_as_it_was(latency):
+    caller = Caller().hears_greeting(timeout=40).says("a table for two tomorrow at seven")
+    caller = caller.hears_reply(timeout=40).says("my name is anna").hears_reply(timeout=40)
+    first = run(simulate(desk(), caller.hangs_up(), latency=latency))
+    assert run(first.replay(desk())).identical
+
+
+def test_a_turn_that_broke_in_can_be_another_one(booked):
+    then = Caller().says("my name is oliver").hears_reply().hangs_up()
+    again = run(booked.replay(desk(), from_turn=2, then=then))
+    assert again.divergence is None, str(again)
+    said = [e.text for e in again.call.transcript if e.role == "user"]
+    assert said == ["a table for two tomorrow at seven", "my name is oliver"]
+
+
+def test_a_file_is_said_piece_by_piece_beside_a_slower_agent(booked, tmp_path):
+    sound = tmp_path / "caller.wav"
+    soundfile.write(sound, booked.heard.samples, 16000)
+    first = run(simulate(desk(), AudioFile(sound)))
+    steps = Caller.from_call(first).steps
+    assert len([step for step in steps if step.what == "says"]) == 4
+    again = run(first.replay(desk(greeting=LONG)))
+    assert again.divergence is None, str(again)
+
+
+def test_a_killed_calls_sound_is_where_it_was(booked, tmp_path):
+    booked.save(tmp_path / "call")
+    began = 0.75
+    lines = (tmp_path / "call" / "events.jsonl").read_text().splitlines()
+    late = [json.loads(line) for line in lines[:-1]]  # set-up took so long, and there is no end
+    for event in late:
+        event["at"] += began if event["at"] or event.get("new") == "listening" else 0.0
+        if "end" in event:
+            event["end"] += began
+    text = "".join(f"{json.dumps(event)}\n" for event in late)
+    (tmp_path / "call" / "events.jsonl").write_text(text)
+    (tmp_path / "call" / "meta.json").unlink()
+    killed = Call.load(tmp_path / "call")
+    assert killed.heard.frames.begins == began
+    was, now = (Caller.from_call(one).steps for one in (booked, killed))
+    for old, new in zip(was, now, strict=True):
+        assert (old.what, old.text, old.place) == (new.what, new.text, new.place)
+        if old.audio is not None:
+            assert np.array_equal(old.audio.samples, new.audio.samples)
+
+
+def test_speech_that_only_a_realtime_model_detected_is_told():
+    log = EventLog()
+    log.append(events.CallStateChanged(at=0.0, old="starting", new="listening"))
+    log.append(events.UserTurnAdded(at=3.0, text="hello"))
+    heard = Heard(Frames(rate=16000, runs=((100, 320),)), np.ones(32000, np.int16))
+    with pytest.raises(ReplayError, match="no detector of its own"):
+        recall(log, heard, "c1")
 
 
 # --- what can't be replayed -----------------------------------------------------------------

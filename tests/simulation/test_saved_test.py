@@ -161,6 +161,12 @@ def test_words_without_times_take_the_whole_utterance_with_them(call):
             return Heard(replace(call.heard.frames, words=()), call.heard.samples)
 
     lost = Call(log, Recorder(), None, dict(call.meta))
+    nothing_known = EventLog()
+    for event in log:
+        if not isinstance(event, events.Transcribed | events.CallerSpoke):
+            nothing_known.append(event)
+    quiet = sound_of(Call(nothing_known, Recorder(), None, dict(call.meta)), Scrubber(["anna"]))
+    assert not np.array_equal(quiet.samples, call.heard.samples)  # it may have been said anywhere
     heard = sound_of(lost, Scrubber({"anna": "oliver"}))
     spoke = next(e for e in call.events.of(events.CallerSpoke) if "anna" in e.text)
     assert not np.array_equal(
@@ -168,6 +174,30 @@ def test_words_without_times_take_the_whole_utterance_with_them(call):
     )
     assert "oliver" in [word for word, _, _ in heard.frames.words]
     assert "anna" not in [word for word, _, _ in heard.frames.words]
+
+
+def test_a_name_of_two_words_is_left_out_too(call, desk, tmp_path):
+    call.save_test(tmp_path / "tests", name="x", scrub=["name is anna", "one two"], sound=True)
+    kept = tmp_path / "tests"
+    text = "".join(p.read_text() for p in kept.rglob("*") if p.suffix in (".py", ".txt", ".jsonl"))
+    assert "name is anna" not in text.lower()
+    assert "one two" not in text
+
+
+def test_a_call_that_was_hung_up_on_our_side_becomes_a_test_that_passes(desk, tmp_path):
+    from piopiy_lab.session.session import current_session
+
+    async def create_session():
+        session = current_session()
+        asyncio.get_running_loop().call_later(9.0, lambda: session.end("hung_up"))
+        await desk.create_session()
+
+    caller = Caller().hears_greeting().says("a table for two tomorrow at seven").waits(30)
+    call = asyncio.run(simulate(create_session, caller))
+    assert call.end_reason == "hung_up"
+    call.save_test(tmp_path / "tests", session="desk_agent:create_session", sound=True)
+    ok, said = passes("tests")
+    assert ok, said
 
 
 def test_of_a_saved_call_on_the_command_line(call, tmp_path, capsys):
