@@ -60,7 +60,8 @@ class Cassette:
             raise ArgumentError(
                 f"record_mode={mode!r}: the modes are {', '.join(map(repr, get_args(RecordMode)))}"
             )
-        self.folder, self.record_mode = Path(folder), mode
+        self.folder: Path = Path(folder)
+        self.record_mode: RecordMode = mode
         self.misses: list[Miss] = []
         self.notices: list[str] = []
         self._session: Session | None = None  # the call that it is in; by attach()
@@ -69,7 +70,7 @@ class Cassette:
         self._parts: dict[str, int] = {}  # how often each part was attached
         self._check_folder()
         there = (self.folder / LINES).is_file()
-        self.playing = there and mode != "all"
+        self.playing: bool = there and mode != "all"
         self._reader = Reader(self.folder) if self.playing else None
         self._writer: Writer | None = None
         self.deck: Deck | None = None  # what is recorded in this call; by _open()

@@ -93,17 +93,21 @@ class Playing:
             service: The service, not running yet.
             asked_live: Whether the service is asked what is not there.
         """
-        self.player, self.part, self.service = player, part, service
-        self.asked_live = asked_live
+        self.player: Player = player
+        self.part: str = part
+        self.service: Any = service
+        self.asked_live: bool = asked_live
         self.live: dict[str, seams.Method] = {}  # methods that ask the service; recorded
         if asked_live:
             names = ("process_frame", "run_tts", "run_stt", "on_audio_context_interrupted")
             self.live = {n: getattr(service, n) for n in names if hasattr(service, n)}
-            self.process = seams.base_method(service, kind, "process_frame")
+            self.process: seams.Method = seams.base_method(service, kind, "process_frame")
         else:
             seams.cut_off(service, kind)
             self.process = service.process_frame
-        self.own = {name: getattr(service, name) for name in seams.UPCALLS[kind]}
+        self.own: dict[str, seams.Method] = {
+            name: getattr(service, name) for name in seams.UPCALLS[kind]
+        }
         self._first = player.find_start(part)
         if self._first is not None and not asked_live:
             for stage in ("setup", "start"):

@@ -177,7 +177,7 @@ class Reader:
                 f"{str(path)!r} is no cassette that can be read: {error}"
             ) from error
         lines = text.split("\n")
-        self.torn = lines.pop() != ""
+        self.torn: bool = lines.pop() != ""
         if not lines:
             raise CassetteError(
                 f"{str(path)!r} is empty: its recording was cut off at once; record it again with "

@@ -20,8 +20,10 @@ class Deck:
 
     def __init__(self, writer: Writer, call_now: Callable[[], float], script: Script) -> None:
         """Take the cassette, and the call's clock and caller."""
-        self._writer, self.call_now, self.script = writer, call_now, script
-        self.turn = 0  # the caller's turn; written by ask_llm()
+        self._writer = writer
+        self.call_now: Callable[[], float] = call_now
+        self.script: Script = script
+        self.turn: int = 0  # the caller's turn; written by ask_llm()
         self._prompts: list[Any] = []
         self._said: dict[str, tuple[int, list[Any]]] = {}  # by part: its last question
 

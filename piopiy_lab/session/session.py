@@ -95,6 +95,10 @@ class SessionSettings:
     written: bool = False
     cassette: TapesServices | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.replace, Replaced):
+            object.__setattr__(self, "replace", Replaced(self.replace))
+
 
 @dataclass
 class Session:

@@ -54,8 +54,10 @@ class RoomTransport(TelecmiTransport):
         super().__init__(url, token, room_name, self._rooms_params)
         self.session = session
         self.settings = settings
-        self.audio = PacedAudio(session, Playout(settings.audio_out_sample_rate), LEAD_SECS)
-        self.levels = LevelMeter(session.log)
+        self.audio: PacedAudio = PacedAudio(
+            session, Playout(settings.audio_out_sample_rate), LEAD_SECS
+        )
+        self.levels: LevelMeter = LevelMeter(session.log)
 
     def run_at(self, audio_in_sample_rate: int, audio_out_sample_rate: int) -> None:
         """Take other rates, in Hz, before the room is joined."""

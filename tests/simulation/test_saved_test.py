@@ -81,8 +81,12 @@ def passes(*arguments):
     return ran.returncode == 0, ran.stdout
 
 
+def _texts(folder):
+    return [p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+
+
 def everything(folder):
-    return "\n".join(f"{path}\n{path.read_text()}" for path in folder.rglob("*") if path.is_file())
+    return "\n".join(f"{path}\n{path.read_text()}" for path in _texts(folder))
 
 
 def test_a_call_becomes_a_test_that_runs_at_once_and_books_nothing(call, desk, tmp_path):
