@@ -247,7 +247,8 @@ def _spans(call: ShownCall) -> Iterable[tuple[str, list[tuple[float, float]]]]:
 _STYLE = f"""
 .piopiy-replay {{ max-width: 62rem; line-height: 1.4; }}
 .piopiy-replay table {{ border-collapse: collapse; width: 100%; table-layout: fixed; }}
-.piopiy-replay table td, .piopiy-replay table th {{ vertical-align: top; text-align: left; padding: .3em .6em;
+.piopiy-replay table td, .piopiy-replay table th {{ vertical-align: top; text-align: left;
+  padding: .3em .6em;
   border-bottom: 1px solid #8884; }}
 .piopiy-replay table th:first-child {{ width: 8.5em; font-weight: 600; }}
 .piopiy-replay p {{ margin: .15em 0; }}
