@@ -10,6 +10,7 @@ The tree::
     ├── MissingExtraError (ImportError)    an optional part is not installed; has the install line
     ├── IncompatibleVersionError (RuntimeError)  a package is not as this one needs it
     ├── MissingKeyError (LookupError)      a provider's key isn't set; says where to get one
+    ├── MissingWeightsError (FileNotFoundError)  a local model isn't where it was said to be
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
     │   └── BrowserMicrophoneError         the browser's microphone can't be used
@@ -100,6 +101,10 @@ class MissingKeyError(PiopiyLabError, LookupError):
         """Say what is missing; ``variables`` are the variables' names, never their values."""
         self.variables = variables
         super().__init__(message)
+
+
+class MissingWeightsError(PiopiyLabError, FileNotFoundError):
+    """The weights of a local service aren't in the folder that was named, or not all of them."""
 
 
 class AudioFileError(PiopiyLabError, ValueError):

@@ -66,6 +66,8 @@ class Entry:
     local: bool = False
     download: str = ""
     weights: tuple[str, ...] = ()
+    weight_files: tuple[str, ...] = ()
+    weight_folder: str = ""
     server: str = ""
     auto: int | None = None
     note: str = ""
@@ -171,6 +173,6 @@ def _entry(
         "part": "voice" if kind == "tts" else "model",
         **given,
     }
-    for listed in ("files", "required", "weights"):
+    for listed in ("files", "required", "weights", "weight_files"):
         merged[listed] = tuple(merged.get(listed, ()))
     return Entry(name, kind, provider, f"pipecat.services.{module}", class_name, **merged)

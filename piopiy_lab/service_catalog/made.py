@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from piopiy_lab.events.values import ServiceKind
@@ -38,7 +39,8 @@ class Made:
         settings = getattr(self.service, "settings", None)
         names = ("voice", "model") if self.kind == "tts" else ("model",)
         found = next((v for v in (getattr(settings, n, None) for n in names) if _is_told(v)), "")
-        text = redact_text(str(found))
+        path = Path(str(found))
+        text = redact_text(path.name if path.is_absolute() else str(found))
         return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.errors import (
@@ -31,6 +32,7 @@ from piopiy_lab.service_catalog.options import (
 )
 from piopiy_lab.service_catalog.usable import has_credentials_file, unset
 from piopiy_lab.service_catalog.wanted import Wanted
+from piopiy_lab.service_catalog.weights import find_weights, hand_over, refuse_download
 
 if TYPE_CHECKING:  # an error of a name or a key imports no pipecat
     from pipecat.processors.frame_processor import FrameProcessor
@@ -39,7 +41,14 @@ if TYPE_CHECKING:  # an error of a name or a key imports no pipecat
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
-def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: bool) -> Any:
+def make(
+    wanted: Wanted,
+    entry: Entry,
+    environment: Environment,
+    *,
+    text_only: bool,
+    models: Path | None = None,
+) -> Any:
     """Make a service, fresh.
 
     Args:
@@ -47,9 +56,11 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
         entry: What it is.
         environment: Where its keys are.
         text_only: Whether a realtime llm is to write instead of speaking.
+        models: The folder with the weights of local services, if one was named.
 
     Raises:
         MissingExtraError: Its packages aren't installed.
+        MissingWeightsError: Its weights aren't in the folder; or, in a test, not on this machine.
         MissingKeyError: A variable isn't set.
         ArgumentError: An option that the service doesn't have, or a value it can't take.
         ServiceError: It refuses to be made.
@@ -57,6 +68,10 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     check_variables(entry, environment)
     values = _values(wanted, entry, environment, text_only=text_only)
     check_required(entry, values)
+    asked = wanted.part or wanted.options.get(entry.part, "")
+    found = find_weights(
+        entry, asked or _set(entry, environment), str(values.get(entry.part, "")), models
+    )
     if unsupported(entry):
         raise ServiceError(
             f"{entry.kind} {entry.name!r} can't be had here: the packages of its extra "
@@ -65,6 +80,10 @@ def make(wanted: Wanted, entry: Entry, environment: Environment, *, text_only: b
     loop = _loop(entry)
     service_class = _import(entry)
     arguments = _arguments(entry, environment)
+    if found is None:
+        refuse_download(entry, values)
+    else:
+        values[entry.part] = hand_over(entry, found, arguments)
     settings: Values = {}
     holder = wrapper_of(entry, service_class)
     if holder is not None:
@@ -188,6 +207,11 @@ def _values(wanted: Wanted, entry: Entry, environment: Environment, *, text_only
         else:
             values[name] = value
     return values
+
+
+def _set(entry: Entry, environment: Environment) -> str:
+    """Return the model or voice that a variable names, "" if none does."""
+    return environment.get(entry.settings_env.get(entry.part, ""), "")
 
 
 def _nested(path: list[str], value: object) -> Values:

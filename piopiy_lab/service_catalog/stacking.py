@@ -15,6 +15,7 @@ from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.made import Made, Stack
 from piopiy_lab.service_catalog.making import make
 from piopiy_lab.service_catalog.wanted import AUTO, Wanted, parse, parse_one
+from piopiy_lab.service_catalog.weights import models_folder
 
 
 def stack(
@@ -26,6 +27,7 @@ def stack(
     tts: object = None,
     env_file: str | os.PathLike[str] | None = None,
     offline: Mapping[str, object] | None = None,
+    models: str | os.PathLike[str] | None = None,
 ) -> Stack:
     """Make the services of one call by their short names.
 
@@ -60,6 +62,11 @@ def stack(
         env_file: A ``.env`` file to read instead of the nearest one.
         offline: Options for :func:`piopiy_lab.offline_stack` where a part is "offline":
             ``phrases``, ``slots``, ``replies`` and so on.
+        models: The folder with the weights of local services, which then download nothing:
+            ``whisper-base/`` and ``en_US-joe-medium.onnx``, say. By default that of the variable
+            ``PIOPIY_LAB_MODELS``; without either they fetch their own. A part that is a path
+            (``whisper//models/whisper-base``, ``piper/./en_US-joe-medium.onnx``) names the
+            weights themselves.
 
     Returns:
         A ``Stack``. It unpacks as ``stt, llm, tts`` (None for what a realtime llm does itself),
@@ -71,12 +78,15 @@ def stack(
         ArgumentTypeError: Something that is neither a name nor a service.
         MissingExtraError: A provider's packages aren't installed; with the line that installs them.
         MissingKeyError: A variable isn't set; with where to get the key.
+        MissingWeightsError: Weights aren't where they were said to be; or, in a test, they would
+            have to be downloaded.
         ServiceError: A service refuses to be made.
     """
     wanted = _wanted(names, {"stt": stt, "llm": llm, "tts": tts})
     _check_offline(wanted, offline)
     kinds: list[ServiceKind] = [kind for kind in KINDS if kind in wanted]
     environment = Environment(env_file)
+    folder = models_folder(models, environment)
     entries, reasons = _entries(wanted, environment)
     _check_shape(kinds, entries, whole=names is not None)
     replaced = _replaced()
@@ -94,7 +104,8 @@ def stack(
             made[kind] = Made(kind, str(asked), None, replaced=True)
         elif isinstance(entry, Entry):
             name = Wanted(kind, entry.name, asked.part, asked.options)
-            service = make(name, entry, environment, text_only=text_only and kind == "llm")
+            written = text_only and kind == "llm"
+            service = make(name, entry, environment, text_only=written, models=folder)
             made[kind] = Made(kind, entry.name, service, needs_vad=entry.vad)
         elif isinstance(entry, str):
             needs_vad = kind == "stt" or entry == OFFLINE_REALTIME

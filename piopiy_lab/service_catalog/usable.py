@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from piopiy_lab.errors import ArgumentError, MissingWeightsError
 from piopiy_lab.service_catalog.entries import Entry
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.installed import missing_packages, unsupported
+from piopiy_lab.service_catalog.weights import find_weights, models_folder
 
 #: Seconds that a server on this machine may take to accept.
 SERVER_SECS = 0.3
@@ -58,7 +60,7 @@ def usability(entry: Entry, environment: Environment) -> Usability:
         packages=tuple(missing_packages(entry)),
         variables=tuple(variables),
         server=address if address and not _answers(address) else "",
-        download=entry.download if not (entry.server or _is_there(entry.weights)) else "",
+        download="" if entry.server or _has_weights(entry, environment) else entry.download,
         unsupported=unsupported(entry),
     )
 
@@ -79,6 +81,18 @@ def _without_default(entry: Entry, environment: Environment) -> Iterable[str]:
         variable = entry.settings_env[name]
         if variable not in environment:
             yield variable
+
+
+def _has_weights(entry: Entry, environment: Environment) -> bool:
+    """Return whether a local service's weights are here: its own, or in the user's folder."""
+    if _is_there(entry.weights):
+        return True
+    default = str(entry.settings.get(entry.part, ""))
+    try:
+        found = find_weights(entry, "", default, models_folder(None, environment))
+    except (ArgumentError, MissingWeightsError):
+        return False
+    return found is not None
 
 
 def _is_there(patterns: tuple[str, ...]) -> bool:

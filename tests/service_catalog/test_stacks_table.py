@@ -22,7 +22,8 @@ def test_every_service_has_a_row():
 
 
 def test_without_keys_only_ours_is_usable():
-    assert {row.name for row in stacks().usable} == {"offline", "offline-realtime"}
+    at_once = {row.name for row in stacks() if row.group == "usable"}
+    assert at_once == {"offline", "offline-realtime"}  # whatever local services are installed
     row = stacks().row("stt", "deepgram")
     assert row.group == "key"
     assert row.todo == ("set DEEPGRAM_API_KEY",)
