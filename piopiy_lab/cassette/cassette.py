@@ -15,6 +15,9 @@ from piopiy_lab.cassette import keys, seams
 from piopiy_lab.cassette.misses import Miss
 from piopiy_lab.cassette.modes import RecordMode
 from piopiy_lab.cassette.playing import PlayingLLM, PlayingSTT, PlayingTTS
+from piopiy_lab.cassette.realtime_playing import PlayingRealtime
+from piopiy_lab.cassette.realtime_recording import RecordingRealtime
+from piopiy_lab.cassette.realtime_tape import RealtimeTape
 from piopiy_lab.cassette.recording import Recording
 from piopiy_lab.cassette.tape import LINES, Answer, Reader, Writer
 from piopiy_lab.cassette.utterances import Mark
@@ -115,22 +118,34 @@ class Cassette:
                 f"{type(service).__name__} is no service of pipecat's, and a cassette can't tell "
                 "what it gets from its provider: leave cassette= out"
             )
-        if is_realtime(service):
-            raise CassetteError(
-                f"{type(service).__name__} is a realtime model, and a cassette holds what stt, llm "
-                "and tts answer: leave cassette= out, or use a cascade of the three"
-            )
+        realtime = kind == "llm" and is_realtime(service)
         self._open(session)
         part = f"{kind}/{name}" if name else kind
         self._parts[part] = self._parts.get(part, 0) + 1
         if self._parts[part] > 1:  # of another agent of the call
             part += f" {self._parts[part]}"
-        self._restore.append(seams.restorer(service, kind))
+        self._restore.append(seams.restorer(service, "realtime" if realtime else kind))
+        if realtime:
+            self._attach_realtime(session, part, service)
+            return
         if self.deck is not None:
             Recording(self.deck, kind, part, service, adding=self.playing)
         if self.playing:
             playing = {"llm": PlayingLLM, "tts": PlayingTTS, "stt": PlayingSTT}[kind]
             playing(self, part, service, asked_live=self.deck is not None)
+
+    def _attach_realtime(self, session: Session, part: str, service: object) -> None:
+        if not self.playing:
+            assert self.deck is not None, "it is recorded"
+            RecordingRealtime(self.deck, part, service)
+            return
+        tape = RealtimeTape(
+            self._answers("realtime", part),
+            lambda asked, recorded: self._miss("llm", asked, recorded),
+            self._notice,
+        )
+        tape.check(session.settings.origin, asked_live=self.deck is not None)
+        PlayingRealtime(self, part, service, tape)
 
     def _open(self, session: Session) -> None:
         if self._session is session:
@@ -205,7 +220,13 @@ class Cassette:
             best = unused[0] if unused else None
             now, then = keys.difference(asked["said"], best.asked["said"] if best else ())
             return self._miss("llm", now, then if best else "nothing more")
-        changed = [what for what in ("instructions", "tools") if asked[what] != found.asked[what]]
+        self.prompt_changed(
+            [what for what in ("instructions", "tools") if asked[what] != found.asked[what]]
+        )
+        return _take(found)
+
+    def prompt_changed(self, changed: list[str]) -> None:
+        """Take note of a prompt that is not the recorded one, once."""
         if changed and changed not in self._changed:
             self._changed.append(changed)
             self._notice(
@@ -213,7 +234,6 @@ class Cassette:
                 f"those of the cassette {str(self.folder)!r}: nobody was asked with the new ones, "
                 "and what you hear are the old prompt's answers"
             )
-        return _take(found)
 
     def find_tts(self, part: str, text: str, settings: dict[str, str]) -> Answer | None:
         """Return what was spoken for a text; None after a miss."""

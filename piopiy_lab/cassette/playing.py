@@ -167,9 +167,7 @@ class PlayingLLM(Playing):
     ) -> None:
         """Play them."""
         super().__init__(player, "llm", part, service, asked_live=asked_live)
-        for name, tool in getattr(service, "_own_tools", {}).items():  # the offline one's
-            if not service.has_function(name):
-                service.register_function(name, tool.handler)
+        register_own_tools(service)
         seams.replace_methods(service, process_frame=self._process_frame)
 
     async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
@@ -211,6 +209,13 @@ class PlayingLLM(Playing):
             self.player.beyond_the_cut(answer)
             for came in left:
                 await self.do(came, 0.0)
+
+
+def register_own_tools(service: Any) -> None:
+    """Register the tools that a service registers by itself when it runs: the offline ones'."""
+    for name, tool in getattr(service, "_own_tools", {}).items():
+        if not service.has_function(name):
+            service.register_function(name, tool.handler)
 
 
 def _ends_answer(came: Came) -> bool:

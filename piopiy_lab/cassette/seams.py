@@ -41,6 +41,12 @@ UPCALLS: Mapping[str, tuple[str, ...]] = {
         "create_audio_context", "start_tts_usage_metrics", "start_ttfb_metrics",
         "stop_ttfb_metrics", "stop_all_metrics", "push_frame", "push_error", "push_error_frame",
     ),
+    "realtime": (
+        "push_frame", "broadcast_frame", "broadcast_interruption", "run_function_calls",
+        "start_ttfb_metrics", "stop_ttfb_metrics", "start_processing_metrics",
+        "stop_processing_metrics", "stop_all_metrics", "start_llm_usage_metrics", "push_error",
+        "push_error_frame",
+    ),
 }  # fmt: skip
 #: Of these what a cassette plays when an answer is cut off: what was begun is ended.
 ENDING = ("stop_processing_metrics", "stop_ttfb_metrics")
@@ -52,7 +58,9 @@ REACHING = (
     "process_audio_frame", "_handle_vad_user_started_speaking",
     "_handle_vad_user_stopped_speaking", "_process_assistant_turn",
 )  # fmt: skip
-_KINDS: Mapping[str, type[AIService]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
+_KINDS: Mapping[str, type[AIService]] = {
+    "stt": STTService, "llm": LLMService, "tts": TTSService, "realtime": LLMService,
+}  # fmt: skip
 #: Modules of what every service has in common: what they call is no provider's doing.
 _COMMON = {
     "pipecat.processors.frame_processor",
@@ -112,7 +120,7 @@ def restorer(service: Any, kind: str) -> Callable[[], None]:
         vars(service).update(own)
         if hasattr(service, "_left_behind"):  # an offline one, whose own cleanup did not run
             service._left_behind = True
-        if kind == "llm":
+        if kind in ("llm", "realtime"):
             for key, item in list(service._functions.items()):
                 if (was := getattr(item.handler, "taped", None)) is not None:
                     service._functions[key] = replace(item, handler=was)
@@ -154,6 +162,14 @@ def settings_of(service: Any) -> Record:
 def instruction_of(llm: Any) -> object:
     """Return the system instruction of a language model."""
     return getattr(llm._settings, "system_instruction", None)
+
+
+def detects_turns(llm: Any) -> bool:
+    """Whether a realtime model's own detector finds the caller's turns."""
+    disabled = getattr(llm, "_vad_disabled", None)  # Gemini's
+    if isinstance(disabled, bool):
+        return not disabled
+    return llm.service_metadata_frame().user_turn_strategies is not None
 
 
 def category_of(service: Any, error: Exception) -> object:

@@ -41,6 +41,7 @@ class Came:
         text: Of a voice: the number of the text that it belongs to.
         inside: Whether it came from within ``run_tts`` or ``run_stt``.
         on: The frame that the recogniser was given when it came from within ``process_frame``.
+        begins: Of a realtime model: whether an answer of it begins here.
     """
 
     at: float
@@ -50,6 +51,7 @@ class Came:
     text: int = 0
     inside: bool = False
     on: str | None = None
+    begins: bool = False
 
 
 @dataclass
@@ -249,6 +251,7 @@ class Reader:
                     record.get("text", 0),
                     record.get("inside", False),
                     record.get("on"),
+                    record.get("begins", False),
                 )
             )
             sounds = [one["sound"] for one in record.get("with", []) if _has_sound(one)]

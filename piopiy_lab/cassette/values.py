@@ -12,11 +12,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 from pipecat.frames import frames as f
 from pipecat.frames.frames import FunctionCallFromLLM
-from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.metrics import metrics as m
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.transcriptions.language import Language
 from pipecat.utils.errors import ErrorCategory
@@ -33,6 +34,10 @@ _LEFT_OUT = {
     "id", "name", "pts", "metadata", "broadcast_sibling_id", "transport_source", "processor",
     "transport_destination", "timestamp", "context_id", "group_id",
 }  # fmt: skip
+T = TypeVar("T")
+
+#: Fields that are set on a text when it is made, and can't be given.
+_SET_LATER = ("append_to_context", "includes_inter_frame_spaces")
 #: What is kept of a recogniser's result, where it is a mapping: the offline one's.
 _OF_RESULT = ("score", "nearest")
 
@@ -50,12 +55,14 @@ class Packing:
         began: The pipeline's seconds that word times are counted from.
         context_id: The audio context that is spoken in.
         secrets: What the service knows and nobody else is to.
+        timed: Whether the times at which frames are due are kept, and what is set on texts.
     """
 
     sound: Callable[[bytes], list[int]]
     began: float = 0.0
     context_id: str | None = None
     secrets: tuple[str, ...] = ()
+    timed: bool = False
 
     def pack(self, value: object) -> Any:
         """Return a value as JSON holds it."""
@@ -71,10 +78,15 @@ class Packing:
                 "id": value.tool_call_id,
                 "arguments": redact(plain(value.arguments)),
             }
-        if isinstance(value, LLMTokenUsage):
+        if isinstance(value, m.LLMTokenUsage):
             return {"usage": value.model_dump(exclude_none=True)}
         if isinstance(value, ErrorCategory):
             return {"category": value.value}
+        if isinstance(value, m.MetricsData):
+            values = value.model_dump(exclude_none=True, exclude={"processor"})
+            return {"metrics": type(value).__name__, "values": values}
+        if isinstance(value, type) and issubclass(value, f.Frame):
+            return {"frame_class": value.__name__}
         if isinstance(value, BaseException):
             return {"failure": type(value).__name__, "says": self.told(str(value))}
         return redact(plain(value))
@@ -93,6 +105,10 @@ class Packing:
                 packed[field.name] = self.told(value)
             else:
                 packed[field.name] = self.pack(value)
+        if self.timed and isinstance(frame, f.TextFrame):
+            packed["set"] = {name: getattr(frame, name) for name in _SET_LATER}
+        if self.timed and frame.pts is not None:
+            packed["due"] = round(frame.pts / 1e9 - self.began, 9)
         return packed
 
     def told(self, message: str) -> str:
@@ -121,12 +137,14 @@ class Unpacking:
         began: The pipeline's seconds that word times are counted from.
         context_id: The audio context that is spoken in.
         context: The conversation that function calls belong to.
+        processor: The name of the service, for its metrics.
     """
 
     sound: Callable[[list[int]], bytes]
     began: float = 0.0
     context_id: str | None = None
     context: LLMContext | None = None
+    processor: str = ""
 
     def unpack(self, value: Any) -> Any:
         """Return the value that a line holds."""
@@ -146,21 +164,22 @@ class Unpacking:
                 arguments=value["arguments"],
             )
         if "usage" in value:
-            return LLMTokenUsage(**value["usage"])
+            return m.LLMTokenUsage(**value["usage"])
         if "category" in value:
             return ErrorCategory(value["category"])
+        if "metrics" in value:
+            made = _class_of(m, m.MetricsData, value["metrics"])
+            return made(processor=self.processor, **value["values"])
+        if "frame_class" in value:
+            return _class_of(f, f.Frame, value["frame_class"])
         if "failure" in value and "says" in value:
             return type(value["failure"], (RecordedError,), {})(value["says"])
         return value
 
     def _frame(self, fields: Record) -> f.Frame:
         name = fields.pop("frame")
-        made = getattr(f, name, None)
-        if not (isinstance(made, type) and issubclass(made, f.Frame)):
-            raise CassetteError(
-                f"the cassette has a frame {name!r}, which this version of pipecat doesn't: record "
-                "it again with record_mode='all'"
-            )
+        made = _class_of(f, f.Frame, name)
+        due, later = fields.pop("due", None), fields.pop("set", {})
         known = {field.name: field for field in dataclasses.fields(made) if field.init}
         given: Record = {}
         if "sound" in fields:
@@ -186,7 +205,23 @@ class Unpacking:
             ) from error
         if isinstance(frame, f.TextFrame | f.TTSStartedFrame | f.TTSStoppedFrame | f.AudioRawFrame):
             frame.context_id = self.context_id  # type: ignore[union-attr]
+        for field, value in later.items():
+            if field in _SET_LATER:
+                setattr(frame, field, value)
+        if due is not None:
+            frame.pts = round((self.began + due) * 1e9)
         return frame
+
+
+def _class_of(module: ModuleType, base: type[T], name: object) -> type[T]:
+    """Return a class of pipecat's by its name, and no other thing."""
+    made = getattr(module, str(name), None)
+    if isinstance(made, type) and issubclass(made, base):
+        return made
+    raise CassetteError(
+        f"the cassette has a {base.__name__} {name!r}, which this version of pipecat doesn't: "
+        "record it again with record_mode='all'"
+    )
 
 
 def _is_default(field: dataclasses.Field[Any], value: object) -> bool:

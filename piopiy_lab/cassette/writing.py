@@ -72,9 +72,11 @@ class Deck:
         context_id: str | None = None,
         on: str | None = None,
         secrets: Sequence[str] = (),
+        timed: bool = False,
+        begins: bool = False,
     ) -> None:
         """Write something that came."""
-        packing = Packing(self._writer.sound, began, context_id, tuple(secrets))
+        packing = Packing(self._writer.sound, began, context_id, tuple(secrets), timed)
         line: Record = {"of": number, "at": round(at, 9), "does": does}
         if args:
             line["with"] = [packing.pack(value) for value in args]
@@ -89,6 +91,8 @@ class Deck:
             line["inside"] = True
         if on:
             line["on"] = on
+        if begins:
+            line["begins"] = True
         self._writer.line(line)
 
     def end(self, number: int, *, cut: float | None = None) -> None:

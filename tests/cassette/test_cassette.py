@@ -8,7 +8,7 @@ import re
 import pytest
 from taped import BOOKING, SHORT, lines, run, sound
 
-from piopiy_lab import Agent, VoiceAgent, events, offline_realtime, offline_stack
+from piopiy_lab import Agent, VoiceAgent, events, offline_stack
 from piopiy_lab.cassette import Cassette
 from piopiy_lab.cassette.tape import Writer
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
@@ -181,18 +181,6 @@ def test_messages_are_kept_once(tmp_path):
     assert len(asked) > 3
     assert len(re.findall(r'"role": "user", "content": "a table for two tomorrow', text)) == 1
     assert text.count('"instructions": [') == 1
-
-
-def test_a_realtime_model_is_refused_with_what_to_do(tmp_path):
-    async def realtime_session():
-        agent = VoiceAgent(instructions="You take bookings.", greeting="Hello.")
-        await agent.Action(llm=offline_realtime(), vad=True)
-        await agent.start()
-
-    call = run(realtime_session, cassette=tmp_path / "tape")
-    assert isinstance(call.error, CassetteError)
-    assert "is a realtime model" in str(call.error)
-    assert "leave cassette= out" in str(call.error)
 
 
 def test_a_full_disk_ends_the_cassette_and_not_the_call(tmp_path, monkeypatch):
