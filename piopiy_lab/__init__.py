@@ -35,8 +35,10 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
         ServiceSwitcherStrategyManual as ServiceSwitcherStrategyManual,
     )
     from piopiy_lab.screenplay.caller import Caller as Caller
+    from piopiy_lab.screenplay.phrases import pause as pause
     from piopiy_lab.screenplay.steps import Audio as Audio
     from piopiy_lab.screenplay.steps import AudioFile as AudioFile
+    from piopiy_lab.screenplay.voice import Voice as Voice
     from piopiy_lab.service_catalog.stacking import stack as stack
     from piopiy_lab.service_catalog.table import stacks as stacks
     from piopiy_lab.simulation.simulate import simulate as simulate
@@ -69,6 +71,7 @@ _HOME = {
     "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
     "ServiceSwitcherStrategyManual": "piopiy_lab.pipeline.service_switcher",
     "SpeechAgent": "piopiy_lab.speech_agent",
+    "Voice": "piopiy_lab.screenplay.voice",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
     "end_call": "piopiy_lab.tools",
@@ -76,6 +79,7 @@ _HOME = {
     "log": "piopiy_lab.logs",
     "offline_realtime": "piopiy_lab.offline",
     "offline_stack": "piopiy_lab.offline",
+    "pause": "piopiy_lab.screenplay.phrases",
     "run_eval": "piopiy_lab.evals.running",
     "simulate": "piopiy_lab.simulation.simulate",
     "speech": "piopiy_lab.sound",

@@ -11,6 +11,7 @@ The tree::
     ├── IncompatibleVersionError (RuntimeError)  a package is not as this one needs it
     ├── MissingKeyError (LookupError)      a provider's key isn't set; says where to get one
     ├── MissingWeightsError (FileNotFoundError)  a local model isn't where it was said to be
+    ├── VoiceError                         a caller's voice that gives no sound, or not this text
     ├── AudioFileError                     an audio file that can't be read or holds no sound
     ├── AudioDeviceError                   no PortAudio, no device, or a device that refuses
     │   └── BrowserMicrophoneError         the browser's microphone can't be used
@@ -105,6 +106,8 @@ class MissingKeyError(PiopiyLabError, LookupError):
 
 class MissingWeightsError(PiopiyLabError, FileNotFoundError):
     """The weights of a local service aren't in the folder that was named, or not all of them."""
+class VoiceError(PiopiyLabError, ValueError):
+    """A scripted caller's voice gives no sound, or has none for a text; says which."""
 
 
 class AudioFileError(PiopiyLabError, ValueError):

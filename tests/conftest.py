@@ -46,6 +46,7 @@ NEEDS = {
     "test_voice_agent.py": OFFLINE,
     "sound/test_espeak_limits.py": ("espeakng_loader",),
     "tools": OFFLINE,
+    "voicing": OFFLINE,
     "transports/test_custom_transport.py": OFFLINE,
 }
 

@@ -20,7 +20,7 @@ from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal
 from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import SavedCallError
-from piopiy_lab.screenplay.caller import contains
+from piopiy_lab.screenplay.sayings import contains
 
 #: The demo's call id; a folder that holds such a call may be overwritten.
 CALL_ID = "demo"

@@ -19,7 +19,7 @@ from piopiy_lab.display.wording import unheard
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.troubles import trouble_in
 from piopiy_lab.redaction import redact
-from piopiy_lab.screenplay.caller import words_of
+from piopiy_lab.screenplay.sayings import words_of
 
 #: Seconds by which the detector's idea of when the caller spoke may miss the caller's own.
 SLACK_SECS = 0.3

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.tool_calls import ToolCall, build_tool_calls
@@ -291,7 +291,7 @@ def _of_tool(tool: ToolCall, secs: float) -> SpanDraft:
 
 
 def _fields_of(event: ev.Event) -> Record:
-    values = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "at"}
+    values = {name: value for name, value in event.told().items() if name != "at"}
     if isinstance(event, ev.ContextSent):
         del values["messages"]  # they are the llm span's "input"
     return values

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from piopiy_lab.redaction import redact
+
+
+def said_if_other(default: Any) -> Any:
+    """Return a field that is written and shown only where it isn't its default.
+
+    For what a later version adds to a record: calls that have nothing of it stay as they were.
+    """
+    return field(default=default, metadata={_SAID_IF_OTHER: True})
+
+
+_SAID_IF_OTHER = "said_if_other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +43,7 @@ class Event:
         cls.__repr__ = Event.__repr__  # before dataclass writes one, which would show secrets
 
     def __repr__(self) -> str:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = self.told()
         given = ", ".join(f"{name}={value!r}" for name, value in redact(values).items())
         return f"{type(self).__name__}({given})"
 
@@ -43,10 +54,17 @@ class Event:
         type of its own, say) is written as its ``repr``.
         """
         record: dict[str, object] = {"type": type(self).__name__, "at": self.at}
-        record.update(
-            {f.name: getattr(self, f.name) for f in fields(self) if f.name != "at"},
-        )
+        record.update({name: value for name, value in self.told().items() if name != "at"})
         return json.dumps(record, ensure_ascii=False, default=repr)
+
+    def told(self) -> dict[str, object]:
+        """Return the fields by name, as they are written and shown; ``at`` too."""
+        told: dict[str, object] = {}
+        for f in fields(self):
+            value: object = getattr(self, f.name)
+            if _SAID_IF_OTHER not in f.metadata or value != f.default:
+                told[f.name] = value
+        return told
 
 
 @dataclass(frozen=True, kw_only=True)

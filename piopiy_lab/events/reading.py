@@ -232,4 +232,8 @@ def _switcher(value: object) -> dict[str, object]:
 
 
 #: Fields whose types don't tell their shape.
-_SHAPES: dict[str, _Check] = {"words": _list_of(_word), "switchers": _dict_of(_switcher)}
+_SHAPES: dict[str, _Check] = {
+    "words": _list_of(_word),
+    "parts": _optional(_list_of(_word)),
+    "switchers": _dict_of(_switcher),
+}

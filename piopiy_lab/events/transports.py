@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from piopiy_lab.events.base import Event
-from piopiy_lab.events.values import DropCause, Side
+from piopiy_lab.events.base import Event, said_if_other
+from piopiy_lab.events.values import FLOOR_MANNERS, DropCause, Manner, Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,28 @@ class CallerSpoke(Event):
 
     text: str | None  # None for a piece of audio
     end: float  # seconds of the call's clock; cut short when the caller is stopped
+    manner: Manner = said_if_other("turn")  # what it was; old logs have "turn" for all
+    parts: list[list[Any]] | None = said_if_other(None)
+    """``[text, start, end]`` in seconds of the call's clock, where it was said in parts."""
+
+    def moved(self, secs: float) -> CallerSpoke:
+        """Return the same, so many seconds later."""
+        parts = self.parts
+        if parts is not None:
+            parts = [[text, start + secs, end + secs] for text, start, end in parts]
+        return replace(self, at=self.at + secs, end=round(self.end + secs, 6), parts=parts)
+
+    @property
+    def wants_floor(self) -> bool:
+        """Whether the agent is to take it for the caller's turn, or for a part of it."""
+        return self.manner in FLOOR_MANNERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerStayedSilent(Event):
+    """The scripted caller said nothing from ``at`` to ``end``, on purpose: ground truth."""
+
+    end: float  # seconds of the call's clock
 
 
 @dataclass(frozen=True, kw_only=True)

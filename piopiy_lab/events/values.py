@@ -37,6 +37,14 @@ SERVICE_KINDS: tuple[ServiceKind, ...] = ("stt", "llm", "tts")
 SwitchCause = Literal["manual", "failover"]
 #: Who judged the user's speech: the detector, or the scripted caller who knows.
 SpeechCause = Literal["vad", "caller"]
+#: What a scripted caller's sound was: a turn of theirs, words to break in with, words said over the
+#: agent's without giving way, a beginning that broke off, a listener's "mm hmm", a cough, words to
+#: somebody else in the room.
+Manner = Literal[
+    "turn", "interruption", "talk_over", "false_start", "backchannel", "cough", "aside"
+]
+#: Those that the agent is to take for the caller's turn, or for a part of it.
+FLOOR_MANNERS: tuple[Manner, ...] = ("turn", "interruption", "talk_over", "false_start")
 #: Why the detector heard nothing of what a scripted caller said.
 UnheardCause = Literal["muted", "quiet", "short", "unclear", "unknown"]
 #: Why the agent fell silent.

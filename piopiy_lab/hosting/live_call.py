@@ -22,6 +22,7 @@ from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, chec
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
+from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.session.callback import (
     SessionCallback,
     as_callback,
@@ -31,6 +32,7 @@ from piopiy_lab.session.callback import (
 from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.transports.opening import opener
+from piopiy_lab.voicing.preparing import prepared
 
 #: Seconds that the process's exit waits for each call's winding down.
 EXIT_SECS = 5.0
@@ -101,6 +103,7 @@ def start_call(
             ``on`` is nothing that a call can be on.
         AudioDeviceError: There is no PortAudio, no microphone, or no speaker.
         AudioFileError: A file that should be played can't be.
+        VoiceError: A caller's voice gives no sound, or has no clip for a text.
         CassetteError: There is no such cassette to play, or it can't be read or written.
         SavedCallError: The folder exists already or can't be written.
     """
@@ -109,7 +112,7 @@ def start_call(
     check_record(record)
     checked = check_replace(replace, create_session)
     tape = open_cassette(cassette, record_mode)
-    origin, open_transport = opener(on)
+    origin, open_transport = opener(prepared(on) if isinstance(on, Caller) else on)
     _running.end_older()
     thread = loop_thread.shared()
     host = CallHost(

@@ -54,7 +54,7 @@ class UnheardSpeech:
                 if self._muted and not event.muted:
                     self._muted_to = event.at
                 self._muted = event.muted
-            case events.CallerSpoke() if self._detects:
+            case events.CallerSpoke() if self._detects and event.wants_floor:
                 if not self._hears and self._heard_to < event.at:
                     self._open.append(event)
             case _:

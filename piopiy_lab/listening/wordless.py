@@ -53,7 +53,7 @@ class WordlessSpeech:
             case events.UserSpeechStopped():
                 self._speaking = False
                 self._stop(event.at - event.stop_secs, event.at)
-            case events.CallerSpoke() if not self._detects:  # without a detector, words decide
+            case events.CallerSpoke() if not self._detects and event.wants_floor:  # words decide
                 self._begin(event.at)
                 self._stop(event.end, event.end)
             case events.UserTurnStarted():

@@ -146,7 +146,7 @@ class RoomCaller:
         if self._spoken is not None:
             (sound, start), self._spoken = self._spoken, None
             log = self._log
-            log.append(events.CallerSpoke(at=start, text=sound.text, end=round(end, 6)))
+            log.append(sound.as_heard(start, end))
             log.append(events.UserSpeechStopped(at=end, cause="caller", stop_secs=0.0))
             words = [
                 [word, start + begin, min(end, start + finish)]

@@ -32,7 +32,8 @@ from piopiy_lab.loopback.signals import Signals
 from piopiy_lab.loopback.tokens import AgentTokens, RoomTicket, TokenMint
 from piopiy_lab.loopback.transfer_request import TransferRequest
 from piopiy_lab.screenplay.caller import Caller
-from piopiy_lab.screenplay.mouth import check_screenplay
+from piopiy_lab.screenplay.sounds import check_screenplay
+from piopiy_lab.voicing.preparing import prepared
 
 #: Seconds for which a phone rings unless told otherwise.
 RING_SECS = 20.0
@@ -230,6 +231,8 @@ class LoopbackPlatform:
             caller = Caller().hears_greeting().hangs_up()
         if not isinstance(caller, Caller):
             raise ArgumentTypeError(f"caller={caller!r}: give a Caller()")
+        if caller.voice is not None:
+            caller = await asyncio.to_thread(prepared, caller)
         check_screenplay(caller)
         if ring_secs <= 0:
             raise ArgumentError(f"ring_secs={ring_secs!r}: give more than 0 seconds")

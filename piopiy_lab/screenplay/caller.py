@@ -16,15 +16,17 @@ Nothing here makes sound, knows a clock or a transport: ``piopiy_lab.transports.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.caller_manners import CallerManners
+from piopiy_lab.screenplay.phrases import Pause, hesitant, phrase_of
 from piopiy_lab.screenplay.recalled import Line, Recalls
+from piopiy_lab.screenplay.sayings import speakable, words_of
 from piopiy_lab.screenplay.steps import (
     TIMEOUT_SECS,
     Audio,
@@ -42,7 +44,11 @@ from piopiy_lab.screenplay.steps import (
     Waits,
     check_step_secs,
 )
+from piopiy_lab.screenplay.voice import Spoken, Voice, check_vary, check_voice
 from piopiy_lab.sound.heard import Heard
+
+if TYPE_CHECKING:
+    from piopiy_lab.sound import speech
 
 #: Seconds of the agent's silence after which its reply counts as over.
 REPLY_SILENCE_SECS = 0.8
@@ -70,20 +76,35 @@ class RecordedCall(Protocol):
 
 
 @dataclass(frozen=True)
-class Caller:
+class Caller(CallerManners):
     """A caller who follows a screenplay, and hangs up at its end.
 
     Attributes:
-        voice: Name of the espeak voice that speaks the texts (``sound.speech.voices()``);
-            None for the package's caller voice.
+        voice: Who speaks the texts: a service by its short name, as for ``stack()``
+            (``"piper/en_US-joe-medium"``); an espeak-ng voice by name; ``Voice(make_tts)`` for any
+            TTS service of pipecat's; or a folder of clips, ``Path("clips/anna")``: the text of each
+            is its file's name, or what ``clips.json`` or ``clips.csv`` says. ``voices()`` lists
+            what is usable here. None for the package's caller voice.
+        vary: A seed by which speed, pitch and level of the voice differ a little, the same for the
+            same seed. An espeak-ng voice differs by its own settings, any other one by being
+            played up to 6 % faster or slower, which moves speed and pitch together.
         steps: What the caller does, in order; written by the methods, each of which returns a
             new caller.
         line: How the line of a recorded caller was; None for one who follows a screenplay.
     """
 
-    voice: str | None = None
+    voice: str | Path | Voice | speech.Voice | None = None
+    vary: int | None = field(default=None, kw_only=True)
     steps: tuple[Step, ...] = field(default=(), repr=False)
     line: Line | None = field(default=None, repr=False, compare=False)
+    #: What the voice said of the texts before the call, by text; written by ``voicing.prepared``.
+    spoken: Mapping[str, Spoken] = field(
+        default_factory=dict[str, Spoken], repr=False, compare=False, kw_only=True
+    )
+
+    def __post_init__(self) -> None:
+        check_voice(self.voice)
+        check_vary(self.vary)
 
     @classmethod
     def from_call(cls, call: RecordedCall) -> Caller:
@@ -125,18 +146,33 @@ class Caller:
 
     def says(
         self,
-        text_or_audio: str | Audio | AudioFile | Path | tuple[object, int],
-        *,
+        text_or_audio: str | Audio | AudioFile | Path | tuple[object, int] | Pause,
+        *parts: str | Pause,
         timeout: float = TIMEOUT_SECS,
+        hesitates: int | None = None,
     ) -> Caller:
         """Wait politely until the agent is silent, then say something.
 
         Args:
             text_or_audio: A text; or a sound: a path, an ``AudioFile``, an ``Audio``, or a pair
                 of int16 samples (n,) and their rate in Hz.
+            *parts: What follows in the same breath: texts, and silences by ``pause(secs)``, as in
+                ``says("a table for two", pause(0.6), "tomorrow")``.
             timeout: Seconds to wait for the agent to fall silent.
+            hesitates: A seed by which the caller looks for words, "uh, a table for, um, two"; for
+                one text.
         """
-        return self._then(Says(_speakable(text_or_audio), check_step_secs("timeout", timeout)))
+        wait = check_step_secs("timeout", timeout)
+        if parts or isinstance(text_or_audio, Pause):
+            if hesitates is not None:
+                raise ArgumentError("says(hesitates=...) takes one text: write the parts yourself")
+            return self._then(Says(phrase_of((text_or_audio, *parts)), wait))
+        said = speakable(text_or_audio)
+        if hesitates is not None:
+            if not isinstance(said, str):
+                raise ArgumentTypeError(f"says({said!r}, hesitates=...): a recording can't")
+            return self._then(Says(hesitant(said, hesitates), wait))
+        return self._then(Says(said, wait))
 
     def hears_reply(self, *, timeout: float = TIMEOUT_SECS) -> Caller:
         """Wait for a reply to end: 0.8 s of the agent's silence with no tool call open.
@@ -196,7 +232,7 @@ class Caller:
             after: Seconds from the first audio heard of the agent's current (or next) speech.
             timeout: Seconds to wait for the agent to speak.
         """
-        said = _speakable(text)
+        said = speakable(text)
         if isinstance(said, AudioFile):
             raise ArgumentTypeError("interrupts() takes a text or an Audio, not an AudioFile")
         return self._then(
@@ -229,10 +265,11 @@ class Caller:
         return replace(self, steps=(*self.steps, step))
 
     def __str__(self) -> str:
-        voice = f"voice={self.voice!r}" if self.voice else ""
+        given = [] if self.voice is None else [f"voice={self.voice!r}"]
+        given += [] if self.vary is None else [f"vary={self.vary}"]
         if self.line is not None:
             return f"<Caller from a call: {'; '.join(map(str, self.steps)) or 'says nothing'}>"
-        return f"Caller({voice})" + "".join(f".{step}" for step in self.steps)
+        return f"Caller({', '.join(given)})" + "".join(f".{step}" for step in self.steps)
 
     __repr__ = __str__
 
@@ -245,42 +282,4 @@ def as_caller(file: AudioFile) -> Caller:
             Listens(file.then_listens),
             HangsUp(),
         )
-    )
-
-
-def words_of(text: str) -> list[str]:
-    """Return a text's words as they are compared: lower case, without punctuation."""
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
-
-
-def contains(heard: str, pattern: str | re.Pattern[str]) -> bool:
-    """Say whether the heard words contain the pattern (see :meth:`Caller.hears`)."""
-    if isinstance(pattern, re.Pattern):
-        return pattern.search(heard) is not None
-    wanted, words = words_of(pattern), words_of(heard)
-    return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
-
-
-def _speakable(said: object) -> str | Audio | AudioFile:
-    if isinstance(said, str):
-        if not words_of(said):
-            raise ArgumentError(f"{said!r} has no words that can be spoken")
-        return said
-    if isinstance(said, Path):
-        return AudioFile(said)
-    if isinstance(said, tuple) and len(said) == 2:
-        said = Audio(np.asarray(said[0]), int(said[1]))
-    if isinstance(said, Audio):
-        if said.samples.dtype != np.int16 or said.samples.ndim != 1 or said.sample_rate <= 0:
-            raise ArgumentTypeError(
-                "audio must be int16 samples of shape (n,) with a rate in Hz, got "
-                f"{said.samples.dtype} of shape {said.samples.shape} at {said.sample_rate} Hz"
-            )
-        if len(said.samples) == 0:
-            raise ArgumentError("the audio is empty: give at least one sample")
-        return said
-    if isinstance(said, AudioFile):
-        return said
-    raise ArgumentTypeError(
-        f"can't say {said!r}: give a text, a Path, an AudioFile, an Audio, or (samples, rate)"
     )

@@ -12,26 +12,21 @@ from pathlib import Path
 
 from piopiy_lab import events as ev
 from piopiy_lab.redaction import redact_text, visible
-from piopiy_lab.screenplay.caller import Caller, contains
+from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.coded_acts import Coded, coded_acts
+from piopiy_lab.screenplay.literals import literal, value
+from piopiy_lab.screenplay.phrases import Pause
+from piopiy_lab.screenplay.sayings import contains
 
 #: Steps of a screenplay that the log tells whole.
-_STEPS = "hears_greeting says hears_reply hears expects_tool interrupts waits presses hangs_up"
+_STEPS = (
+    "hears_greeting says hears_reply hears expects_tool interrupts waits presses hangs_up "
+    "backchannels coughs says_aside talks_over false_starts stays_silent"
+)
 #: What a text has that is a pattern.
 _PATTERN = re.compile(r"[\\|()\[\]*+^${}?.]")
 #: A comment's characters.
 _LONGEST = 88
-
-
-def literal(text: str) -> str:
-    """Return a text as Python writes it, in double quotes; what can't be seen is escaped."""
-    return '"' + "".join(_escaped(one) for one in text) + '"'
-
-
-def _escaped(one: str) -> str:
-    if one in '\\"':
-        return "\\" + one
-    return one if one.isprintable() else repr(one)[1:-1]
 
 
 def code_of(events: Iterable[ev.Event], call_id: str, folder: Path | None) -> str:
@@ -50,6 +45,8 @@ def code_of(events: Iterable[ev.Event], call_id: str, folder: Path | None) -> st
         f"# The caller of call {visible(redact_text(call_id))}, to edit: made by call.to_code()."
     ]
     lines += ["import re", ""] if regex else []
+    if any("pause(" in one.text for one in steps):
+        imports.append("pause")
     lines += [f"from piopiy_lab import {', '.join(imports)}", ""]
     if "Call" in imports:
         place = "calls/" + re.sub(r"[^\w.-]", "_", call_id) if folder is None else folder.as_posix()
@@ -120,7 +117,7 @@ def _step(step: str, heard: str) -> str | None:
         tree = ast.parse(step, mode="eval").body
         if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
             return None
-        given = [ast.literal_eval(one) for one in tree.args]
+        given = [_argument(one) for one in tree.args]
         named = {str(one.arg): ast.literal_eval(one.value) for one in tree.keywords}
     except (SyntaxError, ValueError):
         return None
@@ -130,8 +127,8 @@ def _step(step: str, heard: str) -> str | None:
     if verb == "interrupts":
         named = {"after": 1.0, **named}
     arguments = [value(one) for one in given]
-    if verb == "hears" and _was_pattern(str(given[0]), heard):
-        flags = "" if re.search(given[0], heard) else ", re.IGNORECASE"
+    if verb == "hears" and _was_pattern(pattern := str(given[0]), heard):
+        flags = "" if re.search(pattern, heard) else ", re.IGNORECASE"
         arguments = [f"re.compile({value(given[0])}{flags})"]
     try:  # what a Caller refuses, of a log that was edited, is no code
         if verb != "hears":
@@ -142,6 +139,12 @@ def _step(step: str, heard: str) -> str | None:
     return f"{verb}({', '.join(arguments)})"
 
 
+def _argument(node: ast.expr) -> object:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pause":
+        return Pause(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
+
+
 def _was_pattern(text: str, heard: str) -> bool:
     """Whether what a step waited for was a pattern: as a text it was not heard, as one it was."""
     if not _PATTERN.search(text) or contains(heard, text):
@@ -150,11 +153,6 @@ def _was_pattern(text: str, heard: str) -> bool:
         return re.search(text, heard, re.IGNORECASE) is not None
     except re.error:
         return False
-
-
-def value(given: object) -> str:
-    """Return a value as Python writes it, without secrets."""
-    return literal(redact_text(given)) if isinstance(given, str) else repr(given)
 
 
 # --- any call ---------------------------------------------------------------------------------

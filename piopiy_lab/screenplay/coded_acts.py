@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from piopiy_lab import events as ev
-from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS, words_of
+from piopiy_lab.redaction import redact_text
+from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS
+from piopiy_lab.screenplay.literals import literal
+from piopiy_lab.screenplay.sayings import words_of
 from piopiy_lab.screenplay.utterances import Utterance, utterances_of
 
 #: Seconds between two keys of one ``presses``.
@@ -18,6 +22,8 @@ _LONG_SECS = 0.5
 _PAUSE_SECS = 0.05
 #: What a sound takes to begin: a frame.
 _FRAME_SECS = 0.01
+#: A silence between two parts of a sentence that is one.
+_PART_SECS = 0.005
 #: How much later than it began the detector may find a sound.
 _ONSET_SECS = 0.4
 #: How much longer than it took a caller stays whom the agent leaves.
@@ -48,6 +54,12 @@ class _Act:
     kind: str  # "says", "presses", "types", "mutes", "opens"
     text: str | None = None
     sound: int | None = None
+    spoke: ev.CallerSpoke | None = None  # what a scripted caller's log says of it
+
+    @property
+    def wants_floor(self) -> bool:
+        """Whether the next reply answers it."""
+        return self.spoke is None or self.spoke.wants_floor
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,9 @@ def coded_acts(log: list[ev.Event]) -> list[Coded]:
             continue
         before = _until(own, act.start, speeches, words, waiting=act.kind != "says")
         steps += _told([*before, _step(act, speeches)], words, told_to, act.start)
-        own, told_to = act, act.start
+        # Beside the turns: what the agent says goes on answering the turn before.
+        own = act if act.wants_floor else replace(own, end=max(own.end, act.start))
+        told_to = act.start
     steps += _told([*_end(ended, own, speeches, words)], words, told_to, math.inf)
     return steps
 
@@ -96,7 +110,10 @@ def _acts(log: list[ev.Event], ended_at: float) -> list[_Act]:
     sounds = utterances_of(log, ended_at)
     if not any(isinstance(e, ev.CallerSpoke) for e in log):
         sounds = _with_words(log, sounds)
-    acts = [_Act(one.start, one.end, "says", one.text, place) for place, one in enumerate(sounds)]
+    acts = [
+        _Act(one.start, one.end, "says", one.text, place, one.spoke)
+        for place, one in enumerate(sounds)
+    ]
     keys = [e for e in log if isinstance(e, ev.DTMFReceived)]
     for key in keys:
         last = acts[-1] if acts and acts[-1].kind == "presses" else None
@@ -233,10 +250,43 @@ def _step(act: _Act, speeches: list[_Speech]) -> Coded:
         comments = (f"{act.end - act.start:.1f} s of sound whose words nobody knows",)
     said = "{text}" if known else f"sounds[{act.sound}]"
     text = f"says({said})"
-    if over is not None:
+    if act.spoke is not None and act.spoke.manner not in ("turn", "interruption"):
+        text = _beside(act.spoke, said, over)
+        if act.spoke.manner == "cough":
+            comments, sound = (), None
+    elif over is not None:
         part = max(start for start in over.starts if start <= act.start)
         text = f"interrupts({said}, after={round(act.start - part, 2)})"
+    elif act.spoke is not None and act.spoke.parts and known:
+        return Coded(_in_parts(act.spoke.parts))
     return Coded(text, comments, sound, act.text if known else None)
+
+
+def _beside(spoke: ev.CallerSpoke, said: str, over: _Speech | None) -> str:
+    """Return the step of a sound that is no plain turn."""
+    after = None if over is None else round(spoke.at - over.start, 2)
+    match spoke.manner:
+        case "cough":
+            return "coughs()" if after is None else f"coughs(after={after})"
+        case "aside":
+            return f"says_aside({said})" if after is None else f"says_aside({said}, after={after})"
+        case "false_start":  # the words that were heard, all but the end of the last
+            return f"false_starts({said}, heard=0.99)"
+        case manner:
+            verb = "talks_over" if manner == "talk_over" else "backchannels"
+            return f"{verb}({said})" if after is None else f"{verb}({said}, after={after})"
+
+
+def _in_parts(parts: list[list[Any]]) -> str:
+    """Return ``says()`` of a sentence with its pauses."""
+    told: list[str] = []
+    last: float | None = None
+    for text, start, end in parts:
+        if last is not None and start - last > _PART_SECS:
+            told.append(f"pause({round(start - last, 2)})")
+        told.append(literal(redact_text(str(text))))
+        last = end
+    return f"says({', '.join(told)})"
 
 
 def _end(

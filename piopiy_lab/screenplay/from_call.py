@@ -43,6 +43,13 @@ class _Act:
     muted: bool = False
     place: int | None = None  # in the log, of what is logged as it happens
 
+    @property
+    def wants_floor(self) -> bool:
+        """Whether it is the caller's turn, or a part of it."""
+        if self.utterance is None:
+            return self.what in ("presses", "types")
+        return self.utterance.wants_floor
+
 
 def _precedes(place: int, event: ev.Event, act: _Act) -> bool:
     """Whether an event of the agent's came before an act, and is not what came of it."""
@@ -94,6 +101,7 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
     steps: list[Recalls] = []
     own = frames.begins
     turn = 0
+    answered = False  # whether the agent has spoken, or stopped, since the caller's last turn
     busy = _Busy(log)
     starts = _frame_starts(heard)
     for act in acts:
@@ -104,10 +112,12 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
             kind = type(since[-1])
             after = "start" if kind is ev.AgentSpeechStarted else "stop"
             nth, at = sum(type(e) is kind for e in since), since[-1].at
-        if act.what in ("says", "presses", "types") and (
-            since or not turn or act.start - own > SAME_TURN_SECS
-        ):
-            turn += 1
+        answered = answered or bool(since)
+        if act.wants_floor:
+            if answered or not turn or act.start - own > SAME_TURN_SECS:
+                turn += 1
+            answered = False
+        spoke = act.utterance.spoke if act.utterance is not None else None
         steps.append(
             Recalls(
                 act.what,
@@ -122,6 +132,8 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
                 busy=busy.at(act.start),
                 muted=act.muted,
                 turn=turn,
+                manner=spoke.manner if spoke is not None else "turn",
+                parts=_parts(spoke),
             )
         )
         own = act.end
@@ -158,6 +170,12 @@ def _sound(act: _Act, heard: Heard) -> Audio | None:
         return None
     samples = heard.between(act.utterance.start, act.utterance.end)
     return Audio(samples, heard.sample_rate)
+
+
+def _parts(spoke: ev.CallerSpoke | None) -> tuple[tuple[str, float, float], ...] | None:
+    if spoke is None or spoke.parts is None:
+        return None
+    return tuple((str(text), start - spoke.at, end - spoke.at) for text, start, end in spoke.parts)
 
 
 def _words(act: _Act, heard: Heard) -> tuple[tuple[str, float, float], ...]:

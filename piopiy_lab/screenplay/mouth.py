@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from piopiy_lab.errors import AudioFileError
-from piopiy_lab.screenplay.caller import Caller
-from piopiy_lab.screenplay.steps import Audio, AudioFile, Interrupts, Says
+from piopiy_lab.events.transports import CallerSpoke
+from piopiy_lab.events.values import FLOOR_MANNERS, Manner
+from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
-
-    from piopiy_lab.sound.speech import Voice
 
 
 class Source(Protocol):
@@ -120,30 +119,34 @@ class Sound:
         source: Where its samples come from.
         text: Its text; None for a piece of audio.
         words: ``(text, start, end)`` in seconds from its first sample; none for audio.
+        manner: What it is in the conversation.
+        parts: ``(text, start, end)`` likewise, of what is said in parts; None if it isn't.
     """
 
     source: Source
     text: str | None
     words: tuple[tuple[str, float, float], ...] = ()
+    manner: Manner = "turn"
+    parts: tuple[tuple[str, float, float], ...] | None = None
 
+    @property
+    def wants_floor(self) -> bool:
+        """Whether it is the caller's turn, or a part of it."""
+        return self.manner in FLOOR_MANNERS
 
-def make_sound(said: str | Audio | AudioFile, voice: str | None, sample_rate: int) -> Sound:
-    """Turn what the caller says into sound, at ``sample_rate`` Hz."""
-    if isinstance(said, str):
-        from piopiy_lab.sound import speech
-
-        spoken = speech.synthesize(said, _voice(voice), sample_rate=sample_rate)
-        words = tuple((word.text, word.start, word.end) for word in spoken.words)
-        return Sound(Clip(spoken.samples), said, words)
-    if isinstance(said, Audio):
-        return Sound(Clip(pcm.resample(said.samples, said.sample_rate, sample_rate)), None)
-    return Sound(FileSource(said, sample_rate), None)
-
-
-def _voice(name: str | None) -> Voice:
-    from piopiy_lab.sound import speech
-
-    return speech.CALLER_VOICE if name is None else speech.find_voice(name)
+    def as_heard(self, at: float, end: float) -> CallerSpoke:
+        """Return the record of it: heard from ``at`` to ``end``, the call's seconds."""
+        parts = self.parts
+        told = (
+            None
+            if parts is None
+            else [
+                [text, round(at + start, 6), round(min(end, at + stop), 6)]
+                for text, start, stop in parts
+                if at + start < end
+            ]
+        )
+        return CallerSpoke(at=at, text=self.text, end=round(end, 6), manner=self.manner, parts=told)
 
 
 class Mouth:
@@ -206,13 +209,3 @@ class Mouth:
         places = (np.arange(n) + self._noise_at) % len(self._noise)
         self._noise_at += n
         return self._noise[places]
-
-
-def check_screenplay(caller: Caller) -> None:
-    """Make sure now that everything the caller will say can be said."""
-    for step in caller.steps:
-        if isinstance(step, Says | Interrupts):
-            if isinstance(step.text, AudioFile):
-                open_audio_file(step.text)[0].close()
-            else:
-                make_sound(step.text, caller.voice, 16000)

@@ -18,11 +18,22 @@ from piopiy_lab.errors import ReplayError, ScreenplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.events.troubles import Trouble, trouble_in
-from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS, Caller, contains
-from piopiy_lab.screenplay.mouth import Sound, make_sound
+from piopiy_lab.screenplay.caller import REPLY_SILENCE_SECS, Caller
+from piopiy_lab.screenplay.manners import (
+    Backchannels,
+    Beside,
+    Coughs,
+    FalseStarts,
+    SaysAside,
+    StaysSilent,
+    TalksOver,
+)
+from piopiy_lab.screenplay.mouth import Sound
 from piopiy_lab.screenplay.recalled import Recalls
 from piopiy_lab.screenplay.recalling import GoesAnotherWay, Recalling, RecallLine
 from piopiy_lab.screenplay.replies import Ear, Replies
+from piopiy_lab.screenplay.sayings import contains
+from piopiy_lab.screenplay.sounds import make_sound
 from piopiy_lab.screenplay.steps import (
     ExpectsTool,
     HangsUp,
@@ -196,12 +207,23 @@ class Performer:
             case HearsGreeting(timeout):
                 await self._until(self._speech_over, timeout, "no greeting was heard to its end")
                 self._heard_out()
-            case Says(text, timeout, over_agent):
+            case Says(timeout=timeout, over_agent=over_agent):
                 if not over_agent:
-                    await self._until(
-                        lambda: self._silent_for(POLITE_SECS), timeout, "the agent kept talking"
-                    )
-                await self._speak(text)
+                    await self._until_silent(timeout)
+                await self._speak(step)
+            case FalseStarts(timeout=timeout):
+                await self._until_silent(timeout)
+                await self._speak(step)
+            case Backchannels() | Coughs() | SaysAside() | TalksOver():
+                await self._until(
+                    lambda: self._into_reply(step), step.timeout, "the agent did not speak"
+                )
+                await self._speak(step)
+            case StaysSilent(secs, timeout):
+                await self._until_silent(timeout)
+                start = self._now()
+                await asyncio.sleep(secs)
+                self._log.append(events.CallerStayedSilent(at=start, end=round(self._now(), 6)))
             case HearsReply(timeout):
                 await self._until(self._reply_over, timeout, "no reply was heard to its end")
                 self._heard_out()
@@ -219,11 +241,11 @@ class Performer:
                     timeout,
                     lambda: f"it was not called{self._calls_so_far()}",
                 )
-            case Interrupts(text, after, timeout):
+            case Interrupts(after=after, timeout=timeout):
                 await self._until(
                     lambda: self._into_speech(after), timeout, "the agent did not speak"
                 )
-                await self._speak(text)
+                await self._speak(step)
             case Waits(secs):
                 await asyncio.sleep(secs)
             case Presses(digits):
@@ -239,14 +261,14 @@ class Performer:
                 raise AssertionError(f"unknown step {step!r}")
         return None
 
-    async def _speak(self, said: object) -> None:
-        sound = make_sound(
-            said,  # type: ignore[arg-type]  # the Caller's methods have checked it
-            self._caller.voice,
-            self._line.mouth_rate,
-        )
-        self._begin_turn()
+    async def _speak(self, step: Step) -> None:
+        sound = make_sound(step, self._caller, self._line.mouth_rate)
+        if sound.wants_floor:
+            self._begin_turn()
         await self._line.speak(sound)
+
+    async def _until_silent(self, secs: float) -> None:
+        await self._until(lambda: self._silent_for(POLITE_SECS), secs, "the agent kept talking")
 
     def _begin_turn(self) -> None:
         self._replies.begin_turn(self._now())
@@ -318,6 +340,27 @@ class Performer:
                 f"could interrupt {after:g} s into it"
             )
         return math.inf
+
+    def _into_reply(self, step: Beside) -> float:
+        """Met so many seconds into the agent's current reply as a step beside the turns says."""
+        if step.after is None:
+            return 0.0
+        now, ear = self._now(), self._ear
+        starts = [start for start in ear.speech_starts if start >= self._replies.since]
+        if not starts and ear.speech_starts and ear.audible_until >= now:
+            starts = ear.speech_starts[-1:]  # it goes on with what it was saying before
+        if not starts:
+            return math.inf
+        left = max(0.0, starts[0] + step.after - now)
+        idle = not self._open_tools and not self._thinking
+        over = idle and self._silent_for(REPLY_SILENCE_SECS) <= INSTANT
+        if over and isinstance(step, Backchannels | TalksOver):
+            spoke = ear.audible_until - starts[0]
+            raise _Vain(
+                f"the agent's reply was over after {spoke:.1f} s, before the caller could "
+                f"speak {step.after:g} s into it"
+            )
+        return left
 
     def _tool_was_called(self, name: str, args: dict[str, object]) -> bool:
         return any(

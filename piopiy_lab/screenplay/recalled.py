@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason
+from piopiy_lab.events.values import EndReason, Manner
 from piopiy_lab.screenplay.steps import Audio, Step
 from piopiy_lab.sound.pcm import Int16
 
@@ -53,6 +53,8 @@ class Recalls(Step):
         busy: Whether the agent was thinking, or had a tool at work, at that moment.
         muted: Whether the side was muted, for "mutes".
         turn: The caller's turn that it belongs to, from 1; 0 before the first.
+        manner: What was said was in the conversation.
+        parts: ``(text, start, end)`` of what was said in parts, as for ``words``.
     """
 
     what: What
@@ -67,11 +69,15 @@ class Recalls(Step):
     busy: bool = field(default=False, repr=False)
     muted: bool = False
     turn: int = 0
+    manner: Manner = "turn"
+    parts: tuple[tuple[str, float, float], ...] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         what = self.what
         if what == "mutes" and not self.muted:
             what = "opens their side"
+        if self.manner not in ("turn", "interruption"):
+            what = f"{what} ({self.manner.replace('_', ' ')})"
         told = "" if self.text is None else f" {self.text!r}"
         if self.text is None and self.audio is not None:
             told = f" {len(self.audio.samples) / self.audio.sample_rate:.1f} s of sound"

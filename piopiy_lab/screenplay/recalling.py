@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import FLOOR_MANNERS
 from piopiy_lab.screenplay.from_call import BusyReader
 from piopiy_lab.screenplay.mouth import Clip, Sound
 from piopiy_lab.screenplay.recalled import Line, Place, Recalls
@@ -138,14 +139,16 @@ class Recalling:
         diverged = self._recorded.diverged
         if diverged is not None and diverged(self._line.log):
             raise GoesAnotherWay(self._recorded.otherwise)
-        if step.what in ("says", "presses", "types"):
+        if step.what in ("presses", "types") or (
+            step.what == "says" and step.manner in FLOOR_MANNERS
+        ):
             begin_turn()
         match step.what:
             case "says":
                 assert step.audio is not None, "what was said has a sound"
                 rate = self._line.mouth_rate
                 samples = pcm.resample(step.audio.samples, step.audio.sample_rate, rate)
-                sound = Sound(Clip(samples), step.text, step.words)
+                sound = Sound(Clip(samples), step.text, step.words, step.manner, step.parts)
                 self._own = round(await self._line.speak(sound, begin), 6)
             case "presses":
                 await self._line.press(step.text or "")

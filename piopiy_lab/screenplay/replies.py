@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from piopiy_lab import events
-from piopiy_lab.screenplay.caller import words_of
+from piopiy_lab.screenplay.sayings import words_of
 
 #: Seconds into the caller's words before which nobody answers them. For a line whose log doesn't
 #: say when the agent took the caller's turn to be over.
@@ -73,7 +73,7 @@ class Replies:
         """Take an event of the line's log."""
         self._greeting.note(event)
         match event:
-            case events.CallerSpoke():
+            case events.CallerSpoke() if event.wants_floor:
                 self.spoke_until = event.end
             case events.UserTurnStopped() | events.UserTurnAdded():
                 self._over_at = min(self._over_at, event.at)

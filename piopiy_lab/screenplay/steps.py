@@ -9,6 +9,7 @@ from typing import Any
 
 from piopiy_lab.checks.arguments import check_secs, is_whole
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.screenplay.phrases import Phrase
 from piopiy_lab.sound.pcm import Int16
 
 #: Seconds that a waiting step waits unless told otherwise.
@@ -85,7 +86,7 @@ class Step:
     @property
     def verb(self) -> str:
         """The name of the Caller's method that makes this step."""
-        return _VERBS[type(self)]
+        return re.sub("(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class HearsGreeting(Step):
 class Says(Step):
     """Wait until the agent is silent, then speak; over when the last sample was spoken."""
 
-    text: str | Audio | AudioFile
+    text: str | Audio | AudioFile | Phrase
     timeout: float = TIMEOUT_SECS
     over_agent: bool = False  # speak at once, whoever is speaking
 
@@ -142,7 +143,7 @@ class ExpectsTool(Step):
 class Interrupts(Step):
     """Speak while the agent speaks, ``after`` seconds from its first audio on."""
 
-    text: str | Audio
+    text: str | Audio | Phrase
     after: float = 1.0
     timeout: float = TIMEOUT_SECS
 
@@ -164,20 +165,6 @@ class Presses(Step):
 @dataclass(frozen=True)
 class HangsUp(Step):
     """End the call."""
-
-
-_VERBS: dict[type[Step], str] = {
-    HearsGreeting: "hears_greeting",
-    Says: "says",
-    HearsReply: "hears_reply",
-    Listens: "listens",
-    Hears: "hears",
-    ExpectsTool: "expects_tool",
-    Interrupts: "interrupts",
-    Waits: "waits",
-    Presses: "presses",
-    HangsUp: "hangs_up",
-}
 
 
 def check_step_secs(name: str, value: object) -> float:

@@ -20,11 +20,18 @@ class Utterance:
         start: The call's seconds of its first sample.
         end: And after its last.
         text: Its words, as far as they are known.
+        spoke: What a scripted caller's log says of it; None for a real caller.
     """
 
     start: float
     end: float
     text: str | None
+    spoke: ev.CallerSpoke | None = None
+
+    @property
+    def wants_floor(self) -> bool:
+        """Whether it is the caller's turn, or a part of it; of a real caller that is supposed."""
+        return self.spoke is None or self.spoke.wants_floor
 
 
 def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance]:
@@ -43,7 +50,7 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     if file and all(e.text is None for e in spoke):
         spoke = []  # the file as a whole: what is said in it follows the agent
     if spoke:
-        return [Utterance(e.at, e.end, e.text) for e in sorted(spoke, key=lambda e: e.at)]
+        return [Utterance(e.at, e.end, e.text, e) for e in sorted(spoke, key=lambda e: e.at)]
     spans: list[tuple[float, float]] = []
     onset: float | None = None
     for event in log:

@@ -19,7 +19,8 @@ from piopiy_lab.cassette.tape import LINES
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.redaction import redact, visible
-from piopiy_lab.screenplay.code import code_of, value
+from piopiy_lab.screenplay.code import code_of
+from piopiy_lab.screenplay.literals import value
 from piopiy_lab.session.places import place_of
 from piopiy_lab.simulation.golden import conversation_text
 from piopiy_lab.simulation.pytest_report import file_name

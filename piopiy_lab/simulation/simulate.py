@@ -40,6 +40,7 @@ from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.placeholder_keys import placeholder_keys
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
+from piopiy_lab.voicing.preparing import prepared
 
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
@@ -122,6 +123,7 @@ async def simulate(
 
     Raises:
         ArgumentTypeError: ``create_session`` or ``caller`` is nothing to simulate with.
+        VoiceError: The caller's voice gives no sound, or has no clip for a text.
         CassetteError: There is no such cassette to play, or it can't be read or written.
         SimulationError: Virtual time can't go on; the message shows the last events and the
             caller's step.
@@ -136,6 +138,8 @@ async def simulate(
             "can't be simulated"
         )
     checked = check_replace(replace, create_session, STAND_INS)
+    if isinstance(caller, Caller) and caller.voice is not None:
+        caller = await asyncio.to_thread(prepared, caller)  # in real time, before virtual time
     origin, open_transport = opener(caller)
     checked_latency = check_latency(latency)
     modelled = {part: list(secs) for part, secs in checked_latency.items()}

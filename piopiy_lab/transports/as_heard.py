@@ -137,11 +137,5 @@ class AsHeardTransport(SessionTransport):
             await asyncio.sleep(secs - now)
 
     def _tell(self, spoke: events.CallerSpoke) -> None:
-        self.session.log.append(
-            events.CallerSpoke(
-                at=spoke.at + self._shift,
-                text=spoke.text,
-                end=round(spoke.end + self._shift, 6),
-            )
-        )
+        self.session.log.append(spoke.moved(self._shift))
         self.session.script.end_sound(spoke.end + self._shift)

@@ -12,7 +12,6 @@ import asyncio
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
 
-from piopiy_lab import events
 from piopiy_lab.errors import PiopiyLabError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.caller import Caller
@@ -58,7 +57,7 @@ class CallerTransport(SessionTransport):
         self._fed_to = 0.0  # seconds: the caller's audio is fed up to here
         self._changed = asyncio.Event()  # a sound starts: cut the frame in the making short
         self._sound_ended: asyncio.Future[float] | None = None
-        self._spoken: tuple[str | None, float] | None = None  # the sound that is being spoken
+        self._spoken: tuple[Sound, float] | None = None  # the sound that is being spoken
         self.performer = Performer(self, caller)
 
     @property
@@ -194,7 +193,7 @@ class CallerTransport(SessionTransport):
         """
         rate = self.settings.audio_in_sample_rate
         start = max(self.session.now(), self._fed_to) if at is None else max(at, self._fed_to)
-        self._spoken = (sound.text, start)
+        self._spoken = (sound, start)
         self.session.script.words += [
             SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
         ]
@@ -219,8 +218,8 @@ class CallerTransport(SessionTransport):
 
     def _end_spoken(self, end: float) -> None:
         if self._spoken is not None:
-            (text, start), self._spoken = self._spoken, None
-            self.session.log.append(events.CallerSpoke(at=start, text=text, end=round(end, 6)))
+            (sound, start), self._spoken = self._spoken, None
+            self.session.log.append(sound.as_heard(start, end))
             self.session.script.end_sound(end)
         if self._sound_ended is not None and not self._sound_ended.done():
             self._sound_ended.set_result(end)

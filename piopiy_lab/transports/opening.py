@@ -119,7 +119,7 @@ def _as_heard(file: AudioFile, recorded: Recorded) -> OpenTransport:
 
 
 def _scripted(caller: Caller) -> OpenTransport:
-    from piopiy_lab.screenplay.mouth import check_screenplay
+    from piopiy_lab.screenplay.sounds import check_screenplay
 
     check_screenplay(caller)
 

@@ -128,7 +128,8 @@ def _labels(reference: Iterable[Any], secs: float) -> list[Span]:
 def _scripted(recording: object) -> list[Span]:
     if not isinstance(recording, CallRecord):
         return []
-    return [(e.at, e.end) for e in recording.events.of(ev.CallerSpoke) if e.end > e.at]
+    spoke = recording.events.of(ev.CallerSpoke)
+    return [(e.at, e.end) for e in spoke if e.end > e.at and e.manner != "cough"]
 
 
 def _silero(samples: Int16) -> list[Span]:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
-from piopiy_lab.screenplay.code import code_of, literal
+from piopiy_lab.screenplay.code import code_of
+from piopiy_lab.screenplay.literals import literal
 
 GREETED = Caller().hears_greeting()
 CALLERS = {

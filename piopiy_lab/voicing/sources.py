@@ -1,0 +1,214 @@
+"""Which voice a name stands for, and how it is asked for texts."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from piopiy_lab.errors import ArgumentError, VoiceError
+from piopiy_lab.screenplay.voice import Spoken, Voice
+from piopiy_lab.service_catalog.entries import OFFLINE, Entry, catalog
+from piopiy_lab.service_catalog.environment import Environment
+from piopiy_lab.service_catalog.wanted import Wanted, parse_one
+from piopiy_lab.voicing import cache, piper
+from piopiy_lab.voicing.clips import Clips
+from piopiy_lab.voicing.shaping import has_sound, shaped
+
+#: Hz that a service is asked for, where it is no resampling of its own.
+NATIVE_RATES = {"piper": 22050}
+#: Constants of a function's code and values of its closure that tell two functions apart.
+_PLAIN = (str, int, float, bool, bytes, type(None))
+
+
+@dataclass(frozen=True)
+class ServiceSource:
+    """A TTS service of pipecat's.
+
+    Attributes:
+        named: For messages.
+        make_tts: Makes the service.
+        identity: What tells it, and its version, in the cache; None: it is kept in memory alone.
+        sample_rate: Hz that it is asked for; None for the usual.
+    """
+
+    named: str
+    make_tts: Callable[[], object]
+    identity: Mapping[str, object] | None
+    sample_rate: int | None = None
+
+    def key(self, text: str) -> object:
+        """Return what tells a text of this voice from any other, in memory."""
+        return (self.make_tts, text) if self.identity is None else cache.key_of(self.identity, text)
+
+    def kept(self, text: str) -> Spoken | None:
+        """Return what is kept of a text on disk."""
+        return None if self.identity is None else cache.read(cache.key_of(self.identity, text))
+
+    def speak(self, texts: Sequence[str]) -> dict[str, Spoken]:
+        """Have texts spoken, and keep them; on a thread without a loop.
+
+        Raises:
+            VoiceError: It fails, or gives no sound for a text.
+        """
+        from piopiy_lab.voicing.services import SAMPLE_RATE, speak
+
+        takes = asyncio.run(
+            speak(self.make_tts, texts, self.named, self.sample_rate or SAMPLE_RATE)
+        )
+        spoken: dict[str, Spoken] = {}
+        for text, take in takes.items():
+            if not has_sound(take.samples):
+                raise VoiceError(
+                    f"the voice {self.named} gave no sound for {text!r}: choose another voice "
+                    "(voices() lists them), or another text"
+                )
+            one = shaped(take.samples, take.sample_rate, text, take.starts, level=True)
+            if self.identity is not None:
+                one = cache.write(cache.key_of(self.identity, text), text, one)
+            spoken[text] = one
+        return spoken
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A folder of clips; the files are what is kept."""
+
+    clips: Clips
+
+    def key(self, text: str) -> object:
+        """Return None: a clip may be recorded again at any time, and is read each time."""
+        return None
+
+    def kept(self, text: str) -> Spoken | None:
+        """Return None: nothing is kept beside the files."""
+        return None
+
+    def speak(self, texts: Sequence[str]) -> dict[str, Spoken]:
+        """Read the texts' clips.
+
+        Raises:
+            VoiceError: A text has none; names it.
+            AudioFileError: One can't be read.
+        """
+        return {text: self.clips.spoken(text) for text in texts}
+
+
+def source_of(voice: object) -> ServiceSource | ClipSource | None:
+    """Return who speaks for a voice; None for espeak-ng, which speaks within the call.
+
+    Raises:
+        ArgumentError: There is no voice of that name.
+        VoiceError: There is no such folder, or nothing in it.
+    """
+    match voice:
+        case Voice(make_tts=make_tts, version=version):
+            return ServiceSource(repr(voice), make_tts, _identity_of(make_tts, version))
+        case Path():
+            return ClipSource(Clips(voice.expanduser()))
+        case str():
+            return _named(voice)
+        case _:
+            return None
+
+
+def _named(voice: str) -> ServiceSource | ClipSource | None:
+    name = voice.partition("?")[0].partition("/")[0].strip().lower()
+    if name == OFFLINE or ("tts", name) in catalog().entries:
+        return _catalogued(voice)
+    if Path(voice).expanduser().is_dir():
+        return ClipSource(Clips(Path(voice).expanduser()))
+    if "/" in voice or "\\" in voice:
+        raise ArgumentError(
+            f"voice={voice!r}: there is no voice service {name!r}{catalog().near(name, 'tts')}, "
+            "and no such folder of clips. voices() lists what is usable here"
+        )
+    from piopiy_lab.sound.speech import find_voice
+
+    try:
+        find_voice(voice)
+    except ArgumentError as error:
+        raise ArgumentError(
+            f"no voice or service is called {voice!r}; voices() lists them. {error}"
+        ) from None
+    return None
+
+
+def _catalogued(voice: str) -> ServiceSource:
+    """Return the source of a service of the catalog's, by its short name."""
+    from piopiy_lab.service_catalog.making import settings_of
+
+    wanted = parse_one("tts", voice)
+    if wanted.name == OFFLINE:
+        return ServiceSource(voice, lambda: _stacked(voice), {"service": OFFLINE, "name": voice})
+    entry = catalog().find("tts", wanted.name)
+    if entry.name == "piper" and not wanted.part:
+        wanted = _default_piper(wanted, entry)
+    settings = settings_of(wanted, entry, Environment(None))
+    identity = {"service": entry.name, "settings": settings, "packages": _versions(entry)}
+    name = str(wanted)
+    folder = piper.found_voices().get(wanted.part) if entry.name == "piper" else None
+    make: Callable[[], object] = lambda: _stacked(name if wanted.part else voice)  # noqa: E731
+    if folder is not None:
+        make = lambda: _piper(wanted.part, folder)  # noqa: E731
+    return ServiceSource(voice, make, identity, NATIVE_RATES.get(entry.name))
+
+
+def _default_piper(wanted: Wanted, entry: Entry) -> Wanted:
+    """Return Piper with the first voice that is here, where the catalog's own isn't."""
+    there = piper.found_voices()
+    default = str(entry.settings.get("voice", ""))
+    if Environment(None).get("PIPER_VOICE_ID") or not there or default in there:
+        return wanted
+    return Wanted("tts", "piper", sorted(there)[0], wanted.options)
+
+
+def _stacked(voice: str) -> object:
+    from piopiy_lab.service_catalog.stacking import stack
+
+    return stack(tts=voice).tts
+
+
+def _piper(name: str, folder: Path) -> object:
+    from piopiy_lab.service_catalog.making import service_class
+
+    piper_service: Any = service_class(catalog().find("tts", "piper"))
+    return piper_service(settings=piper_service.Settings(voice=name), download_dir=folder)
+
+
+def _versions(entry: Entry) -> list[str]:
+    """Return the versions of what makes the sound here: those of a local service's packages."""
+    if not entry.local:
+        return []
+    found: list[str] = []
+    for name in (f"{entry.extra}-tts", entry.extra):
+        try:
+            found.append(f"{name}=={metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _identity_of(make_tts: Callable[[], object], version: str | None) -> dict[str, object] | None:
+    """Return what tells a function's voice: its version, its place, its code and what it holds."""
+    if version is None:
+        return None
+    told: dict[str, object] = {
+        "version": version,
+        "module": getattr(make_tts, "__module__", ""),
+        "name": getattr(make_tts, "__qualname__", type(make_tts).__qualname__),
+    }
+    code = getattr(make_tts, "__code__", None)
+    if code is not None:
+        told["code"] = [code.co_code.hex(), list(code.co_names), _plain(code.co_consts)]
+        told["held"] = _plain(inspect.getclosurevars(make_tts).nonlocals.values())
+        told["defaults"] = _plain(make_tts.__defaults__ or ())
+    return told
+
+
+def _plain(values: Any) -> list[str]:
+    return [repr(one) if isinstance(one, _PLAIN) else type(one).__qualname__ for one in values]
