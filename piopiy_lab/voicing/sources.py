@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.errors import ArgumentError, VoiceError
 from piopiy_lab.screenplay.voice import Spoken, Voice
@@ -19,8 +19,15 @@ from piopiy_lab.voicing import cache, piper
 from piopiy_lab.voicing.clips import Clips
 from piopiy_lab.voicing.shaping import has_sound, shaped
 
+if TYPE_CHECKING:  # pipecat comes with the first text
+    from piopiy_lab.voicing.services import Take
+
 #: Hz that a service is asked for, where it is no resampling of its own.
 NATIVE_RATES = {"piper": 22050}
+#: Services whose models draw noise from onnxruntime: with a seed before each text, and a session of
+#: its own, a text always sounds the same, whatever was said before.
+SEEDED = ("piper",)
+SEED = 1
 #: Constants of a function's code and values of its closure that tell two functions apart.
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
@@ -34,12 +41,14 @@ class ServiceSource:
         make_tts: Makes the service.
         identity: What tells it, and its version, in the cache; None: it is kept in memory alone.
         sample_rate: Hz that it is asked for; None for the usual.
+        seeded: Whether each text is said by a service of its own, with a seed.
     """
 
     named: str
     make_tts: Callable[[], object]
     identity: Mapping[str, object] | None
     sample_rate: int | None = None
+    seeded: bool = False
 
     def key(self, text: str) -> object:
         """Return what tells a text of this voice from any other, in memory."""
@@ -55,11 +64,9 @@ class ServiceSource:
         Raises:
             VoiceError: It fails, or gives no sound for a text.
         """
-        from piopiy_lab.voicing.services import SAMPLE_RATE, speak
-
-        takes = asyncio.run(
-            speak(self.make_tts, texts, self.named, self.sample_rate or SAMPLE_RATE)
-        )
+        takes: dict[str, Take] = {}
+        for some in [[text] for text in texts] if self.seeded else [texts]:
+            takes |= self._takes(some)
         spoken: dict[str, Spoken] = {}
         for text, take in takes.items():
             if not has_sound(take.samples):
@@ -72,6 +79,16 @@ class ServiceSource:
                 one = cache.write(cache.key_of(self.identity, text), text, one)
             spoken[text] = one
         return spoken
+
+    def _takes(self, texts: Sequence[str]) -> dict[str, Take]:
+        from piopiy_lab.voicing.services import SAMPLE_RATE, speak
+
+        if self.seeded:
+            import onnxruntime
+
+            onnxruntime.set_seed(SEED)  # of the sessions that are made from now on
+        rate = self.sample_rate or SAMPLE_RATE
+        return asyncio.run(speak(self.make_tts, texts, self.named, rate))
 
 
 @dataclass(frozen=True)
@@ -146,16 +163,15 @@ def _catalogued(voice: str) -> ServiceSource:
     if wanted.name == OFFLINE:
         return ServiceSource(voice, lambda: _stacked(voice), {"service": OFFLINE, "name": voice})
     entry = catalog().find("tts", wanted.name)
-    if entry.name == "piper" and not wanted.part:
+    asked_for = bool(wanted.part)
+    if entry.name == "piper" and not asked_for:
         wanted = _default_piper(wanted, entry)
     settings = settings_of(wanted, entry, Environment(None))
     identity = {"service": entry.name, "settings": settings, "packages": _versions(entry)}
-    name = str(wanted)
     folder = piper.found_voices().get(wanted.part) if entry.name == "piper" else None
-    make: Callable[[], object] = lambda: _stacked(name if wanted.part else voice)  # noqa: E731
-    if folder is not None:
-        make = lambda: _piper(wanted.part, folder)  # noqa: E731
-    return ServiceSource(voice, make, identity, NATIVE_RATES.get(entry.name))
+    written = voice if asked_for else f"{wanted}{voice[len(entry.name) :]}"
+    rate, random = NATIVE_RATES.get(entry.name), entry.name in SEEDED
+    return ServiceSource(voice, lambda: _stacked(written, folder), identity, rate, random)
 
 
 def _default_piper(wanted: Wanted, entry: Entry) -> Wanted:
@@ -167,17 +183,10 @@ def _default_piper(wanted: Wanted, entry: Entry) -> Wanted:
     return Wanted("tts", "piper", sorted(there)[0], wanted.options)
 
 
-def _stacked(voice: str) -> object:
+def _stacked(voice: str, models: Path | None = None) -> object:
     from piopiy_lab.service_catalog.stacking import stack
 
-    return stack(tts=voice).tts
-
-
-def _piper(name: str, folder: Path) -> object:
-    from piopiy_lab.service_catalog.making import service_class
-
-    piper_service: Any = service_class(catalog().find("tts", "piper"))
-    return piper_service(settings=piper_service.Settings(voice=name), download_dir=folder)
+    return stack(tts=voice, models=models).tts
 
 
 def _versions(entry: Entry) -> list[str]:
