@@ -5,9 +5,11 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import CassetteError
 from piopiy_lab.session.session import Session
 
@@ -26,13 +28,27 @@ class CassetteBeside:
         self._folder = call / FOLDER
         self._cassette: Cassette | None = None  # made when the first service is there
 
+    plays_mcp = False
+
     def attach(self, session: Session, kind: str, name: str | None, service: object) -> None:
         """Record a service of the call."""
-        from piopiy_lab.cassette.cassette import Cassette
-
         try:
-            if self._cassette is None:
-                self._cassette = Cassette(self._folder, "all")
-            self._cassette.attach(session, kind, name, service)
+            self._opened().attach(session, kind, name, service)
         except CassetteError as error:
             session.notice(f"not on a cassette: {error}")
+
+    def find_mcp(self) -> list[Record] | None:
+        """Return None: every MCP server is asked."""
+        return None
+
+    def note_mcp(self, tools: list[Record]) -> None:
+        """Keep the tools that an MCP server has listed."""
+        with contextlib.suppress(CassetteError):  # attach() says why
+            self._opened().note_mcp(tools)
+
+    def _opened(self) -> Cassette:
+        from piopiy_lab.cassette.cassette import Cassette
+
+        if self._cassette is None:
+            self._cassette = Cassette(self._folder, "all")
+        return self._cassette

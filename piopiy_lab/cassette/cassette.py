@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from piopiy_lab._version import __version__
 from piopiy_lab.cassette import keys, seams
+from piopiy_lab.cassette.listings import KIND, Listings
 from piopiy_lab.cassette.misses import Miss
 from piopiy_lab.cassette.modes import RecordMode
 from piopiy_lab.cassette.playing import PlayingLLM, PlayingSTT, PlayingTTS
@@ -76,6 +77,10 @@ class Cassette:
         self.playing: bool = there and mode != "all"
         self._reader = Reader(self.folder) if self.playing else None
         self._writer: Writer | None = None
+        recorded = self._reader.answers if self._reader is not None else ()
+        self._listings = Listings(
+            [one for one in recorded if one.kind == KIND], asked_live=not self.keyless
+        )
         self.deck: Deck | None = None  # what is recorded in this call; by _open()
         self.script = Script()  # the caller's own account; by _open()
         self.turn = 0  # the caller's turn; written when a language model is asked
@@ -162,6 +167,7 @@ class Cassette:
                 f"the cassette {str(self.folder)!r} ends here, for it can't be written: {error}"
             )
             self.deck = Deck(self._writer, session.now, session.script)
+            self._listings.write_on(self.deck.ask)
             if reader is not None:
                 self._writer.number_from(1 + max((a.number for a in reader.answers), default=0))
                 self.deck.first_prompt = reader.next_prompt
@@ -170,6 +176,19 @@ class Cassette:
                 f"the cassette {str(self.folder)!r} was cut off while it was written: what came "
                 "last is not on it"
             )
+
+    def find_mcp(self) -> list[Record] | None:
+        """Return the tools that the next MCP server listed; None if it is to be asked."""
+        return self._listings.find()
+
+    def note_mcp(self, tools: list[Record]) -> None:
+        """Keep the tools that an MCP server has listed."""
+        self._listings.note(tools)
+
+    @property
+    def plays_mcp(self) -> bool:
+        """Whether no MCP server is to be opened."""
+        return self._listings.played
 
     @property
     def by_detector(self) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from piopiy_lab import events
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
@@ -50,6 +51,19 @@ class TapesServices(Protocol):
 
     def attach(self, session: Session, kind: str, name: str | None, service: object) -> None:
         """Record or play a service of the call, which does not run yet."""
+        ...
+
+    def find_mcp(self) -> list[Record] | None:
+        """Return the tools that the next MCP server listed; None if it is to be asked."""
+        ...
+
+    def note_mcp(self, tools: list[Record]) -> None:
+        """Keep the tools that an MCP server has listed."""
+        ...
+
+    @property
+    def plays_mcp(self) -> bool:
+        """Whether no MCP server is to be opened."""
         ...
 
 

@@ -21,7 +21,7 @@ from piopiy_lab.simulation.outside import OWNS_CONNECTIONS, owned_connections
 
 def patch_mcp(module: ModuleType) -> list[seams.Patch]:
     """Hold time for what clients wait for on a virtual loop; what is inside a hold is held."""
-    return seams.replace_mcp(module, _opened_for_the_call, _held)
+    return seams.replace_mcp(module, _opened_for_the_call, _held, _listed)
 
 
 def _opened_for_the_call(opening: seams.Method) -> seams.Method:
@@ -33,6 +33,11 @@ def _opened_for_the_call(opening: seams.Method) -> seams.Method:
         session = current_session()
         if session is None:  # a virtual loop, and no call
             return await opening(self, **how)
+        cassette = session.settings.cassette
+        if cassette is not None and cassette.plays_mcp:
+            from piopiy_lab.tools.mcp_on_tape import play_server
+
+            return play_server(self, session)
         connections = MCPConnections(session)
         session.closers.append(connections.close)  # what the server said is kept until then
         return await connections.connect(self, functools.partial(opening, self, **how))
@@ -47,5 +52,23 @@ def _held(original: seams.Method) -> seams.Method:
             return await original(self, *args, **kwargs)
         with loop.hold("the answer of an MCP server"), owned_connections():
             return await original(self, *args, **kwargs)
+
+    return method
+
+
+def _listed(original: seams.Method) -> seams.Method:
+    """Hold time for a listing that the session's own code asks for, and keep what is listed."""
+    held = _held(original)
+
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        schemas = await held(self, *args, **kwargs)
+        session = current_session()
+        own = current_virtual_loop() is not None and not OWNS_CONNECTIONS.get()
+        cassette = None if session is None else session.settings.cassette
+        if own and cassette is not None and not cassette.plays_mcp:
+            from piopiy_lab.tools.mcp_on_tape import note_listing
+
+            note_listing(session, schemas)
+        return schemas
 
     return method

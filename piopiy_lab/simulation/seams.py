@@ -126,12 +126,14 @@ def replace_aiohttp_streams(module: ModuleType, wait: Making) -> list[Patch]:
     return [_replace(module.StreamReader, "_wait", wait)]
 
 
-def replace_mcp(module: ModuleType, opening: Making, asking: Making) -> list[Patch]:
+def replace_mcp(
+    module: ModuleType, opening: Making, asking: Making, listing: Making
+) -> list[Patch]:
     """Replace what connects pipecat's MCP clients, and what asks their servers."""
     client = module.MCPClient
     return [
         _replace(client, "_open_session", opening),
-        _replace(client, "_list_tools_helper", asking),
+        _replace(client, "_list_tools_helper", listing),
         _replace(client, "_call_tool_text", asking),
     ]
 

@@ -31,6 +31,7 @@ from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.mcp_answers import content, detail, is_lost
+from piopiy_lab.tools.mcp_on_tape import note_listing, played_listing, played_tool
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
 
@@ -73,6 +74,7 @@ class MCPConnections:
             connect_secs: Seconds that a server has to answer.
             failing_secs: Seconds more in a simulation, in which timers go on at real pace.
         """
+        self._session = session
         self._connect_secs, self._failing_secs = connect_secs, failing_secs
         self._hold = nullcontext if session is None else session.settings.hold
         self._virtual = session is not None and session.settings.virtual
@@ -93,11 +95,16 @@ class MCPConnections:
         tools: list[Tool] = []
         try:
             for source in _sources(given):
+                listed = None if isinstance(source, ToolsSchema) else played_listing(self._session)
+                if listed is not None:
+                    tools += [played_tool(tool) for tool in listed]
+                    continue
                 if isinstance(source, ToolsSchema):
                     self._use_clients_of(source)
                     schemas = source
                 else:
                     schemas = await self._list(source)
+                    note_listing(self._session, schemas)
                 tools += [self._tool(schema) for schema in schemas.standard_tools]
         except BaseException:
             await self.close()

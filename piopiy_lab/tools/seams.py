@@ -211,6 +211,11 @@ async def open_session(client: Any) -> Any:
     return await client._open_session(as_owner=False)
 
 
+def stand_in_for_session(client: Any, session: object) -> None:
+    """Let a client take an object for its connected session. Missing: a transport of one's own."""
+    client._active_session = session
+
+
 async def drop_session(client: Any, session: object) -> None:
     """Let a client connect again at the next ``open_session``. Missing: its public form."""
     await client._drop_session(session)

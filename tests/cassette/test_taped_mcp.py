@@ -1,0 +1,134 @@
+"""MCP servers and a cassette: recorded with a real one over stdio, played with none opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from taped import lines, run, sound
+
+from piopiy_lab import Caller, VoiceAgent, calls_tool, offline_realtime, offline_stack
+from piopiy_lab.errors import CassetteError
+
+try:
+    from mcp import StdioServerParameters
+    from pipecat.services.mcp_service import MCPClient
+except ImportError as error:
+    if os.environ.get("PIOPIY_LAB_REQUIRE") == "all":
+        raise
+    pytest.skip(f"{error}: pip install 'piopiy-lab[mcp]'", allow_module_level=True)
+
+SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
+TOKEN = "a-token-of-the-server-0123456789"
+ASKS = {
+    "what is the weather": calls_tool("weather", city="Chennai"),
+    "break it": calls_tool("breaks"),
+}
+CALLER = (
+    Caller()
+    .hears_greeting()
+    .says("what is the weather")
+    .hears("it is sunny in Chennai")
+    .hears_reply()
+    .says("break it")
+    .hears_reply()
+)
+
+SHORT = Caller().hears_greeting().says("what is the weather").hears("it is sunny")
+
+
+class Weather:
+    """An agent with the tools of a stdio server that counts how often it was started."""
+
+    def __init__(self, folder, *, clients=1, own=False, realtime=False):
+        self.starts = folder / "starts"
+        self.starts.touch()
+        code = (
+            f"import runpy, sys; open({str(self.starts)!r}, 'a').write('x'); "
+            f"sys.argv = ['mcp_server', 'stdio']; runpy.run_path({str(SERVER)!r}, "
+            "run_name='__main__')"
+        )
+        self.server = StdioServerParameters(
+            command=sys.executable, args=["-c", code], env={"SERVER_TOKEN": TOKEN}
+        )
+        self.clients, self.own, self.realtime = clients, own, realtime
+
+    @property
+    def started(self):
+        return len(self.starts.read_text())
+
+    async def create_session(self):
+        filters = ["weather", "breaks"], ["slow"]
+        clients = [MCPClient(self.server, tools_filter=f) for f in filters[: self.clients]]
+        given = [await client.tools() for client in clients] if self.own else clients
+        agent = VoiceAgent(instructions="Tell the weather.", greeting="Hello.")
+        if self.realtime:
+            parts = {"llm": offline_realtime(replies=ASKS)}
+        else:
+            parts = dict(zip(("stt", "llm", "tts"), offline_stack(replies=ASKS), strict=True))
+        await agent.Action(**parts, vad=True, mcp_tools=given)
+        await agent.start()
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["given", "opened-by-the-session"])
+def test_a_server_is_not_started_when_its_tools_are_on_the_cassette(own, tmp_path):
+    agent = Weather(tmp_path, own=own)
+    recorded = run(agent.create_session, CALLER, cassette=tmp_path / "tape").raise_for_error()
+    assert agent.started == 1
+    for mode in ("none", "once"):
+        played = run(agent.create_session, CALLER, cassette=tmp_path / "tape", record_mode=mode)
+        assert played.error is None
+        assert agent.started == 1
+        assert [(tool.name, tool.status, tool.result) for tool in played.tool_calls] == [
+            (tool.name, tool.status, tool.result) for tool in recorded.tool_calls
+        ]
+        assert sorted(lines(played)) == sorted(lines(recorded))
+        assert sound(played) == sound(recorded)
+    assert played.tool_calls[0].result == "It is sunny in Chennai."
+    content = b"".join(path.read_bytes() for path in (tmp_path / "tape").iterdir())
+    assert TOKEN.encode() not in content
+    assert str(SERVER).encode() not in content
+
+
+def test_beside_a_realtime_model_too(tmp_path):
+    agent = Weather(tmp_path, realtime=True)
+    recorded = run(agent.create_session, CALLER, cassette=tmp_path / "tape").raise_for_error()
+    played = run(agent.create_session, CALLER, cassette=tmp_path / "tape").raise_for_error()
+    assert agent.started == 1
+    assert sound(played) == sound(recorded)
+
+
+def test_several_servers_are_told_apart_and_one_more_is_named(tmp_path):
+    two = Weather(tmp_path, clients=2)
+    run(two.create_session, SHORT, cassette=tmp_path / "two").raise_for_error()
+    run(two.create_session, SHORT, cassette=tmp_path / "two").raise_for_error()
+    assert two.started == 2
+    one = Weather(tmp_path)
+    run(one.create_session, SHORT, cassette=tmp_path / "one").raise_for_error()
+    call = run(two.create_session, SHORT, cassette=tmp_path / "one", record_mode="none")
+    assert isinstance(call.error, CassetteError)
+    assert "2 MCP servers or more, and on the cassette are the tools of 1" in str(call.error)
+
+
+def test_new_episodes_asks_the_server(tmp_path):
+    agent = Weather(tmp_path)
+    run(agent.create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
+    again = run(agent.create_session, SHORT, cassette=tmp_path / "tape", record_mode="new_episodes")
+    assert again.error is None
+    assert agent.started == 2
+    text = (tmp_path / "tape" / "cassette.jsonl").read_text()
+    listings = [json.loads(line) for line in text.splitlines() if '"kind": "mcp"' in line]
+    assert [len(one["tools"]) for one in listings] == [2]
+
+
+def test_a_cassette_without_listings_is_played_and_the_server_asked(tmp_path):
+    agent = Weather(tmp_path)
+    run(agent.create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
+    path = tmp_path / "tape" / "cassette.jsonl"
+    kept = [line for line in path.read_text().splitlines() if '"kind": "mcp"' not in line]
+    path.write_text("\n".join(kept) + "\n")
+    run(agent.create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
+    assert agent.started == 2
