@@ -104,9 +104,8 @@ class _Log:
         self.events: list[ev.Event] = [e for e in events if isinstance(e, _READ)]
         self.events.sort(key=lambda e: e.at)
         self.times = [e.at for e in self.events]
-        self.spoken_ends = [
-            e.end for e in self.events if isinstance(e, ev.CallerSpoke) and e.wants_floor
-        ]
+        spoke = [e for e in self.events if isinstance(e, ev.CallerSpoke)]
+        self.spoken_ends = [e.end for e in spoke if e.wants_floor and not e.found]
 
 
 @dataclass(frozen=True)

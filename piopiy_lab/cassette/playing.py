@@ -30,6 +30,9 @@ from piopiy_lab.screenplay.spoken_words import Script
 INSTANT = 1e-9
 #: Seconds that an edge of speech may come beside its recorded time.
 EDGE_SECS = 0.05
+#: Seconds that the detector's stop may come beside its recorded time: what was recognised then
+#: keeps to it. A sound card gives its sound in pieces of tens of ms.
+STOP_SECS = 0.1
 #: Seconds that the interruption of an answer may come later than it did.
 BEYOND_SECS = 0.5
 
@@ -347,6 +350,8 @@ class PlayingSTT(Playing):
     async def _beside(self, came: Iterable[Came], began: float) -> None:
         for one in came:
             due = began + one.at
+            if one.stop is not None:
+                due += await self._stop_moved(began + one.stop)
             if one.on is not None:
                 await self._after_edge(one.on, due)
             await self.do(one, due, began=began)
@@ -361,6 +366,21 @@ class PlayingSTT(Playing):
                     await self._edge.wait()
             except TimeoutError:
                 return
+
+    async def _stop_moved(self, expected: float) -> float:
+        """Return by how many seconds the detector's stop is later than it was; waits for it."""
+        name = f.VADUserStoppedSpeakingFrame.__name__
+        while self._edges.get(name, 0.0) < expected - STOP_SECS:
+            if self.now() >= expected + STOP_SECS - INSTANT:
+                return 0.0
+            self._edge.clear()
+            try:
+                async with asyncio.timeout(expected + STOP_SECS - self.now()):
+                    await self._edge.wait()
+            except TimeoutError:
+                return 0.0
+        moved = self._edges[name] - expected
+        return moved if moved < STOP_SECS else 0.0
 
     async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
         self._utterances.see(frame)

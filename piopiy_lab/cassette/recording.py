@@ -62,6 +62,7 @@ class Recording:
         self._stage: tuple[object, str] | None = None  # the task that is within setup or start
         self._passing: set[int] = set()  # ids of the frames that the service is given now
         self._on: tuple[object, str] | None = None  # the task with an edge of speech, and which
+        self._stopped = 0.0  # the pipeline's seconds at which the detector said it last
         self._utterances = (
             Utterances(deck.script, self._now, deck.call_now) if kind == "stt" else None
         )
@@ -125,8 +126,8 @@ class Recording:
             number, began = self._utterance()
             task, on = self._on or (None, None)
             self._write(
-                number, self._now() - began, name, args, named,
-                inside=inside, began=began, on=on if task is asyncio.current_task() else None,
+                number, self._now() - began, name, args, named, inside=inside, began=began,
+                on=on if task is asyncio.current_task() else None, stop=self._stop_since(began),
             )  # fmt: skip
         elif self._answer is not None:
             self._write(self._answer, self._now() - self._asked_at, name, args, named)
@@ -177,6 +178,12 @@ class Recording:
             mark.answer = self._deck.ask("stt", self._part, line)
         return mark.answer, mark.began
 
+    def _stop_since(self, began: float) -> float | None:
+        """Return how long after the detector's start its stop came; None of a caller's own acts."""
+        assert self._utterances is not None
+        by_detector = self._utterances.latest.number and not self._utterances.latest.act
+        return self._stopped - began if by_detector and self._stopped > began else None
+
     def _record_stt(self) -> None:
         service, process, hear = self._service, self._service.process_frame, self._service.run_stt
         utterances = self._utterances
@@ -190,6 +197,8 @@ class Recording:
                 self._utterance()
             if isinstance(frame, EDGES):
                 self._on = asyncio.current_task(), type(frame).__name__
+            if isinstance(frame, f.VADUserStoppedSpeakingFrame):
+                self._stopped = self._now()
             try:
                 with _Passing(self._passing, frame):
                     await process(frame, direction)

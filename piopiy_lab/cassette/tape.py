@@ -42,6 +42,8 @@ class Came:
         inside: Whether it came from within ``run_tts`` or ``run_stt``.
         on: The frame that the recogniser was given when it came from within ``process_frame``.
         begins: Of a realtime model: whether an answer of it begins here.
+        stop: Of a recogniser, where the detector had said that the speech is over: the seconds of
+            that, counted as ``at`` is. It keeps to that moment, wherever it comes.
     """
 
     at: float
@@ -52,6 +54,7 @@ class Came:
     inside: bool = False
     on: str | None = None
     begins: bool = False
+    stop: float | None = None
 
 
 @dataclass
@@ -252,6 +255,7 @@ class Reader:
                     record.get("inside", False),
                     record.get("on"),
                     record.get("begins", False),
+                    record.get("stop"),
                 )
             )
             sounds = [one["sound"] for one in record.get("with", []) if _has_sound(one)]

@@ -71,6 +71,7 @@ class Deck:
         began: float = 0.0,
         context_id: str | None = None,
         on: str | None = None,
+        stop: float | None = None,
         secrets: Sequence[str] = (),
         timed: bool = False,
         begins: bool = False,
@@ -93,6 +94,8 @@ class Deck:
             line["on"] = on
         if begins:
             line["begins"] = True
+        if stop is not None:
+            line["stop"] = round(stop, 9)
         self._writer.line(line)
 
     def end(self, number: int, *, cut: float | None = None) -> None:

@@ -36,13 +36,19 @@ class CallerStepFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CallerSpoke(Event):
-    """The scripted caller's voice was heard from ``at`` to ``end``: ground truth, not detected."""
+    """The scripted caller's voice was heard from ``at`` to ``end``: ground truth, not detected.
+
+    Of a real caller who is heard again it is what the recorded call's detector found, with what is
+    needed to find it again: ``found``.
+    """
 
     text: str | None  # None for a piece of audio
     end: float  # seconds of the call's clock; cut short when the caller is stopped
     manner: Manner = said_if_other("turn")  # what it was; old logs have "turn" for all
     parts: list[list[Any]] | None = said_if_other(None)
     """``[text, start, end]`` in seconds of the call's clock, where it was said in parts."""
+    found: bool = said_if_other(False)
+    """Whether a detector found it: nobody knows when the speech ended."""
 
     def moved(self, secs: float) -> CallerSpoke:
         """Return the same, so many seconds later."""

@@ -25,6 +25,8 @@ from piopiy_lab.sound.pcm import Int16
 WINDOW = 512
 #: A frame, in seconds, where nothing was heard that would tell.
 FRAME_SECS = 0.02
+#: Frames up to so many seconds are a live line's; silence in a simulation may come in larger ones.
+SMALL_SECS = 0.1
 #: The line's noise is looped from so many seconds of it at the most.
 NOISE_SECS = 10.0
 #: Acts that follow each other by less than this, with nothing of the agent between, are one turn.
@@ -134,6 +136,7 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
                 turn=turn,
                 manner=spoke.manner if spoke is not None else "turn",
                 parts=_parts(spoke),
+                found=act.utterance is not None and act.utterance.found,
             )
         )
         own = act.end
@@ -207,7 +210,7 @@ def _line(heard: Heard, sounds: list[Utterance]) -> Line:
         sizes[size] += count
     rate = heard.sample_rate
     usual = sizes.most_common(1)[0][0] / rate if sizes else FRAME_SECS
-    if heard.frames.virtual:
+    if heard.frames.virtual and heard.frames.longest > SMALL_SECS:
         return Line(rate, FRAME_SECS, None, _noise(heard, sounds))
     return Line(rate, usual, usual, _noise(heard, sounds))
 

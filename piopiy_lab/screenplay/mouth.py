@@ -121,6 +121,7 @@ class Sound:
         words: ``(text, start, end)`` in seconds from its first sample; none for audio.
         manner: What it is in the conversation.
         parts: ``(text, start, end)`` likewise, of what is said in parts; None if it isn't.
+        found: Whether a detector found it in a call: it has some of the line before and after it.
     """
 
     source: Source
@@ -128,6 +129,7 @@ class Sound:
     words: tuple[tuple[str, float, float], ...] = ()
     manner: Manner = "turn"
     parts: tuple[tuple[str, float, float], ...] | None = None
+    found: bool = False
 
     @property
     def wants_floor(self) -> bool:
@@ -146,7 +148,14 @@ class Sound:
                 if at + start < end
             ]
         )
-        return CallerSpoke(at=at, text=self.text, end=round(end, 6), manner=self.manner, parts=told)
+        return CallerSpoke(
+            at=at,
+            text=self.text,
+            end=round(end, 6),
+            manner=self.manner,
+            parts=told,
+            found=self.found,
+        )
 
 
 class Mouth:
@@ -160,7 +169,7 @@ class Mouth:
 
         Args:
             noise: What is heard where nothing is said, over and over: int16, (n,). None for
-                digital silence.
+                digital silence. It stands still while something is said.
         """
         self._noise = noise
         self._noise_at = 0  # samples of it that were heard
@@ -189,19 +198,19 @@ class Mouth:
             int16 of shape (n,), silence where nothing is said; and, when the sound ended in
             them, the number of samples up to its end, else None.
         """
-        out = self._silence(n)
         if self._source is None:
-            return out, None
+            return self._silence(n), None
         if self._lead >= n:
             self._lead -= n
-            return out, None
+            return self._silence(n), None
         start, self._lead = self._lead, 0
+        before = self._silence(start)
         piece = self._source.read(n - start)
-        out[start : start + len(piece)] = piece
-        if len(piece) < n - start:
+        heard = start + len(piece)
+        if heard < n:
             self._source = None
-            return out, start + len(piece)
-        return out, None
+            return np.concatenate([before, piece, self._silence(n - heard)]), heard
+        return np.concatenate([before, piece]), None
 
     def _silence(self, n: int) -> Int16:
         if self._noise is None:

@@ -55,6 +55,7 @@ class Recalls(Step):
         turn: The caller's turn that it belongs to, from 1; 0 before the first.
         manner: What was said was in the conversation.
         parts: ``(text, start, end)`` of what was said in parts, as for ``words``.
+        found: Whether a detector found the sound in the call, and no screenplay made it.
     """
 
     what: What
@@ -71,6 +72,7 @@ class Recalls(Step):
     turn: int = 0
     manner: Manner = "turn"
     parts: tuple[tuple[str, float, float], ...] | None = field(default=None, repr=False)
+    found: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         what = self.what

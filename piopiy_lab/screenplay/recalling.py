@@ -148,7 +148,9 @@ class Recalling:
                 assert step.audio is not None, "what was said has a sound"
                 rate = self._line.mouth_rate
                 samples = pcm.resample(step.audio.samples, step.audio.sample_rate, rate)
-                sound = Sound(Clip(samples), step.text, step.words, step.manner, step.parts)
+                sound = Sound(
+                    Clip(samples), step.text, step.words, step.manner, step.parts, step.found
+                )
                 self._own = round(await self._line.speak(sound, begin), 6)
             case "presses":
                 await self._line.press(step.text or "")

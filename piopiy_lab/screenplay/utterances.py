@@ -21,12 +21,14 @@ class Utterance:
         end: And after its last.
         text: Its words, as far as they are known.
         spoke: What a scripted caller's log says of it; None for a real caller.
+        found: Whether a detector found it.
     """
 
     start: float
     end: float
     text: str | None
     spoke: ev.CallerSpoke | None = None
+    found: bool = False
 
     @property
     def wants_floor(self) -> bool:
@@ -50,7 +52,8 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     if file and all(e.text is None for e in spoke):
         spoke = []  # the file as a whole: what is said in it follows the agent
     if spoke:
-        return [Utterance(e.at, e.end, e.text, e) for e in sorted(spoke, key=lambda e: e.at)]
+        spoke.sort(key=lambda e: e.at)
+        return [Utterance(e.at, e.end, e.text, e, e.found) for e in spoke]
     spans: list[tuple[float, float]] = []
     onset: float | None = None
     for event in log:
@@ -66,7 +69,9 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     if onset is not None:
         _add(spans, onset, ended_at)
     finals = [e for e in log if isinstance(e, ev.Transcribed)]
-    return [Utterance(start, end, _words_in(finals, start, end)) for start, end in spans]
+    return [
+        Utterance(start, end, _words_in(finals, start, end), None, True) for start, end in spans
+    ]
 
 
 def _add(spans: list[tuple[float, float]], start: float, end: float) -> None:

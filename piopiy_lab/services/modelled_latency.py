@@ -59,8 +59,6 @@ def check_latency(latency: Mapping[str, Any] | None) -> dict[str, tuple[float, .
                     f"latency[{part!r}] has {value!r}: give seconds from 0 to {MOST_SECS:g}"
                 )
         checked[part] = tuple(float(value) for value in values)
-    if len(checked.get("turn", ())) > 1:
-        raise ArgumentError("latency['turn'] takes one number: a model's run time varies little")
     return checked
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import replace as changed
 from pathlib import Path
@@ -34,6 +33,7 @@ from piopiy_lab.session.replacing import PARTS, TOOLS, Replacements
 from piopiy_lab.session.scripted_transfers import OUTCOMES
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
+from piopiy_lab.simulation.turn_model import measured_in
 from piopiy_lab.tools.recorded import RecordedTools
 
 #: Seconds of the agent's silence and idleness after which a caller takes over.
@@ -160,12 +160,12 @@ def _watch(call: Call, on_divergence: object) -> dict[str, Any]:
 def latency_of(call: Call) -> Mapping[str, Latency]:
     """Return what a replay's services take: what was modelled, or of a live call what is known.
 
-    In virtual time the turn model takes none; in a live call it took what it measured.
+    In virtual time the turn model takes none; in a live call each verdict took what was measured.
     """
     if call.meta.get("virtual", True):
         return cast("Mapping[str, Latency]", call.meta.get("latency") or {})
-    secs = [e.inference_secs for e in call.events.of(ev.TurnPredicted) if e.inference_secs]
-    return {"turn": statistics.mean(secs)} if secs else {}
+    secs = measured_in(call.events)
+    return {"turn": secs} if secs else {}
 
 
 def transfer_outcomes_of(call: Call) -> dict[str, str]:

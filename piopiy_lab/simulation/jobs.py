@@ -32,6 +32,10 @@ SHORT_JOBS: Mapping[str, float] = {
     "load_recogniser": 0.0,
 }
 
+#: Virtual seconds that an inline job costs: a number, or a function of the job's arguments that is
+#: asked once for each job.
+Cost = float | Callable[..., float]
+
 # Real seconds for which a job that was submitted earlier can hold back one that is done already.
 ORDER_SECS = 1.0
 
@@ -58,29 +62,34 @@ class JobPolicy:
     A key is a function's ``__name__`` or ``__qualname__``.
 
     Attributes:
-        inline: The jobs that run on the loop's thread, with their cost in virtual seconds.
+        inline: The jobs that run on the loop's thread, with their cost in virtual seconds: a
+            number, or a function of the job's arguments.
         background: The jobs that virtual time doesn't wait for.
         order_secs: Real seconds for which a job that was submitted earlier can hold back one that
             is done already.
     """
 
-    inline: Mapping[str, float] = field(default_factory=lambda: dict(SHORT_JOBS))
+    inline: Mapping[str, Cost] = field(default_factory=lambda: dict(SHORT_JOBS))
     background: frozenset[str] = frozenset()
     order_secs: float = ORDER_SECS
 
     def __post_init__(self) -> None:
         for name, cost in self.inline.items():
-            if not 0.0 <= cost < 3600.0:
+            if not callable(cost) and not 0.0 <= cost < 3600.0:
                 raise ArgumentError(f"The modelled cost of {name!r} is {cost!r}: give seconds >= 0")
         both = sorted(set(self.inline) & self.background)
         if both:
             raise ArgumentError(f"{both[0]!r} is both inline and background: choose one")
 
-    def inline_cost(self, func: Callable[..., object]) -> float | None:
+    def inline_cost(
+        self, func: Callable[..., object], args: tuple[object, ...] = ()
+    ) -> float | None:
         """Return the virtual seconds that an inline job costs, or None if it is not inline."""
         func = job_function(func)
         cost = self.inline.get(getattr(func, "__name__", ""))
-        return cost if cost is not None else self.inline.get(getattr(func, "__qualname__", ""))
+        if cost is None:
+            cost = self.inline.get(getattr(func, "__qualname__", ""))
+        return cost(*args) if callable(cost) else cost
 
     def is_background(self, func: Callable[..., object]) -> bool:
         """Tell whether virtual time goes on while the job runs."""

@@ -38,15 +38,13 @@ from piopiy_lab.simulation.current import hold, refuse_nested_simulation
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.placeholder_keys import placeholder_keys
+from piopiy_lab.simulation.turn_model import TURN_JOB, TurnModelSecs
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
 from piopiy_lab.voicing.preparing import prepared
 
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
-
-#: pipecat's job that runs the end-of-turn model.
-TURN_JOB = "_process_speech_segment"
 
 
 async def simulate(
@@ -98,7 +96,8 @@ async def simulate(
         record: As for ``start_call``.
         latency: Seconds that the "stt", "llm", "tts" and the end-of-"turn" model take on top of
             their own: a number, or a sequence of measured ones, of which one is drawn each time
-            (the same ones in every run).
+            (the same ones in every run); those of "turn" come one after the other, and then their
+            mean.
         outside: What virtual time does while something outside of the simulation is waited for
             (a thread, a process, a server): ``"freeze"`` stands still, and the call is the same
             every time; ``"charge"`` lets the real time pass, which is realistic and differs.
@@ -149,7 +148,9 @@ async def simulate(
         outside=outside,
         shuffle_seed=shuffle_seed,
         limits=limits,
-        jobs=JobPolicy(inline={**SHORT_JOBS, TURN_JOB: sum(checked_latency.pop("turn", ()))}),
+        jobs=JobPolicy(
+            inline={**SHORT_JOBS, TURN_JOB: TurnModelSecs(checked_latency.pop("turn", ()))}
+        ),
         describe=lambda: _last_moments(hosts[0]) if hosts else "",
         progress=lambda: _frames_of(hosts[0]) if hosts else 0,
     )

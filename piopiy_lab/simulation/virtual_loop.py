@@ -123,7 +123,7 @@ class VirtualTimeLoop(ClockedLoop):
     ) -> asyncio.Future[T]:
         """Run a job as the job policy says: inline, in its thread, or in the background."""
         self._check_closed()
-        cost = self._policy.inline_cost(func)
+        cost = self._policy.inline_cost(func, args)
         if cost is not None:
             return jobs_in.run_inline(self, cost, func, args)
         if executor is None:

@@ -204,7 +204,8 @@ class _Clock:
 
     def __init__(self, session: Session | None, call: ToolCall) -> None:
         self._session, self._start = session, call.start
-        self._shift = self._now() - call.start
+        # both to the microsecond, as logs have it: a replay of the replay waits for as long
+        self._shift = round(self._now(), 6) - call.start
         if abs(self._shift) < INSTANT:  # the log's rounding: the same call again
             self._shift = 0.0
 

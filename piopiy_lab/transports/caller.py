@@ -179,7 +179,8 @@ class CallerTransport(SessionTransport):
             sample += WINDOW
         self._cut_at = sample - place.into
         self._changed.set()  # a large frame in the making ends there
-        return self._begin + self._cut_at / rate, self._begin + sample / rate
+        # to the microsecond, as the log has it: the replay of a replay begins there too
+        return self._begin + self._cut_at / rate, round(self._begin + sample / rate, 6)
 
     async def speak(self, sound: Sound, at: float | None = None) -> float:
         """Speak a sound from now on; returns when its last sample was fed.
@@ -197,7 +198,7 @@ class CallerTransport(SessionTransport):
         self.session.script.words += [
             SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
         ]
-        self.session.script.begin_sound(sound.text, start)
+        self.session.script.begin_sound(sound.text, round(start, 6))  # as the log has it
         self._sound_ended = asyncio.get_running_loop().create_future()
         self._mouth.speak(sound.source, lead=round((start - self._fed_to) * rate))
         self._changed.set()

@@ -129,6 +129,7 @@ def _scripted(recording: object) -> list[Span]:
     if not isinstance(recording, CallRecord):
         return []
     spoke = recording.events.of(ev.CallerSpoke)
+    spoke = [e for e in recording.events.of(ev.CallerSpoke) if not e.found]
     return [(e.at, e.end) for e in spoke if e.end > e.at and e.manner != "cough"]
 
 

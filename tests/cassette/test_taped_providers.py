@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -9,7 +10,7 @@ import pytest
 from cloud_desk import BOOKS, SAYS, Desk
 from taped import lines, run, sound
 
-from piopiy_lab import Caller, VoiceAgent, events
+from piopiy_lab import AudioFile, Caller, VoiceAgent, events
 from piopiy_lab.fake_providers import FakeCartesia, FakeDeepgram, FakeOpenAI, Scenario
 from piopiy_lab.pipeline.service_switcher import (
     ServiceSwitcher,
@@ -170,3 +171,30 @@ def test_a_play_needs_no_key(tmp_path, monkeypatch):
     played = run(Keyless().create_session, caller, cassette=tmp_path / "tape", record_mode="none")
     played.raise_for_error()
     assert sound(played) == sound(recorded)
+
+
+def test_what_was_recognised_keeps_to_the_detectors_stop(tmp_path):
+    """A live call's detector is late by what its line jitters; at play it is not."""
+    caller = Caller().hears_greeting().says(SAYS[0]).hears_reply().hangs_up()
+    run(Desk().create_session, caller).save(tmp_path / "call")
+    nobody_tells = AudioFile(tmp_path / "call")
+    desk = Desk(scenarios=DELAYS)
+    run(desk.create_session, nobody_tells, cassette=tmp_path / "tape").raise_for_error()
+
+    def played():
+        call = run(
+            desk.create_session, nobody_tells, cassette=tmp_path / "tape", record_mode="none"
+        )
+        call.raise_for_error()
+        return [event.at for event in call.events.of(events.Transcribed)]
+
+    as_recorded = played()
+    assert as_recorded
+    path = tmp_path / "tape" / "cassette.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    late = [line for line in lines if "stop" in line]
+    assert late
+    for line in late:
+        line["at"], line["stop"] = line["at"] + 0.04, line["stop"] + 0.04
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert played() == pytest.approx(as_recorded, abs=1e-6)
