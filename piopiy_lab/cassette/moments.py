@@ -126,6 +126,11 @@ class Moments:
                 pass
         return self.mark(kind, told=told)
 
+    def result(self, frame: f.FunctionCallResultFrame) -> None:
+        """Note a tool's result, which the model is told."""
+        told = {"tool": frame.function_name, "result": redact(plain(frame.result))}
+        self.mark("result", told=told)
+
     def mark(self, kind: str, *, began: float | None = None, told: Any = None) -> Moment:
         """Note a moment."""
         utterance = 0 if kind in _OF_CALL else self.utterance

@@ -159,7 +159,7 @@ class PlayingRealtime:
         self, frame: f.Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
         if isinstance(frame, f.FunctionCallResultFrame) and direction == FrameDirection.DOWNSTREAM:
-            self._moments.mark("result")
+            self._moments.result(frame)
         await self.own["push_frame"](frame, direction)
 
     def _begin(self, moment: Moment) -> None:

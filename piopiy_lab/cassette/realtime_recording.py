@@ -125,8 +125,8 @@ class RecordingRealtime:
                 self._passing[id(frame)] = True
             elif seams.by_the_service():
                 self._came(name, args, named)
-            elif name == "push_frame" and _is_result(frame, args, named):
-                self._moments.mark("result")
+            elif isinstance(frame, f.FunctionCallResultFrame) and not _goes_up(args, named):
+                self._moments.result(frame)
             return own(*args, **named)
 
         return call
@@ -168,9 +168,7 @@ class RecordingRealtime:
             for call in args[0]:
                 record_tool(self._deck, self._part, self._service, call.function_name)
         if name == "push_frame":
-            given = [*args, named.get("frame"), named.get("direction")]
-            up = FrameDirection.UPSTREAM in given
-            return args[:1] or (named["frame"],), {"up": True} if up else {}
+            return args[:1] or (named["frame"],), {"up": True} if _goes_up(args, named) else {}
         if name == "push_error" and args:
             named, args = {"error_msg": args[0], **named}, ()
         if name == "push_error" and named.get("category") is None:
@@ -180,6 +178,5 @@ class RecordingRealtime:
         return args, named
 
 
-def _is_result(frame: object, args: tuple[Any, ...], named: Record) -> bool:
-    up = FrameDirection.UPSTREAM in (*args[1:], named.get("direction"))
-    return isinstance(frame, f.FunctionCallResultFrame) and not up
+def _goes_up(args: tuple[Any, ...], named: Record) -> bool:
+    return FrameDirection.UPSTREAM in (*args[1:], named.get("direction"))

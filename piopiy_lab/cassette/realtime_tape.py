@@ -23,6 +23,7 @@ _ASKING = {
     "turn_ended": "an end of the caller's turn",
     "message": "a message",
     "text": "a typed text",
+    "result": "a tool's result",
 }
 
 

@@ -91,6 +91,10 @@ def recorded_tool(deck: Deck, part: str, llm: Any, handler: Any) -> Handler:
             in_tool.reset(token)
         deck.end(work.number)
 
+    # what a double in the tool's place gives goes on the cassette, too
+    recorded.recording = lambda double: recorded_tool(  # type: ignore[attr-defined]
+        deck, part, llm, double
+    )
     return recorded
 
 

@@ -114,11 +114,16 @@ class Doubles:
             if handler is None:  # a function that serves all names
                 await item.handler(params)
                 return
-            await self._answer(handler, params)
+            answer = self._answering(handler, params)
+            if (recording := getattr(item.handler, "recording", None)) is not None:
+                answer = recording(answer)  # on the call's cassette
+            await answer(params)
 
         return call
 
-    def _answer(self, handler: Handler, params: FunctionCallParams) -> Awaitable[None]:
+    def _answering(
+        self, handler: Handler, params: FunctionCallParams
+    ) -> Callable[[FunctionCallParams], Awaitable[None]]:
         name = params.function_name
         tool = self._tools.get(name)
         try:
@@ -127,7 +132,7 @@ class Doubles:
             schema = FunctionSchema(name, "", {}, [])
             doubled = Tool(schema, _raising(name, error), _NO_LIMIT, double=True)
         assert self._host is not None, "it stands in"
-        return answering(doubled, self._host)(params)
+        return answering(doubled, self._host)
 
 
 def _doubled(tool: Tool, handler: Handler) -> Tool:
