@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.transports.microphones import Microphone as Microphone
     from piopiy_lab.vad_lab import vad_sweep as vad_sweep
     from piopiy_lab.voice_agent import VoiceAgent as VoiceAgent
+    from piopiy_lab.voicing.table import voices as voices
 
 #: Every public name (and what %load_ext looks for), and the module that it comes from. A test holds
 #: it and the block above together.
@@ -91,6 +92,7 @@ _HOME = {
     "transfer_call_to": "piopiy_lab.tools",
     "unload_ipython_extension": "piopiy_lab.notebook.extension",
     "vad_sweep": "piopiy_lab.vad_lab",
+    "voices": "piopiy_lab.voicing.table",
 }
 
 if not TYPE_CHECKING:  # a checker would take any name for one of ours

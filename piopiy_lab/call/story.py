@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from piopiy_lab.call.transcript import clock_time, marked_text
+from piopiy_lab.call.transcript import clock_time, heard_at, marked_text
 from piopiy_lab.display.order import moment
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.display.wording import WHO
-from piopiy_lab.events import CallEnded
+from piopiy_lab.events import CallEnded, CallerSpoke, CallerStayedSilent
 from piopiy_lab.events.troubles import troubles_in
-from piopiy_lab.redaction import redact_text, told, visible_lines
+from piopiy_lab.redaction import redact_text, shown, told, visible_lines
 
 if TYPE_CHECKING:
     from piopiy_lab.call.record import CallRecord
@@ -42,7 +43,19 @@ def rows_of(call: CallRecord) -> list[Row]:
         for entry in call.transcript
     ]
     done = [Row(moment(tool.start, "tool"), "tool", repr(tool)[1:-1]) for tool in call.tool_calls]
-    return said + done
+    return said + done + list(_beside(call))
+
+
+def _beside(call: CallRecord) -> Iterator[Row]:
+    """Yield what a scripted caller did beside their turns and the recogniser has no words of."""
+    users = [entry for entry in call.transcript if entry.role == "user"]
+    for spoke in call.events.of(CallerSpoke):
+        if spoke.beside and not any(heard_at(spoke, entry) for entry in users):
+            text = "" if spoke.text is None else f"{shown(spoke.text)} "
+            yield Row(moment(spoke.at, "user"), WHO["user"], f"{text}[{spoke.beside}, no words]")
+    for silence in call.events.of(CallerStayedSilent):
+        text = f"[stays silent for {silence.end - silence.at:.1f} s]"
+        yield Row(moment(silence.at, "user"), WHO["user"], text)
 
 
 def in_order(rows: list[Row]) -> list[Row]:

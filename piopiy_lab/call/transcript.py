@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 from piopiy_lab import events as ev
@@ -120,6 +121,7 @@ def marked_text(entry: Entry) -> str:
     """
     mark = "" if entry.source == "spoken" else f" [{entry.source}]"
     text = shown(" ".join(entry.text.split("\n")))
+    mark += f" [{entry.manner}]" if entry.manner else ""
     return f"{text}{mark}{' [interrupted]' if entry.interrupted else ''}"
 
 
@@ -128,11 +130,30 @@ def build_transcript(events: Iterable[ev.Event]) -> Transcript:
 
     Pure: the same events give the same transcript. O(n) in the number of events.
     """
-    ordered: list[ev.Event] = sorted((e for e in events if isinstance(e, READ)), key=order)
+    log = list(events)
+    ordered: list[ev.Event] = sorted((e for e in log if isinstance(e, READ)), key=order)
     last = ordered[-1].at if ordered else 0.0
-    users = user_entries(ordered, last)
+    users = _with_manners(user_entries(ordered, last), log)
     both = users + agent_entries(ordered, users, last)
     return Transcript(sorted(both, key=lambda entry: entry.start))
+
+
+def _with_manners(users: list[Entry], log: Iterable[ev.Event]) -> list[Entry]:
+    """Return entries with what was done there beside the turns, where nothing else was said."""
+    spoke = [e for e in log if isinstance(e, ev.CallerSpoke)]
+    if not any(e.beside for e in spoke):
+        return users
+    marked: list[Entry] = []
+    for entry in users:
+        there = [e.beside for e in spoke if heard_at(e, entry)] if entry.source == "spoken" else []
+        manner = ", ".join(dict.fromkeys(there)) if all(there) else ""
+        marked.append(replace(entry, manner=manner))
+    return marked
+
+
+def heard_at(spoke: ev.CallerSpoke, entry: Entry) -> bool:
+    """Whether an entry is what was heard of a scripted caller's sound, or of a part of it."""
+    return spoke.at < entry.end and spoke.end > entry.start
 
 
 def _escape(text: str) -> str:

@@ -42,6 +42,8 @@ class Entry:
         interrupted: Whether the agent was stopped before it had said all of it.
         words: ``(text, start, end)`` in seconds, empty when the service gave no word times.
         source: "spoken", "typed" or "keypad".
+        manner: What a scripted caller did there beside their turns, in words ("backchannel",
+            "aside"); "" where it was a turn, or nobody knows.
     """
 
     role: Role
@@ -51,6 +53,7 @@ class Entry:
     interrupted: bool = False
     words: tuple[Word, ...] = ()
     source: str = "spoken"
+    manner: str = ""
 
     def __repr__(self) -> str:
         tail = ", interrupted" if self.interrupted else ""

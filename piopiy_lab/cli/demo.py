@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.cli.demo_voices import choose
 from piopiy_lab.cli.live import Follower
 from piopiy_lab.cli.report import ending, print_latency, save_plot
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal
 from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import SavedCallError
+from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.sayings import contains
+from piopiy_lab.voicing.preparing import prepared
 
 #: The demo's call id; a folder that holds such a call may be overwritten.
 CALL_ID = "demo"
@@ -63,13 +66,18 @@ def demo(terminal: Terminal, out: Path, *, realtime: bool = False) -> int:
     check_out(out)
     clock = "in real time" if realtime else "on virtual time"
     terminal.line(f"A restaurant's booking desk and a scripted caller, offline, {clock}.")
+    from piopiy_lab.cli import demo_session
+
+    caller, told = choose(demo_session.caller)
+    terminal.line(told)
     played = Played()
     try:
         began = time.monotonic()
         load()
+        caller = prepared(caller)
         loading = time.monotonic() - began
         terminal.line()
-        (_play_realtime if realtime else _play_virtual)(terminal, played)
+        (_play_realtime if realtime else _play_virtual)(terminal, played, caller)
     except BaseException as error:
         _save_rest(terminal, played, out, silent=isinstance(error, OutputClosedError))
         raise
@@ -137,7 +145,7 @@ def load() -> None:
 # --- playing ----------------------------------------------------------------------------------
 
 
-def _play_virtual(terminal: Terminal, played: Played) -> None:
+def _play_virtual(terminal: Terminal, played: Played, caller: Caller) -> None:
     """Run the call on a virtual clock and follow it."""
     from piopiy_lab.cli import demo_session
     from piopiy_lab.session.session import current_session
@@ -153,7 +161,7 @@ def _play_virtual(terminal: Terminal, played: Played) -> None:
 
     async def follow() -> None:
         follower = Follower(terminal)
-        task = asyncio.create_task(simulate(create_session, demo_session.caller, call_id=CALL_ID))
+        task = asyncio.create_task(simulate(create_session, caller, call_id=CALL_ID))
         try:
             while not task.done():
                 await asyncio.wait((task,), timeout=LOOK_SECS)
@@ -173,16 +181,14 @@ def _play_virtual(terminal: Terminal, played: Played) -> None:
         played.took = time.monotonic() - began
 
 
-def _play_realtime(terminal: Terminal, played: Played) -> None:
+def _play_realtime(terminal: Terminal, played: Played, caller: Caller) -> None:
     """Start the call on the loop thread and follow it from this one."""
     from piopiy_lab.cli import demo_session
     from piopiy_lab.hosting.live_call import start_call
 
     follower = Follower(terminal)
     began = time.monotonic()
-    call = played.call = start_call(
-        demo_session.create_session, demo_session.caller, call_id=CALL_ID
-    )
+    call = played.call = start_call(demo_session.create_session, caller, call_id=CALL_ID)
     try:
         while call.state != "ended":
             follower.update(call)

@@ -188,7 +188,7 @@ def _unheard_items(entries: Iterable[Entry], log: list[ev.Event], over: bool) ->
             ("spoke", e.at),
             e.at,
             "caller",
-            "[nothing understood]",
+            f"[{e.beside or 'nothing understood'}]",
             f"said: {e.text or 'a sound'!r}",
         )
         for e in log

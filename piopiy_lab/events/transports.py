@@ -58,6 +58,11 @@ class CallerSpoke(Event):
         return replace(self, at=self.at + secs, end=round(self.end + secs, 6), parts=parts)
 
     @property
+    def beside(self) -> str:
+        """What it is called where it is no plain turn, and no words to break in with; else ""."""
+        return "" if self.manner in ("turn", "interruption") else self.manner.replace("_", " ")
+
+    @property
     def wants_floor(self) -> bool:
         """Whether the agent is to take it for the caller's turn, or for a part of it."""
         return self.manner in FLOOR_MANNERS

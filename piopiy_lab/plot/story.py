@@ -166,6 +166,11 @@ def _marks(events: Iterable[ev.Event]) -> list[Mark]:
                 else:
                     keys = len(marks)
                     marks.append(Mark(e.at, e.at, "key", f"keys {e.digit}"))
+            case ev.CallerSpoke() if e.beside:
+                label = e.beside if e.text is None else f"{e.beside}: {shown(e.text)}"
+                marks.append(Mark(e.at, e.end, "note", label))
+            case ev.CallerStayedSilent():
+                marks.append(Mark(e.at, e.end, "note", "the caller stays silent"))
             case _:
                 if (labelled := _label(e)) is not None:
                     kind, label = labelled

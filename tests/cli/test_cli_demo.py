@@ -111,7 +111,7 @@ def test_a_call_that_lacks_something_is_judged_bad(demo_run, tmp_path, without):
 
 
 def test_a_bad_call_is_explained_and_exits_with_1(monkeypatch, tmp_path, capsys, saved):
-    def play(terminal, played):
+    def play(terminal, played, caller):
         played.call = Call.load(saved)
 
     monkeypatch.setattr(demo_module, "load", lambda: None)
