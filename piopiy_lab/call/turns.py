@@ -65,17 +65,25 @@ APART = "(each column has its own median: the parts need not add up to the total
 
 
 class Turns(Sequence[Turn]):
-    """The answered turns of a call in order; reads as a table of milliseconds."""
+    """The answered turns of a call in order; reads as a table of milliseconds.
 
-    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+    Attributes:
+        note: What the seconds leave out, or hold: the computing of services in a simulated call;
+            "" in others.
+    """
+
+    def __init__(self, turns: Iterable[Turn] = (), note: str = "") -> None:
         self._turns = tuple(turns)
+        self.note = note
 
     @overload
     def __getitem__(self, index: int) -> Turn: ...
     @overload
     def __getitem__(self, index: slice) -> Turns: ...
     def __getitem__(self, index: int | slice) -> Turn | Turns:
-        return Turns(self._turns[index]) if isinstance(index, slice) else self._turns[index]
+        return (
+            Turns(self._turns[index], self.note) if isinstance(index, slice) else self._turns[index]
+        )
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -125,6 +133,8 @@ class Turns(Sequence[Turn]):
         ]
         if len(self) > 1 and not self._medians_add_up():
             lines.append(APART)
+        if self.note:
+            lines.append(self.note)
         return "\n".join(line.rstrip() for line in lines)
 
     def _medians_add_up(self) -> bool:
@@ -169,6 +179,7 @@ class Turns(Sequence[Turn]):
             for cells, user in self._rows()
         )
         apart = "" if len(self) < 2 or self._medians_add_up() else f"; {html.escape(APART)}"
+        apart += f"; {html.escape(self.note)}" if self.note else ""
         unit = f"milliseconds from the end of speech to the first sound{apart}"
         head = f"<caption>{unit}</caption><thead><tr>{heads}</tr></thead>"
         return f"<table>{head}<tbody>{rows}</tbody></table>"
@@ -209,7 +220,18 @@ def build_turns(events: Iterable[ev.Event]) -> Turns:
                 source=answer.source,
             )
         )
-    return Turns(turns)
+    return Turns(turns, _computing(known))
+
+
+def _computing(log: Iterable[ev.Event]) -> str:
+    """Say what was made of the time that services computed; "" where none is known to have."""
+    found = [event for event in log if isinstance(event, ev.ComputedOutside)]
+    if not found:
+        return ""
+    names = " and ".join(dict.fromkeys(event.service for event in found))
+    if found[0].charged:
+        return f'({names}: computing time counted, outside="charge"; it differs from run to run)'
+    return f'({names}: computing time left out, 0 ms; outside="charge" counts it)'
 
 
 def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, str]:

@@ -53,6 +53,7 @@ from piopiy_lab.events.room import (
     RoomLinkRestored,
 )
 from piopiy_lab.events.services import (
+    ComputedOutside,
     ErrorOccurred,
     InstructionsChanged,
     MetricsReported,
@@ -108,6 +109,7 @@ __all__ = [
     "CallerStepFailed",
     "CallerStepFinished",
     "CallerStepStarted",
+    "ComputedOutside",
     "ContextSent",
     "DTMFReceived",
     "DataReceived",

@@ -58,3 +58,12 @@ class NoticeGiven(Event):
     """Something worth knowing that is no error (an ignored setting, say)."""
 
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputedOutside(NoticeGiven):
+    """A service of a simulated call computes in a thread: said once, when it first does."""
+
+    kind: ServiceKind
+    service: str  # its class name
+    charged: bool  # whether the call's clock went on meanwhile; else it stood still

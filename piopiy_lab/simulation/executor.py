@@ -45,7 +45,11 @@ def run_inline(
 
 
 def run_in_thread(
-    loop: ClockedLoop, executor: Executor, func: Callable[..., T], args: tuple[object, ...]
+    loop: ClockedLoop,
+    executor: Executor,
+    func: Callable[..., T],
+    args: tuple[object, ...],
+    started: Callable[[Job], None],
 ) -> asyncio.Future[T]:
     """Run a job in its executor; the loop counts it as outside work until it is done."""
     future: asyncio.Future[T] = loop.create_future()
@@ -72,6 +76,7 @@ def run_in_thread(
     work = executor.submit(in_thread)
     job = Job(job_name(func), work, deliver, started_at, loop.time_ns())
     jobs.append(job)
+    started(job)
 
     def done(_: Future[T]) -> None:  # on the job's thread
         job.done_at = time.monotonic()

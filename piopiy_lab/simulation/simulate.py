@@ -34,7 +34,9 @@ from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.session.scripted_transfers import check_outcomes
 from piopiy_lab.session.session import SessionSettings
 from piopiy_lab.simulation.clock import patched_pipecat_time
+from piopiy_lab.simulation.computing import Computing
 from piopiy_lab.simulation.current import hold, refuse_nested_simulation
+from piopiy_lab.simulation.drawn_noise import seeded_models
 from piopiy_lab.simulation.jobs import SHORT_JOBS, JobPolicy
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.placeholder_keys import placeholder_keys
@@ -100,7 +102,9 @@ async def simulate(
             mean.
         outside: What virtual time does while something outside of the simulation is waited for
             (a thread, a process, a server): ``"freeze"`` stands still, and the call is the same
-            every time; ``"charge"`` lets the real time pass, which is realistic and differs.
+            every time; ``"charge"`` lets the real time pass, which is realistic and differs. A
+            local service that computes in a thread takes 0 ms when it is frozen; the log and the
+            table of latencies say so.
         shuffle_seed: Run what is due at the same instant in a seeded random order, to find races:
             the conversation must not change.
         limits: How far the simulation may go.
@@ -153,7 +157,9 @@ async def simulate(
         ),
         describe=lambda: _last_moments(hosts[0]) if hosts else "",
         progress=lambda: _frames_of(hosts[0]) if hosts else 0,
+        started=lambda job: computing.started(job, loop.elapsed),
     )
+    computing = Computing(outside, lambda event: _tell_computing(hosts[0], computing, event))
     host = CallHost(
         create_session,
         CallFields(
@@ -189,7 +195,7 @@ async def simulate(
     keys = placeholder_keys() if keyless else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
     progress = asyncio.create_task(_show_progress(host, caller))
-    with patched_pipecat_time(also=own_module), keys:
+    with patched_pipecat_time(also=own_module), seeded_models(), keys:
         try:
             await loop.run_in_slices(host.run())
         except asyncio.CancelledError:
@@ -226,6 +232,12 @@ async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
             await asyncio.sleep(0.5)
     finally:
         line.close()
+
+
+def _tell_computing(host: CallHost, computing: Computing, event: events.ComputedOutside) -> None:
+    """Write into the log that a service computes, and into ``meta.json`` how long it takes."""
+    host.log.append(event)
+    host.meta["computing"] = computing.took
 
 
 def _frames_of(host: CallHost) -> int:

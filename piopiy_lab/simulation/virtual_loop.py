@@ -29,7 +29,7 @@ from piopiy_lab.errors import ArgumentError
 from piopiy_lab.simulation import executor as jobs_in
 from piopiy_lab.simulation import running
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
-from piopiy_lab.simulation.jobs import JobPolicy, deliverable
+from piopiy_lab.simulation.jobs import Job, JobPolicy, deliverable
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.outside import (
     Hold,
@@ -68,6 +68,7 @@ class VirtualTimeLoop(ClockedLoop):
         shuffle_seed: int | None = None,
         describe: Callable[[], str] | None = None,
         progress: Callable[[], int] | None = None,
+        started: Callable[[Job], None] | None = None,
     ) -> None:
         """Make a loop; it starts at virtual second 0.
 
@@ -82,6 +83,8 @@ class VirtualTimeLoop(ClockedLoop):
             describe: Called for an error's message: the last events, the caller's step.
             progress: Counts what has been done, the frames of a pipeline say: as long as it grows,
                 an instant may take more turns (see :class:`Limits`).
+            started: Is given each job that is handed to a thread, where the code that waits for it
+                is on the stack.
 
         Raises:
             ArgumentError: A value is not one of those above.
@@ -92,6 +95,7 @@ class VirtualTimeLoop(ClockedLoop):
             raise ArgumentError(f"outside_grace={outside_grace!r}: use None or 0 to 10 seconds")
         super().__init__(self.poll, limits or Limits(), describe, shuffle_seed, progress)
         self._freezes = outside == "freeze"
+        self._started = started or (lambda job: None)
         self._policy = jobs or JobPolicy()
         self._grace = outside_grace
         # Real time, s, since which nothing has come from the outside, while it is waited for.
@@ -134,7 +138,7 @@ class VirtualTimeLoop(ClockedLoop):
         if self._policy.is_background(func):
             return jobs_in.run_in_background(self, executor, func, args)
         self._silent_since = None
-        return jobs_in.run_in_thread(self, executor, func, args)
+        return jobs_in.run_in_thread(self, executor, func, args, self._started)
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
         """Connect; to an address outside this loop that is outside work."""
