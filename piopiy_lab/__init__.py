@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.interruptions import (
         MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
     )
+    from piopiy_lab.line.line import Line as Line
+    from piopiy_lab.line.perturb import Perturb as Perturb
     from piopiy_lab.logs import log as log
     from piopiy_lab.offline import calls_tool as calls_tool
     from piopiy_lab.offline import offline_realtime as offline_realtime
@@ -67,8 +69,10 @@ _HOME = {
     "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
     "Keyboard": "piopiy_lab.transports.microphones",
+    "Line": "piopiy_lab.line.line",
     "Microphone": "piopiy_lab.transports.microphones",
     "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",
+    "Perturb": "piopiy_lab.line.perturb",
     "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
     "ServiceSwitcherStrategyManual": "piopiy_lab.pipeline.service_switcher",
     "SpeechAgent": "piopiy_lab.speech_agent",

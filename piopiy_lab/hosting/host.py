@@ -127,7 +127,7 @@ class CallHost(CallCommands):
         self.meta: dict[str, Any] = {**fields.told, **_versions(), "origin": settings.origin}
         if (place := place_of(create_session)) is not None:
             self.meta["session"] = place
-        self.meta["started_at"] = _wall_time()
+        self.meta.update(settings.told, started_at=_wall_time())
         self.meta["virtual"] = settings.virtual
         self.log.append(
             events.CallStarted(

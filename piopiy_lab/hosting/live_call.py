@@ -22,6 +22,7 @@ from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, chec
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
+from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.session.callback import (
     SessionCallback,
@@ -63,6 +64,7 @@ def start_call(
     after_call_secs: float | None = None,
     cassette: str | Path | Cassette | None = None,
     record_mode: RecordMode | None = None,
+    line: Line | None = None,
 ) -> Call:
     """Start a call and return it at once; in a notebook it shows itself.
 
@@ -94,6 +96,9 @@ def start_call(
         cassette: A folder that keeps what the services and tools answer, or plays it in their
             place, as in ``simulate``.
         record_mode: What is done with it, as in ``simulate``: "once" if None.
+        line: A phone line between whatever the call is on and the agent, as in ``simulate``: both
+            ways on a microphone, a browser and a scripted caller; on a transport of pipecat's what
+            the agent hears alone.
 
     Returns:
         The running call.
@@ -112,6 +117,7 @@ def start_call(
     check_record(record)
     checked = check_replace(replace, create_session)
     tape = open_cassette(cassette, record_mode)
+    line = check_line(line)
     origin, open_transport = opener(prepared(on) if isinstance(on, Caller) else on)
     _running.end_older()
     thread = loop_thread.shared()
@@ -133,6 +139,7 @@ def start_call(
             replace=checked,
             after_call_secs=check_after_call(after_call_secs),
             cassette=tape,
+            line=line,
         ),
         clock=clock_from_now(),
         call_on_loop=thread.call,

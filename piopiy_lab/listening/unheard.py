@@ -25,9 +25,15 @@ Samples = Callable[[float, float], Sequence[events.VADSampled]]
 class UnheardSpeech:
     """Follows what the scripted caller says and what the detector hears of it."""
 
-    def __init__(self, samples: Samples) -> None:
-        """Begin with silence; ``samples`` looks the detector's judgements up."""
+    def __init__(self, samples: Samples, late: Callable[[], float] = lambda: 0.0) -> None:
+        """Begin with silence.
+
+        Args:
+            samples: Looks the detector's judgements up.
+            late: Returns the seconds by which a phone line brings what the caller says.
+        """
         self._samples = samples
+        self._late = late
         self._detects = False  # whether there is a detector
         self._params: dict[str, float] = {}  # its settings
         self._hears = False  # it hears a voice now
@@ -62,14 +68,18 @@ class UnheardSpeech:
 
     def due_at(self) -> float:
         """Return the call's seconds at which something is decided next; ``inf`` for never."""
-        return self._open[0].end + self._start_secs + LATE_SECS if self._open else math.inf
+        return self._open[0].end + self._waits if self._open else math.inf
 
     def tell(self, now: float, given_up: bool) -> Iterator[events.TurnLost]:
         """Give what was lost as of ``now``; ``given_up``: the caller waits no longer."""
         for spoke in list(self._open):
-            if given_up or now >= spoke.end + self._start_secs + LATE_SECS:
+            if given_up or now >= spoke.end + self._waits:
                 self._open.remove(spoke)
                 yield self._unheard(spoke, now)
+
+    @property
+    def _waits(self) -> float:
+        return self._start_secs + LATE_SECS + self._late()
 
     @property
     def _start_secs(self) -> float:
@@ -79,7 +89,8 @@ class UnheardSpeech:
         if self._muted or self._muted_to > spoke.at:
             cause, why, remedy = _MUTED
         else:
-            samples = self._samples(spoke.at, spoke.end + LATE_SECS)
+            late = self._late()
+            samples = self._samples(spoke.at + late, spoke.end + late + LATE_SECS)
             cause, why, remedy = why_unheard(samples, self._params)
         what = "the caller's sound" if spoke.text is None else repr(spoke.text)
         return events.SpeechUnheard(

@@ -46,7 +46,7 @@ class LostTurns:
         self._answers = EmptyAnswers(self._at_work)
         self._voice = SilentVoice(self._at_work)
         self._followers: Sequence[Follower] = (
-            UnheardSpeech(self._samples),
+            UnheardSpeech(self._samples, lambda: session.recorder.hearing.late),
             WordlessSpeech(self._at_work),
             self._answers,
             self._voice,

@@ -88,7 +88,7 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
     end = frames.ended_at
     if end is None:
         end = ended[-1].at if ended else frames.second_of(len(heard.samples))
-    sounds = utterances_of(log, end)
+    sounds = utterances_of(log, end, late=frames.late)
     if not sounds and heard.samples.any() and log.of(ev.Transcribed, ev.UserTurnAdded):
         raise ReplayError(
             f"nobody knows when the caller of call {call_id} spoke: its agent had no detector of "
@@ -137,12 +137,13 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
                 manner=spoke.manner if spoke is not None else "turn",
                 parts=_parts(spoke),
                 found=act.utterance is not None and act.utterance.found,
+                said=None if act.utterance is None else act.utterance.said,
             )
         )
         own = act.end
     theirs = bool(steps) and steps[-1].what == "hangs up"
     stays = 0.0 if theirs else max(0.0, end - own) + STAYS_SECS
-    line = replace(_line(heard, sounds), stays=stays)
+    line = replace(_line(heard, sounds), stays=stays, late=frames.late)
     if (
         ended and ended[-1].reason == "hung_up"
     ):  # from the agent's side: a panel, a page that closed

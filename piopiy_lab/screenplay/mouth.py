@@ -122,6 +122,7 @@ class Sound:
         manner: What it is in the conversation.
         parts: ``(text, start, end)`` likewise, of what is said in parts; None if it isn't.
         found: Whether a detector found it in a call: it has some of the line before and after it.
+        said: Seconds from its first sample between which it was said, if that is another time.
     """
 
     source: Source
@@ -130,6 +131,7 @@ class Sound:
     manner: Manner = "turn"
     parts: tuple[tuple[str, float, float], ...] | None = None
     found: bool = False
+    said: tuple[float, float] | None = None
 
     @property
     def wants_floor(self) -> bool:
@@ -180,6 +182,11 @@ class Mouth:
         """Take the noise at another rate, in Hz, before the first sample is read."""
         if self._noise is not None:
             self._noise = pcm.resample(self._noise, from_rate, to_rate)
+
+    def add_floor(self, floor: Int16) -> None:
+        """Play a noise floor, int16 of (n,), where nothing is said; one from a call stays."""
+        if self._noise is None:
+            self._noise = floor
 
     @property
     def speaking(self) -> bool:

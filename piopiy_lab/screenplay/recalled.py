@@ -56,6 +56,8 @@ class Recalls(Step):
         manner: What was said was in the conversation.
         parts: ``(text, start, end)`` of what was said in parts, as for ``words``.
         found: Whether a detector found the sound in the call, and no screenplay made it.
+        said: Seconds from the sound's first sample between which it was said, where a phone line
+            brought it later.
     """
 
     what: What
@@ -73,6 +75,7 @@ class Recalls(Step):
     manner: Manner = "turn"
     parts: tuple[tuple[str, float, float], ...] | None = field(default=None, repr=False)
     found: bool = field(default=False, repr=False)
+    said: tuple[float, float] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         what = self.what
@@ -113,6 +116,7 @@ class Line:
         otherwise: Steps.
         stays: Seconds that the caller stays on the line after the last act, for an end that was not
             theirs.
+        late: Seconds by which the caller was heard later than they spoke, over a phone line.
     """
 
     rate: int
@@ -123,3 +127,4 @@ class Line:
     diverged: Callable[[EventLog], bool] | None = None
     otherwise: tuple[Step, ...] = ()
     stays: float = 0.0
+    late: float = 0.0

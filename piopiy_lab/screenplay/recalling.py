@@ -149,7 +149,13 @@ class Recalling:
                 rate = self._line.mouth_rate
                 samples = pcm.resample(step.audio.samples, step.audio.sample_rate, rate)
                 sound = Sound(
-                    Clip(samples), step.text, step.words, step.manner, step.parts, step.found
+                    Clip(samples),
+                    step.text,
+                    step.words,
+                    step.manner,
+                    step.parts,
+                    step.found,
+                    step.said,
                 )
                 self._own = round(await self._line.speak(sound, begin), 6)
             case "presses":

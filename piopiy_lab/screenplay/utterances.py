@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from piopiy_lab import events as ev
@@ -10,6 +10,9 @@ from piopiy_lab import events as ev
 #: Seconds kept before the detector's onset, and after its end: what it needs to find them again.
 BEFORE_SECS = 0.3
 AFTER_SECS = 0.2
+#: Seconds for which a phone line's filters, and its concealment of a lost packet, are heard before
+#: and after what was said.
+RINGS_BEFORE_SECS, RINGS_AFTER_SECS = 0.015, 0.1
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Utterance:
         text: Its words, as far as they are known.
         spoke: What a scripted caller's log says of it; None for a real caller.
         found: Whether a detector found it.
+        said: Seconds from ``start`` on between which it was said, where a phone line brought it
+            later.
     """
 
     start: float
@@ -29,6 +34,7 @@ class Utterance:
     text: str | None
     spoke: ev.CallerSpoke | None = None
     found: bool = False
+    said: tuple[float, float] | None = None
 
     @property
     def wants_floor(self) -> bool:
@@ -36,8 +42,10 @@ class Utterance:
         return self.spoke is None or self.spoke.wants_floor
 
 
-def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance]:
-    """Return the caller's sounds in order.
+def utterances_of(
+    events: Iterable[ev.Event], ended_at: float, late: float = 0.0
+) -> list[Utterance]:
+    """Return the caller's sounds in order, where they were heard.
 
     Those that a scripted caller made, exactly; on a call with a real caller those that the detector
     found, from its onset to its end, with what it takes to be found again.
@@ -45,6 +53,7 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     Args:
         events: The call's.
         ended_at: The call's seconds at its end, for a sound that went on till then.
+        late: Seconds by which a phone line brings what a scripted caller says.
     """
     log = list(events)
     spoke = [e for e in log if isinstance(e, ev.CallerSpoke)]
@@ -53,7 +62,7 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
         spoke = []  # the file as a whole: what is said in it follows the agent
     if spoke:
         spoke.sort(key=lambda e: e.at)
-        return [Utterance(e.at, e.end, e.text, e, e.found) for e in spoke]
+        return list(_over_a_line(spoke, late)) if late else [_clean(e) for e in spoke]
     spans: list[tuple[float, float]] = []
     onset: float | None = None
     for event in log:
@@ -72,6 +81,22 @@ def utterances_of(events: Iterable[ev.Event], ended_at: float) -> list[Utterance
     return [
         Utterance(start, end, _words_in(finals, start, end), None, True) for start, end in spans
     ]
+
+
+def _clean(spoke: ev.CallerSpoke) -> Utterance:
+    return Utterance(spoke.at, spoke.end, spoke.text, spoke, spoke.found)
+
+
+def _over_a_line(spoke: list[ev.CallerSpoke], late: float) -> Iterator[Utterance]:
+    """Yield what was said where it was heard, with what the line's filters make of its edges."""
+    for one, following in zip(spoke, [*spoke[1:], None], strict=True):
+        if one.found:  # where it was heard, in a replay of a real caller's call
+            yield _clean(one)
+            continue
+        start, end = one.at + late - RINGS_BEFORE_SECS, one.end + late + RINGS_AFTER_SECS
+        if following is not None:
+            end = max(one.end + late, min(end, following.at + late - RINGS_BEFORE_SECS))
+        yield Utterance(start, end, one.text, one, said=(one.at - start, one.end - start))
 
 
 def _add(spans: list[tuple[float, float]], start: float, end: float) -> None:

@@ -21,6 +21,8 @@ from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import EndReason, Origin
+from piopiy_lab.line.line import Line
+from piopiy_lab.line.perturb import Perturb
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.session.call_control import CallControl
 from piopiy_lab.session.replaced import Replaced
@@ -89,6 +91,8 @@ class SessionSettings:
         rtvi: Whether the other end is an RTVI client, which a VoiceAgent then tells what happens.
         written: Whether it reads and hears nothing: a VoiceAgent greets it in writing.
         cassette: What records or plays the call's services; None where they are asked.
+        line: The phone line between caller and agent; None for none.
+        perturb: What is changed of a scripted caller's sounds; None for nothing.
     """
 
     origin: Origin
@@ -108,10 +112,22 @@ class SessionSettings:
     rtvi: bool = False
     written: bool = False
     cassette: TapesServices | None = None
+    line: Line | None = None
+    perturb: Perturb | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.replace, Replaced):
             object.__setattr__(self, "replace", Replaced(self.replace))
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What ``meta.json`` has of the phone line, and of what is changed of the caller."""
+        told: dict[str, object] = {}
+        if self.line is not None:
+            told["line"] = self.line.to_json()
+        if self.perturb is not None:
+            told["perturb"] = self.perturb.seed
+        return told
 
 
 @dataclass

@@ -16,6 +16,7 @@ from piopiy_lab.cassette import RecordMode
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction
+from piopiy_lab.line.line import Line
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.recalled import Recalls
 from piopiy_lab.screenplay.steps import (
@@ -73,6 +74,7 @@ async def replay(
         limits=limits,
         record=record,
         transfer_outcomes=transfer_outcomes_of(call),
+        line=line_of(call),
         **details_of(call),
     )
     if from_turn is not None:
@@ -166,6 +168,17 @@ def latency_of(call: Call) -> Mapping[str, Latency]:
         return cast("Mapping[str, Latency]", call.meta.get("latency") or {})
     secs = measured_in(call.events)
     return {"turn": secs} if secs else {}
+
+
+def line_of(call: Call) -> Line | None:
+    """Return the phone line of a call, for what the agent says: the caller is as heard over it.
+
+    Raises:
+        SavedCallError: What ``meta.json`` has is no line.
+        MissingExtraError: Its codec needs PyAV.
+    """
+    told = call.meta.get("line")
+    return None if told is None else Line.from_json(told).only("agent")
 
 
 def transfer_outcomes_of(call: Call) -> dict[str, str]:

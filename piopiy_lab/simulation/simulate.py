@@ -20,6 +20,8 @@ from piopiy_lab.display.wording import times_as_fast
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.events.values import Direction
 from piopiy_lab.hosting.host import CallFields, CallHost, check_after_call, check_record
+from piopiy_lab.line.line import Line, check_line
+from piopiy_lab.line.perturb import Perturb, check_perturb
 from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.steps import AudioFile
@@ -71,6 +73,8 @@ async def simulate(
     transfer_outcomes: Mapping[str, str] | None = None,
     cassette: str | Path | Cassette | None = None,
     record_mode: RecordMode | None = None,
+    line: Line | None = None,
+    perturb: int | Perturb | None = None,
 ) -> Call:
     """Run a whole call in virtual time; from a script: ``asyncio.run(simulate(...))``.
 
@@ -120,6 +124,10 @@ async def simulate(
         record_mode: What is done with it: "once" (the default) records if there is none, else
             plays; "none" plays; "new_episodes" plays, and asks and adds what is not there; "all"
             records anew.
+        line: A phone line between caller and agent, both ways: ``Line.phone()``. The recording
+            keeps the caller as they spoke; ``call.heard`` is what came over the line.
+        perturb: Small changes of what the caller says, which nobody hears: a seed, or a
+            ``Perturb``.
 
     Returns:
         The ended call. What went wrong is in its ``error``; ``raise_for_error()`` raises it.
@@ -140,6 +148,7 @@ async def simulate(
             f"simulate() takes a Caller or an AudioFile(path), got {caller!r}: a live microphone "
             "can't be simulated"
         )
+    line, changes = check_line(line), check_perturb(perturb)
     checked = check_replace(replace, create_session, STAND_INS)
     if isinstance(caller, Caller) and caller.voice is not None:
         caller = await asyncio.to_thread(prepared, caller)  # in real time, before virtual time
@@ -183,6 +192,8 @@ async def simulate(
             after_call_secs=check_after_call(after_call_secs),
             transfer_outcomes=check_outcomes(transfer_outcomes or {}),
             cassette=tape,
+            line=line,
+            perturb=changes,
         ),
         clock=lambda: loop.elapsed,
         call_on_loop=loop.call_soon_threadsafe,

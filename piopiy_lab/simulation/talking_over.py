@@ -42,7 +42,7 @@ def sound_of(call: Call, scrubber: Scrubber) -> Heard:
         )
     samples = heard.samples.copy()
     words: list[Word] = []
-    sounds = utterances_of(call.events, call.duration)
+    sounds = utterances_of(call.events, call.duration, late=heard.frames.late)
     for one, following in zip(sounds, [*sounds[1:], None], strict=True):
         until = call.duration if following is None else following.start
         finals = [e.text for e in call.events.of(ev.Transcribed) if one.start <= e.at < until]

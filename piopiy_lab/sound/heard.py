@@ -42,6 +42,8 @@ class Frames:
         words: ``(text, start, end)`` in the call's seconds: a scripted caller's own words.
         virtual: Whether the call was on virtual time, where frames come when they are due.
         mutes: ``(seconds, muted)``: when the caller's side was muted by hand.
+        late: Seconds by which all of it is later than it was said, over a phone line; ``words`` are
+            when they were heard.
     """
 
     rate: int
@@ -53,6 +55,7 @@ class Frames:
     words: tuple[tuple[str, float, float], ...] = ()
     mutes: tuple[tuple[float, bool], ...] = ()
     virtual: bool = False
+    late: float = 0.0
 
     def second_of(self, sample: int) -> float:
         """Return the call's seconds at which a sample was heard."""
@@ -90,6 +93,7 @@ class Frames:
             "words": [list(word) for word in self.words],
             "mutes": [list(mute) for mute in self.mutes],
             "virtual": self.virtual,
+            **({"late": self.late} if self.late else {}),
         }
 
     @classmethod
@@ -112,6 +116,7 @@ class Frames:
                 words=tuple((str(w), float(a), float(b)) for w, a, b in told.get("words", ())),
                 mutes=tuple((float(at), bool(on)) for at, on in told.get("mutes", ())),
                 virtual=bool(told.get("virtual", False)),
+                late=float(told.get("late", 0.0)),
             )
         except (KeyError, TypeError, ValueError):
             return None

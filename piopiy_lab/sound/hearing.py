@@ -62,6 +62,8 @@ class HeardTrack:
         self._virtual = False  # whether frames come with the time at which they were pushed
         self._other_rate = False  # the rate has changed in mid-call: what comes isn't kept
         self.error: OSError | None = None  # written once
+        #: Seconds by which it is later than it was said; written by the transport, before add().
+        self.late: float = 0.0
 
     def add(
         self, start: float, samples: Int16, rate: int, *, pushed_at: float | None = None
@@ -146,6 +148,7 @@ class HeardTrack:
                 words=self._words,
                 mutes=tuple(self._mutes),
                 virtual=self._virtual,
+                late=self.late,
             )
 
     def heard(self) -> Heard | None:

@@ -44,18 +44,23 @@ class AsHeardTransport(SessionTransport):
             then_listens: Seconds of the agent's silence after which the caller hangs up, if it
                 wasn't they who ended the call.
         """
-        super().__init__(session, settings)
         self._recorded = recorded
+        super().__init__(session, settings)
         self._then_listens = then_listens
+
+    @property
+    def caller_late(self) -> float:
+        """Seconds by which the caller is heard later than they spoke, in the recording and now."""
+        return super().caller_late + self._recorded.heard.frames.late
 
     async def run(self) -> None:
         """Feed what was heard, and do what was done, until the pipeline ends."""
         await self.session.wait_until_listening()
         frames = self._recorded.heard.frames
         self._shift = self.session.now() - frames.begins
+        later = self._shift + self.line.caller_delay
         self.session.script.words += [
-            SpokenWord(text, start + self._shift, end + self._shift)
-            for text, start, end in frames.words
+            SpokenWord(text, start + later, end + later) for text, start, end in frames.words
         ]
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.as_heard.capture")
         act = asyncio.create_task(self._act(), name="piopiy_lab.as_heard.act")
@@ -138,4 +143,4 @@ class AsHeardTransport(SessionTransport):
 
     def _tell(self, spoke: events.CallerSpoke) -> None:
         self.session.log.append(spoke.moved(self._shift))
-        self.session.script.end_sound(spoke.end + self._shift)
+        self.session.script.end_sound(spoke.end + self._shift + self._recorded.heard.frames.late)

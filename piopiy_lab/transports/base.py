@@ -14,18 +14,22 @@ from dataclasses import replace
 
 import numpy as np
 from pipecat.frames.frames import (
+    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
+    Frame,
     InputAudioRawFrame,
     OutputAudioRawFrame,
     StartFrame,
 )
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.over_the_line import OverTheLine
 from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
 
@@ -36,6 +40,8 @@ FRAME_SECS = 0.02
 OUTPUT_10MS_CHUNKS = 10
 #: How far ahead of the listener the output runs, in seconds: enough to hide a late wake-up.
 LEAD_SECS = 0.06
+#: Seconds before the agent's last sample is heard at which a line's last is handed over.
+EARLY_SECS = 0.005
 
 
 class SessionTransport(BaseTransport):
@@ -61,9 +67,15 @@ class SessionTransport(BaseTransport):
             **settings.sound_params,
         )
         self.playout = self.make_playout()
+        self.line = OverTheLine(session.settings.line)
         self.audio: PacedAudio = PacedAudio(session, self.playout, LEAD_SECS)
         self._input = SessionInput(self)
         self._output = self.make_output()
+        session.recorder.hearing.late = self.caller_late
+        if (said := self.line.said(self.caller_late)) is not None:
+            session.notice(said)
+        for notice in self.line.notices():
+            session.notice(notice)
 
     def input(self) -> SessionInput:
         """Return the processor that makes frames of the caller's audio."""
@@ -83,6 +95,11 @@ class SessionTransport(BaseTransport):
         self.params.audio_in_sample_rate = audio_in_sample_rate
         self.params.audio_out_sample_rate = audio_out_sample_rate
         self.playout.sample_rate = audio_out_sample_rate  # it has been given nothing yet
+
+    @property
+    def caller_late(self) -> float:
+        """Seconds by which the caller is heard later than they speak."""
+        return self.line.caller_delay
 
     async def run(self) -> None:
         """Feed the input until cancelled; called when the pipeline has started.
@@ -122,9 +139,10 @@ class SessionTransport(BaseTransport):
 
         Returns:
             The call's seconds at which the listener hears nothing more: now, or a little later
-            where a sound card keeps what it was given.
+            where a sound card keeps what it was given, or a line what is on its way.
         """
-        return self.session.now()
+        self._output.finish()
+        return self.session.now() + self.line.agent_delay
 
     def heard_changed(self) -> None:
         """Called when what the listener hears has changed (audio added or cleared)."""
@@ -150,10 +168,17 @@ class SessionTransport(BaseTransport):
             samples = np.zeros(len(samples), np.int16)
         self.fed(samples)
         self.audio.record_caller(start, samples, rate)
+        samples = self._over_the_line(start, samples)
         self.audio.keep_heard(start, samples, rate)
         await self._input.push_audio_frame(
             InputAudioRawFrame(audio=samples.tobytes(), sample_rate=rate, num_channels=1)
         )
+
+    def _over_the_line(self, start: float, samples: Int16) -> Int16:
+        """Return what is heard of the caller; nothing of the line, either, while it is muted."""
+        rates = self.settings.audio_in_sample_rate, self.settings.audio_out_sample_rate
+        heard = self.line.hear_caller(start, samples, *rates)
+        return samples if self.session.muted else heard
 
 
 class SessionInput(BaseInputTransport):
@@ -201,6 +226,8 @@ class SessionOutput(PacedOutput):
         super().__init__(transport.params)
         self._transport = transport
 
+        self._finishing: asyncio.TimerHandle | None = None  # when what is on its way is heard
+
     @property
     def audio(self) -> PacedAudio:
         """The call's audio."""
@@ -214,14 +241,51 @@ class SessionOutput(PacedOutput):
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
         samples = np.frombuffer(frame.audio, np.int16)
-        self.audio.hand_over(samples)
-        self._transport.play(samples)
-        self._transport.heard_changed()
-        self.audio.record_played()
+        line = self._transport.line
+        self._hand_over(line.hear_agent(samples, self._transport.settings.audio_out_sample_rate))
+        if line.carries_agent:
+            self._finish_in(self.audio.playout.ends_at - self.audio.session.now() - EARLY_SECS)
         await self.audio.wait_until_due()
         return True
 
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame; when the agent stops, what it said last is on its way to be heard."""
+        if isinstance(frame, BotStoppedSpeakingFrame):
+            self.finish()
+        await super().push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Leave nothing behind."""
+        self._finish_in(None)
+        await super().cleanup()
+
     def clear(self) -> None:
         """Drop the audio that was not heard yet."""
-        self.audio.clear(self._transport.stop_playing())
+        at = self._transport.stop_playing()
+        self.audio.clear(at)
+        self._transport.line.cut(at)
+        self._finish_in(None)
         self._transport.heard_changed()
+
+    def finish(self) -> None:
+        """Let what a line still has on its way be heard: nothing follows it."""
+        self._finish_in(None)
+        last = self._transport.line.last_of_agent()
+        if last is not None:
+            self._hand_over(last)
+
+    def _finish_in(self, secs: float | None) -> None:
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self._finishing = None
+        if secs is not None:
+            self._finishing = asyncio.get_running_loop().call_later(max(0.0, secs), self.finish)
+
+    def _hand_over(self, samples: Int16) -> None:
+        start = self.audio.hand_over(samples)
+        self._transport.line.played(start, samples, self.audio.playout.sample_rate)
+        self._transport.play(samples)
+        self._transport.heard_changed()
+        self.audio.record_played()

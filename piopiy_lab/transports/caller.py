@@ -8,6 +8,9 @@ so no sample is late.
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
@@ -24,6 +27,8 @@ from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
 from piopiy_lab.transports.playout import Playout
+
+P = ParamSpec("P")
 
 #: Seconds after the last sound from which on silence may come in large frames: by then every
 #: detector has settled, also the longest wait for an incomplete turn.
@@ -43,8 +48,10 @@ class CallerTransport(SessionTransport):
             settings: The rates of both sides.
             caller: The screenplay.
         """
-        super().__init__(session, settings)
         self._line = line = caller.line  # how it was, for a caller from a call
+        super().__init__(session, settings)
+        self._perturb = session.settings.perturb
+        self._sounds = 0  # so far; counted by speak()
         self._mouth = Mouth(None if line is None else line.noise)
         self._frame_secs = FRAME_SECS if line is None else line.frame_secs
         self._silence_secs = max(self._frame_secs, session.settings.silence_secs)
@@ -57,7 +64,7 @@ class CallerTransport(SessionTransport):
         self._fed_to = 0.0  # seconds: the caller's audio is fed up to here
         self._changed = asyncio.Event()  # a sound starts: cut the frame in the making short
         self._sound_ended: asyncio.Future[float] | None = None
-        self._spoken: tuple[Sound, float] | None = None  # the sound that is being spoken
+        self._spoken: tuple[Sound, float] | None = None  # what is spoken, and when it was begun
         self.performer = Performer(self, caller)
 
     @property
@@ -75,6 +82,11 @@ class CallerTransport(SessionTransport):
         """Hz of the sounds that :meth:`speak` takes."""
         return self.settings.audio_in_sample_rate
 
+    @property
+    def caller_late(self) -> float:
+        """Seconds by which the caller is heard later than they speak, in the recording and now."""
+        return super().caller_late + (0.0 if self._line is None else self._line.late)
+
     def heard_changed(self) -> None:
         """Let the caller look at what they hear."""
         self.performer.look()
@@ -88,6 +100,8 @@ class CallerTransport(SessionTransport):
         self._begin = self._fed_to = self._quiet_since = self.session.now()
         if self._line is not None:
             self._mouth.resample_noise(self._line.rate, self.settings.audio_in_sample_rate)
+        if self._perturb is not None:
+            self._mouth.add_floor(self._perturb.floor(self.settings.audio_in_sample_rate))
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.caller.capture")
         perform = asyncio.create_task(self._perform(), name="piopiy_lab.caller.perform")
         try:
@@ -170,12 +184,14 @@ class CallerTransport(SessionTransport):
         off = (place.window - natural + WINDOW // 2) % WINDOW - WINDOW // 2
         calm = self._silence_secs > self._frame_secs  # a frame may be cut the moment it must be
         into = (natural - self._fed) % usual
-        if off == 0 and (place.into == into or (calm and place.into <= 1)):
+        if off == 0 and (place.into <= 1 if calm else place.into == into):
             self._cut_at = None
             return due, None
         sample = natural + off
         soonest = max(self._fed, round((self.session.now() - self._begin) * rate))
-        while sample - place.into < soonest + (0 if self._cut_at == sample - place.into else usual):
+        while sample - place.into < soonest + usual:
+            if sample - place.into >= soonest and sample - place.into in (self._cut_at, self._fed):
+                break  # a frame begins there
             sample += WINDOW
         self._cut_at = sample - place.into
         self._changed.set()  # a large frame in the making ends there
@@ -194,13 +210,19 @@ class CallerTransport(SessionTransport):
         """
         rate = self.settings.audio_in_sample_rate
         start = max(self.session.now(), self._fed_to) if at is None else max(at, self._fed_to)
+        source = sound.source
+        self._sounds += 1
+        if self._perturb is not None:
+            start += self._perturb.change(self._sounds).later_secs
+            source = self._perturb.source(source, self._sounds, rate)
         self._spoken = (sound, start)
+        heard = start + self.line.caller_delay
         self.session.script.words += [
-            SpokenWord(text, start + begin, start + end) for text, begin, end in sound.words
+            SpokenWord(text, heard + begin, heard + end) for text, begin, end in sound.words
         ]
-        self.session.script.begin_sound(sound.text, round(start, 6))  # as the log has it
+        self._when_heard(self.session.script.begin_sound, sound.text, round(heard, 6))
         self._sound_ended = asyncio.get_running_loop().create_future()
-        self._mouth.speak(sound.source, lead=round((start - self._fed_to) * rate))
+        self._mouth.speak(source, lead=round((start - self._fed_to) * rate))
         self._changed.set()
         return await self._sound_ended
 
@@ -217,10 +239,19 @@ class CallerTransport(SessionTransport):
         """Close or open the caller's side."""
         self.session.mute(muted)
 
+    def _when_heard(self, tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Tell something when a line brings what is fed now."""
+        if self.line.caller_delay:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.line.caller_delay, functools.partial(tell, *args, **kwargs))
+        else:
+            tell(*args, **kwargs)
+
     def _end_spoken(self, end: float) -> None:
         if self._spoken is not None:
             (sound, start), self._spoken = self._spoken, None
-            self.session.log.append(sound.as_heard(start, end))
-            self.session.script.end_sound(end)
+            at, until = (start, end) if sound.said is None else [start + s for s in sound.said]
+            self.session.log.append(sound.as_heard(at, until))
+            self._when_heard(self.session.script.end_sound, end + self.line.caller_delay)
         if self._sound_ended is not None and not self._sound_ended.done():
             self._sound_ended.set_result(end)

@@ -1,0 +1,179 @@
+"""One direction of a line: sound in, sound out, as many samples and always as much later. Pure.
+
+It works in packets of 20 ms that are counted from the first sample, so what comes out does not
+depend on how the sound was cut up.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.line import opus
+from piopiy_lab.line.concealment import Concealer
+from piopiy_lab.line.echoing import EchoPath, FarEnd
+from piopiy_lab.line.g711 import A_LAW, MU_LAW
+from piopiy_lab.line.line import CODEC_RATES, PACKET_SECS, Line, Side
+from piopiy_lab.line.losses import Losses
+from piopiy_lab.line.noises import noise_loop
+from piopiy_lab.line.resampling import Resampler
+from piopiy_lab.line.speech_level import NOMINAL_DBOV, SpeechLevel
+from piopiy_lab.sound.pcm import FULL_SCALE, Float32, Int16
+
+#: Packets after which the noise's level is set anew, by what the caller's speech was so far.
+LEVEL_PACKETS = 10
+
+
+class Way:
+    """What one side says, as the other hears it. For one thread at a time."""
+
+    def __init__(self, line: Line, sample_rate: int, side: Side, far_rate: int = 0) -> None:
+        """Begin with silence.
+
+        Args:
+            line: The line.
+            sample_rate: Hz of what comes and goes: a multiple of 50.
+            side: Whose words go over it: "caller" or "agent".
+            far_rate: Hz of the other side's sound, for its echo.
+
+        Raises:
+            ArgumentError: The rate is no multiple of 50.
+        """
+        for rate in (sample_rate, far_rate):
+            if rate % 50:
+                raise ArgumentError(
+                    f"a line at {rate} Hz: a packet of 20 ms is no whole number of samples; give "
+                    "a multiple of 50, such as 8000, 16000 or 24000"
+                )
+        self.line = line
+        self.sample_rate = sample_rate
+        self.delay: float = line.delay  # seconds: from saying to hearing
+        self._packet = round(sample_rate * PACKET_SECS)
+        self._rate = rate = CODEC_RATES.get(line.codec or "", sample_rate)
+        band = line.passband
+        block = round(rate * PACKET_SECS)
+        self._into = None if band is None else Resampler(sample_rate, rate, self._packet, band)
+        self._law = {"pcmu": MU_LAW, "pcma": A_LAW}.get(line.codec or "")
+        self._opus = opus.Opus(line.bitrate or opus.BITRATE) if line.codec == "opus" else None
+        decoded = rate if self._opus is None else opus.DECODED_RATE
+        self._block = round(decoded * PACKET_SECS)
+        self._out = None if line.codec is None else Resampler(decoded, sample_rate, self._block)
+        seed = f"{line.seed} {side}"
+        self.losses: Losses | None = None
+        self._concealer: Concealer | None = None
+        if line.loses:
+            jitter, keeps = line.jitter_ms / 1000, line.buffer_secs
+            self.losses = Losses(seed, line.loss, line.burst, jitter, keeps)
+            self._concealer = Concealer(decoded)
+        self._place = _Place(line, rate, block, far_rate) if side == "caller" else None
+        late = line.delay_ms / 1000 + line.buffer_secs
+        self._ready: Int16 = np.zeros(self._packet + round(late * sample_rate), np.int16)
+        self._waiting: Int16 = np.zeros(0, np.int16)
+
+    def process(self, samples: Int16, start: float = 0.0, far: FarEnd | None = None) -> Int16:
+        """Return what is heard while ``samples`` are said: int16, as many.
+
+        Args:
+            samples: int16, (n,).
+            start: The call's seconds of the first one, to find what was heard then.
+            far: What was heard of the other side, for its echo.
+        """
+        count = len(samples)
+        waiting = np.concatenate([self._waiting, samples])
+        begins = start - len(self._waiting) / self.sample_rate
+        whole = len(waiting) // self._packet * self._packet
+        heard = [
+            self._carry(waiting[at : at + self._packet], begins + at / self.sample_rate, far)
+            for at in range(0, whole, self._packet)
+        ]
+        self._waiting = waiting[whole:]
+        ready = np.concatenate([self._ready, *heard])
+        self._ready = ready[count:]
+        return ready[:count]
+
+    def _carry(self, packet: Int16, start: float, far: FarEnd | None) -> Int16:
+        sound = packet.astype(np.float32)
+        if self._into is not None:
+            sound = self._into.process(sound)
+        if self._place is not None:
+            sound = self._place.surround(sound, start, far)
+        arrives = self.losses is None or self.losses.arrives()
+        decoded = self._through_codec(sound, arrives)
+        if self._concealer is not None:
+            decoded = self._concealer.process(decoded, self._block)
+        assert decoded is not None, "what can be lost is concealed"
+        if self._out is not None:
+            decoded = self._out.process(decoded)
+        return _rounded(decoded)
+
+    def _through_codec(self, sound: Float32, arrives: bool) -> Float32 | None:
+        if self._opus is not None:  # the encoder goes on, whatever becomes of its packet
+            packet = self._opus.encode(_rounded(sound))
+            return self._opus.decode(packet).astype(np.float32) if arrives else None
+        if not arrives:
+            return None
+        if self._law is not None:
+            return self._law.pass_through(_rounded(sound)).astype(np.float32)
+        return sound
+
+
+class _Place:
+    """Where the caller is: noise around, the phone's loudspeaker, and how loud they are."""
+
+    def __init__(self, line: Line, rate: int, block: int, far_rate: int) -> None:
+        self._line = line
+        self._block = block
+        self._packets = 0  # so far
+        self._noise: Float32 | None = None
+        if line.noise is not None:
+            self._noise = noise_loop(line.noise, rate, line.passband, line.seed)
+            self._speech = SpeechLevel(rate)
+            self._level = self._wanted = self._level_for(NOMINAL_DBOV)
+        self._gain = np.float32(10 ** (line.gain_db / 20))
+        self._most = None if line.clip_db is None else FULL_SCALE * 10 ** (line.clip_db / 20)
+        self._echo: EchoPath | None = None
+        if line.echo_db is not None and far_rate:
+            self._far_block = round(far_rate * PACKET_SECS)
+            self._far = Resampler(far_rate, rate, self._far_block, line.passband)
+            self._echo = EchoPath(rate, line.echo_db, line.seed)
+
+    def surround(self, sound: Float32, start: float, far: FarEnd | None) -> Float32:
+        """Return what the phone sends of what the caller says."""
+        if self._noise is not None:
+            self._speech.note(sound)
+            sound = sound + self._noise_now(self._noise)
+        if self._echo is not None and far is not None:
+            played = far(start - self._line.echo_ms / 1000, self._far_block)
+            sound = sound + self._echo.process(self._far.process(played.astype(np.float32)))
+        if self._gain != 1.0:
+            sound = sound * self._gain
+        if self._most is not None:
+            sound = np.clip(sound, -self._most, self._most)
+        self._packets += 1
+        return sound
+
+    def _noise_now(self, loop: Float32) -> Float32:
+        if self._packets % LEVEL_PACKETS == 0:
+            known = self._speech.dbov
+            self._wanted = self._level_for(NOMINAL_DBOV if known is None else known)
+        before, self._level = self._level, self._level + (self._wanted - self._level) / 4
+        at = self._packets * self._block % len(loop)
+        piece = loop[at : at + self._block]
+        if before == self._level:
+            return piece * np.float32(before)
+        return piece * np.linspace(before, self._level, self._block, dtype=np.float32)
+
+    def _level_for(self, speech_dbov: float) -> float:
+        assert self._line.snr_db is not None, "a line with noise has an SNR"
+        return FULL_SCALE * 10 ** ((speech_dbov - self._line.snr_db) / 20)
+
+
+def _rounded(samples: Float32) -> Int16:
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+
+
+def samples_of(delay: float, rate: int) -> int:
+    """Return a delay in whole samples."""
+    return math.floor(delay * rate + 0.5)

@@ -1,0 +1,105 @@
+"""A call's phone line, as its transport uses it: both ways, and the sound still on its way.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from piopiy_lab.line.echoing import Played
+from piopiy_lab.line.line import Line
+from piopiy_lab.line.way import Way, samples_of
+from piopiy_lab.sound.pcm import Int16
+
+
+class OverTheLine:
+    """A line between the caller and the agent of one call; without one, sound stays as it is."""
+
+    def __init__(self, line: Line | None) -> None:
+        """Begin with silence.
+
+        Args:
+            line: The line; None for none.
+        """
+        self._line = line
+        self._caller: Way | None = None  # made with the first sound: then the rates are known
+        self._agent: Way | None = None
+        self._played = Played()
+        self._under_way = False  # whether something that the agent said was not heard yet
+
+    def said(self, caller_late: float) -> str | None:
+        """Return what a call says of its line; None without one.
+
+        Args:
+            caller_late: Seconds by which the caller is heard late, in a replay by the line then.
+        """
+        if self._line is None:
+            return None
+        return (
+            f"this call is over a line: what the caller says is heard {caller_late * 1000:.0f} ms "
+            f"later, and what the agent says {self.agent_delay * 1000:.0f} ms"
+        )
+
+    def notices(self) -> list[str]:
+        """Return what somebody should know of the line."""
+        return [] if self._line is None else self._line.notices()
+
+    @property
+    def carries_agent(self) -> bool:
+        """Whether what the agent says goes over a line."""
+        return self._line is not None and self._line.carries("agent")
+
+    @property
+    def caller_delay(self) -> float:
+        """Seconds from when the caller says something to when the agent's side hears it."""
+        return 0.0 if self._line is None else self._line.delay_of("caller")
+
+    @property
+    def agent_delay(self) -> float:
+        """Seconds from when the agent says something to when the caller hears it."""
+        return 0.0 if self._line is None else self._line.delay_of("agent")
+
+    def hear_caller(self, start: float, samples: Int16, rate: int, out_rate: int) -> Int16:
+        """Return what the agent's side hears while the caller says ``samples``.
+
+        Args:
+            start: The call's seconds of the first sample.
+            samples: int16, (n,).
+            rate: Theirs, in Hz.
+            out_rate: Hz of what the agent says.
+        """
+        line = self._line
+        if line is None or not line.carries("caller"):
+            return samples
+        if self._caller is None:
+            self._caller = Way(line, rate, "caller", out_rate)
+        far = self._played.heard if self._played.sample_rate else None
+        return self._caller.process(samples, start, far)
+
+    def hear_agent(self, samples: Int16, rate: int) -> Int16:
+        """Return what the caller hears while the agent says ``samples``, int16 of (n,)."""
+        if self._line is None or not self.carries_agent:
+            return samples
+        if self._agent is None:
+            self._agent = Way(self._line, rate, "agent")
+        self._under_way = True
+        return self._agent.process(samples)
+
+    def last_of_agent(self) -> Int16 | None:
+        """Return what is still on its way to the caller; None if nothing is."""
+        if self._agent is None or not self._under_way:
+            return None
+        self._under_way = False
+        count = samples_of(self._agent.delay, self._agent.sample_rate)
+        return self._agent.process(np.zeros(count, np.int16))
+
+    def played(self, start: float, samples: Int16, rate: int) -> None:
+        """Note what the caller hears of the agent, for its echo."""
+        if self._line is not None and self._line.echo_db is not None:
+            self._played.add(start, samples, rate)
+
+    def cut(self, at: float) -> None:
+        """Note that the caller hears nothing more from the call's second ``at`` on."""
+        self._under_way = False
+        self._played.cut(at)
