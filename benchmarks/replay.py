@@ -5,7 +5,8 @@
 Each kind of call of the tests is recorded, saved, loaded and replayed: seconds of call by second of
 replay, and whether every event and sample is the same. Then the booking is replayed on agents that
 greet longer and think slower: by how many ms each of the caller's acts is off its place beside the
-agent. Prints a table and JSON.
+agent. Each kind is kept on a cassette, too: its size by the minute of call, with its sound raw (as
+it is written) and compressed (as it is left), and how fast it is played. Prints a table and JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "support")]
 
+import soundfile  # noqa: E402
 from kinds_of_calls import KINDS, desk  # noqa: E402
 
 from piopiy_lab import Call, Caller, simulate  # noqa: E402
@@ -38,6 +40,29 @@ def recorded(name: str, folder: Path) -> Call:
 def gaps(call: Call) -> list[float]:
     """Return how long after what of the agent's each act came: seconds."""
     return [step.gap for step in Caller.from_call(call).steps if step.what == "says"]
+
+
+def cassette(name: str, folder: Path, rounds: int) -> dict[str, object]:
+    """Record a kind of call on a cassette, and play it: sizes by the minute of call."""
+    kind = KINDS[name]
+
+    def call(**options: object) -> Call:
+        made = simulate(kind.session(), kind.caller, **dict(kind.options), **options)
+        return asyncio.run(made).raise_for_error()
+
+    minutes = call(cassette=folder, record_mode="all").duration / 60
+    took: list[float] = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        call(cassette=folder, record_mode="none")
+        took.append(time.perf_counter() - began)
+    sound = folder / "sound.flac"
+    return {
+        "lines MB a minute": round((folder / "cassette.jsonl").stat().st_size / 1e6 / minutes, 2),
+        "sound MB a minute, raw": round(2 * soundfile.info(sound).frames / 1e6 / minutes, 2),
+        "compressed": round(sound.stat().st_size / 1e6 / minutes, 2),
+        "30 s play in": round(statistics.median(took) / minutes / 2, 2),
+    }
 
 
 def main() -> None:
@@ -66,6 +91,10 @@ def main() -> None:
                 "caller.flac kB a minute": round(size / call.duration * 60),
             }
             print(f"{name:<14}", table[name], flush=True)
+        for name in KINDS:
+            sizes = cassette(name, Path(temporary) / f"{name} cassette", rounds)
+            table[f"{name} cassette"] = sizes
+            print(f"{name:<14}", sizes, flush=True)
         call = recorded("booking", Path(temporary) / "anchors")
         off: list[float] = []
         for change in ({"greeting": LONG}, {}):

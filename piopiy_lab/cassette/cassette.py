@@ -5,8 +5,10 @@ Made on any thread; everything else runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib import metadata
+from logging import Logger
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,9 +28,12 @@ from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
+from piopiy_lab.logs import safe_logger
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.services.realtime import is_realtime
 from piopiy_lab.session.session import Session
+
+log: Logger = safe_logger("piopiy_lab.cassette")
 
 #: From this likeness on a recorded text is taken for another wording of one that is not there.
 ALIKE = 0.6
@@ -204,10 +209,15 @@ class Cassette:
         """Close the files, and let the services go: one that serves again is its own."""
         for restore in reversed(self._restore):
             restore()
-        if self._writer is not None:
-            self._writer.close()
         if self._reader is not None:
             self._reader.close()
+        if self._writer is not None:
+            try:
+                await asyncio.to_thread(self._writer.close)
+            except OSError as error:
+                log.warning(
+                    "the sound of the cassette %r stays uncompressed: %s", str(self.folder), error
+                )
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:

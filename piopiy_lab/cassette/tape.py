@@ -1,10 +1,10 @@
-"""A cassette's folder: ``cassette.jsonl``, written line by line as it happens, and ``sound.raw``.
+"""A cassette's folder: ``cassette.jsonl``, written line by line as it happens, and its sound.
 
 A line is an object: the head (``{"cassette": 1, ...}``), what was asked (``{"asked": 7, "kind":
 "llm", ...}``), what came of it (``{"of": 7, "at": 0.35, "does": "push_frame", ...}``), its end
 (``{"of": 7, "over": 1.2}``) or where it was cut off (``{"of": 7, "cut": 0.8}``). Sound is 16-bit
-PCM, and a line that has some names its first byte and their number. The sound is written first, so
-a killed process leaves at most half a line, which is left out.
+PCM (``sounds``), and a line that has some names its first byte and their number. The sound is
+written first, so a killed process leaves at most half a line, which is left out.
 
 Pure but for the files; used on one thread at a time.
 """
@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from piopiy_lab.cassette.sounds import FLAC, RAW, SoundReader, SoundWriter, size_of
 from piopiy_lab.errors import CassetteError
 
 #: The format's number; a cassette with another one is refused.
 VERSION = 1
 LINES = "cassette.jsonl"
-SOUND = "sound.raw"
 
 #: What a service did to its base class: the mark that the seconds are counted from, the seconds,
 #: the method's name, its arguments by place and by name, and whether it came from within ``run_*``.
@@ -108,12 +108,11 @@ class Writer:
             if append:
                 _drop_half_a_line(folder / LINES)
             self._lines: BinaryIO = (folder / LINES).open("ab" if append else "wb")
-            self._sound: BinaryIO = (folder / SOUND).open("ab" if append else "wb")
+            self._sound = SoundWriter(folder, append=append)
         except OSError as error:
             raise CassetteError(
                 f"the cassette {str(folder)!r} can't be written: {error}"
             ) from error
-        self._sound_bytes = self._sound.tell()
         if not append:
             self.line({"cassette": VERSION, **about})
 
@@ -130,28 +129,33 @@ class Writer:
 
     def line(self, line: dict[str, Json]) -> None:
         """Write a line."""
-        self._write(self._lines, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        first: Json = next(iter(line.get("with", ())), None)
+        if _has_sound(first):
+            self._sound.rate = first.get("sample_rate", self._sound.rate)
+        data = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        self._write(lambda: (self._lines.write(data), self._lines.flush()))
 
-    def _write(self, file: BinaryIO, data: bytes) -> None:
+    def _write(self, write: Callable[[], object]) -> None:
         """Write, as long as that works: the call goes on without its cassette."""
         if self._failed:
             return
         try:
-            file.write(data)
-            file.flush()
+            write()
         except OSError as error:
             self._failed = True
             self.on_failure(error)
 
     def sound(self, samples: bytes) -> list[int]:
         """Write 16-bit samples; returns their first byte, and their number."""
-        place = [self._sound_bytes, len(samples)]
-        self._write(self._sound, samples)
-        self._sound_bytes += len(samples)
-        return place
+        self._write(lambda: self._sound.write(samples))
+        return self._sound.place(samples)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; may be called on another thread, once nothing is written any more.
+
+        Raises:
+            OSError: The sound can't be compressed; it is there, and raw.
+        """
         self._lines.close()
         self._sound.close()
 
@@ -170,7 +174,7 @@ class Reader:
         self.torn = False  # whether half a line was left out at its end
         self.by_detector = False  # whether recognition hangs on the detector's starts
         self.next_prompt = 1  # the number of the next prompt that is added
-        self._sound: BinaryIO | None = None
+        self._sound = SoundReader(folder)
         self._read()
 
     def _read(self) -> None:
@@ -267,27 +271,31 @@ class Reader:
         return 0
 
     def _check_sound(self, needed: int) -> None:
-        path = self.folder / SOUND
-        there = path.stat().st_size if path.is_file() else 0
+        try:
+            there = size_of(self.folder)
+        except OSError as error:
+            raise CassetteError(
+                f"the sound of the cassette {str(self.folder)!r} can't be read: {error}"
+            ) from error
         if there < needed:
-            lacks = "has no sound.raw" if not path.is_file() else "has lost some of its sound.raw"
+            file = next((one for one in (RAW, FLAC) if (self.folder / one).is_file()), None)
+            lacks = f"has no {FLAC}" if file is None else f"has lost some of its {file}"
             raise CassetteError(
                 f"the cassette {str(self.folder)!r} {lacks}: {there} of {needed} bytes are there; "
                 "copy the whole folder, or record it again with record_mode='all'"
             )
 
     def sound(self, place: list[int]) -> bytes:
-        """Return the samples at a place."""
-        if self._sound is None:
-            self._sound = (self.folder / SOUND).open("rb")
-        self._sound.seek(place[0])
-        return self._sound.read(place[1])
+        """Return the samples at a place.
+
+        Raises:
+            CassetteError: They are damaged.
+        """
+        return self._sound.read(place)
 
     def close(self) -> None:
         """Close the sound."""
-        if self._sound is not None:
-            self._sound.close()
-            self._sound = None
+        self._sound.close()
 
 
 def _has_sound(value: Json) -> bool:
