@@ -15,14 +15,16 @@ from typing import Any, get_args
 from piopiy_lab._version import __version__
 from piopiy_lab.cassette import keys, seams
 from piopiy_lab.cassette.listings import KIND, Listings
+from piopiy_lab.cassette.llm_playing import PlayingLLM
 from piopiy_lab.cassette.misses import Miss
 from piopiy_lab.cassette.modes import RecordMode
-from piopiy_lab.cassette.playing import PlayingLLM, PlayingSTT, PlayingTTS
+from piopiy_lab.cassette.playing import PlayingSTT
 from piopiy_lab.cassette.realtime_playing import PlayingRealtime
 from piopiy_lab.cassette.realtime_recording import RecordingRealtime
 from piopiy_lab.cassette.realtime_tape import RealtimeTape
 from piopiy_lab.cassette.recording import Recording
 from piopiy_lab.cassette.tape import LINES, Answer, Reader, Writer
+from piopiy_lab.cassette.tts_playing import PlayingTTS
 from piopiy_lab.cassette.utterances import Mark
 from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.checks.json_values import Record
@@ -138,11 +140,14 @@ class Cassette:
         if realtime:
             self._attach_realtime(session, part, service)
             return
+        recording = None
         if self.deck is not None:
-            Recording(self.deck, kind, part, service, adding=self.playing)
-        if self.playing:
-            playing = {"llm": PlayingLLM, "tts": PlayingTTS, "stt": PlayingSTT}[kind]
-            playing(self, part, service, asked_live=self.deck is not None)
+            recording = Recording(self.deck, kind, part, service, adding=self.playing)
+        if self.playing and kind == "llm":
+            PlayingLLM(self, part, service, recording=recording)
+        elif self.playing:
+            playing = {"tts": PlayingTTS, "stt": PlayingSTT}[kind]
+            playing(self, part, service, recording=recording)
 
     def _attach_realtime(self, session: Session, part: str, service: object) -> None:
         if not self.playing:
@@ -244,25 +249,34 @@ class Cassette:
         """Return the answer to messages; None after a miss."""
         self.turn = keys.turn_of(asked["said"])
         unused = self._unused("llm", part)
-        found = next((one for one in unused if one.asked["said"] == asked["said"]), None)
+        said = [one for one in unused if one.asked["said"] == asked["said"]]
+        same = (one for one in said if not keys.prompt_difference(asked, one.asked))
+        found = next(same, said[0] if said else None)
         if found is None:
             best = unused[0] if unused else None
             now, then = keys.difference(asked["said"], best.asked["said"] if best else ())
             return self._miss("llm", now, then if best else "nothing more")
-        self.prompt_changed(
-            [what for what in ("instructions", "tools") if asked[what] != found.asked[what]]
-        )
+        self.prompt_changed(keys.prompt_difference(asked, found.asked))
         return _take(found)
 
     def prompt_changed(self, changed: list[str]) -> None:
         """Take note of a prompt that is not the recorded one, once."""
         if changed and changed not in self._changed:
             self._changed.append(changed)
+            told = (
+                "nobody was asked with the new ones, and what you hear are the old prompt's answers"
+                if self.deck is None
+                else "the model is asked with the new ones, and what you hear is on the cassette "
+                "for as long as it answers the same"
+            )
             self._notice(
                 f"from turn {self.turn} on the {' and the '.join(changed)} of the agent are not "
-                f"those of the cassette {str(self.folder)!r}: nobody was asked with the new ones, "
-                "and what you hear are the old prompt's answers"
+                f"those of the cassette {str(self.folder)!r}: {told}"
             )
+
+    def other_answer(self, turn: int, recorded: str, now: str) -> None:
+        """Take note of what the live model answers in the place of a recorded answer."""
+        self._notice(f"turn {turn}: the recorded answer was {recorded}, and now it is {now}")
 
     def find_tts(self, part: str, text: str, settings: dict[str, str]) -> Answer | None:
         """Return what was spoken for a text; None after a miss."""

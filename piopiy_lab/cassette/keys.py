@@ -36,6 +36,11 @@ def asked_of_llm(context: LLMContext, instruction: object) -> Record:
     return {"said": said, "instructions": rules, "tools": tools}
 
 
+def prompt_difference(asked: Record, recorded: Record) -> list[str]:
+    """Return what of a language model's prompt is another one: "instructions", "tools"."""
+    return [what for what in ("instructions", "tools") if asked[what] != recorded[what]]
+
+
 def turn_of(said: Sequence[Any]) -> int:
     """Return the number of the caller's turn that messages are asked in; 0 before the first."""
     return sum(1 for message in said if message.get("role") == "user")

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipecat.frames import frames as f
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
-from piopiy_lab.cassette import keys, seams
-from piopiy_lab.cassette.recording import voice_of
+from piopiy_lab.cassette import seams
+from piopiy_lab.cassette.recording import Recording
 from piopiy_lab.cassette.tape import Answer, Came
-from piopiy_lab.cassette.tool_player import play_tool
 from piopiy_lab.cassette.utterances import EDGES, Mark, Utterances
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.cassette.writing import Deck
@@ -72,6 +70,14 @@ class Player(Protocol):
         """Return what was recognised after a mark; None after a miss."""
         ...
 
+    def prompt_changed(self, changed: list[str]) -> None:
+        """Take note of a prompt that is not the recorded one, once."""
+        ...
+
+    def other_answer(self, turn: int, recorded: str, now: str) -> None:
+        """Take note of what the live model answers in the place of a recorded answer."""
+        ...
+
     def find_tool(self, part: str, asked: Record) -> Answer | None:
         """Return what a tool did; None after a miss."""
         ...
@@ -85,7 +91,13 @@ class Playing:
     """What the players of all kinds have in common."""
 
     def __init__(
-        self, player: Player, kind: str, part: str, service: Any, *, asked_live: bool = False
+        self,
+        player: Player,
+        kind: str,
+        part: str,
+        service: Any,
+        *,
+        recording: Recording | None = None,
     ) -> None:
         """Cut a service off, and stand in its provider's place.
 
@@ -94,14 +106,16 @@ class Playing:
             kind: "stt", "llm" or "tts".
             part: Whose answers are played: "llm", or "llm/anna" of a switcher's.
             service: The service, not running yet.
-            asked_live: Whether the service is asked what is not there.
+            recording: What records the service where it is asked what is not there; None where
+                nobody is asked.
         """
         self.player: Player = player
         self.part: str = part
         self.service: Any = service
-        self.asked_live: bool = asked_live
+        self.recording: Recording | None = recording
+        self.asked_live: bool = recording is not None  # what is not there
         self.live: dict[str, seams.Method] = {}  # methods that ask the service; recorded
-        if asked_live:
+        if self.asked_live:
             names = ("process_frame", "run_tts", "run_stt", "on_audio_context_interrupted")
             self.live = {n: getattr(service, n) for n in names if hasattr(service, n)}
             self.process: seams.Method = seams.base_method(service, kind, "process_frame")
@@ -112,7 +126,7 @@ class Playing:
             name: getattr(service, name) for name in seams.UPCALLS[kind]
         }
         self._first = player.find_start(part)
-        if self._first is not None and not asked_live:
+        if self._first is not None and not self.asked_live:
             for stage in ("setup", "start"):
                 seams.replace_methods(service, **{stage: self._begins(stage, self._first.came)})
 
@@ -162,168 +176,14 @@ class Playing:
             await done
 
 
-class PlayingLLM(Playing):
-    """A language model's answers."""
-
-    def __init__(
-        self, player: Player, part: str, service: Any, *, asked_live: bool = False
-    ) -> None:
-        """Play them."""
-        super().__init__(player, "llm", part, service, asked_live=asked_live)
-        register_own_tools(service)
-        seams.replace_methods(service, process_frame=self._process_frame)
-
-    async def _process_frame(self, frame: f.Frame, direction: FrameDirection) -> None:
-        if not isinstance(frame, f.LLMContextFrame):
-            if self.asked_live:
-                await self.live["process_frame"](frame, direction)
-                return
-            await self.process(frame, direction)
-            await self.own["push_frame"](frame, direction)
-            return
-        began = self.now()
-        asked = keys.asked_of_llm(frame.context, seams.instruction_of(self.service))
-        answer = self.player.find_llm(self.part, asked)
-        if answer is None:
-            if self.asked_live:
-                await self.live["process_frame"](frame, direction)
-            return
-        await self.process(frame, direction)
-        left = list(answer.came)
-        try:
-            while left:
-                came = left[0]
-                if answer.cut is not None and came.at > answer.cut - INSTANT:
-                    await self.wait(began + answer.cut + BEYOND_SECS)  # the interruption ends it
-                    break
-                if came.does == "_push_llm_text":
-                    await asyncio.sleep(0)  # an interruption finds the stream here
-                if came.does == "run_function_calls":
-                    for call in came.args[0]:
-                        play_tool(self, call["call"])
-                await self.do(came, began + came.at, context=frame.context)
-                left.pop(0)
-        except asyncio.CancelledError:  # the rest stays unsaid, what was begun is ended
-            for came in left:
-                if came.does in seams.ENDING or _ends_answer(came):
-                    await self.do(came, 0.0)
-            raise
-        if answer.cut is not None:
-            self.player.beyond_the_cut(answer)
-            for came in left:
-                await self.do(came, 0.0)
-
-
-def register_own_tools(service: Any) -> None:
-    """Register the tools that a service registers by itself when it runs: the offline ones'."""
-    for name, tool in getattr(service, "_own_tools", {}).items():
-        if not service.has_function(name):
-            service.register_function(name, tool.handler)
-
-
-def _ends_answer(came: Came) -> bool:
-    return came.does == "push_frame" and came.args[0].get("frame") == "LLMFullResponseEndFrame"
-
-
-@dataclass
-class Speaking:
-    """What is spoken in one audio context.
-
-    Attributes:
-        answer: What is played.
-        began: The pipeline's seconds of each text so far.
-        more: Set when there is another text.
-        task: What plays what came beside ``run_tts``; None where nothing did.
-    """
-
-    answer: Answer
-    began: list[float] = field(default_factory=list[float])
-    more: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def next_text(self) -> str | None:
-        """The text that is spoken next in it; None after the last."""
-        return next(iter(self.answer.texts[len(self.began) :]), None)
-
-
-class PlayingTTS(Playing):
-    """A voice."""
-
-    def __init__(
-        self, player: Player, part: str, service: Any, *, asked_live: bool = False
-    ) -> None:
-        """Play it."""
-        super().__init__(player, "tts", part, service, asked_live=asked_live)
-        self._speaking: dict[str, Speaking] = {}  # by audio context
-        self._live_contexts: set[str] = set()  # those that the service itself speaks in
-        self._over = service.on_audio_context_interrupted
-        if asked_live:
-            self._over = seams.base_method(service, "tts", "on_audio_context_interrupted")
-            self._flush = service.flush_audio
-            seams.replace_methods(service, flush_audio=self._flush_audio)
-        seams.replace_methods(
-            service, run_tts=self._run_tts, on_audio_context_interrupted=self._interrupted
-        )
-
-    async def _run_tts(self, text: str, context_id: str) -> AsyncGenerator[f.Frame | None, None]:
-        speaking = self._speaking.get(context_id)
-        if speaking is None or speaking.next_text != text:
-            answer = None
-            if context_id not in self._live_contexts:
-                answer = self.player.find_tts(self.part, text, voice_of(self.service))
-            if answer is None:
-                if self.asked_live:
-                    self._live_contexts.add(context_id)
-                    async for frame in self.live["run_tts"](text, context_id):
-                        yield frame
-                return
-            speaking = self._speaking[context_id] = Speaking(answer)
-        number = len(speaking.began)
-        speaking.began.append(self.now())
-        speaking.more.set()
-        if speaking.task is None and not all(came.inside for came in speaking.answer.came):
-            speaking.task = self.service.create_task(self._beside(speaking, context_id))
-        for came in speaking.answer.came:
-            if came.text != number or not came.inside:
-                continue
-            due = speaking.began[number] + came.at
-            if came.does == "yield":
-                await self.wait(due)
-                yield Unpacking(self.player.sound, context_id=context_id).unpack(came.args[0])
-            else:
-                await self.do(came, due, context_id=context_id)
-
-    async def _beside(self, speaking: Speaking, context_id: str) -> None:
-        for came in speaking.answer.came:
-            while len(speaking.began) <= came.text:
-                speaking.more.clear()
-                await speaking.more.wait()
-            if not came.inside:
-                await self.do(came, speaking.began[came.text] + came.at, context_id=context_id)
-
-    async def _flush_audio(self, context_id: str | None = None) -> None:
-        if context_id is None or context_id in self._live_contexts:
-            await self._flush(context_id)
-
-    async def _interrupted(self, context_id: str) -> None:
-        speaking = self._speaking.get(context_id)
-        if speaking is not None and speaking.task is not None:
-            await self.service.cancel_task(speaking.task)
-        if context_id in self._live_contexts:
-            await self.live["on_audio_context_interrupted"](context_id)
-        else:
-            await self._over(context_id)
-
-
 class PlayingSTT(Playing):
     """What a recogniser understood."""
 
     def __init__(
-        self, player: Player, part: str, service: Any, *, asked_live: bool = False
+        self, player: Player, part: str, service: Any, *, recording: Recording | None = None
     ) -> None:
         """Play it."""
-        super().__init__(player, "stt", part, service, asked_live=asked_live)
+        super().__init__(player, "stt", part, service, recording=recording)
         self._hears = False  # whether the service hears from here on; written by _on_mark()
         self._inside: list[tuple[float, float, Came]] = []  # due, mark's time, what; in order
         self._utterances = Utterances(player.script, self.now, player.call_now)

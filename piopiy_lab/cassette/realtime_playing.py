@@ -16,8 +16,9 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab.cassette import keys, seams
+from piopiy_lab.cassette.llm_playing import register_own_tools
 from piopiy_lab.cassette.moments import Moment, Moments
-from piopiy_lab.cassette.playing import BEYOND_SECS, INSTANT, Player, register_own_tools
+from piopiy_lab.cassette.playing import BEYOND_SECS, INSTANT, Player
 from piopiy_lab.cassette.realtime_recording import KEEPS
 from piopiy_lab.cassette.realtime_tape import RealtimeTape
 from piopiy_lab.cassette.responses import Response, ends, is_said

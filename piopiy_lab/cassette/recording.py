@@ -6,7 +6,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab.cassette import keys, seams
 from piopiy_lab.cassette.at_work import in_tool
+from piopiy_lab.cassette.tape import Came
 from piopiy_lab.cassette.tools import record_tool
 from piopiy_lab.cassette.utterances import EDGES, Utterances
 from piopiy_lab.cassette.writing import Deck
@@ -66,6 +67,10 @@ class Recording:
         self._utterances = (
             Utterances(deck.script, self._now, deck.call_now) if kind == "stt" else None
         )
+        #: Asked of all that the service does: what is done in its place, and recorded there; None
+        #: for most. Set by its player.
+        self.gate: Callable[[str, tuple[Any, ...], Record], Awaitable[None] | None]
+        self.gate = lambda *_: None
         self._own = {name: getattr(service, name) for name in seams.UPCALLS[kind]}
         for name in self._own:
             seams.replace_methods(service, **{name: self._spy(name)})
@@ -95,10 +100,24 @@ class Recording:
 
         def call(*args: Any, **named: Any) -> Any:
             if seams.by_the_service() and not (args and id(args[0]) in self._passing):
+                if (instead := self.gate(name, args, named)) is not None:
+                    return instead
                 self._came(name, args, named)
             return own(*args, **named)
 
         return call
+
+    async def let(
+        self, name: str, args: tuple[Any, ...], named: Record, doing: tuple[Any, ...] | None = None
+    ) -> None:
+        """Record what the gate has held back, and do it; or do it with other arguments."""
+        self._came(name, args, named)
+        await self._own[name](*(args if doing is None else doing), **named)
+
+    def copy(self, came: Came, at: float) -> None:
+        """Record something of a recorded answer, as a part of the one that is recorded."""
+        assert self._answer is not None, "something is asked"
+        self._deck.copy(self._answer, came, at)
 
     def _came(self, name: str, args: tuple[Any, ...], named: Record, inside: bool = False) -> None:
         if name == "push_frame":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from piopiy_lab.cassette.keys import turn_of
-from piopiy_lab.cassette.tape import Writer
+from piopiy_lab.cassette.tape import Came, Writer
 from piopiy_lab.cassette.values import Packing
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.screenplay.spoken_words import Script
@@ -96,6 +96,15 @@ class Deck:
             line["begins"] = True
         if stop is not None:
             line["stop"] = round(stop, 9)
+        self._writer.line(line)
+
+    def copy(self, number: int, came: Came, at: float) -> None:
+        """Write something that came of another answer, so many seconds after this one was asked."""
+        line: Record = {"of": number, "at": round(at, 9), "does": came.does}
+        if came.args:
+            line["with"] = came.args
+        if came.named:
+            line["named"] = came.named
         self._writer.line(line)
 
     def end(self, number: int, *, cut: float | None = None) -> None:
