@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.pipeline.service_switcher import (
         ServiceSwitcherStrategyManual as ServiceSwitcherStrategyManual,
     )
+    from piopiy_lab.screenplay.behind import Background as Background
     from piopiy_lab.screenplay.caller import Caller as Caller
     from piopiy_lab.screenplay.phrases import pause as pause
     from piopiy_lab.screenplay.steps import Audio as Audio
@@ -63,6 +64,7 @@ _HOME = {
     "Agent": "piopiy_lab.agent",
     "Audio": "piopiy_lab.screenplay.steps",
     "AudioFile": "piopiy_lab.screenplay.steps",
+    "Background": "piopiy_lab.screenplay.behind",
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
     "Divergence": "piopiy_lab.call.divergence",

@@ -69,6 +69,24 @@ class CallerSpoke(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerDescribed(Event):
+    """Who the scripted caller is, where it isn't the package's own voice alone in a silent room."""
+
+    voice: str | None = None  # its name; of one that has none, what it is made by
+    vary: int | None = None  # the seed by which it differs
+    background: str | None = None  # what is heard behind it
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundHeard(Event):
+    """Behind the scripted caller something was said from ``at`` to ``end``: ground truth."""
+
+    what: str  # "television", "speaker", or a file's name
+    text: str | None  # None for a sound whose words nobody knows
+    end: float  # seconds of the call's clock
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallerStayedSilent(Event):
     """The scripted caller said nothing from ``at`` to ``end``, on purpose: ground truth."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import av
 from livekit.protocol import models
@@ -17,7 +18,8 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.loopback.audio import FRAME_SECS, ROOM_RATE, Fan, frame_of, samples_of
 from piopiy_lab.loopback.ear import Ear
 from piopiy_lab.loopback.room import Room
-from piopiy_lab.screenplay.caller import KEYS
+from piopiy_lab.screenplay.behind import Behind, as_background
+from piopiy_lab.screenplay.caller import KEYS, Caller
 from piopiy_lab.screenplay.mouth import Mouth, Sound
 from piopiy_lab.sound.recorder import Recorder
 from piopiy_lab.transports.playout import Playout
@@ -36,7 +38,12 @@ class RoomCaller:
     """The caller's end of a call; a ``Participant`` of the room and a ``Line`` of the performer."""
 
     def __init__(
-        self, room: Room, log: EventLog, recorder: Recorder, attributes: dict[str, str]
+        self,
+        room: Room,
+        log: EventLog,
+        recorder: Recorder,
+        attributes: dict[str, str],
+        who: Caller | None = None,
     ) -> None:
         """Make a caller who isn't in the room yet.
 
@@ -45,6 +52,7 @@ class RoomCaller:
             log: The caller's own account; its clock is the call's.
             recorder: Where both sides go.
             attributes: Of the participant, as LiveKit's SIP service sets them.
+            who: Whose voice is heard, and what is behind it.
         """
         self.identity = CALLER_IDENTITY
         self.room = room
@@ -56,6 +64,7 @@ class RoomCaller:
         self._track_sid = room.new_sid("TR")
         self._fan = Fan()
         self._mouth = Mouth()
+        self._who = who or Caller()
         self._hearing = Ear(log, recorder)
         self._spoken: tuple[Sound, float] | None = None  # what is being said, and since when
         self._sound_ended: asyncio.Future[float] | None = None
@@ -77,6 +86,7 @@ class RoomCaller:
         loop = asyncio.get_running_loop()
         n, sent = round(FRAME_SECS * ROOM_RATE), 0
         begin, begin_at = loop.time(), self._log.now()
+        behind = self._put_behind(begin_at)
         ends: float | None = None  # when the sound in the frame before ends
         while True:
             late = loop.time() - (begin + sent / ROOM_RATE)
@@ -93,7 +103,20 @@ class RoomCaller:
             self._recorder.advance(start)
             self._hearing.tick()
             sent += n
+            if behind is not None:
+                for passage in behind.heard(begin_at):
+                    self._log.append(passage)
             ends = None if ended is None else start + ended / ROOM_RATE
+
+    def _put_behind(self, begin_at: float) -> Behind | None:
+        if (described := self._who.described) is not None:
+            self._log.append(replace(described, at=begin_at))
+        background = as_background(self._who.background)
+        if background is None:
+            return None
+        behind = Behind(background, ROOM_RATE)
+        self._mouth.put_behind(behind)
+        return behind
 
     def agent_said(self, event: events.WordSpoken) -> None:
         """Take a word from the agent's side; it counts once its sound is heard."""
@@ -126,7 +149,8 @@ class RoomCaller:
         start = self._log.now()
         self._spoken = (sound, start)
         self._log.append(events.UserSpeechStarted(at=start, cause="caller", start_secs=0.0))
-        self._log.append(events.UserTurnStarted(at=start))
+        if sound.wants_floor:
+            self._log.append(events.UserTurnStarted(at=start))
         self._sound_ended = asyncio.get_running_loop().create_future()
         self._mouth.speak(sound.source)
         return await self._sound_ended
@@ -148,18 +172,23 @@ class RoomCaller:
             log = self._log
             log.append(sound.as_heard(start, end))
             log.append(events.UserSpeechStopped(at=end, cause="caller", stop_secs=0.0))
-            words = [
-                [word, start + begin, min(end, start + finish)]
-                for word, begin, finish in sound.words
-                if start + begin < end
-            ]
-            said = sound.text if words and len(words) == len(sound.words) else None
-            text = said or " ".join(str(word[0]) for word in words)
-            if text:
-                log.append(events.Transcribed(at=end, text=text, words=words))
-            log.append(events.UserTurnStopped(at=end))
+            if sound.wants_floor:
+                self._end_turn(sound, start, end)
         if self._sound_ended is not None and not self._sound_ended.done():
             self._sound_ended.set_result(end)
+
+    def _end_turn(self, sound: Sound, start: float, end: float) -> None:
+        log = self._log
+        words = [
+            [word, start + begin, min(end, start + finish)]
+            for word, begin, finish in sound.words
+            if start + begin < end
+        ]
+        said = sound.text if words and len(words) == len(sound.words) else None
+        text = said or " ".join(str(word[0]) for word in words)
+        if text:
+            log.append(events.Transcribed(at=end, text=text, words=words))
+        log.append(events.UserTurnStopped(at=end))
 
     # --- the room's participant ---------------------------------------------------------------
 

@@ -125,7 +125,7 @@ class PhoneCall:
             "sip.phoneNumber": from_number or "",
             "sip.trunkPhoneNumber": to_number or "",
         }
-        self.caller: RoomCaller = RoomCaller(room, self.log, self.recorder, attributes)
+        self.caller: RoomCaller = RoomCaller(room, self.log, self.recorder, attributes, caller)
         self._screenplay = caller
         self._performer = Performer(self.caller, caller)
         self._dispatcher = dispatcher

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.transports import CallerDescribed
+from piopiy_lab.screenplay.behind import Background, as_background
 from piopiy_lab.screenplay.caller_manners import CallerManners
 from piopiy_lab.screenplay.phrases import Pause, hesitant, phrase_of
 from piopiy_lab.screenplay.recalled import Line, Recalls
@@ -85,6 +87,9 @@ class Caller(CallerManners):
             TTS service of pipecat's; or a folder of clips, ``Path("clips/anna")``: the text of each
             is its file's name, or what ``clips.json`` or ``clips.csv`` says. ``voices()`` lists
             what is usable here. None for the package's caller voice.
+        background: What is heard behind the caller all the time: "television", "speaker" (somebody
+            else who speaks now and then), a sound of your own, or ``Background(what, level_db=)``.
+            Each passage is in the log (``BackgroundHeard``).
         vary: A seed by which speed, pitch and level of the voice differ a little, the same for the
             same seed. An espeak-ng voice differs by its own settings, any other one by being
             played up to 6 % faster or slower, which moves speed and pitch together.
@@ -94,6 +99,9 @@ class Caller(CallerManners):
     """
 
     voice: str | Path | Voice | speech.Voice | None = None
+    background: str | Audio | AudioFile | Path | Background | None = field(
+        default=None, kw_only=True
+    )
     vary: int | None = field(default=None, kw_only=True)
     steps: tuple[Step, ...] = field(default=(), repr=False)
     line: Line | None = field(default=None, repr=False, compare=False)
@@ -105,6 +113,20 @@ class Caller(CallerManners):
     def __post_init__(self) -> None:
         check_voice(self.voice)
         check_vary(self.vary)
+        as_background(self.background)
+
+    @property
+    def described(self) -> CallerDescribed | None:
+        """Who calls, for the log at 0 s; None for the package's own voice in a silent room."""
+        behind = as_background(self.background)
+        if self.voice is None and self.vary is None and behind is None:
+            return None
+        return CallerDescribed(
+            at=0.0,
+            voice=None if self.voice is None else _name_of(self.voice),
+            vary=self.vary,
+            background=None if behind is None else behind.name,
+        )
 
     @classmethod
     def from_call(cls, call: RecordedCall) -> Caller:
@@ -267,6 +289,7 @@ class Caller(CallerManners):
     def __str__(self) -> str:
         given = [] if self.voice is None else [f"voice={self.voice!r}"]
         given += [] if self.vary is None else [f"vary={self.vary}"]
+        given += [] if self.background is None else [f"background={self.background!r}"]
         if self.line is not None:
             return f"<Caller from a call: {'; '.join(map(str, self.steps)) or 'says nothing'}>"
         return f"Caller({', '.join(given)})" + "".join(f".{step}" for step in self.steps)
@@ -283,3 +306,7 @@ def as_caller(file: AudioFile) -> Caller:
             HangsUp(),
         )
     )
+
+
+def _name_of(voice: object) -> str:
+    return voice if isinstance(voice, str) else repr(voice)

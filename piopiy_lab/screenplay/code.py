@@ -17,6 +17,7 @@ from piopiy_lab.screenplay.coded_acts import Coded, coded_acts
 from piopiy_lab.screenplay.literals import literal, value
 from piopiy_lab.screenplay.phrases import Pause
 from piopiy_lab.screenplay.sayings import contains
+from piopiy_lab.sound.background import KINDS
 
 #: Steps of a screenplay that the log tells whole.
 _STEPS = (
@@ -57,12 +58,31 @@ def code_of(events: Iterable[ev.Event], call_id: str, folder: Path | None) -> st
             'sounds = [step.audio for step in recorded.steps if getattr(step, "audio", None)]',
             "",
         ]
-    lines += ["caller = (", "    Caller()"]
+    lines += ["caller = (", f"    {_who(log)}"]
     for one in steps:
         lines += [f"    # {_comment(text)}" for text in one.comments]
         if one.text:
             lines.append(f"    .{one.text}")
     return "\n".join([*lines, ")"]) + "\n"
+
+
+def _who(log: list[ev.Event]) -> str:
+    """Return the caller without steps; what has no name of its own is said beside it."""
+    found = next((e for e in log if isinstance(e, ev.CallerDescribed)), None)
+    if found is None:
+        return "Caller()"
+    given: list[str] = []
+    unnamed: list[str] = []
+    if found.voice is not None:
+        named = re.fullmatch(r"[\w+./?=&%-]+", found.voice) is not None
+        (given if named else unnamed).append(f"voice={value(found.voice)}")
+    if found.vary is not None:
+        given.append(f"vary={found.vary}")
+    if found.background is not None:
+        named = found.background in KINDS
+        (given if named else unnamed).append(f"background={value(found.background)}")
+    told = f"  # it had {_comment(', '.join(unnamed))}" if unnamed else ""
+    return f"Caller({', '.join(given)}){told}"
 
 
 def _comment(text: str) -> str:

@@ -19,6 +19,8 @@ from piopiy_lab.sound.pcm import Int16
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
+    from piopiy_lab.screenplay.behind import Behind
+
 
 class Source(Protocol):
     """A sound that is read piece by piece."""
@@ -173,10 +175,15 @@ class Mouth:
             noise: What is heard where nothing is said, over and over: int16, (n,). None for
                 digital silence. It stands still while something is said.
         """
+        self._behind: Behind | None = None
         self._noise = noise
         self._noise_at = 0  # samples of it that were heard
         self._source: Source | None = None
         self._lead = 0  # samples of silence before the source's first one
+
+    def put_behind(self, behind: Behind) -> None:
+        """Have something behind everything, before the first sample is read."""
+        self._behind = behind
 
     def resample_noise(self, from_rate: int, to_rate: int) -> None:
         """Take the noise at another rate, in Hz, before the first sample is read."""
@@ -205,6 +212,10 @@ class Mouth:
             int16 of shape (n,), silence where nothing is said; and, when the sound ended in
             them, the number of samples up to its end, else None.
         """
+        out, ended = self._read(n)
+        return out if self._behind is None else self._behind.under(out), ended
+
+    def _read(self, n: int) -> tuple[Int16, int | None]:
         if self._source is None:
             return self._silence(n), None
         if self._lead >= n:

@@ -12,6 +12,7 @@ import numpy as np
 
 from piopiy_lab.errors import VoiceError
 from piopiy_lab.events.values import Manner
+from piopiy_lab.screenplay.behind import as_background
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.manners import (
     Backchannels,
@@ -164,7 +165,10 @@ def _broken_off(spoken: Spoken, heard: float) -> Spoken:
 
 
 def check_screenplay(caller: Caller) -> None:
-    """Make sure now that everything the caller will say can be said."""
+    """Make sure now that everything the caller will say, and what is behind them, can be heard."""
+    behind = as_background(caller.background)
+    if behind is not None:
+        behind.loop(TRIED_AT)
     for step in caller.steps:
         match sayable_in(step):
             case None:

@@ -64,6 +64,8 @@ async def replay(
     notes: list[str] = []
     if on_divergence != "recorded":
         caller = changed(caller, line=changed(caller.line, **_watch(call, on_divergence)))
+        if isinstance(on_divergence, Caller):  # whose voice the recorded sounds don't need
+            caller = changed(caller, voice=on_divergence.voice, vary=on_divergence.vary)
     again = await simulate(
         create_session,
         caller,
@@ -133,7 +135,7 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
             cue = (HearsReply() if any(s.turn for s in kept) else HearsGreeting(),)
         elif replaced is not None:
             cue = (Waits(replaced.gap),)
-    return changed(caller, voice=then.voice, steps=(*kept, *cue, *then.steps))
+    return changed(caller, voice=then.voice, vary=then.vary, steps=(*kept, *cue, *then.steps))
 
 
 def _watch(call: Call, on_divergence: object) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ParamSpec
 
 from pipecat.audio.dtmf.types import KeypadEntry
@@ -17,6 +18,7 @@ from pipecat.frames.frames import InputDTMFFrame
 
 from piopiy_lab.errors import PiopiyLabError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.behind import Behind, as_background
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.mouth import Mouth, Sound
 from piopiy_lab.screenplay.performer import Performer
@@ -57,6 +59,10 @@ class CallerTransport(SessionTransport):
         self._silence_secs = max(self._frame_secs, session.settings.silence_secs)
         if line is not None and line.silence_secs is not None:
             self._silence_secs = line.silence_secs
+        self._caller = caller
+        self._behind: Behind | None = None  # of this call; written by run()
+        if caller.background is not None:  # no silence that could be fed in large frames
+            self._silence_secs = self._frame_secs
         self._begin = 0.0  # seconds of the first sample; written by run()
         self._fed = 0  # samples since then; written by _capture()
         self._cut_at: int | None = None  # the sample at which a frame must begin
@@ -98,6 +104,11 @@ class CallerTransport(SessionTransport):
         """
         await self.session.wait_until_listening()
         self._begin = self._fed_to = self._quiet_since = self.session.now()
+        if (described := self._caller.described) is not None:
+            self.session.log.append(replace(described, at=self._begin))
+        if (background := as_background(self._caller.background)) is not None:
+            self._behind = Behind(background, self.settings.audio_in_sample_rate)
+            self._mouth.put_behind(self._behind)
         if self._line is not None:
             self._mouth.resample_noise(self._line.rate, self.settings.audio_in_sample_rate)
         if self._perturb is not None:
@@ -108,6 +119,7 @@ class CallerTransport(SessionTransport):
             await asyncio.gather(capture, perform)
         finally:
             self._end_spoken(self._fed_to)
+            self._tell_background(over=True)
             for task in (capture, perform):
                 task.cancel()
             await asyncio.gather(capture, perform, return_exceptions=True)
@@ -145,11 +157,17 @@ class CallerTransport(SessionTransport):
             self._fed += n
             self._fed_to = begin + self._fed / rate
             await self.feed(start, samples)
+            self._tell_background()
             if ended is not None:
                 self._quiet_since = start + ended / rate
                 self._end_spoken(self._quiet_since)
             elif self._mouth.speaking:
                 self._quiet_since = self._fed_to
+
+    def _tell_background(self, *, over: bool = False) -> None:
+        if self._behind is not None:
+            for passage in self._behind.heard(self._begin, over=over):
+                self.session.log.append(passage)
 
     def _next_frame(self, now: float) -> int:
         """Return the samples of the frame that is fed next: fewer where another must begin."""

@@ -1,0 +1,149 @@
+"""What is heard behind a caller, and how the line's own sound is made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from piopiy_lab.checks.arguments import is_number
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError
+from piopiy_lab.events.transports import BackgroundHeard
+from piopiy_lab.screenplay.sayings import speakable
+from piopiy_lab.screenplay.steps import Audio, AudioFile
+from piopiy_lab.sound import pcm
+from piopiy_lab.sound.background import KINDS, Loop, background, loop_of
+from piopiy_lab.sound.pcm import Int16
+
+#: How much quieter than a caller's voice it is, in dB, unless told otherwise.
+LEVEL_DB = -30.0
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is heard behind a caller from the first moment to the last.
+
+    Attributes:
+        what: "television" (two voices and a chord, with hardly a pause), "speaker" (somebody else
+            in the room, now and then), or a sound of one's own: an ``Audio``, an ``AudioFile`` or a
+            ``Path``, looped.
+        level_db: Its peak, in dB relative to that of a caller's voice.
+        seed: Which sentences, and when.
+    """
+
+    what: str | Audio | AudioFile | Path
+    level_db: float = LEVEL_DB
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.what, str):
+            if self.what not in KINDS:
+                kinds = " or ".join(map(repr, KINDS))
+                raise ArgumentError(f"background={self.what!r}: give {kinds}, or a sound")
+        else:
+            speakable(self.what)
+        if not is_number(self.level_db) or not -80 <= self.level_db <= 20:
+            raise ArgumentError(f"level_db={self.level_db!r}: give dB from -80 to 20")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ArgumentTypeError(f"seed={self.seed!r}: give a whole number")
+
+    @property
+    def name(self) -> str:
+        """What it is, in a word or by its file."""
+        match self.what:
+            case str():
+                return self.what
+            case Audio():
+                return "a sound"
+            case AudioFile(path=path) | path:
+                return Path(path).name
+
+    def loop(self, rate: int) -> Loop:
+        """Return its sound at a rate, in Hz.
+
+        Raises:
+            AudioFileError: The file can't be read, or is silent.
+            MissingExtraError: espeak-ng isn't installed.
+        """
+        match self.what:
+            case str(kind):
+                found = background(kind, self.seed)
+            case Audio(samples=samples, sample_rate=own):
+                found = loop_of(samples, own)
+            case file:
+                found = loop_of(*_read(file if isinstance(file, AudioFile) else AudioFile(file)))
+        return found.louder(self.level_db).at_rate(rate)
+
+
+def as_background(given: object) -> Background | None:
+    """Return what is behind a caller, from what ``Caller(background=)`` was given.
+
+    Raises:
+        ArgumentError: There is no such background.
+        ArgumentTypeError: It is no sound.
+    """
+    if given is None or isinstance(given, Background):
+        return given
+    if isinstance(given, str | Audio | AudioFile | Path):
+        return Background(given)
+    raise ArgumentTypeError(
+        f"background={given!r}: give {' or '.join(map(repr, KINDS))}, Background(...), or a sound"
+    )
+
+
+def _read(file: AudioFile) -> tuple[Int16, int]:
+    from piopiy_lab.screenplay.mouth import open_audio_file
+
+    sound, channel = open_audio_file(file)
+    with sound:
+        read = sound.read(dtype="float32", always_2d=True)
+        rate = int(sound.samplerate)
+    samples = pcm.mono(read if channel is None else read[:, channel])
+    if not samples.any():
+        raise AudioFileError(f"{str(file.path)!r} is silent, so it can be no background")
+    return samples, rate
+
+
+class Behind:
+    """A background as it runs beside one call, sample by sample. Pure: it counts samples."""
+
+    def __init__(self, given: Background, rate: int) -> None:
+        """Begin a background.
+
+        Args:
+            given: Which.
+            rate: Hz of what it is mixed into.
+        """
+        self._what = given.name
+        self._loop = given.loop(rate)
+        self._at = 0  # samples mixed so far
+        self._told = 0  # passages told so far, over all rounds
+
+    def under(self, samples: Int16) -> Int16:
+        """Return the next samples with the background under them: int16, (n,)."""
+        loop = self._loop.samples
+        places = (np.arange(len(samples)) + self._at) % len(loop)
+        self._at += len(samples)
+        mixed = samples.astype(np.int32) + loop[places]
+        return np.clip(mixed, -32768, 32767).astype(np.int16)
+
+    def heard(self, begin: float, *, over: bool = False) -> Iterator[BackgroundHeard]:
+        """Yield what was said in it since the last time.
+
+        Args:
+            begin: The call's seconds of its first sample.
+            over: Whether it ends here, so that what is being said is heard no further.
+        """
+        passages, rate = self._loop.passages, self._loop.sample_rate
+        length, until = len(self._loop.samples) / rate, self._at / rate
+        while True:
+            turn, place = divmod(self._told, len(passages))
+            text, start, end = passages[place]
+            start, end = turn * length + start, turn * length + end
+            if end > until and not (over and start < until):
+                return
+            self._told += 1
+            heard_to = round(begin + min(end, until), 6)
+            yield BackgroundHeard(at=begin + start, what=self._what, text=text, end=heard_to)
