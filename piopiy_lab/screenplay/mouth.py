@@ -19,14 +19,20 @@ from piopiy_lab.sound.pcm import Int16
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-    from piopiy_lab.screenplay.behind import Behind
-
 
 class Source(Protocol):
     """A sound that is read piece by piece."""
 
     def read(self, n: int) -> Int16:
         """Return the next int16 samples, fewer than ``n`` only at the end."""
+        ...
+
+
+class Behind(Protocol):
+    """What is heard behind everything: a :class:`~piopiy_lab.screenplay.behind.Behind`."""
+
+    def under(self, samples: Int16) -> Int16:
+        """Return the next samples with the background under them: int16, (n,)."""
         ...
 
 
