@@ -99,6 +99,17 @@ def calls_from_elsewhere(runner):
 
 
 @pytest.fixture
+def callers(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {"create_session": desk_session, "simulate": simulate}
+    yield names
+    call = names["call"].raise_for_error()
+    manners = [spoke.manner for spoke in call.events.of(events.CallerSpoke)]
+    assert manners == ["turn", "backchannel", "cough", "false_start", "turn", "aside"]
+    assert "[cough" in str(call)
+
+
+@pytest.fixture
 def cassettes(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     return {}

@@ -203,7 +203,7 @@ def test_all_is_what_a_call_may_need(project):
     extras = dict(project["project"]["optional-dependencies"])
     (everything,) = extras.pop("all")
     named = set(re.fullmatch(r"piopiy-lab\[(.+)\]", everything).group(1).split(","))
-    assert named == set(extras) - {"marimo", "pandas", "reference", "test", "dev"}
+    assert named == set(extras) - {"marimo", "pandas", "piper", "reference", "test", "dev"}
 
 
 def test_the_readme_has_the_two_commands():

