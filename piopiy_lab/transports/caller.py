@@ -106,6 +106,12 @@ class CallerTransport(SessionTransport):
         self._begin = self._fed_to = self._quiet_since = self.session.now()
         if (described := self._caller.described) is not None:
             self.session.log.append(replace(described, at=self._begin))
+        estimated = any(spoken.estimated for spoken in self._caller.spoken.values())
+        if estimated and self.session.script.sound_ended:  # somebody reads the words
+            self.session.notice(
+                f"the caller's voice {self._caller.voice!r} tells no word times: those that the "
+                "'screenplay' recogniser hands on are estimated from the words' lengths"
+            )
         if (background := as_background(self._caller.background)) is not None:
             self._behind = Behind(background, self.settings.audio_in_sample_rate)
             self._mouth.put_behind(self._behind)

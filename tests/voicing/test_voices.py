@@ -63,6 +63,8 @@ def test_a_service_speaks_before_the_call_and_the_call_is_the_same_each_time(boo
         assert spoke.end - spoke.at == pytest.approx(4 * WORD_SECS, abs=0.1)  # its silence is cut
         np.testing.assert_array_equal(call.recording, calls[0].recording)
     assert "a table for two" in str(calls[0].transcript)
+    (notice,) = calls[0].events.of(events.NoticeGiven)
+    assert "estimated from the words' lengths" in notice.message
 
 
 def test_words_have_the_voices_times_or_an_estimate_that_says_so():
