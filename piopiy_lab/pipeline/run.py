@@ -51,6 +51,7 @@ from piopiy_lab.pipeline.valid_text import ValidContext, speak_valid_text
 from piopiy_lab.services.connection_watch import watch_connection
 from piopiy_lab.services.realtime import greeting_request
 from piopiy_lab.services.seams import clear_addresses_of
+from piopiy_lab.services.spread_words import spread_words
 from piopiy_lab.session.call_control import TransferNews
 from piopiy_lab.session.commands import (
     AgentCommand,
@@ -160,6 +161,7 @@ class AgentRun:
             if parts.mode != "cascaded":
                 watch_connection(llm)
         speak_valid_text(parts.members.get("tts", ()))
+        spread_words(parts.members.get("tts", ()))
         for kind, services in parts.members.items():
             for service in services:
                 for address in clear_addresses_of(service):

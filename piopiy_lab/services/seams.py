@@ -102,8 +102,14 @@ def _relied_on_of_processors(module: ModuleType) -> tuple[Reliance, ...]:
 
 
 def _relied_on_of_voices(module: ModuleType) -> tuple[Reliance, ...]:
-    """Return what a voice's latency relies on."""
-    return (method(module.TTSService, "run_tts", "text", "context_id", needed_by=_LATENCY),)
+    """Return what a voice's latency and its words rely on."""
+    words = "the words of a reply that was cut off"
+    voice = module.TTSService
+    return (
+        method(voice, "run_tts", "text", "context_id", needed_by=_LATENCY),
+        method(voice, "add_word_timestamps", "word_times", "context_id", needed_by=words),
+        *attributes(voice, "_push_text_frames", needed_by=words),
+    )
 
 
 #: What is checked only when its module is there.
@@ -126,6 +132,15 @@ def replace_processing(llm: FrameProcessor, making: Making) -> None:
 def replace_speaking(tts: TTSService, making: Making) -> None:
     """Replace what makes a voice's speech. Missing: a hook before its request."""
     _replace(tts, "run_tts", making)
+
+
+def take_words_apart(tts: TTSService) -> bool:
+    """Let a voice take the times of its words; whether it took none before.
+
+    Missing: a setter of ``push_text_frames``, which its constructor takes.
+    """
+    apart, tts._push_text_frames = tts._push_text_frames, False
+    return bool(apart)
 
 
 def replace_pushing(stt: FrameProcessor, making: Making) -> None:

@@ -15,6 +15,8 @@ from piopiy_lab.offline.wording import spoken_form
 
 #: int8: half the time of the default on two cores, and the same words.
 WHISPER = "whisper?compute_type=int8"
+#: Seconds that an answer may take on a busy machine, where the computing counts.
+TIMEOUT = 40.0
 #: What the caller says, turn by turn.
 SAID = ("a table for two tomorrow at seven", "my name is anna", "yes please")
 
@@ -45,13 +47,13 @@ def desk_on(models: Path, stt: str = WHISPER, tts: str = "piper") -> Callable:
 
 def booking(voice: Callable[[str], str | Audio]) -> Caller:
     """Return the caller who books a table, by a voice."""
-    caller = Caller().hears_greeting()
+    caller = Caller().hears_greeting(timeout=TIMEOUT)
     for text in SAID[:-1]:
-        caller = caller.says(voice(text)).hears_reply()
+        caller = caller.says(voice(text)).hears_reply(timeout=TIMEOUT)
     return (
         caller.says(voice(SAID[-1]))
         .expects_tool("book_table", party_size=2, day="tomorrow", time="19:00", name="Anna")
-        .hears_reply()
+        .hears_reply(timeout=TIMEOUT)
     )
 
 
