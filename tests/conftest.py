@@ -46,7 +46,7 @@ NEEDS = {
     "test_voice_agent.py": OFFLINE,
     "sound/test_espeak_limits.py": ("espeakng_loader",),
     "tools": OFFLINE,
-    "voicing": OFFLINE,
+    "voicing": (*OFFLINE, "deepgram"),
     "transports/test_custom_transport.py": OFFLINE,
 }
 

@@ -70,7 +70,7 @@ class CallerSpoke(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CallerDescribed(Event):
-    """Who the scripted caller is, where it isn't the package's own voice alone in a silent room."""
+    """Who the scripted caller is, where it isn't an espeak-ng voice by name in a silent room."""
 
     voice: str | None = None  # its name; of one that has none, what it is made by
     vary: int | None = None  # the seed by which it differs

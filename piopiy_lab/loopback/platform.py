@@ -33,7 +33,7 @@ from piopiy_lab.loopback.tokens import AgentTokens, RoomTicket, TokenMint
 from piopiy_lab.loopback.transfer_request import TransferRequest
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.sounds import check_screenplay
-from piopiy_lab.voicing.preparing import prepared
+from piopiy_lab.voicing.preparing import prepared_aside
 
 #: Seconds for which a phone rings unless told otherwise.
 RING_SECS = 20.0
@@ -231,8 +231,7 @@ class LoopbackPlatform:
             caller = Caller().hears_greeting().hangs_up()
         if not isinstance(caller, Caller):
             raise ArgumentTypeError(f"caller={caller!r}: give a Caller()")
-        if caller.voice is not None:
-            caller = await asyncio.to_thread(prepared, caller)
+        caller = await prepared_aside(caller)
         check_screenplay(caller)
         if ring_secs <= 0:
             raise ArgumentError(f"ring_secs={ring_secs!r}: give more than 0 seconds")

@@ -117,9 +117,10 @@ class Caller(CallerManners):
 
     @property
     def described(self) -> CallerDescribed | None:
-        """Who calls, for the log at 0 s; None for the package's own voice in a silent room."""
+        """Who calls, for the log at 0 s; None for an espeak-ng voice by name in a silent room."""
         behind = as_background(self.background)
-        if self.voice is None and self.vary is None and behind is None:
+        named = self.voice is None or (isinstance(self.voice, str) and not self.spoken)
+        if named and self.vary is None and behind is None:
             return None
         return CallerDescribed(
             at=0.0,

@@ -45,7 +45,7 @@ from piopiy_lab.simulation.placeholder_keys import placeholder_keys
 from piopiy_lab.simulation.turn_model import TURN_JOB, TurnModelSecs
 from piopiy_lab.simulation.virtual_loop import VirtualTimeLoop
 from piopiy_lab.transports.opening import opener
-from piopiy_lab.voicing.preparing import prepared
+from piopiy_lab.voicing.preparing import prepared_aside
 
 #: The longest frame of a caller's silence in a simulation, in seconds: nothing listens for less.
 SILENCE_SECS = 0.5
@@ -150,8 +150,8 @@ async def simulate(
         )
     line, changes = check_line(line), check_perturb(perturb)
     checked = check_replace(replace, create_session, STAND_INS)
-    if isinstance(caller, Caller) and caller.voice is not None:
-        caller = await asyncio.to_thread(prepared, caller)  # in real time, before virtual time
+    if isinstance(caller, Caller):
+        caller = await prepared_aside(caller)  # in real time, before virtual time
     origin, open_transport = opener(caller)
     checked_latency = check_latency(latency)
     modelled = {part: list(secs) for part, secs in checked_latency.items()}

@@ -93,6 +93,17 @@ def prepared(caller: Caller) -> Caller:
     return replace(caller, spoken={text: varied(one, caller.vary) for text, one in spoken.items()})
 
 
+async def prepared_aside(caller: Caller) -> Caller:
+    """Return :func:`prepared`, on a thread where something has to be spoken or read.
+
+    Raises:
+        PiopiyLabError: As there.
+    """
+    if source_of(caller.voice) is None:
+        return caller
+    return await asyncio.to_thread(prepared, caller)
+
+
 def _off_loop(work: Callable[[], T]) -> T:
     """Do something on a thread that has no loop, and wait for it."""
     try:

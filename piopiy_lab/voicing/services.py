@@ -107,6 +107,8 @@ async def speak(
         raise VoiceError(
             f"the voice {named} can't be made: {type(error).__name__}: {redact_text(str(error))}"
         ) from error
+    if asyncio.iscoroutine(service):
+        service.close()
     if not isinstance(service, TTSService):
         raise ArgumentTypeError(
             f"the voice {named} made {type(service).__name__}: give a function that makes a TTS "

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piopiy_lab.errors import ArgumentError, VoiceError
+from piopiy_lab.errors import ArgumentError, MissingExtraError, VoiceError
 from piopiy_lab.screenplay.voice import Spoken, Voice
 from piopiy_lab.service_catalog.entries import OFFLINE, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
@@ -137,9 +137,10 @@ def _named(voice: str) -> ServiceSource | ClipSource | None:
     name = voice.partition("?")[0].partition("/")[0].strip().lower()
     if name == OFFLINE or ("tts", name) in catalog().entries:
         return _catalogued(voice)
-    if Path(voice).expanduser().is_dir():
-        return ClipSource(Clips(Path(voice).expanduser()))
+    folder = Path(voice).expanduser()
     if "/" in voice or "\\" in voice:
+        if folder.is_dir():
+            return ClipSource(Clips(folder))
         raise ArgumentError(
             f"voice={voice!r}: there is no voice service {name!r}{catalog().near(name, 'tts')}, "
             "and no such folder of clips. voices() lists what is usable here"
@@ -147,8 +148,14 @@ def _named(voice: str) -> ServiceSource | ClipSource | None:
     from piopiy_lab.sound.speech import find_voice
 
     try:
-        find_voice(voice)
+        find_voice(voice)  # before the folder: a name means the same wherever one works
+    except MissingExtraError:
+        if not folder.is_dir():
+            raise
+        return ClipSource(Clips(folder))
     except ArgumentError as error:
+        if folder.is_dir():
+            return ClipSource(Clips(folder))
         raise ArgumentError(
             f"no voice or service is called {voice!r}; voices() lists them. {error}"
         ) from None

@@ -184,6 +184,36 @@ def test_a_caller_with_a_voice_that_was_never_asked_says_how():
         check_screenplay(Caller(a_voice()).says("hello"))
 
 
+def test_a_folder_does_not_take_the_name_of_an_espeak_voice(tmp_path, monkeypatch):
+    from piopiy_lab.voicing.sources import ClipSource, source_of
+
+    folder_of(tmp_path / "caller", {"hello.wav": tone(0.3)})
+    folder_of(tmp_path / "anna", {"hello.wav": tone(0.3)})
+    monkeypatch.chdir(tmp_path)
+    assert source_of("caller") is None
+    assert source_of("en-us+f3") is None
+    assert isinstance(source_of("anna"), ClipSource)
+    assert isinstance(source_of("./caller"), ClipSource)
+
+
+def test_a_voice_of_a_provider_over_its_socket_brings_word_times():
+    from pipecat.services.cartesia.tts import CartesiaTTSService
+
+    from piopiy_lab.fake_providers import FakeCartesia
+
+    async def speak():
+        async with FakeCartesia() as server:
+            voice = Voice(lambda: CartesiaTTSService(api_key=server.key, url=server.url))
+            caller = Caller(voice).says("a table for two").says("at seven thirty")
+            return (await asyncio.to_thread(prepared, caller)).spoken
+
+    spoken = asyncio.run(speak())
+    table, seven = spoken["a table for two"], spoken["at seven thirty"]
+    assert not table.estimated
+    assert [word for word, _, _ in seven.words] == ["at", "seven", "thirty"]
+    assert 0.5 < len(table.samples) / table.sample_rate < 2.5
+
+
 # --- the cache ------------------------------------------------------------------------------------
 
 
