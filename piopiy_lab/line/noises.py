@@ -21,7 +21,7 @@ MAINS_HZ, HARMONICS = 50.0, 30
 VOICES = 8
 #: Cars that pass in a loop, seconds in which one comes and goes, and dB by which it swells.
 CARS, PASSING_SECS, SWELL_DB = 6, (2.0, 5.0), (6.0, 12.0)
-#: Hz up to which a street is loud; above it falls by 6 dB an octave.
+#: Hz up to which a street is loud; above it falls by 9 dB an octave.
 STREET_HZ = 250.0
 
 
@@ -66,7 +66,7 @@ def _street(rate: int, draws: np.random.Generator) -> np.ndarray:
 
 def _shaped(count: int, rate: int, draws: np.random.Generator, corner: float) -> np.ndarray:
     spectrum = np.fft.rfft(draws.standard_normal(count))
-    spectrum /= np.sqrt(1 + (np.fft.rfftfreq(count, 1 / rate) / corner) ** 2)
+    spectrum /= (1 + (np.fft.rfftfreq(count, 1 / rate) / corner) ** 2) ** 0.75
     shaped = np.fft.irfft(spectrum, count)
     return shaped / np.sqrt(np.mean(shaped**2))
 

@@ -1,6 +1,6 @@
 """Band limits and sample rates: linear-phase filters that work block by block. Pure.
 
-A resampler of soxr's holds back 40 ms and more; a phone's filter takes 4. These take blocks of one
+A resampler of soxr's holds back 40 ms and more; a phone's filter takes 6. These take blocks of one
 fixed length, so what comes out does not depend on how the sound was cut up, to the bit.
 """
 
@@ -20,8 +20,8 @@ from piopiy_lab.sound.pcm import Float32
 STOPPED_DB = 50.0
 KAISER_BETA = 0.1102 * (STOPPED_DB - 8.7)
 #: Seconds of a band filter whose lower limit is a telephone's 300 Hz, and of one of a lower limit.
-#: Its edges are as steep as that allows: (A - 7.95) / (14.36 T) Hz, 366 of them in 8 ms.
-BAND_SECS, LOW_BAND_SECS = 0.008, 0.024
+#: Its edges are as steep as that allows: (A - 7.95) / (14.36 T) Hz, 244 of them in 12 ms.
+BAND_SECS, LOW_BAND_SECS = 0.012, 0.024
 LOW_HZ = 250.0
 #: Seconds of the filter that only brings sound to another rate.
 PLAIN_SECS = 0.003
