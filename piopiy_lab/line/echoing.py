@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
 
 import numpy as np
 
+from piopiy_lab.line.resampling import Resampler
 from piopiy_lab.sound.pcm import Float32, Int16
-
-#: Gives what was heard from a second on: so many samples, at the agent's rate.
-FarEnd = Callable[[float, int], Int16]
 
 #: Seconds of the echo path's response at the phone: a small room's first reflections.
 RESPONSE_SECS = 0.03
@@ -60,14 +57,19 @@ class Played:
 class EchoPath:
     """From the phone's loudspeaker to its microphone: reflections that die away."""
 
-    def __init__(self, rate: int, attenuation_db: float, seed: int) -> None:
+    def __init__(
+        self, rate: int, band: tuple[float, float] | None, attenuation_db: float, seed: int
+    ) -> None:
         """Make the room.
 
         Args:
             rate: Hz.
+            band: Hz that the line lets through; None for all.
             attenuation_db: By how much the echo is weaker, in power.
             seed: Which room it is.
         """
+        self._rate, self._band = rate, band
+        self._into: Resampler | None = None  # made with the first sound: then its rate is known
         taps = round(RESPONSE_SECS * rate)
         draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, taps])))
         response = draws.standard_normal(taps) * np.exp(-6.9 * np.arange(taps) / taps) * 0.3
@@ -76,8 +78,20 @@ class EchoPath:
         self._response = response.astype(np.float32)
         self._before: Float32 = np.zeros(taps - 1, np.float32)
 
-    def process(self, samples: Float32) -> Float32:
-        """Return the echo of a block, (n,)."""
+    def of(self, played: Played, start: float, count: int) -> Float32:
+        """Return the echo of what was played.
+
+        Args:
+            played: What was.
+            start: The call's seconds at which that was heard.
+            count: Samples that are wanted, at the line's rate: 20 ms, always.
+        """
+        if not played.sample_rate:
+            return np.zeros(count, np.float32)
+        if self._into is None:
+            block = played.sample_rate * count // self._rate
+            self._into = Resampler(played.sample_rate, self._rate, block, self._band)
+        samples = self._into.process(played.heard(start, self._into.block).astype(np.float32))
         joined = np.concatenate([self._before, samples])
         self._before = joined[len(joined) - len(self._before) :]
         return np.convolve(joined, self._response, "valid").astype(np.float32, copy=False)

@@ -13,7 +13,7 @@ import numpy as np
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.line import opus
 from piopiy_lab.line.concealment import Concealer
-from piopiy_lab.line.echoing import EchoPath, FarEnd
+from piopiy_lab.line.echoing import EchoPath, Played
 from piopiy_lab.line.g711 import A_LAW, MU_LAW
 from piopiy_lab.line.line import CODEC_RATES, PACKET_SECS, Line, Side
 from piopiy_lab.line.losses import Losses
@@ -29,24 +29,22 @@ LEVEL_PACKETS = 10
 class Way:
     """What one side says, as the other hears it. For one thread at a time."""
 
-    def __init__(self, line: Line, sample_rate: int, side: Side, far_rate: int = 0) -> None:
+    def __init__(self, line: Line, sample_rate: int, side: Side) -> None:
         """Begin with silence.
 
         Args:
             line: The line.
             sample_rate: Hz of what comes and goes: a multiple of 50.
             side: Whose words go over it: "caller" or "agent".
-            far_rate: Hz of the other side's sound, for its echo.
 
         Raises:
             ArgumentError: The rate is no multiple of 50.
         """
-        for rate in (sample_rate, far_rate):
-            if rate % 50:
-                raise ArgumentError(
-                    f"a line at {rate} Hz: a packet of 20 ms is no whole number of samples; give "
-                    "a multiple of 50, such as 8000, 16000 or 24000"
-                )
+        if sample_rate % 50:
+            raise ArgumentError(
+                f"a line at {sample_rate} Hz: a packet of 20 ms is no whole number of samples; "
+                "give a multiple of 50, such as 8000, 16000 or 24000"
+            )
         self.line = line
         self.sample_rate = sample_rate
         self.delay: float = line.delay  # seconds: from saying to hearing
@@ -67,18 +65,18 @@ class Way:
             jitter, keeps = line.jitter_ms / 1000, line.buffer_secs
             self.losses = Losses(seed, line.loss, line.burst, jitter, keeps)
             self._concealer = Concealer(decoded)
-        self._place = _Place(line, rate, block, far_rate) if side == "caller" else None
+        self._place = _Place(line, rate, block) if side == "caller" else None
         late = line.delay_ms / 1000 + line.buffer_secs
         self._ready: Int16 = np.zeros(self._packet + round(late * sample_rate), np.int16)
         self._waiting: Int16 = np.zeros(0, np.int16)
 
-    def process(self, samples: Int16, start: float = 0.0, far: FarEnd | None = None) -> Int16:
+    def process(self, samples: Int16, start: float = 0.0, far: Played | None = None) -> Int16:
         """Return what is heard while ``samples`` are said: int16, as many.
 
         Args:
             samples: int16, (n,).
             start: The call's seconds of the first one, to find what was heard then.
-            far: What was heard of the other side, for its echo.
+            far: What was played of the other side, for its echo.
         """
         count = len(samples)
         waiting = np.concatenate([self._waiting, samples])
@@ -93,7 +91,7 @@ class Way:
         self._ready = ready[count:]
         return ready[:count]
 
-    def _carry(self, packet: Int16, start: float, far: FarEnd | None) -> Int16:
+    def _carry(self, packet: Int16, start: float, far: Played | None) -> Int16:
         sound = packet.astype(np.float32)
         if self._into is not None:
             sound = self._into.process(sound)
@@ -122,7 +120,7 @@ class Way:
 class _Place:
     """Where the caller is: noise around, the phone's loudspeaker, and how loud they are."""
 
-    def __init__(self, line: Line, rate: int, block: int, far_rate: int) -> None:
+    def __init__(self, line: Line, rate: int, block: int) -> None:
         self._line = line
         self._block = block
         self._packets = 0  # so far
@@ -134,19 +132,17 @@ class _Place:
         self._gain = np.float32(10 ** (line.gain_db / 20))
         self._most = None if line.clip_db is None else FULL_SCALE * 10 ** (line.clip_db / 20)
         self._echo: EchoPath | None = None
-        if line.echo_db is not None and far_rate:
-            self._far_block = round(far_rate * PACKET_SECS)
-            self._far = Resampler(far_rate, rate, self._far_block, line.passband)
-            self._echo = EchoPath(rate, line.echo_db, line.seed)
+        if line.echo_db is not None:
+            self._echo = EchoPath(rate, line.passband, line.echo_db, line.seed)
 
-    def surround(self, sound: Float32, start: float, far: FarEnd | None) -> Float32:
+    def surround(self, sound: Float32, start: float, far: Played | None) -> Float32:
         """Return what the phone sends of what the caller says."""
         if self._noise is not None:
             self._speech.note(sound)
             sound = sound + self._noise_now(self._noise)
         if self._echo is not None and far is not None:
-            played = far(start - self._line.echo_ms / 1000, self._far_block)
-            sound = sound + self._echo.process(self._far.process(played.astype(np.float32)))
+            heard_at = start - self._line.echo_ms / 1000
+            sound = sound + self._echo.of(far, heard_at, self._block)
         if self._gain != 1.0:
             sound = sound * self._gain
         if self._most is not None:

@@ -18,6 +18,7 @@ from piopiy_lab.cassette.beside import FOLDER as CASSETTE
 from piopiy_lab.cassette.tape import LINES
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.line.line import Line
 from piopiy_lab.redaction import redact, visible
 from piopiy_lab.screenplay.code import code_of
 from piopiy_lab.screenplay.literals import value
@@ -188,7 +189,7 @@ def _test_text(call: Call, made: _Made) -> str:
     imports, screenplay, follows = _screenplay(call, made)
     regex = screenplay.startswith("import re\n")
     screenplay = screenplay.removeprefix("import re\n")
-    names = ", ".join(sorted({"Call", *imports.split(", ")}))
+    names = ", ".join(sorted({"Call", *imports.split(", "), *_line_names(call, made)}))
     path = _path_to(module, target)
     own_stt = str(_services(call).get("stt", ""))
     words = made.scrubbed or (own_stt and not own_stt.startswith("Phrase") and not made.cassette)
@@ -223,6 +224,7 @@ def _test_text(call: Call, made: _Made) -> str:
             f"        call_id={value(call.call_id)},",
             *(f"        {name}={_python(one)}," for name, one in told.items()),
             *_latency(call),
+            *_line(call, made),
             *(['        cassette=HERE / "cassette",'] if made.cassette else []),
             *(['        record_mode="none",'] if made.cassette else []),
             "        check=False,  # how it ended is in the golden conversation",
@@ -250,6 +252,28 @@ def _python(given: Any) -> str:
 def _latency(call: Call) -> list[str]:
     modelled = call.meta.get("latency")
     return [f"        latency={_python(modelled)},"] if modelled else []
+
+
+def _line(call: Call, made: _Made) -> list[str]:
+    """Return the phone line: both ways for a screenplay, for a recorded caller the agent's."""
+    told = []
+    line = _line_of(call, made)
+    if line is not None:
+        told.append(f"        line={line!r},")
+    if not made.sound and "perturb" in call.meta:
+        told.append(f"        perturb={_python(call.meta['perturb'])},")
+    return told
+
+
+def _line_names(call: Call, made: _Made) -> list[str]:
+    return [] if _line_of(call, made) is None else ["Line"]
+
+
+def _line_of(call: Call, made: _Made) -> Line | None:
+    if "line" not in call.meta:
+        return None
+    line = Line.from_json(call.meta["line"])
+    return line.only("agent") if made.sound else line
 
 
 def _services(call: Call) -> dict[str, str]:

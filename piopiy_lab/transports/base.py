@@ -72,10 +72,7 @@ class SessionTransport(BaseTransport):
         self._input = SessionInput(self)
         self._output = self.make_output()
         session.recorder.hearing.late = self.caller_late
-        if (said := self.line.said(self.caller_late)) is not None:
-            session.notice(said)
-        for notice in self.line.notices():
-            session.notice(notice)
+        self.line.tell(session, self.caller_late)
 
     def input(self) -> SessionInput:
         """Return the processor that makes frames of the caller's audio."""
@@ -176,8 +173,7 @@ class SessionTransport(BaseTransport):
 
     def _over_the_line(self, start: float, samples: Int16) -> Int16:
         """Return what is heard of the caller; nothing of the line, either, while it is muted."""
-        rates = self.settings.audio_in_sample_rate, self.settings.audio_out_sample_rate
-        heard = self.line.hear_caller(start, samples, *rates)
+        heard = self.line.hear_caller(start, samples, self.settings.audio_in_sample_rate)
         return samples if self.session.muted else heard
 
 

@@ -10,13 +10,15 @@ from pipecat.transports.base_transport import BaseTransport
 from piopiy_lab.session.session import Session
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.over_the_line import OverTheLine
 
 
 class CustomTransport:
     """A ``CallTransport`` around any transport of pipecat's, which has only two ends.
 
-    Of what a call asks besides, whatever the transport has is used: ``TelecmiTransport`` is one
-    that somebody may make himself.
+    Over a phone line (``line=``) only what the agent hears is taken: what is played is the
+    transport's own. Of what a call asks besides, whatever the transport has is used:
+    ``TelecmiTransport`` is one that somebody may make himself.
     """
 
     def __init__(self, transport: BaseTransport, session: Session) -> None:
@@ -61,6 +63,8 @@ def _record(transport: BaseTransport, session: Session) -> None:
     transport whose clock isn't ours.
     """
     recorder = session.recorder
+    line = OverTheLine(session.settings.line, caller_only=True)
+    line.tell(session, line.caller_delay)
 
     async def heard(processor: FrameProcessor, frame: Frame) -> None:
         if isinstance(frame, InputAudioRawFrame):
@@ -69,6 +73,9 @@ def _record(transport: BaseTransport, session: Session) -> None:
             samples = _mono(frame)
             start = max(0.0, session.now() - len(samples) / frame.sample_rate)
             recorder.write_caller(start, samples, frame.sample_rate)
+            over = line.hear_caller(start, samples, frame.sample_rate)
+            if over is not samples and not session.muted:
+                frame.audio = np.repeat(over, frame.num_channels).tobytes()
             recorder.advance(session.now())
 
     async def said(processor: FrameProcessor, frame: Frame) -> None:
@@ -76,6 +83,7 @@ def _record(transport: BaseTransport, session: Session) -> None:
             samples = _mono(frame)
             start = max(0.0, session.now() - len(samples) / frame.sample_rate)
             recorder.write_agent(start, samples, frame.sample_rate)
+            line.played(start, samples, frame.sample_rate)
 
     transport.input().add_event_handler("on_before_push_frame", heard)
     transport.output().add_event_handler("on_before_push_frame", said)

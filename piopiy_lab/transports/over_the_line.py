@@ -10,40 +10,49 @@ import numpy as np
 from piopiy_lab.line.echoing import Played
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.way import Way, samples_of
+from piopiy_lab.session.session import Session
 from piopiy_lab.sound.pcm import Int16
 
 
 class OverTheLine:
     """A line between the caller and the agent of one call; without one, sound stays as it is."""
 
-    def __init__(self, line: Line | None) -> None:
+    def __init__(self, line: Line | None, *, caller_only: bool = False) -> None:
         """Begin with silence.
 
         Args:
             line: The line; None for none.
+            caller_only: There is no place where the agent's sound could go over it.
         """
+        if line is not None and caller_only:
+            line = line.only("caller")
         self._line = line
         self._caller: Way | None = None  # made with the first sound: then the rates are known
         self._agent: Way | None = None
         self._played = Played()
         self._under_way = False  # whether something that the agent said was not heard yet
 
-    def said(self, caller_late: float) -> str | None:
-        """Return what a call says of its line; None without one.
+    def tell(self, session: Session, caller_late: float) -> None:
+        """Write into the log what somebody should know of the line; without one nothing.
 
         Args:
-            caller_late: Seconds by which the caller is heard late, in a replay by the line then.
+            session: The call.
+            caller_late: Seconds by which the caller is heard late: by this line, and by one that a
+                recorded caller was heard over.
         """
         if self._line is None:
-            return None
-        return (
+            return
+        session.notice(
             f"this call is over a line: what the caller says is heard {caller_late * 1000:.0f} ms "
             f"later, and what the agent says {self.agent_delay * 1000:.0f} ms"
         )
-
-    def notices(self) -> list[str]:
-        """Return what somebody should know of the line."""
-        return [] if self._line is None else self._line.notices()
+        if caller_late > self.caller_delay > 0:
+            session.notice(
+                "the caller goes over a second line: what was recorded had come over one already. "
+                'Give line=Line(..., sides="agent"), as call.replay() does'
+            )
+        for notice in self._line.notices():
+            session.notice(notice)
 
     @property
     def carries_agent(self) -> bool:
@@ -60,22 +69,20 @@ class OverTheLine:
         """Seconds from when the agent says something to when the caller hears it."""
         return 0.0 if self._line is None else self._line.delay_of("agent")
 
-    def hear_caller(self, start: float, samples: Int16, rate: int, out_rate: int) -> Int16:
+    def hear_caller(self, start: float, samples: Int16, rate: int) -> Int16:
         """Return what the agent's side hears while the caller says ``samples``.
 
         Args:
             start: The call's seconds of the first sample.
             samples: int16, (n,).
             rate: Theirs, in Hz.
-            out_rate: Hz of what the agent says.
         """
         line = self._line
         if line is None or not line.carries("caller"):
             return samples
         if self._caller is None:
-            self._caller = Way(line, rate, "caller", out_rate)
-        far = self._played.heard if self._played.sample_rate else None
-        return self._caller.process(samples, start, far)
+            self._caller = Way(line, rate, "caller")
+        return self._caller.process(samples, start, self._played)
 
     def hear_agent(self, samples: Int16, rate: int) -> Int16:
         """Return what the caller hears while the agent says ``samples``, int16 of (n,)."""

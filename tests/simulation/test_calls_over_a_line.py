@@ -73,7 +73,7 @@ def test_what_is_heard_is_what_the_line_makes_of_the_recorded_caller():
     heard = call.heard
     rate = heard.sample_rate
     clean = call.recording.caller
-    way = Way(LOSSY, rate, "caller", 24000)
+    way = Way(LOSSY, rate, "caller")
     (start, end), *_ = spoken(call)
     first, last = (round((at - heard.frames.begins) * rate) for at in (start, end))
     # the recording is at 24 kHz: bring it to the pipeline's rate, from where it was fed
@@ -248,6 +248,14 @@ def test_a_saved_folder_is_played_as_it_was_heard(tmp_path):
         played.heard.samples[: len(call.heard.samples)], call.heard.samples
     )
     np.testing.assert_allclose(spoken(played), spoken(call), atol=1e-6)
+
+
+def test_a_second_line_is_a_notice(tmp_path):
+    caller = Caller().hears_greeting().says("a table for two").hears_reply().hangs_up()
+    call = run(caller, line=LOSSY)
+    again = run(Caller.from_call(call), line=LOSSY)
+    notices = [e.message for e in again.events.of(events.NoticeGiven)]
+    assert any("goes over a second line" in one for one in notices)
 
 
 # --- small changes -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from piopiy_lab import Call, Caller, events, simulate
+from piopiy_lab import Call, Caller, Line, events, simulate
 from piopiy_lab.cli import main
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.simulation.scrubbing import Scrubber
@@ -87,6 +87,24 @@ def _texts(folder):
 
 def everything(folder):
     return "\n".join(f"{path}\n{path.read_text()}" for path in _texts(folder))
+
+
+def test_a_test_of_a_call_over_a_line_has_the_line(desk, tmp_path):
+    """A screenplay speaks over all of it; a recorded caller was heard over it already."""
+    line = Line(codec="pcmu", delay_ms=40.0)
+    call = asyncio.run(simulate(desk.create_session, BOOKS, line=line, perturb=3))
+    path = call.save_test(tmp_path / "tests", name="spoken")
+    assert "line=Line(codec='pcmu', delay_ms=40.0),\n        perturb=3," in path.read_text()
+    path = call.save_test(tmp_path / "tests", name="heard", sound=True)
+    text = path.read_text()
+    assert "line=Line(codec='pcmu', delay_ms=40.0, sides='agent')," in text
+    assert "perturb" not in text
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests"],
+        capture_output=True,
+        text=True,
+    )
+    assert "2 passed" in done.stdout, done.stdout
 
 
 def test_a_call_becomes_a_test_that_runs_at_once_and_books_nothing(call, desk, tmp_path):

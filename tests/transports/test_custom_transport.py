@@ -11,9 +11,10 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from piopiy_lab import events, start_call
+from piopiy_lab import Line, events, start_call
 from piopiy_lab.errors import ArgumentTypeError, RoomError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.line.way import Way
 from piopiy_lab.session.session import Session, SessionSettings
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.recorder import Recorder
@@ -91,6 +92,34 @@ def test_a_call_on_a_pipecat_transport_is_heard_said_and_recorded(no_leftovers, 
     rate = call.recording.sample_rate
     hum = call.recording.caller[round((spoken + 0.5) * rate) : round((spoken + 1.5) * rate)]
     assert np.abs(hum.astype(int)).max() > 900
+
+
+async def test_what_a_pipecat_transport_hears_goes_over_the_line(no_leftovers):
+    """In stereo too; what is recorded is what came, and a muted caller is silent."""
+    settings = SessionSettings(
+        origin="custom", open_transport=opener(Transport())[1], line=Line(codec="pcmu")
+    )
+    session = Session(EventLog(lambda: 0.0), Recorder(24000, keep=False), settings)
+    transport = Transport()
+    opener(transport)[1](session, TransportSettings())
+    (hear,) = (
+        handler
+        for handler in transport.input()._event_handlers["on_before_push_frame"].handlers
+        if handler.__name__ == "heard"
+    )
+    tone = (8000 * np.sin(np.arange(320) * 2 * np.pi * 1000 / 16000)).astype(np.int16)
+    heard = []
+    for muted in (False,) * 6 + (True,):
+        session.muted = muted
+        frame = InputAudioRawFrame(np.repeat(tone, 2).tobytes(), 16000, 2)
+        await hear(transport.input(), frame)
+        heard.append(np.frombuffer(frame.audio, np.int16).reshape(-1, 2))
+    np.testing.assert_array_equal(heard[5][:, 0], heard[5][:, 1])
+    way = Way(Line(codec="pcmu"), 16000, "caller")
+    expected = [way.process(tone) for _ in range(6)]
+    np.testing.assert_array_equal(np.concatenate(heard)[: 6 * 320, 0], np.concatenate(expected))
+    assert not heard[6].any()
+    assert "over a line" in session.log.of(events.NoticeGiven)[0].message
 
 
 class Telling(Transport):
