@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from cloud_desk import GREETING, SAYS
 from realtime_desk import CALLER, GEMINI, OPENAI, Desk
@@ -12,6 +14,8 @@ from piopiy_lab.cassette import Cassette
 from piopiy_lab.errors import CassetteError
 from piopiy_lab.fake_providers import Scenario
 from piopiy_lab.offline import EspeakTTSService
+from piopiy_lab.session.commands import Say, UserSays
+from piopiy_lab.session.session import current_session
 
 BOTH = pytest.mark.parametrize("model", [OPENAI, GEMINI], ids=["openai", "gemini"])
 TURNS = pytest.mark.parametrize("manual", [False, True], ids=["server-vad", "own-vad"])
@@ -122,6 +126,74 @@ def test_a_tools_result_comes_from_the_cassette(tmp_path):
 
 
 @BOTH
+def test_what_the_agent_is_told_in_the_call_is_counted_from_and_another_word_is_a_miss(
+    model, tmp_path
+):
+    desk = Desk(*model, manual=True)
+
+    def telling(line):
+        async def create_session():
+            task = asyncio.create_task(tell())
+            await desk.create_session()
+            await task
+
+        async def tell():
+            session = current_session()
+            await session.wait_until_listening()
+            await asyncio.sleep(8)
+            await session.latest_agent.prepare(Say(line))()
+            await asyncio.sleep(4)
+            await session.latest_agent.prepare(UserSays(SAYS[1]))()
+
+        return create_session
+
+    caller = OPENS.hears_reply().waits(12).hangs_up()
+    tape = tmp_path / "tape"
+    recorded = run(telling("One moment, please."), caller, cassette=tape).raise_for_error()
+    played = run(telling("One moment, please."), caller, cassette=tape).raise_for_error()
+    assert "One moment, please." in str(played.transcript)
+    assert sorted(lines(played)) == sorted(lines(recorded))
+    assert sound(played) == sound(recorded)
+    other = run(telling("One minute, please."), caller, cassette=tape)
+    assert isinstance(other.error, CassetteError)
+    assert "One minute, please." in str(other.error)
+
+
+@BOTH
+def test_a_tool_that_says_good_bye_and_ends_the_call_ends_it_again(model, tmp_path):
+    class Leaving(Desk):
+        async def create_session(self):
+            async def leave(params):
+                """Leave."""
+                await params.say("Good bye, and thank you for calling.")
+                await params.end_call()
+
+            fake = self._fake(["leave now"], [calls_tool("leave"), "Good bye."])
+            async with fake as self.server:
+                agent = VoiceAgent(instructions="x", greeting=GREETING, tools=[leave])
+                await agent.Action(llm=self._make(self.server, None, True, False), vad=True)
+                await agent.start()
+
+    caller = Caller().hears("how can I help").hears_reply().says("leave now").waits(8)
+    _, played = play_twice(Leaving(*model, manual=True), caller, tmp_path / "tape")
+    assert played.end_reason == "agent_ended"
+    assert played.transcript[-1].text == "Good bye, and thank you for calling."
+
+
+def test_a_replay_of_a_call_that_nobody_had_a_script_for_hangs_on_the_detectors_starts(tmp_path):
+    desk = Desk(*GEMINI, manual=True)
+    run(desk.create_session, ASKS.hears_reply(), record=tmp_path / "call").raise_for_error()
+    file = AudioFile(tmp_path / "call")
+    call = run(
+        desk.create_session, file, record=tmp_path / "file", cassette=tmp_path / "tape"
+    ).raise_for_error()
+    again = asyncio.run(call.replay(desk.create_session, cassette=tmp_path / "tape"))
+    assert again.divergence is None, str(again)
+    assert desk.server.received == []
+    assert sound(again.call) == sound(call)
+
+
+@BOTH
 def test_a_failure_is_played_and_no_key_is_on_the_cassette(model, tmp_path):
     desk = Desk(*model, manual=True, key=WRONG)
     play_twice(desk, ASKS, tmp_path / "tape")
@@ -213,6 +285,21 @@ def test_a_turn_that_ends_once_more_is_a_miss(tmp_path):
     path.write_text(path.read_text().replace('["turn_ended", 1, 1]', '["turn_ended", 9, 1]'))
     call = run(desk.create_session, OPENS.hears_reply(), cassette=tmp_path / "tape")
     assert "an end of the caller's turn, number 1 in the utterance 1" in str(call.error)
+
+
+def test_answers_follow_a_detector_that_waits_longer(tmp_path):
+    from pipecat.audio.vad.silero import SileroVADAnalyzer
+    from pipecat.audio.vad.vad_analyzer import VADParams
+
+    recorded = run(Offline().create_session, ASKS, cassette=tmp_path / "tape").raise_for_error()
+
+    async def patient():
+        detector = SileroVADAnalyzer(params=VADParams(stop_secs=0.5))
+        await Offline(vad=detector).create_session()
+
+    played = run(patient, ASKS, cassette=tmp_path / "tape").raise_for_error()
+    assert played.turns[0].total - recorded.turns[0].total == pytest.approx(0.3, abs=0.05)
+    assert played.transcript[-1].text == recorded.transcript[-1].text
 
 
 def test_another_prompt_is_played_and_named(tmp_path):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.observers.base_observer import BaseObserver
 from wait_until import until
 
-from piopiy_lab import Agent, Call, Caller, VoiceAgent, offline_stack
+from piopiy_lab import Agent, Call, Caller, VoiceAgent, offline_realtime, offline_stack
 from piopiy_lab.loopback import LoopbackPlatform
 from piopiy_lab.offline import booking_desk
 
@@ -78,7 +79,21 @@ async def test_a_call_from_the_phone_is_the_same_talk_again(running_agent, tmp_p
     await asyncio.sleep(0)
 
 
-async def test_a_call_from_the_phone_is_played_from_the_cassette_beside_it(running_agent, tmp_path):
+def realtime_desk():
+    words = booking_desk()
+
+    async def create_session():
+        agent = VoiceAgent(instructions=words.instructions, greeting=words.greeting)
+        await agent.Action(llm=offline_realtime(), vad=True)
+        await agent.start()
+
+    return create_session
+
+
+@pytest.mark.parametrize("desk", [desk, realtime_desk], ids=["cascade", "realtime"])
+async def test_a_call_from_the_phone_is_played_from_the_cassette_beside_it(
+    desk, running_agent, tmp_path
+):
     async with LoopbackPlatform() as platform:
         agent = Agent(
             "a1",
