@@ -116,6 +116,11 @@ def cassettes(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def line():
+    return {"create_session": desk_session}
+
+
+@pytest.fixture
 def panel(runner):
     async def create_session():
         agent = VoiceAgent(instructions="You take bookings.", greeting="Hello, how can I help?")

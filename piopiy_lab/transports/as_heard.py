@@ -58,7 +58,7 @@ class AsHeardTransport(SessionTransport):
         await self.session.wait_until_listening()
         frames = self._recorded.heard.frames
         self._shift = self.session.now() - frames.begins
-        later = self._shift + self.line.caller_delay
+        later = self._shift + self.phone_line.caller_delay
         self.session.script.words += [
             SpokenWord(text, start + later, end + later) for text, start, end in frames.words
         ]

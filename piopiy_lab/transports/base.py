@@ -67,12 +67,12 @@ class SessionTransport(BaseTransport):
             **settings.sound_params,
         )
         self.playout = self.make_playout()
-        self.line = OverTheLine(session.settings.line)
+        self.phone_line = OverTheLine(session.settings.line)
         self.audio: PacedAudio = PacedAudio(session, self.playout, LEAD_SECS)
         self._input = SessionInput(self)
         self._output = self.make_output()
         session.recorder.hearing.late = self.caller_late
-        self.line.tell(session, self.caller_late)
+        self.phone_line.tell(session, self.caller_late)
 
     def input(self) -> SessionInput:
         """Return the processor that makes frames of the caller's audio."""
@@ -96,7 +96,7 @@ class SessionTransport(BaseTransport):
     @property
     def caller_late(self) -> float:
         """Seconds by which the caller is heard later than they speak."""
-        return self.line.caller_delay
+        return self.phone_line.caller_delay
 
     async def run(self) -> None:
         """Feed the input until cancelled; called when the pipeline has started.
@@ -139,7 +139,7 @@ class SessionTransport(BaseTransport):
             where a sound card keeps what it was given, or a line what is on its way.
         """
         self._output.finish()
-        return self.session.now() + self.line.agent_delay
+        return self.session.now() + self.phone_line.agent_delay
 
     def heard_changed(self) -> None:
         """Called when what the listener hears has changed (audio added or cleared)."""
@@ -173,7 +173,7 @@ class SessionTransport(BaseTransport):
 
     def _over_the_line(self, start: float, samples: Int16) -> Int16:
         """Return what is heard of the caller; nothing of the line, either, while it is muted."""
-        heard = self.line.hear_caller(start, samples, self.settings.audio_in_sample_rate)
+        heard = self.phone_line.hear_caller(start, samples, self.settings.audio_in_sample_rate)
         return samples if self.session.muted else heard
 
 
@@ -237,7 +237,7 @@ class SessionOutput(PacedOutput):
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
         samples = np.frombuffer(frame.audio, np.int16)
-        line = self._transport.line
+        line = self._transport.phone_line
         self._hand_over(line.hear_agent(samples, self._transport.settings.audio_out_sample_rate))
         if line.carries_agent:
             self._finish_in(self.audio.playout.ends_at - self.audio.session.now() - EARLY_SECS)
@@ -261,14 +261,14 @@ class SessionOutput(PacedOutput):
         """Drop the audio that was not heard yet."""
         at = self._transport.stop_playing()
         self.audio.clear(at)
-        self._transport.line.cut(at)
+        self._transport.phone_line.cut(at)
         self._finish_in(None)
         self._transport.heard_changed()
 
     def finish(self) -> None:
         """Let what a line still has on its way be heard: nothing follows it."""
         self._finish_in(None)
-        last = self._transport.line.last_of_agent()
+        last = self._transport.phone_line.last_of_agent()
         if last is not None:
             self._hand_over(last)
 
@@ -281,7 +281,7 @@ class SessionOutput(PacedOutput):
 
     def _hand_over(self, samples: Int16) -> None:
         start = self.audio.hand_over(samples)
-        self._transport.line.played(start, samples, self.audio.playout.sample_rate)
+        self._transport.phone_line.played(start, samples, self.audio.playout.sample_rate)
         self._transport.play(samples)
         self._transport.heard_changed()
         self.audio.record_played()

@@ -240,7 +240,7 @@ class CallerTransport(SessionTransport):
             start += self._perturb.change(self._sounds).later_secs
             source = self._perturb.source(source, self._sounds, rate)
         self._spoken = (sound, start)
-        heard = start + self.line.caller_delay
+        heard = start + self.phone_line.caller_delay
         self.session.script.words += [
             SpokenWord(text, heard + begin, heard + end) for text, begin, end in sound.words
         ]
@@ -265,9 +265,9 @@ class CallerTransport(SessionTransport):
 
     def _when_heard(self, tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Tell something when a line brings what is fed now."""
-        if self.line.caller_delay:
+        if self.phone_line.caller_delay:
             loop = asyncio.get_running_loop()
-            loop.call_later(self.line.caller_delay, functools.partial(tell, *args, **kwargs))
+            loop.call_later(self.phone_line.caller_delay, functools.partial(tell, *args, **kwargs))
         else:
             tell(*args, **kwargs)
 
@@ -276,6 +276,6 @@ class CallerTransport(SessionTransport):
             (sound, start), self._spoken = self._spoken, None
             at, until = (start, end) if sound.said is None else [start + s for s in sound.said]
             self.session.log.append(sound.as_heard(at, until))
-            self._when_heard(self.session.script.end_sound, end + self.line.caller_delay)
+            self._when_heard(self.session.script.end_sound, end + self.phone_line.caller_delay)
         if self._sound_ended is not None and not self._sound_ended.done():
             self._sound_ended.set_result(end)
