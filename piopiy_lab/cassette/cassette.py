@@ -130,7 +130,7 @@ class Cassette:
                 f"{type(service).__name__} is no service of pipecat's, and a cassette can't tell "
                 "what it gets from its provider: leave cassette= out"
             )
-        realtime = kind == "llm" and is_realtime(service)
+        realtime = kind == "llm" and (is_realtime(service) or seams.detects_turns(service))
         self._open(session)
         part = f"{kind}/{name}" if name else kind
         self._parts[part] = self._parts.get(part, 0) + 1
@@ -159,7 +159,11 @@ class Cassette:
             lambda asked, recorded: self._miss("llm", asked, recorded),
             self._notice,
         )
-        tape.check(session.settings.origin, asked_live=self.deck is not None)
+        tape.check(
+            session.settings.origin,
+            asked_live=self.deck is not None,
+            detects_turns=seams.detects_turns(service),
+        )
         PlayingRealtime(self, part, service, tape)
 
     def _open(self, session: Session) -> None:

@@ -50,12 +50,13 @@ class RealtimeTape:
         #: Whether the model's own detector found the turns.
         self.own_detector: bool = any(one.asked.get("own_detector") for one in answers)
 
-    def check(self, origin: str, *, asked_live: bool) -> None:
+    def check(self, origin: str, *, asked_live: bool, detects_turns: bool) -> None:
         """Refuse what can't be played, before the call begins.
 
         Args:
             origin: What the call is on.
             asked_live: Whether the model is to be asked what is not there.
+            detects_turns: Whether the model finds the caller's turns itself, as it is now.
 
         Raises:
             CassetteError: Nothing is there, or it would be of another call.
@@ -70,6 +71,15 @@ class RealtimeTape:
                 "a realtime model keeps the conversation itself, so it can't be asked in the "
                 "middle of one that it has not heard: play the cassette with record_mode='none', "
                 "or record it anew with 'all'"
+            )
+        if detects_turns != self.own_detector:
+            then, now = ("its own", "the pipeline's") if self.own_detector else (
+                "the pipeline's", "its own"
+            )  # fmt: skip
+            raise CassetteError(
+                f"the realtime model of the recording went by {then} detector of turns, and the "
+                f"agent's goes by {now}: give it the turn detection that it had, or record it anew "
+                "with record_mode='all'"
             )
         if self.has_acts and origin != "caller":
             raise CassetteError(

@@ -169,7 +169,8 @@ def detects_turns(llm: Any) -> bool:
     disabled = getattr(llm, "_vad_disabled", None)  # Gemini's
     if isinstance(disabled, bool):
         return not disabled
-    return llm.service_metadata_frame().user_turn_strategies is not None
+    told = llm.service_metadata_frame()
+    return getattr(told, "user_turn_strategies", None) is not None
 
 
 def category_of(service: Any, error: Exception) -> object:

@@ -319,6 +319,26 @@ def test_what_a_realtime_model_can_not_be_asked_is_refused(tmp_path):
     assert "keeps the conversation itself" in str(new.error)
 
 
+def test_another_way_to_find_turns_is_refused(tmp_path):
+    desk, other = (Desk(*OPENAI, manual=manual) for manual in (True, False))
+    run(desk.create_session, ASKS, cassette=tmp_path / "tape").raise_for_error()
+    call = run(other.create_session, ASKS, cassette=tmp_path / "tape")
+    assert isinstance(call.error, CassetteError)
+    assert "went by the pipeline's detector of turns, and the agent's goes by its own" in str(
+        call.error
+    )
+
+
+def test_a_model_that_finds_turns_itself_is_a_realtime_one_whatever_it_says_of_itself():
+    from pipecat.services.openai.live.llm import OpenAILiveLLMService
+    from pipecat.services.openai.llm import OpenAILLMService
+
+    from piopiy_lab.cassette import seams
+
+    assert seams.detects_turns(OpenAILiveLLMService(api_key="none"))
+    assert not seams.detects_turns(OpenAILLMService(api_key="none"))
+
+
 def test_a_cassette_of_a_cascade_has_no_realtime_model(tmp_path):
     run(cassette=tmp_path / "tape")
     call = run(Offline().create_session, ASKS, cassette=tmp_path / "tape")
