@@ -24,7 +24,7 @@ from piopiy_lab.bots.detector import bring_detector
 from piopiy_lab.bots.found import Found, kind_of_service, look
 from piopiy_lab.bots.observer import BotObserver
 from piopiy_lab.bots.transport import ROOMS, BotTransport
-from piopiy_lab.errors import BotError
+from piopiy_lab.errors import BotError, CassetteError
 from piopiy_lab.listening import vad
 from piopiy_lab.listening.tuning import Tuning
 from piopiy_lab.pipeline.chain import Ends
@@ -191,12 +191,12 @@ class BotRun:
                     "replace={'tools': ...} does not reach a language model that stands behind the "
                     "bot's bus, in a pipeline of its own: its tools would run themselves"
                 )
-        except BotError as error:
+            self._detector = bring_detector(found, source, session)
+            report_handlers(report_handler)
+            observer = self._observe(setup, found, source, sink)
+        except (BotError, CassetteError) as error:
             session.end("error", error)  # pipecat waits for a set-up that has raised
             raise
-        self._detector = bring_detector(found, source, session)
-        report_handlers(report_handler)
-        observer = self._observe(setup, found, source, sink)
         tuning = Tuning(found.analyzer, found.strategies)
         switchboard = Switchboard(found, session, sink)
         if switchboard.switches:

@@ -12,7 +12,8 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.transports.base_transport import TransportParams
 from taped import lines, run, sound
 
-from piopiy_lab import Caller, offline_stack
+from piopiy_lab import Caller, offline_realtime, offline_stack
+from piopiy_lab.errors import CassetteError
 from piopiy_lab.fake_providers import FakeCartesia, FakeDeepgram, FakeOpenAI, Scenario
 
 CALLER = Caller().hears_greeting().says(SAYS[0]).hears_reply().hangs_up()
@@ -72,3 +73,12 @@ def test_a_bot_on_its_providers_is_played_without_them(tmp_path, monkeypatch):
     call = check_played(made, tmp_path / "tape")
     assert [e.text for e in call.transcript] == ["Hello.", SAYS[0], "What name?"]
     assert [len(server.received) for server in made.servers] == [0, 0, 0]
+
+
+def test_a_bot_whose_model_can_not_be_played_is_told_why(tmp_path):
+    tape = tmp_path / "tape"
+    run(bot, CALLER, cassette=tape, replace=offline_stack()).raise_for_error()
+    stt, _, tts = offline_stack()
+    call = run(bot, CALLER, cassette=tape, replace=(stt, offline_realtime(), tts))
+    assert isinstance(call.error, CassetteError)
+    assert "no realtime model is on the cassette" in str(call.error)
