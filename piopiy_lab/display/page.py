@@ -149,6 +149,8 @@ def _entry(entry: ShownEntry, rest: str, turn: ShownTurn | None, playable: bool)
     source = getattr(entry, "source", "spoken")
     if source != "spoken":
         text += f' <i class="pp-quiet">[{escape(source)}]</i>'
+    if manner := getattr(entry, "manner", ""):
+        text += f' <i class="pp-quiet">[{escape(manner)}]</i>'
     if entry.interrupted:
         lost = f' <s title="nobody heard this">{escape(visible(rest))}</s>' if rest else ""
         text += f' <i class="pp-cut" title="interrupted here">[interrupted]</i>{lost}'

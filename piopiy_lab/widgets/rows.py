@@ -200,6 +200,8 @@ def _entry(shown: Any, entry: Entry, turns: list[Turn]) -> Row:
         row["words"] = words
     if entry.source != "spoken":
         row["source"] = entry.source
+    elif manner := getattr(entry, "manner", ""):
+        row["source"] = manner  # shown at the same place
     if entry.interrupted:
         row["cut"] = unheard(shown, entry) or True
     for turn in turns:

@@ -207,6 +207,17 @@ def test_a_cough_is_the_same_for_its_seed_and_has_no_words(rate):
     assert np.abs(first).max() == body_sounds.PEAK
 
 
+def test_the_views_show_what_it_was(booking):
+    caller = Caller().backchannels("mm hmm", after=0.4).hears_greeting().coughs().hangs_up()
+    call = run(booking(), caller, replace={"stt": "screenplay"})
+    call.raise_for_error()
+    assert "caller  mm hmm [backchannel]" in str(call.transcript)
+    assert "[backchannel]" in call.transcript._repr_html_()
+    assert "[cough]" in str(call)
+    shown = {text.get_text() for axes in call.plot().axes for text in axes.texts}
+    assert {"backchannel: mm hmm", "cough"} <= shown
+
+
 def test_calls_without_manners_are_written_as_before(booking):
     call = run(booking(), greeted().says("a table for two").hears_reply())
     (turn,) = spoke(call)
