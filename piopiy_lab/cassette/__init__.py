@@ -3,7 +3,9 @@
 ``Cassette`` is one of them in one call. ``tape`` is the folder: a line for each thing that was
 asked, a line for each thing that came of it, and the sound beside them. ``recording`` listens to
 what a service does to its pipecat base class; ``playing`` does the same to it again, with the same
-delays, and the service itself is never run: no socket, no key.
+delays, and the service itself is never run: no socket, no key. ``realtime_recording`` and
+``realtime_playing`` are the two for a model that hears the caller itself; what they go by are
+``moments`` of the call. ``listings`` are the tools of MCP servers, ``sounds`` the sound's files.
 
 Importing it is cheap: pipecat's services are loaded when there is a cassette.
 """

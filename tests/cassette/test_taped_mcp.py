@@ -7,7 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+import cloud_bots
 import pytest
+from pipecat.runner.types import RunnerArguments
+from pipecat.runner.utils import create_transport
+from pipecat.transports.base_transport import TransportParams
 from taped import lines, run, sound
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, offline_realtime, offline_stack
@@ -91,6 +95,30 @@ def test_a_server_is_not_started_when_its_tools_are_on_the_cassette(own, tmp_pat
     content = b"".join(path.read_bytes() for path in (tmp_path / "tape").iterdir())
     assert TOKEN.encode() not in content
     assert str(SERVER).encode() not in content
+
+
+def test_a_bots_own_client_opens_nothing(tmp_path):
+    weather = Weather(tmp_path)
+
+    async def bot(runner_args: RunnerArguments) -> None:
+        params = {
+            "webrtc": lambda: TransportParams(audio_in_enabled=True, audio_out_enabled=True),
+        }
+        transport = await create_transport(runner_args, params)
+        async with MCPClient(weather.server) as client:
+            await cloud_bots.converse(transport, runner_args, tools=await client.tools())
+
+    caller = Caller().hears_greeting().says("what is the weather").hears_reply().hangs_up()
+    recorded, played = (
+        run(bot, caller, replace=offline_stack(replies=ASKS), cassette=tmp_path / "tape")
+        for _ in "12"
+    )
+    assert (recorded.error, played.error) == (None, None)
+    assert weather.started == 1
+    assert [tool.result for tool in recorded.tool_calls] == ["It is sunny in Chennai."]
+    # not the end: a server that is closed by the bot's own code takes virtual time to go
+    assert played.transcript == recorded.transcript
+    assert [tool.result for tool in played.tool_calls] == ["It is sunny in Chennai."]
 
 
 def test_beside_a_realtime_model_too(tmp_path):
