@@ -264,9 +264,8 @@ def test_an_answer_that_is_not_interrupted_now_ends_where_it_did_and_is_said(tmp
 
 
 @BOTH
-@TURNS
-def test_other_words_of_the_caller_are_a_miss(model, manual, tmp_path):
-    desk = Desk(*model, manual=manual)
+def test_other_words_of_the_caller_are_a_miss(model, tmp_path):
+    desk = Desk(*model, manual=False)
     run(desk.create_session, ASKS, cassette=tmp_path / "tape").raise_for_error()
     cassette = Cassette(tmp_path / "tape", "none")
     other = Caller().hears("how can I help").hears_reply().says("a table for four").hears_reply()
@@ -327,6 +326,17 @@ def test_another_way_to_find_turns_is_refused(tmp_path):
     assert "went by the pipeline's detector of turns, and the agent's goes by its own" in str(
         call.error
     )
+
+
+def test_whether_gemini_finds_turns_itself_is_where_it_was():
+    pytest.importorskip("google.genai")
+    from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService, GeminiVADParams
+
+    from piopiy_lab.cassette import seams
+
+    off = GeminiLiveLLMService.Settings(vad=GeminiVADParams(disabled=True))
+    assert seams.detects_turns(GeminiLiveLLMService(api_key="none"))
+    assert not seams.detects_turns(GeminiLiveLLMService(api_key="none", settings=off))
 
 
 def test_a_model_that_finds_turns_itself_is_a_realtime_one_whatever_it_says_of_itself():
