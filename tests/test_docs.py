@@ -18,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import real_weights
 import soundfile
 from booking_truth import desk_session
 from doc_blocks import (
@@ -129,6 +130,16 @@ def panel(runner):
         await agent.start()
 
     return {"call": runner.run(simulate(create_session, GREETED))}
+
+
+@pytest.fixture
+def real_services(monkeypatch):
+    monkeypatch.setenv("PIOPIY_LAB_MODELS", str(real_weights.needed()))
+    names = {}
+    yield names
+    assert "My name is Anna" in [said.text.rstrip(".") for said in names["call"].transcript]
+    assert names["call"].turns.median("tts") == 0.0
+    assert names["charged"].turns.median("tts") > 0.01
 
 
 @pytest.fixture

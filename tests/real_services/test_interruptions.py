@@ -12,6 +12,8 @@ from piopiy_lab import Caller, simulate
 from piopiy_lab.offline.wording import spoken_form
 
 MARGIN = 0.2  # s of silence before and after
+#: Models on a busy machine take their time.
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.mark.parametrize("outside", ["freeze", "charge"])

@@ -10,6 +10,9 @@ from real_desk import SAID, booking, desk_on, heard
 
 from piopiy_lab import simulate
 
+#: Models on a busy machine take their time.
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def no_network(monkeypatch):
