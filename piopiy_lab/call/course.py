@@ -5,6 +5,7 @@ What two calls are compared by, exchange by exchange: see :mod:`piopiy_lab.call.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from piopiy_lab import events as ev
@@ -102,13 +103,13 @@ def course_of(call: CallRecord) -> Course:
             end,
             tuple(caller),
             tuple(agent),
-            tuple(tool for tool in tools if start <= tool.start < end or end == start),
+            tuple(tool for tool in tools if start <= tool.start < before),
             next((t for t in turns if t.start >= start and t.answered <= end + 1e-6), None)
             if number
             else None,
         )
-        for number, (start, end, (caller, agent)) in enumerate(
-            zip(starts, ends, grouped, strict=True)
+        for number, (start, end, before, (caller, agent)) in enumerate(
+            zip(starts, ends, [*starts[1:], math.inf], grouped, strict=True)
         )
     )
     ended = call.events.of(ev.CallEnded)

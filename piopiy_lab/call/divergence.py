@@ -43,7 +43,13 @@ class Divergence:
 
 
 def first_divergence(
-    was: Course, now: Course, *, so_far: bool = False, turns: int | None = None
+    was: Course,
+    now: Course,
+    *,
+    so_far: bool = False,
+    begins: int | None = None,
+    speaks: bool | None = None,
+    turns: int | None = None,
 ) -> Divergence | None:
     """Return the first difference in tools, floor or end; None if there is none.
 
@@ -54,6 +60,9 @@ def first_divergence(
         was: The recorded call's course.
         now: The replay's.
         so_far: The replay is still running: what may still come isn't missed.
+        begins: Of one that is still running: the caller's turn that is about to begin. What belongs
+            to those before it is over.
+        speaks: And whether the agent speaks now, where the recorded caller spoke into its words.
         turns: The first of the caller's turns that isn't compared, nor the end; None: all are.
     """
     if turns is not None:
@@ -64,7 +73,11 @@ def first_divergence(
         b = now.exchanges[place] if place < len(now.exchanges) else None
         # Of what the other caller's turn may have cut, and of what still goes on, the end is open.
         open_ended = (so_far or turns is not None) and place >= len(now.exchanges) - 1
-        one = _in_exchange(a, b, was, now, open_ended)
+        if begins is not None and a is not None and b is not None and b.number < begins:
+            one = _in_closed(a, b, was, speaks) if open_ended else None
+            one = one or _in_exchange(a, b, was, now, open_ended)
+        else:
+            one = _in_exchange(a, b, was, now, open_ended)
         if one is not None:
             found.append(one)
             break
@@ -84,6 +97,18 @@ def _before(course: Course, turn: int) -> Course:
     end = kept[-1].end if kept else 0.0
     missed = tuple(one for one in course.missed if one[0] <= end)
     return replace(course, exchanges=kept, missed=missed)
+
+
+def _in_closed(a: Exchange, b: Exchange, was: Course, speaks: bool | None) -> Divergence | None:
+    """Return what is missing in an exchange that the caller's next turn is about to end."""
+    tools = len(a.tools) if "tools" not in was.not_known else 0
+    if len(b.tools) < tools:
+        return Divergence(b.number, b.end, "tool", _tool(a.tools[len(b.tools)]), _tool(None))
+    if a.agent and not b.agent and not speaks:
+        return Divergence(b.number, b.start, "floor", _floor(a), _floor(b))
+    if a.interrupted and speaks is False:
+        return Divergence(b.number, b.cut_at, "floor", _floor(a), _floor(b))
+    return None
 
 
 def _in_exchange(

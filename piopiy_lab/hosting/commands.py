@@ -12,7 +12,8 @@ from typing import Protocol
 
 from piopiy_lab.errors import CallError
 from piopiy_lab.events.values import EndReason
-from piopiy_lab.session.commands import Command, HangUp, Mute
+from piopiy_lab.session import by_hand
+from piopiy_lab.session.commands import AgentCommand, Command, HangUp, Mute
 from piopiy_lab.session.running_agent import Act, AgentInCall, RunningAgent
 from piopiy_lab.session.session import Session
 
@@ -91,7 +92,7 @@ class CallCommands:
                 self._call_on_loop(self._mute, muted)
             case _:
                 agent = self._running_agent(command.verb)
-                self._call_on_loop(self._start, agent, agent.prepare(command))
+                self._call_on_loop(self._start, agent, agent.prepare(command), command)
 
     def _mute(self, muted: bool) -> None:
         if self.session is None:  # as soon as there is one
@@ -109,9 +110,12 @@ class CallCommands:
             )
         return agents[-1]
 
-    def _start(self, agent: RunningAgent, act: Act) -> None:
+    def _start(self, agent: RunningAgent, act: Act, command: AgentCommand) -> None:
         if self.session is None or agent not in self.session.agents:
             return  # it has ended meanwhile
+        record = by_hand.told(command, self.session.now(), agent.services)
+        if record is not None:
+            self.session.by_hand.append(record)
         task = asyncio.get_running_loop().create_task(act())
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)

@@ -336,6 +336,8 @@ class CallHost(CallCommands):
         )
         if (frames := hearing.frames) is not None:
             self.meta["heard"] = frames.to_json()
+        if session is not None and session.by_hand:
+            self.meta["by_hand"] = session.by_hand
 
     def _report_disk_trouble(self, at: float) -> None:
         """Say what could not be written; it is in memory all the same."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from piopiy_lab import events as ev
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ReplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.recalled import After, Line, Place, Recalls, What
@@ -25,8 +27,10 @@ from piopiy_lab.sound.pcm import Int16
 WINDOW = 512
 #: A frame, in seconds, where nothing was heard that would tell.
 FRAME_SECS = 0.02
-#: Frames up to so many seconds are a live line's; silence in a simulation may come in larger ones.
-SMALL_SECS = 0.1
+#: No live line's frames are longer, nor is one longer than the others; a simulation's may be.
+LIVE_SECS = 0.1
+#: Seconds that are no time at all.
+INSTANT = 1e-6
 #: The line's noise is looped from so many seconds of it at the most.
 NOISE_SECS = 10.0
 #: Acts that follow each other by less than this, with nothing of the agent between, are one turn.
@@ -44,6 +48,7 @@ class _Act:
     utterance: Utterance | None = None
     muted: bool = False
     place: int | None = None  # in the log, of what is logged as it happens
+    command: Record | None = None  # what was done by hand
 
     @property
     def wants_floor(self) -> bool:
@@ -57,16 +62,22 @@ def _precedes(place: int, event: ev.Event, act: _Act) -> bool:
     """Whether an event of the agent's came before an act, and is not what came of it."""
     if act.place is not None:
         return place < act.place
-    return event.at < act.start if act.what == "mutes" else event.at <= act.start
+    return event.at < act.start if act.what in ("mutes", "acts") else event.at <= act.start
 
 
-def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Recalls, ...], Line]:
+def recall(
+    log: EventLog,
+    heard: Heard | None,
+    call_id: str,
+    by_hand: Sequence[tuple[float, Record]] = (),
+) -> tuple[tuple[Recalls, ...], Line]:
     """Return what the caller of a call did, and how the line was.
 
     Args:
         log: The call's events.
         heard: What the pipeline heard of the caller.
         call_id: For messages.
+        by_hand: What somebody did to the call meanwhile: its seconds, and the record.
 
     Raises:
         ReplayError: The call never began, or kept no sound.
@@ -94,7 +105,7 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
             f"nobody knows when the caller of call {call_id} spoke: its agent had no detector of "
             "its own. Give it one, vad=True, or play what was heard, AudioFile(folder)"
         )
-    acts = _acts(log, heard, sounds, end)
+    acts = _acts(log, heard, sounds, end, by_hand)
     agent = [
         (place, e)
         for place, e in enumerate(log)
@@ -138,6 +149,8 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
                 parts=_parts(spoke),
                 found=act.utterance is not None and act.utterance.found,
                 said=None if act.utterance is None else act.utterance.said,
+                span=(act.start, act.end),
+                command=act.command,
             )
         )
         own = act.end
@@ -151,7 +164,19 @@ def recall(log: EventLog, heard: Heard | None, call_id: str) -> tuple[tuple[Reca
     return tuple(steps), line
 
 
-def _acts(log: EventLog, heard: Heard, sounds: list[Utterance], end: float) -> list[_Act]:
+def _told(record: Record) -> str:
+    """Return what was done by hand, in words."""
+    given = ", ".join(repr(value) for name, value in record.items() if name not in ("at", "does"))
+    return f"{record.get('does')}({given})"
+
+
+def _acts(
+    log: EventLog,
+    heard: Heard,
+    sounds: list[Utterance],
+    end: float,
+    by_hand: Sequence[tuple[float, Record]],
+) -> list[_Act]:
     acts = [_Act("says", u.start, u.end, u.text, u) for u in sounds]
     for place, event in enumerate(log):
         match event:
@@ -162,6 +187,7 @@ def _acts(log: EventLog, heard: Heard, sounds: list[Utterance], end: float) -> l
             case _:
                 pass
     acts += [_Act("mutes", at, at, muted=muted) for at, muted in heard.frames.mutes]
+    acts += [_Act("acts", at, at, _told(one), command=one) for at, one in by_hand if at <= end]
     acts.sort(key=lambda act: act.start)
     ended = log.of(ev.CallEnded)
     if not ended or ended[-1].reason in ("caller_hung_up", "hung_up", "cancelled"):
@@ -211,7 +237,8 @@ def _line(heard: Heard, sounds: list[Utterance]) -> Line:
         sizes[size] += count
     rate = heard.sample_rate
     usual = sizes.most_common(1)[0][0] / rate if sizes else FRAME_SECS
-    if heard.frames.virtual and heard.frames.longest > SMALL_SECS:
+    longest = heard.frames.longest
+    if heard.frames.virtual and (longest > usual + INSTANT or longest > LIVE_SECS):
         return Line(rate, FRAME_SECS, None, _noise(heard, sounds))
     return Line(rate, usual, usual, _noise(heard, sounds))
 

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import EndReason, Manner
+from piopiy_lab.events.values import FLOOR_MANNERS, EndReason, Manner
 from piopiy_lab.screenplay.steps import Audio, Step
 from piopiy_lab.sound.pcm import Int16
 
-#: What the caller did.
-What = Literal["says", "presses", "types", "mutes", "hangs up"]
+#: What the caller did; "acts": what somebody else did to the call by hand.
+What = Literal["says", "presses", "types", "mutes", "acts", "hangs up"]
+#: Whether a call, of which this is the log so far, has gone another way; told the caller's turn
+#: that is about to begin, so that all before it is over (None while one goes on), and whether the
+#: agent speaks now (None where that is no matter).
+Diverged = Callable[[EventLog, int | None, bool | None], bool]
 #: What it followed: the caller's own last act (or the beginning), or the agent's n-th beginning or
 #: end of speech since then.
 After = Literal["own", "start", "stop"]
@@ -58,6 +63,8 @@ class Recalls(Step):
         found: Whether a detector found the sound in the call, and no screenplay made it.
         said: Seconds from the sound's first sample between which it was said, where a phone line
             brought it later.
+        span: The recorded call's seconds from its beginning to its end.
+        command: What was done by hand, for "acts": a record of ``session.by_hand``.
     """
 
     what: What
@@ -76,6 +83,13 @@ class Recalls(Step):
     parts: tuple[tuple[str, float, float], ...] | None = field(default=None, repr=False)
     found: bool = field(default=False, repr=False)
     said: tuple[float, float] | None = field(default=None, repr=False)
+    span: tuple[float, float] = field(default=(0.0, 0.0), repr=False, compare=False)
+    command: Record | None = field(default=None, repr=False)
+
+    @property
+    def wants_floor(self) -> bool:
+        """Whether it is a turn of the caller's, or a part of one."""
+        return self.what in ("says", "presses", "types") and self.manner in FLOOR_MANNERS
 
     def __str__(self) -> str:
         what = self.what
@@ -83,7 +97,9 @@ class Recalls(Step):
             what = "opens their side"
         if self.manner not in ("turn", "interruption"):
             what = f"{what} ({self.manner.replace('_', ' ')})"
-        told = "" if self.text is None else f" {self.text!r}"
+        told = "" if self.text is None or what == "acts" else f" {self.text!r}"
+        if what == "acts":
+            what = f"by hand, {self.text}"
         if self.text is None and self.audio is not None:
             told = f" {len(self.audio.samples) / self.audio.sample_rate:.1f} s of sound"
         return f"{what}{told}, {self.gap:.2f} s {self.when}"
@@ -111,8 +127,8 @@ class Line:
         noise: What was heard between the caller's acts, to be played there: int16, (n,). None for
             digital silence.
         ends: Why the call ends when the caller has done everything.
-        diverged: Asked before each act of the caller's: whether the call has gone another way, so
-            that ``otherwise`` is done instead of what is left.
+        diverged: Asked before each act of the caller's, and when a tool is called: whether the call
+            has gone another way, so that ``otherwise`` is done instead of what is left.
         otherwise: Steps.
         stays: Seconds that the caller stays on the line after the last act, for an end that was not
             theirs.
@@ -124,7 +140,7 @@ class Line:
     silence_secs: float | None
     noise: Int16 | None = None
     ends: EndReason = "caller_hung_up"
-    diverged: Callable[[EventLog], bool] | None = None
+    diverged: Diverged | None = None
     otherwise: tuple[Step, ...] = ()
     stays: float = 0.0
     late: float = 0.0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from piopiy_lab import events
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import FLOOR_MANNERS
 from piopiy_lab.screenplay.from_call import BusyReader
@@ -86,6 +87,10 @@ class RecallLine(Protocol):
         """Close or open the caller's side."""
         ...
 
+    def act_by_hand(self, record: Record) -> str | None:
+        """Do what somebody did to the call by hand; return why it can't be done, if it can't."""
+        ...
+
 
 class Recalling:
     """Where a recalled caller stands in one call."""
@@ -108,6 +113,7 @@ class Recalling:
         self._busy = BusyReader()
         self._last = begins  # seconds: when the agent last did something that can be seen
         self._changed = asyncio.Event()
+        self._tool_called = False  # whether one was since somebody looked; by note() and _wait()
 
     def note(self, event: events.Event) -> None:
         """Take what the agent does; runs at every append to the log."""
@@ -117,6 +123,7 @@ class Recalling:
             case events.AgentSpeechStopped():
                 self._agent.append((event.at, "stop"))
             case _:
+                self._tool_called |= isinstance(event, events.ToolCalled)
                 if not self._busy.note(event):
                     return
         self._last = max(self._last, event.at)
@@ -136,9 +143,12 @@ class Recalling:
             GoesAnotherWay: The call has parted from the recorded one, and something else is done.
         """
         due, begin, why = await self._wait(step)
-        diverged = self._recorded.diverged
-        if diverged is not None and diverged(self._line.log):
-            raise GoesAnotherWay(self._recorded.otherwise)
+        speaks = bool(self._agent) and self._agent[-1][1] == "start"
+        ends = step.wants_floor or step.what == "hangs up"
+        self._look_for_divergence(
+            step.turn if ends and not self._busy.busy else None,
+            speaks if step.after == "start" else None,
+        )
         if step.what in ("presses", "types") or (
             step.what == "says" and step.manner in FLOOR_MANNERS
         ):
@@ -167,14 +177,31 @@ class Recalling:
             case "mutes":
                 self._line.mute(step.muted)
                 self._own = due
+            case "acts":
+                assert step.command is not None, "what was done by hand has a record"
+                why = self._line.act_by_hand(step.command) or why
+                self._own = due
             case "hangs up":
                 pass  # the screenplay ends with it
         self._agent = [(at, kind) for at, kind in self._agent if at > self._own]
         return why
 
+    def _look_for_divergence(self, turn: int | None = None, speaks: bool | None = None) -> None:
+        """Look whether the call has gone another way.
+
+        Raises:
+            GoesAnotherWay: It has.
+        """
+        diverged = self._recorded.diverged
+        if diverged is not None and diverged(self._line.log, turn, speaks):
+            raise GoesAnotherWay(self._recorded.otherwise)
+
     async def _wait(self, step: Recalls) -> tuple[float, float | None, str | None]:
         """Wait until the act is due; return when, where its sound begins, and a complaint."""
         while True:
+            if self._tool_called:
+                self._tool_called = False
+                self._look_for_divergence()
             anchor = self._anchor(step)
             if anchor is None:
                 if (left := self._patience(step)) <= INSTANT:
@@ -206,6 +233,8 @@ class Recalling:
 
     def _must_wait(self, step: Recalls) -> bool:
         """Whether the agent has the floor now, and had not when this was recorded."""
+        if step.what == "acts":
+            return False  # whoever did it need not be polite
         if step.after == "start" or (step.after == "own" and step.gap <= OWN_PAUSE_SECS):
             return False
         speaking = bool(self._agent) and self._agent[-1][1] == "start"

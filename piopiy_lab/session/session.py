@@ -141,6 +141,7 @@ class Session:
         agents: The VoiceAgents running now; written by ``VoiceAgent.start()``.
         latest_agent: The last one started, also when it has ended.
         script: A scripted caller's own words; empty on any other call.
+        by_hand: What somebody did to it by hand, to be done again in a replay; see ``by_hand``.
         closers: What to close when the call is over and logged; ``VoiceAgent`` adds to it.
         handed_over: Whether the caller is somebody else's by now, and not to be hung up on; written
             by :attr:`transfers`, by a room that can't be joined, and by whoever runs the call.
@@ -164,6 +165,7 @@ class Session:
     error: BaseException | None = None
     ended_at: float | None = None
     script: Script = field(default_factory=Script)
+    by_hand: list[Record] = field(default_factory=list[Record])
     frames: int = 0
     muted: bool = False
     reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])

@@ -13,11 +13,13 @@ from piopiy_lab.call.course import course_of
 from piopiy_lab.call.divergence import first_divergence
 from piopiy_lab.call.replay import Replay
 from piopiy_lab.cassette import RecordMode
+from piopiy_lab.display.wording import clock
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction
 from piopiy_lab.line.line import Line
 from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.from_call import recall
 from piopiy_lab.screenplay.recalled import Recalls
 from piopiy_lab.screenplay.steps import (
     HearsGreeting,
@@ -29,14 +31,18 @@ from piopiy_lab.screenplay.steps import (
     Waits,
 )
 from piopiy_lab.services.modelled_latency import Latency
+from piopiy_lab.session.by_hand import done_by_hand
 from piopiy_lab.session.callback import SessionCallback
 from piopiy_lab.session.replacing import PARTS, TOOLS, Replacements
 from piopiy_lab.session.scripted_transfers import OUTCOMES
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
 from piopiy_lab.simulation.turn_model import measured_in
+from piopiy_lab.simulation.turn_numbers import numbered
 from piopiy_lab.tools.recorded import RecordedTools
 
+#: Seconds for which another caller listens to the answer to the last recorded turn.
+LISTENS_SECS = 60.0
 #: Seconds of the agent's silence and idleness after which a caller takes over.
 TAKES_OVER_SECS = 1.5
 
@@ -81,9 +87,26 @@ async def replay(
     )
     if from_turn is not None:
         notes.append(f"from turn {from_turn} on the caller is another one, and is not compared")
+    if note := switched_elsewhere(call, again):
+        notes.append(note)
     known = {event.message for event in call.events.of(ev.NoticeGiven)}
     notes += [e.message for e in again.events.of(ev.NoticeGiven) if e.message not in known]
     return Replay(again, call, notes, turns=from_turn)
+
+
+def switched_elsewhere(was: Call, now: Call) -> str | None:
+    """Return what to know of services that were switched in a call, and aren't in its replay."""
+    before, after = (
+        [event for event in call.events.of(ev.ServiceSwitched) if event.cause == "manual"]
+        for call in (was, now)
+    )
+    if len(after) >= len(before):
+        return None
+    times = ", ".join(clock(event.at, 1) for event in before)
+    return (
+        f"in the recorded call a service was switched (at {times}), and not as often in this one: "
+        "by the agent's own code, or by hand before that was kept"
+    )
 
 
 def _with_recorded_tools(call: Call, replace: Replacements | None) -> Replacements | None:
@@ -109,7 +132,9 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
         ArgumentTypeError: ``then`` is no caller.
         ReplayError: The call can't be replayed.
     """
-    caller = Caller.from_call(call)
+    course = course_of(call)
+    steps, line = recall(call.events, call.heard, call.call_id, done_by_hand(call.meta))
+    caller = Caller(steps=numbered(steps, course), line=line)
     if from_turn is None and then is None:
         return caller
     if from_turn is None or then is None:
@@ -117,7 +142,7 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
     if not isinstance(then, Caller):
         raise ArgumentTypeError(f"then= takes a Caller, got {then!r}")
     recalled = [step for step in caller.steps if isinstance(step, Recalls)]
-    turns = max((step.turn for step in recalled), default=0)
+    turns = max((step.turn for step in recalled if step.wants_floor), default=0)
     if isinstance(from_turn, bool) or not isinstance(from_turn, int):
         raise ArgumentTypeError(f"from_turn={from_turn!r}: give a turn's number")
     if not 1 <= from_turn <= turns + 1:
@@ -126,13 +151,14 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
             f"{turns} turn{'' if turns == 1 else 's'}; give a number from 1 to {turns + 1}"
         )
     kept = tuple(s for s in recalled if s.turn < from_turn and s.what != "hangs up")
-    answered = course_of(call).exchanges[min(from_turn, turns + 1) - 1 :]
+    answered = course.exchanges[min(from_turn, turns + 1) - 1 :]
     replaced = next((s for s in recalled if s.turn == from_turn), None)
     heard = bool(answered and answered[0].agent) if replaced is None else replaced.after != "own"
     cue: tuple[Step, ...] = ()
     if then.steps and isinstance(then.steps[0], Says | Presses):
         if heard:  # the agent spoke before the turn that is replaced, and is heard out now
-            cue = (HearsReply() if any(s.turn for s in kept) else HearsGreeting(),)
+            hears = HearsReply if any(s.turn for s in kept) else HearsGreeting
+            cue = (hears(LISTENS_SECS),)
         elif replaced is not None:
             cue = (Waits(replaced.gap),)
     return changed(caller, voice=then.voice, vary=then.vary, steps=(*kept, *cue, *then.steps))
@@ -152,10 +178,12 @@ def _watch(call: Call, on_divergence: object) -> dict[str, Any]:
 
     views: dict[int, Call] = {}  # one for each log that is looked at
 
-    def diverged(log: EventLog) -> bool:
+    def diverged(log: EventLog, begins: int | None, speaks: bool | None) -> bool:
         if id(log) not in views:
             views[id(log)] = Call(log, call.sample_source, None, {})
-        return first_divergence(was, course_of(views[id(log)]), so_far=True) is not None
+        now = course_of(views[id(log)])
+        found = first_divergence(was, now, so_far=True, begins=begins, speaks=speaks)
+        return found is not None
 
     cue = (Listens(TAKES_OVER_SECS),) if otherwise.steps else ()
     return {"diverged": diverged, "otherwise": (*cue, *otherwise.steps)}

@@ -16,6 +16,7 @@ from typing import ParamSpec
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
 
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import PiopiyLabError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.screenplay.behind import Behind, as_background
@@ -24,6 +25,7 @@ from piopiy_lab.screenplay.mouth import Mouth, Sound
 from piopiy_lab.screenplay.performer import Performer
 from piopiy_lab.screenplay.recalled import Place
 from piopiy_lab.screenplay.spoken_words import SpokenWord
+from piopiy_lab.session.by_hand import command_of
 from piopiy_lab.session.commands import UserSays
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
@@ -70,6 +72,7 @@ class CallerTransport(SessionTransport):
         self._fed_to = 0.0  # seconds: the caller's audio is fed up to here
         self._changed = asyncio.Event()  # a sound starts: cut the frame in the making short
         self._sound_ended: asyncio.Future[float] | None = None
+        self._by_hand: set[asyncio.Task[None]] = set()  # the loop holds its tasks only weakly
         self._spoken: tuple[Sound, float] | None = None  # what is spoken, and when it was begun
         self.performer = Performer(self, caller)
 
@@ -262,6 +265,21 @@ class CallerTransport(SessionTransport):
     def mute(self, muted: bool) -> None:
         """Close or open the caller's side."""
         self.session.mute(muted)
+
+    def act_by_hand(self, record: Record) -> str | None:
+        """Do what somebody did to the call by hand; return why it can't be done, if it can't."""
+        command = command_of(record)
+        if command is None or not self.session.agents:
+            return "nothing here can do it"
+        try:
+            act = self.session.agents[-1].prepare(command)
+        except PiopiyLabError as error:
+            return str(error)
+        self.session.by_hand.append({**record, "at": round(self.session.now(), 6)})
+        task = asyncio.create_task(act(), name="piopiy_lab.caller.by_hand")
+        self._by_hand.add(task)
+        task.add_done_callback(self._by_hand.discard)
+        return None
 
     def _when_heard(self, tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Tell something when a line brings what is fed now."""
