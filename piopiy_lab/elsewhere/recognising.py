@@ -86,25 +86,25 @@ def _hearer(recogniser: Recogniser | PhraseBook) -> tuple[Recogniser, bool]:
 
 
 def _of_book(book: PhraseBook) -> Recogniser:
+    from piopiy_lab.offline.lending import load_recogniser
     from piopiy_lab.offline.phrases import unclear_text
-    from piopiy_lab.offline.recogniser import (
-        REJECTION_THRESHOLD,
-        SAMPLE_RATE,
-        load_recogniser,
-    )
+    from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, onset
 
     def hears(samples: Int16, rate: int) -> tuple[str, Iterable[Word]]:
         heard = pcm.resample(np.asarray(samples), rate, SAMPLE_RATE)
         borrowed = load_recogniser(book, {})
         try:
             recogniser = borrowed.recogniser
-            recogniser.begin(heard[: SAMPLE_RATE * 6 // 10])
-            recogniser.feed(heard)
+            beginning = heard[: SAMPLE_RATE * 6 // 10]
+            begun = onset(beginning)
+            recogniser.begin(beginning)
+            recogniser.feed(heard[begun:])
             result = recogniser.end(REJECTION_THRESHOLD)
         finally:
             borrowed.give_back()
         if result.accepted:
-            return result.text, result.words
+            at = begun / SAMPLE_RATE
+            return result.text, [(word, at + a, at + b) for word, a, b in result.words]
         return unclear_text(book.nearest(result.text, 1)[0] if result.text else None), ()
 
     return hears

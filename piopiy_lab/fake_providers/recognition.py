@@ -63,21 +63,23 @@ class Offline:
 
     def words(self, utterance: Utterance, sample_rate: int) -> Words:
         """Decode an utterance; no words when it is none of the phrases."""
-        from piopiy_lab.offline import recogniser
+        from piopiy_lab.offline import lending, recogniser
 
         samples = pcm.resample(utterance.samples, sample_rate, recogniser.SAMPLE_RATE)
         lead = max(0.0, len(utterance.samples) / sample_rate - (utterance.end - utterance.start))
-        borrowed = recogniser.Borrowed(self._book, {})
+        borrowed = lending.Borrowed(self._book, {})
         try:
             ear = borrowed.recogniser
-            ear.begin(np.asarray(samples[: round(0.8 * recogniser.SAMPLE_RATE)]))
-            ear.feed(samples)
+            beginning = np.asarray(samples[: round(0.8 * recogniser.SAMPLE_RATE)])
+            onset = recogniser.onset(beginning)
+            ear.begin(beginning)
+            ear.feed(samples[onset:])
             heard = ear.end(recogniser.REJECTION_THRESHOLD)
         finally:
             borrowed.give_back()
         if not heard.accepted:
             return []
-        began = max(0.0, utterance.start - lead)
+        began = max(0.0, utterance.start - lead) + onset / recogniser.SAMPLE_RATE
         return [(w, round(began + a, 3), round(began + b, 3)) for w, a, b in heard.words]
 
     def guess(self, secs: float) -> str:

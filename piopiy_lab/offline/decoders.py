@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError, PhraseError
+from piopiy_lab.offline import narrow_band
 from piopiy_lab.offline.phrases import PhraseBook
 from piopiy_lab.offline.rejection import BACKGROUND_WORDS, Segment
 
@@ -112,22 +113,36 @@ class Decoder(Protocol):
         ...
 
 
-#: What a decoder is made of: whether all sounds are scored, its grammars (the first one is active),
-#: and the words that the dictionary lacks.
-Key = tuple[bool, tuple[Grammar, ...], tuple[tuple[str, str], ...]]
+@dataclass(frozen=True)
+class Key:
+    """What a decoder is made of.
+
+    Attributes:
+        all_sounds: Whether all of the model's sounds are scored in every frame.
+        grammars: Its searches; the first one is active.
+        pronunciations: ``(word, sounds)`` of the words that the dictionary lacks.
+        narrow: Whether it is for sound that has nothing above 4 kHz.
+    """
+
+    all_sounds: bool
+    grammars: tuple[Grammar, ...]
+    pronunciations: tuple[tuple[str, str], ...] = ()
+    narrow: bool = False
+
+
 _idle: dict[Key, list[Decoder]] = {}
 _lock = threading.Lock()
 
 
-def keys(book: PhraseBook, pronunciations: Mapping[str, str]) -> list[Key]:
+def keys(book: PhraseBook, pronunciations: Mapping[str, str], *, narrow: bool) -> list[Key]:
     """Return what the four decoders of a book's recogniser are made of, in its order."""
     extra = tuple(sorted(pronunciations.items()))
     phrases = Grammar("phrases", book.jsgf(), book.words)
     return [
-        (False, (phrases,), extra),
-        (False, (_FOR_BACKGROUND,), ()),
-        (False, (_FOR_MEASURING,), ()),
-        (True, (phrases, _FOR_BACKGROUND), extra),
+        Key(False, (phrases,), extra, narrow),
+        Key(False, (_FOR_BACKGROUND,), narrow=narrow),
+        Key(False, (_FOR_MEASURING,), narrow=narrow),
+        Key(True, (phrases, _FOR_BACKGROUND), extra, narrow),
     ]
 
 
@@ -140,18 +155,18 @@ def take(key: Key) -> Decoder:
     with _lock:
         if idle := _idle.get(key):
             return idle.pop()
-    all_sounds, grammars, pronunciations = key
-    decoder = _new_decoder(compallsen=all_sounds, dict=os.devnull)
-    given = dict(pronunciations)
-    for word in sorted({word for grammar in grammars for word in grammar.words}):
+    model = narrow_band.options() if key.narrow else {}
+    decoder = _new_decoder(compallsen=key.all_sounds, dict=os.devnull, **model)
+    given = dict(key.pronunciations)
+    for word in sorted({word for grammar in key.grammars for word in grammar.words}):
         for entry, phones in [(word, given[word])] if word in given else _sounds(word):
             decoder.add_word(entry, phones, False)
-    for grammar in grammars:
+    for grammar in key.grammars:
         options = _GRAMMAR_OPTIONS if grammar.name == "phrases" else _BACKGROUND_OPTIONS
         for option, value in options.items():
             decoder.config[option] = value  # a search reads them when it is added
         decoder.add_jsgf_string(grammar.name, grammar.jsgf)
-    decoder.activate_search(grammars[0].name)
+    decoder.activate_search(key.grammars[0].name)
     return decoder
 
 

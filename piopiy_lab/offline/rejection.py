@@ -68,6 +68,9 @@ DOUBT_PART, DOUBT_COST = 0.5, 0.004
 STRANGE_PART, STRANGE_COST = 0.3, 0.0047
 #: Brings the second look to the first one's scale, so that one threshold does for both.
 SECOND_WEIGHT = 2.75
+#: The score of an utterance that is another sentence when it is looked at from half a frame later
+#: on: 97 of 100 right ones are the same at four such places, and 42 of 100 others.
+ANOTHER_SENTENCE = 0.01
 #: The score above which an utterance is rejected.
 REJECTION_THRESHOLD = 0.0022
 

@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     InterimTranscriptionFrame,
+    StartFrame,
     STTMuteFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
@@ -33,7 +34,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.offline import decoders, recogniser
+from piopiy_lab.offline import decoders, lending, narrow_band, recogniser
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound import pcm
@@ -53,6 +54,11 @@ INTERIM_SECS = 0.2
 FINAL_SECS = 1.0
 #: Seconds of detected speech below which an utterance without any sentence was a noise.
 NOISE_SECS = 0.3
+
+_NOISE_NOTICE = (
+    "the caller's voice is only {:.0f} dB above what is behind it: the offline recogniser "
+    "understands little of that; a real one does better: stack('whisper+...'), or a provider"
+)
 
 
 @dataclass
@@ -119,7 +125,7 @@ class PhraseSTTService(ServesAgain, STTService):
         #: Sentences that it understands, to be shown to a person who calls.
         self.try_saying = tuple(dict.fromkeys(try_saying or book.examples(3)))
         self._threshold = float(rejection_threshold)
-        self._borrowed: recogniser.Borrowed | None = None  # from setup() to cleanup()
+        self._borrowed: lending.Borrowed | None = None  # from setup() to cleanup()
         self._forget()
 
     def _forget(self) -> None:
@@ -130,6 +136,7 @@ class PhraseSTTService(ServesAgain, STTService):
         self._speech_at = 0.0  # and of the detector's start
         self._backlog = np.zeros(0, np.int16)  # at 16 kHz: heard and not decoded yet
         self._unseen = 0  # samples decoded since the last look at the sentence so far
+        self._told = False  # that there is noise
         self._interim = ""
         self._listening = False
 
@@ -142,7 +149,7 @@ class PhraseSTTService(ServesAgain, STTService):
         await super().setup(setup)
         self._forget()
         if self._borrowed is None:
-            self._borrowed = await recogniser.borrow(self.book, self._pronunciations)
+            self._borrowed = await lending.borrow(self.book, self._pronunciations)
 
     async def cleanup(self) -> None:
         """Give the recogniser back."""
@@ -151,6 +158,12 @@ class PhraseSTTService(ServesAgain, STTService):
             self._borrowed = None
         self._forget()
         await super().cleanup()
+
+    async def start(self, frame: StartFrame) -> None:
+        """Get ready for a telephone's sound where the input's rate says that it is one."""
+        await super().start(frame)
+        if self._borrowed is not None and self.sample_rate <= narrow_band.SAMPLE_RATE:
+            await lending.prepare(self._borrowed, narrow=True)
 
     async def stop(self, frame: EndFrame) -> None:
         """Drop an utterance that the call's end cut off."""
@@ -231,6 +244,14 @@ class PhraseSTTService(ServesAgain, STTService):
         self._borrowed.recogniser.feed(now)
         self._unseen += len(now)
 
+    def _noise_notice(self) -> dict[str, str]:
+        assert self._borrowed is not None
+        snr = self._borrowed.recogniser.snr_db
+        if self._told or snr >= recogniser.LEAST_SNR_DB:
+            return {}
+        self._told = True
+        return {"piopiy_lab_notice": _NOISE_NOTICE.format(snr)}
+
     async def _judged(self, ear: recogniser.Recogniser) -> recogniser.Recognised | None:
         """End the utterance; others run between the steps of a second look, and may drop it."""
         steps = ear.end_in_steps(self._threshold)
@@ -271,6 +292,7 @@ class PhraseSTTService(ServesAgain, STTService):
                     "words": words if heard.accepted else [],
                     "score": round(heard.score, 6),
                     "nearest": nearest,
+                    **self._noise_notice(),
                 },
             )
         )

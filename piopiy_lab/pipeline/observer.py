@@ -32,6 +32,7 @@ from piopiy_lab.services import error_texts
 from piopiy_lab.services.frame_values import (
     is_timed,
     measured,
+    notice_with,
     plain,
     readable_messages,
     tool_names,
@@ -167,6 +168,8 @@ class CallObserver(BaseObserver):
         self.active_at = at
         if not isinstance(data.source, DTMFAggregator):
             self._add(events.Transcribed, at, text=frame.text, words=word_times(frame.result))
+            if notice := notice_with(frame.result):
+                self._add(events.NoticeGiven, at, message=notice)
 
     def _user_turn_added(self, frame: f.LLMContextUserTurnFrame, data: FramePushed, at: float):
         if data.direction == FrameDirection.DOWNSTREAM:

@@ -48,6 +48,12 @@ def plain(value: object) -> Any:
         return shown(value)
 
 
+def notice_with(result: object) -> str | None:
+    """Return what one of our recognisers has to tell with a transcript, if anything."""
+    notice = result.get("piopiy_lab_notice") if isinstance(result, Mapping) else None
+    return notice if isinstance(notice, str) else None
+
+
 def word_times(result: object) -> list[list[Any]]:
     """Return a recogniser's word times, when it gave them in a form that we know."""
     words = result.get("words") if isinstance(result, Mapping) else None

@@ -30,6 +30,7 @@ SHORT_JOBS: Mapping[str, float] = {
     "_run_analyzer": 0.0,
     "_process_speech_segment": 0.0,
     "load_recogniser": 0.0,
+    "load_ear": 0.0,
 }
 
 #: Virtual seconds that an inline job costs: a number, or a function of the job's arguments that is

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from piopiy_lab.offline.booking import booking_desk
+from piopiy_lab.offline.lending import Borrowed
 from piopiy_lab.offline.phrases import PhraseBook
-from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, Borrowed, onset
+from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, onset
 from piopiy_lab.sound.speech import AGENT_VOICE, CALLER_VOICE, synthesize
 
 _LACKING = [m for m in ("pocketsphinx", "espeakng_loader") if not importlib.util.find_spec(m)]

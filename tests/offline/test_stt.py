@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import STTSettings
 from pipecat.workers.runner import WorkerRunner
 
+from piopiy_lab import Audio, Caller, events, simulate
+from piopiy_lab.cli.talk import desk_session
 from piopiy_lab.errors import ArgumentError, PhraseError
 from piopiy_lab.offline.booking import booking_desk
 from piopiy_lab.offline.phrases import PhraseBook, parse_unclear
@@ -240,6 +243,33 @@ def test_what_cannot_be_said_is_unclear_with_something_near(stt, sentence):
     assert final.result["nearest"] == nearest
     assert final.result["words"] == []
     assert final.finalized
+
+
+def test_noise_behind_the_voice_is_told_once_and_names_the_way(stt):
+    def noisy(text):
+        before, begin, after, end = spoken(text, lead=0.6)
+        draws = np.random.default_rng(4)
+        before, after = (
+            np.rint(part + 900 * draws.standard_normal(len(part))).astype(np.int16)
+            for part in (before, after)
+        )
+        return [before, begin, after, end]
+
+    ear = listen(stt, spoken("good morning"), noisy("open the kitchen door"), noisy("good morning"))
+    notices = [frame.result.get("piopiy_lab_notice") for frame in ear.all(TranscriptionFrame)]
+    assert len(notices) == 3
+    assert [bool(notice) for notice in notices] == [False, True, False]
+    assert re.match(r"the caller's voice is only \d+ dB above .*stack\('whisper", notices[1])
+
+
+def test_a_call_with_noise_says_what_can_not_be_had():
+    voice = synthesize("a table for two tomorrow at seven", sample_rate=16000).samples
+    voice = np.pad(voice, 16000).astype(np.float64)
+    hiss = 1000 * np.random.default_rng(4).standard_normal(len(voice))
+    said = Audio(np.rint(voice + hiss).clip(-32768, 32767).astype(np.int16), 16000)
+    call = asyncio.run(simulate(desk_session, Caller().hears_greeting().says(said).hangs_up()))
+    (notice,) = [n.message for n in call.events.of(events.NoticeGiven) if "dB above" in n.message]
+    assert "stack('whisper+...')" in notice
 
 
 def test_the_threshold_is_the_services_own():
