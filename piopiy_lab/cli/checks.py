@@ -102,4 +102,4 @@ def _recogniser() -> str:
     from piopiy_lab.offline import PhraseSTTService, booking_desk
 
     PhraseSTTService(booking_desk().rules().phrases)
-    return "PocketSphinx loads"
+    return "PocketSphinx loads (a list of phrases; with noise behind the voice take whisper)"

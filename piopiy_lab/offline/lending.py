@@ -42,8 +42,9 @@ class Borrowed:
             decoders.give_back(careful, decoders.take(careful))  # there for a second look
             self._taken += zip(keys, taken, strict=True)
             mean = narrow_band.CEPSTRAL_MEAN if narrow else CEPSTRAL_MEAN
+            weight = narrow_band.SCORE_WEIGHT if narrow else 1.0
             grammar, background, front_end = taken
-            self._ears[narrow] = Ear(grammar, background, front_end, careful, mean)
+            self._ears[narrow] = Ear(grammar, background, front_end, careful, mean, weight)
         return self._ears[narrow]
 
     def give_back(self) -> None:

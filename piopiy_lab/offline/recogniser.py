@@ -95,6 +95,7 @@ class Ear:
         careful: What the decoder for a second look is made of. It takes 10 MB and is seldom
             needed, so it is everybody's, and taken for the look alone.
         mean: Of the front end's coefficients, with commas.
+        weight: What its scores count for on the wide model's scale.
     """
 
     grammar: Decoder
@@ -102,6 +103,7 @@ class Ear:
     front_end: Decoder
     careful: decoders.Key
     mean: str
+    weight: float
 
 
 class Recogniser:
@@ -206,8 +208,9 @@ class Recogniser:
             if rejection.is_word(s.word)
         )
         score, doubt = rejection.first_look(ours, theirs)
+        score *= self._ear.weight
         if doubt and score <= threshold and self._fed <= self.second_look_secs * SAMPLE_RATE:
-            closer = yield from self._look_again(text)
+            closer = yield from self._look_again(text, threshold)
             if closer is None:
                 return None
             score = max(score, closer)
@@ -221,15 +224,20 @@ class Recogniser:
             for decoder in (self._ear.grammar, self._ear.background):
                 decoder.end_utt()
 
-    def _look_again(self, text: str) -> Generator[None, None, float | None]:
+    def _look_again(self, text: str, threshold: float) -> Generator[None, None, float | None]:
         """Decode the utterance again, all sounds scored; return the score, None if dropped."""
-        number, looks, careful = self._number, [], self._ear.careful
-        # From half a frame later on: what is forced onto a sentence is so onto another one then.
-        heard = b"".join(self._blocks)[FRAME_SAMPLES:]
-        blocks = [heard[at : at + 2 * BLOCK] for at in range(0, len(heard), 2 * BLOCK)]
+        number, looks, score = self._number, [], 0.0
+        careful, weight = self._ear.careful, self._ear.weight
+        # From half a frame later on, what was forced onto a sentence is forced onto another one.
+        later = b"".join(self._blocks)[FRAME_SAMPLES:]
+        later = [later[at : at + 2 * BLOCK] for at in range(0, len(later), 2 * BLOCK)]
         decoder = decoders.take(careful)
         try:
-            for search in ("phrases", "background"):
+            for search, blocks in (
+                ("phrases", self._blocks),
+                ("background", self._blocks),
+                ("phrases", later),
+            ):
                 decoder.activate_search(search)
                 _start(decoder, self._mean)
                 try:
@@ -246,9 +254,13 @@ class Recogniser:
                 hypothesis = decoder.hyp()
                 if search == "phrases" and (hypothesis is None or hypothesis.hypstr != text):
                     return rejection.ANOTHER_SENTENCE
+                if search == "background":
+                    score = weight * rejection.second_look(*looks)
+                    if score > threshold:
+                        break
         finally:
             decoders.give_back(careful, decoder)
-        return rejection.second_look(*looks)
+        return score
 
     def _decode(self, block: Int16) -> None:
         data = self._prepared(block, self._fed)
