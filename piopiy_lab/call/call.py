@@ -123,18 +123,21 @@ class Call(FromElsewhere, ActingCall):
 
         Args:
             create_session: The agent: a session callback, or a bot, as for ``simulate``.
-            from_turn: The first of the caller's turns, from 1, that is no longer as recorded.
+            from_turn: The first of the caller's turns, from 1, that is no longer as recorded. Turns
+                are numbered as in the panel and in a replay: what is said between two answers.
             then: Who is the caller from there on.
             on_divergence: What the caller does once tools, floor or end differ: "recorded" goes
                 on with the next recorded turn as soon as the agent has the floor no more, "stop"
-                hangs up, and a ``Caller`` takes over.
+                hangs up, and a ``Caller`` takes over: at once when another tool is called, else
+                before the caller's next turn.
             tools: "recorded": each tool returns what it returned in this call, and none is run; a
                 call of a tool that isn't in it is refused, and a divergence. "run" runs them.
             cassette: The folder with what this call's services answered, as for ``simulate``.
-            record_mode: What is done with it; "none" if None: it is played.
+            record_mode: What is done with it; "none" if None: it is played. With "new_episodes" a
+                changed prompt is asked, and its answers are compared as they stream.
             replace: Services to put in place of the agent's, as for ``simulate``.
             latency: What the services take, as for ``simulate``. None: what was modelled in this
-                call, and of a live call what its end-of-turn model took.
+                call, and of a live call what each verdict of its end-of-turn model took.
             limits: How far the simulation may go.
             record: As for ``simulate``.
 

@@ -12,8 +12,9 @@ from piopiy_lab import events as ev
 
 #: pipecat's job that runs the end-of-turn model.
 TURN_JOB = "_process_speech_segment"
-#: Seconds that a verdict's way to the log adds at the most to what the model measured of itself.
-MOST_BESIDE_SECS = 0.1
+#: Seconds that a verdict's way to the log adds at the most to what the model measured of itself:
+#: on a full machine its thread waits for its turn.
+MOST_BESIDE_SECS = 0.5
 
 
 class TurnModelSecs:
