@@ -211,7 +211,9 @@ class CallerTransport(SessionTransport):
         off = (place.window - natural + WINDOW // 2) % WINDOW - WINDOW // 2
         calm = self._silence_secs > self._frame_secs  # a frame may be cut the moment it must be
         into = (natural - self._fed) % usual
-        if off == 0 and (place.into <= 1 if calm else place.into == into):
+        large = calm and due - self._quiet_since > SETTLED_SECS and self.playout.ends_at < due
+        stands = place.into == into and not large  # within a large one it would begin a frame
+        if off == 0 and (stands or (calm and place.into <= 1)):
             self._cut_at = None
             return due, None
         sample = natural + off
