@@ -37,6 +37,7 @@ NEEDS = {
     "notebook/test_marimo_lesson.py": (*OFFLINE, "marimo"),
     "pipeline": OFFLINE,
     "screenplay": OFFLINE,
+    "simulation/test_calls_over_a_line.py": OFFLINE,
     "simulation/test_replay.py": OFFLINE,
     "services/test_keys.py": (*OFFLINE, "deepgram"),
     "session": OFFLINE,

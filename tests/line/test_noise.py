@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from active_level import active_level_dbov
-from test_way import carried, speech
+from carried_sound import carried, speech
 
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.noises import noise_loop

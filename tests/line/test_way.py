@@ -6,40 +6,22 @@ import hashlib
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from carried_sound import carried, speech
 
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.way import Way, samples_of
-from piopiy_lab.sound.babble import babble
 
 HAS_OPUS = pytest.mark.skipif(
-    "av" not in sys.modules
-    and __import__("importlib.util").util.find_spec("av") is None
-    and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
+    find_spec("av") is None and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
     reason="PyAV, the 'line' extra, is not installed",
 )
 SHAKY = Line.phone(noise="street", snr_db=12.0, gain_db=-3.0, clip_db=-6.0, loss=0.1, seed=4)
-
-
-def speech(rate, secs=6.0):
-    """Return syllables with pauses: int16, (n,)."""
-    voice = babble(round(1.5 * rate), rate)
-    pieces = [np.zeros(rate // 2, np.int16), voice]
-    return np.resize(np.concatenate(pieces), round(secs * rate))
-
-
-def carried(line, samples, rate=16000, side="caller", sizes=(320,)):
-    """Return what comes out, fed in pieces of these sizes over and over."""
-    way, out, at, turn = Way(line, rate, side), [], 0, 0
-    while at < len(samples):
-        piece = samples[at : at + sizes[turn % len(sizes)]]
-        out.append(way.process(piece))
-        at, turn = at + len(piece), turn + 1
-    return np.concatenate(out)
 
 
 def lag_of(said, heard):
@@ -89,8 +71,9 @@ def sums():
 
 
 def test_the_same_seed_gives_the_same_bytes_in_every_process():
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_way; "
-    code += "print(*test_way.sums())"
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parent / "support")]
+    code = f"import sys; sys.path[:0] = {folders!r}; import test_way; print(*test_way.sums())"
     for seed in ("0", "1234"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": "1"}
         told = subprocess.run(
