@@ -47,6 +47,11 @@ class AsHeardTransport(SessionTransport):
         self._recorded = recorded
         super().__init__(session, settings)
         self._then_listens = then_listens
+        if session.settings.perturb is not None:
+            session.notice(
+                "perturb= changes nothing here: a saved call's caller is fed as they were heard. "
+                "With Caller.from_call(call) each of their sounds can begin later, and louder"
+            )
 
     @property
     def caller_late(self) -> float:

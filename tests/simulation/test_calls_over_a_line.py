@@ -303,6 +303,15 @@ def test_a_seed_is_a_perturb():
     assert spoken(run(perturb=7)) != spoken(run(perturb=8))
 
 
+def test_what_is_fed_as_it_was_heard_is_not_changed_and_the_call_says_so(tmp_path):
+    caller = Caller().hears_greeting().says("a table for two").hears_reply().hangs_up()
+    call = run(caller, stt=None, record=tmp_path / "call")
+    again = run(AudioFile(tmp_path / "call"), stt=None, perturb=7)
+    np.testing.assert_array_equal(again.heard.samples, call.heard.samples)
+    notices = [e.message for e in again.events.of(events.NoticeGiven)]
+    assert any("perturb= changes nothing here" in one for one in notices)
+
+
 # --- bad input ---------------------------------------------------------------------------------
 
 
