@@ -75,6 +75,8 @@ class CallerDescribed(Event):
     voice: str | None = None  # its name; of one that has none, what it is made by
     vary: int | None = None  # the seed by which it differs
     background: str | None = None  # what is heard behind it
+    background_db: float | None = None  # its level, relative to a caller's voice
+    background_seed: int | None = None  # which sentences of it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError
-from piopiy_lab.events.transports import BackgroundHeard
+from piopiy_lab.events.transports import BackgroundHeard, CallerDescribed
 from piopiy_lab.screenplay.sayings import speakable
 from piopiy_lab.screenplay.steps import Audio, AudioFile
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.background import KINDS, Loop, background, loop_of
+from piopiy_lab.sound.heard import Heard, gaps_of
 from piopiy_lab.sound.pcm import Int16
 
 #: How much quieter than a caller's voice it is, in dB, unless told otherwise.
@@ -147,3 +148,31 @@ class Behind:
             self._told += 1
             heard_to = round(begin + min(end, until), 6)
             yield BackgroundHeard(at=begin + start, what=self._what, text=text, end=heard_to)
+
+
+def without_background(
+    heard: Heard, described: CallerDescribed | None, acts: Sequence[tuple[float, float]]
+) -> tuple[Heard, Background | None]:
+    """Take out of what was heard what was behind the caller, to be put behind them again.
+
+    A television and another speaker are the same samples every time, so that what is left of a call
+    without them is exact. Where it isn't (over a phone line, say), what was heard stays as it is.
+
+    Args:
+        heard: What the pipeline heard of the caller.
+        described: Who called.
+        acts: When the caller's own sounds were heard, from and to the call's seconds.
+    """
+    if described is None or described.background not in KINDS:
+        return heard, None
+    level_db, seed = described.background_db, described.background_seed
+    given = Background(
+        described.background, LEVEL_DB if level_db is None else level_db, int(seed or 0)
+    )
+    silence = np.zeros(len(heard.samples), np.int16)
+    behind = Behind(given, heard.sample_rate).under(silence)
+    rest = np.clip(heard.samples.astype(np.int32) - behind, -32768, 32767).astype(np.int16)
+    alone = Heard(heard.frames, rest)
+    if any(piece.any() for piece in gaps_of(alone, acts)):
+        return heard, None
+    return alone, given

@@ -118,6 +118,8 @@ class Caller(CallerManners):
     @property
     def described(self) -> CallerDescribed | None:
         """Who calls, for the log at 0 s; None for an espeak-ng voice by name in a silent room."""
+        if self.line is not None:
+            return self.line.described
         behind = as_background(self.background)
         named = self.voice is None or (isinstance(self.voice, str) and not self.spoken)
         if named and self.vary is None and behind is None:
@@ -127,6 +129,8 @@ class Caller(CallerManners):
             voice=None if self.voice is None else _name_of(self.voice),
             vary=self.vary,
             background=None if behind is None else behind.name,
+            background_db=None if behind is None else behind.level_db,
+            background_seed=None if behind is None else behind.seed,
         )
 
     @classmethod
@@ -156,8 +160,8 @@ class Caller(CallerManners):
                 f"Caller.from_call() takes a call, got {call!r}: load a saved one with "
                 "Call.load(folder)"
             )
-        steps, line = recall(call.events, call.heard, call.call_id)
-        return cls(steps=steps, line=line)
+        steps, line, background = recall(call.events, call.heard, call.call_id)
+        return cls(steps=steps, line=line, background=background)
 
     def hears_greeting(self, *, timeout: float = TIMEOUT_SECS) -> Caller:
         """Wait until the agent has greeted and is silent again.

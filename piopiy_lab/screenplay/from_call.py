@@ -17,6 +17,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ReplayError
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.screenplay.behind import Background, without_background
 from piopiy_lab.screenplay.recalled import After, Line, Place, Recalls, What
 from piopiy_lab.screenplay.steps import Audio
 from piopiy_lab.screenplay.utterances import Utterance, utterances_of
@@ -70,8 +71,8 @@ def recall(
     heard: Heard | None,
     call_id: str,
     by_hand: Sequence[tuple[float, Record]] = (),
-) -> tuple[tuple[Recalls, ...], Line]:
-    """Return what the caller of a call did, and how the line was.
+) -> tuple[tuple[Recalls, ...], Line, Background | None]:
+    """Return what the caller of a call did, how the line was, and what was heard behind them.
 
     Args:
         log: The call's events.
@@ -105,6 +106,9 @@ def recall(
             f"nobody knows when the caller of call {call_id} spoke: its agent had no detector of "
             "its own. Give it one, vad=True, or play what was heard, AudioFile(folder)"
         )
+    described = next((e for e in log if isinstance(e, ev.CallerDescribed)), None)
+    spans = [(one.start, one.end) for one in sounds]
+    heard, background = without_background(heard, described, spans)
     acts = _acts(log, heard, sounds, end, by_hand)
     agent = [
         (place, e)
@@ -156,12 +160,12 @@ def recall(
         own = act.end
     theirs = bool(steps) and steps[-1].what == "hangs up"
     stays = 0.0 if theirs else max(0.0, end - own) + STAYS_SECS
-    line = replace(_line(heard, sounds), stays=stays, late=frames.late)
+    line = replace(_line(heard, sounds), stays=stays, late=frames.late, described=described)
     if (
         ended and ended[-1].reason == "hung_up"
     ):  # from the agent's side: a panel, a page that closed
         line = replace(line, ends="hung_up")
-    return tuple(steps), line
+    return tuple(steps), line, background
 
 
 def _told(record: Record) -> str:

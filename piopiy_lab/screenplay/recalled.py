@@ -12,6 +12,7 @@ from typing import Literal
 
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.transports import CallerDescribed
 from piopiy_lab.events.values import FLOOR_MANNERS, EndReason, Manner
 from piopiy_lab.screenplay.steps import Audio, Step
 from piopiy_lab.sound.pcm import Int16
@@ -130,6 +131,7 @@ class Line:
         diverged: Asked before each act of the caller's, and when a tool is called: whether the call
             has gone another way, so that ``otherwise`` is done instead of what is left.
         otherwise: Steps.
+        described: Who called, as the log has it; None where it says nothing.
         stays: Seconds that the caller stays on the line after the last act, for an end that was not
             theirs.
         late: Seconds by which the caller was heard later than they spoke, over a phone line.
@@ -143,4 +145,5 @@ class Line:
     diverged: Diverged | None = None
     otherwise: tuple[Step, ...] = ()
     stays: float = 0.0
+    described: CallerDescribed | None = None
     late: float = 0.0

@@ -133,8 +133,9 @@ def caller_again(call: Call, from_turn: int | None, then: Caller | None) -> Call
         ReplayError: The call can't be replayed.
     """
     course = course_of(call)
-    steps, line = recall(call.events, call.heard, call.call_id, done_by_hand(call.meta))
-    caller = Caller(steps=numbered(steps, course), line=line)
+    by_hand = done_by_hand(call.meta)
+    steps, line, background = recall(call.events, call.heard, call.call_id, by_hand)
+    caller = Caller(steps=numbered(steps, course), line=line, background=background)
     if from_turn is None and then is None:
         return caller
     if from_turn is None or then is None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from piopiy_lab import Audio, AudioFile, Background, Caller, events, simulate
+from piopiy_lab import Audio, AudioFile, Background, Call, Caller, events, simulate
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError
 from piopiy_lab.screenplay.behind import Behind
 from piopiy_lab.sound.background import background
@@ -40,6 +40,25 @@ def test_a_television_is_heard_all_the_time_and_told_passage_by_passage(booking)
     assert 'Caller(background="television")' in call.to_code()
     again = run(booking(), caller)
     np.testing.assert_array_equal(again.recording, call.recording)
+
+
+def test_a_replay_has_the_same_television_and_is_the_same_call(booking, tmp_path):
+    caller = (
+        Caller(background=Background("television", -34, seed=3))
+        .hears_greeting()
+        .says("a table for two")
+        .hears_reply()
+        .hangs_up()
+    )
+    call = run(booking(), caller)
+    recalled = Caller.from_call(Call.load(call.save(tmp_path / "call")))
+    assert recalled.background == Background("television", -34, seed=3)
+    again = run(booking(), recalled)
+    np.testing.assert_array_equal(again.recording, call.recording)
+    steps = (events.CallerStepStarted, events.CallerStepFinished)
+    assert [e.to_json() for e in again.events if not isinstance(e, steps)] == [
+        e.to_json() for e in call.events if not isinstance(e, steps)
+    ]
 
 
 def test_its_level_is_that_below_a_callers_voice():
