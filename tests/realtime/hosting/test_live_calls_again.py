@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kinds_of_calls import BOOKING, desk
+from wait_until import until
 
 from piopiy_lab import Caller, events, start_call
 
@@ -30,3 +31,19 @@ async def test_a_live_calls_replay_is_the_same_talk(record_property):
         assert after.gap == pytest.approx(before.gap, abs=0.08)
     for before, after in zip(call.turns, again.call.turns, strict=True):
         record_property("total_ms", (1000 * before.total, 1000 * after.total))
+
+
+async def test_what_was_done_by_hand_is_done_again():
+    call = start_call(desk(), Caller().hears_greeting().hears("one moment", within=20).hangs_up())
+    await until(lambda: call.events.of(events.AgentSpeechStopped))
+    call.say("One moment.")
+    await call.wait()
+    call.raise_for_error()
+    (kept,) = call.meta["by_hand"]
+    assert (kept["does"], kept["text"]) == ("say", "One moment.")
+    again = await call.replay(desk())
+    assert again.divergence is None, str(again)
+    (done,) = again.call.meta["by_hand"]
+    stops = [one.events.of(events.AgentSpeechStopped)[0].at for one in (call, again.call)]
+    assert done["at"] - stops[1] == pytest.approx(kept["at"] - stops[0], abs=0.02)
+    assert again.call.transcript[-1].text == call.transcript[-1].text
