@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import textwrap
 
 import eval_bots
@@ -253,7 +254,11 @@ def test_rules_judge_where_nobody_else_answers_and_it_is_said(run):
     assert not run(f"judge: {{eval: {{factory: piopiy_lab.evals.rules}}}}\n{ASKED}")[0].notices
 
 
-def test_what_is_not_installed_has_a_stand_in_and_it_is_said(run):
+def test_what_is_not_installed_has_a_stand_in_and_it_is_said(run, monkeypatch):
+    for package in ("kokoro_onnx", "moonshine_voice"):  # there or not on this machine
+        monkeypatch.setitem(sys.modules, package, None)
+    for module in ("pipecat.services.kokoro.tts", "pipecat.services.moonshine.stt"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     named = OFFLINE.replace("factory: piopiy_lab.evals.espeak", "service: kokoro, voice: af_heart")
     named = named.replace("factory: piopiy_lab.evals.spoken_words", "service: moonshine")
     one = run(turns('- expect: [{event: response, text_contains: "booking"}]', named))[0]
