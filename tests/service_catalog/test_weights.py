@@ -14,7 +14,6 @@ from piopiy_lab.service_catalog.weights import (
     find_weights,
     hand_over,
     models_folder,
-    refuse_download,
 )
 
 WHISPER = catalog().find("stt", "whisper")
@@ -162,15 +161,3 @@ def test_of_several_one_must_be_named(folder):
         ArgumentError, match="has several for stt 'whisper': whisper-base, whisper-tiny; say which"
     ):
         find_weights(WHISPER, "", "", folder)
-
-
-def test_a_test_downloads_nothing():
-    pytest.importorskip("piper")
-    with pytest.raises(MissingWeightsError, match="a test downloads nothing: make it once outside"):
-        refuse_download(PIPER, {"voice": "en_US-nobody-low"})
-
-
-def test_a_test_asks_no_hub_for_whisper(monkeypatch):
-    pytest.importorskip("faster_whisper")
-    with pytest.raises(MissingWeightsError, match="the weights of 'tiny' aren't on this machine"):
-        refuse_download(WHISPER, {"model": "tiny"})
