@@ -5,6 +5,7 @@ Making one opens nothing and computes nothing; :mod:`piopiy_lab.line.way` is wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Literal, get_args
@@ -119,6 +120,12 @@ class Line:
         self._check_burst()
         self._check_noise()
         self._check_band()
+        if self.late_part > 0.5:
+            raise ArgumentError(
+                f"Line(jitter_ms={self.jitter_ms!r}, buffer_ms={self.buffer_ms!r}): "
+                f"{self.late_part:.0%} of the packets would come too late; give a buffer_ms of "
+                f"{self.jitter_ms:g} or more"
+            )
 
     def _check_codec(self) -> None:
         if self.codec == "opus":
@@ -242,6 +249,13 @@ class Line:
         return self.loss > 0 or self.jitter_ms > 0
 
     @property
+    def late_part(self) -> float:
+        """The part of the packets that come after their time, from 0 to 1: exp(-buffer/jitter)."""
+        if not self.jitter_ms:
+            return 0.0
+        return math.exp(-1000 * self.buffer_secs / self.jitter_ms)
+
+    @property
     def delay(self) -> float:
         """Seconds from saying something to hearing it, each way: always the same.
 
@@ -276,6 +290,11 @@ class Line:
     def notices(self) -> list[str]:
         """Return what somebody should know who has a call over it."""
         told: list[str] = []
+        if self.late_part >= 0.05:
+            told.append(
+                f"{self.late_part:.0%} of the packets come too late for the line's jitter buffer "
+                "and are lost, beside what loss says; raise buffer_ms, or lower jitter_ms"
+            )
         echo = self.echo_secs
         if echo is not None and echo > LATEST_ECHO_SECS:
             told.append(
@@ -342,7 +361,7 @@ _OPTIONAL = (
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value in choices:
+    if (value is None or isinstance(value, str)) and value in choices:
         return
     named = ", ".join(repr(one) for one in choices)
     raise ArgumentError(f"Line({name}={value!r}): give one of {named}")

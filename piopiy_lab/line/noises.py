@@ -10,11 +10,14 @@ import functools
 
 import numpy as np
 
+from piopiy_lab.errors import ArgumentError
 from piopiy_lab.sound.babble import babble
 from piopiy_lab.sound.pcm import Float32
 
 #: Seconds of each loop: long enough that nobody hears it begin again.
 STREET_SECS, CAFE_SECS, HUM_SECS = 24, 12, 1
+#: The part of a noise's power that a line must let through.
+LEAST_PART = 1e-6
 #: Hz of the mains, and how many of its harmonics are heard.
 MAINS_HZ, HARMONICS = 50.0, 30
 #: Voices in a cafe: with fewer one of them is understood to be speaking to the agent.
@@ -34,6 +37,9 @@ def noise_loop(kind: str, rate: int, band: tuple[float, float] | None, seed: int
         rate: Hz.
         band: Hz that the line lets through; None for all.
         seed: Which street it is.
+
+    Raises:
+        ArgumentError: The band has nothing of it.
     """
     draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, len(kind)])))
     made = {"street": _street, "cafe": _cafe, "hum": _hum}[kind](rate, draws)
@@ -42,6 +48,11 @@ def noise_loop(kind: str, rate: int, band: tuple[float, float] | None, seed: int
     low, high = (20.0, rate / 2) if band is None else band
     spectrum[(hertz < low) | (hertz > high)] = 0
     within = np.fft.irfft(spectrum, len(made))
+    if np.mean(within**2) < LEAST_PART * np.mean(made**2):
+        raise ArgumentError(
+            f"Line(noise={kind!r}, band={band!r}): there is nothing of a {kind} between {low:g} "
+            f"and {high:g} Hz; take another noise, or a wider band"
+        )
     loop = (within / np.sqrt(np.mean(within**2))).astype(np.float32)
     loop.flags.writeable = False
     return loop

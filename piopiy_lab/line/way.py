@@ -22,6 +22,8 @@ from piopiy_lab.line.resampling import Resampler
 from piopiy_lab.line.speech_level import NOMINAL_DBOV, SpeechLevel
 from piopiy_lab.sound.pcm import FULL_SCALE, Float32, Int16
 
+#: Hz of a band that must lie below half of the sample rate.
+LEAST_HZ = 200
 #: Packets after which the noise's level is set anew, by what the caller's speech was so far.
 LEVEL_PACKETS = 10
 
@@ -38,14 +40,23 @@ class Way:
             side: Whose words go over it: "caller" or "agent".
 
         Raises:
-            ArgumentError: The rate is no multiple of 50.
+            ArgumentError: The rate is no multiple of 50 (with a codec) or of 200, or has nothing
+                of the line's band.
         """
-        if sample_rate % 50:
+        whole = 200 if line.codec is None else 50
+        if sample_rate % whole:
             raise ArgumentError(
-                f"a line at {sample_rate} Hz: a packet of 20 ms is no whole number of samples; "
-                "give a multiple of 50, such as 8000, 16000 or 24000"
+                f"a line{'' if whole == 50 else ' without a codec'} at {sample_rate} Hz: its "
+                f"pieces are no whole number of samples; give a multiple of {whole}, such as 8000, "
+                "16000 or 24000"
+            )
+        if line.band is not None and line.band[0] > sample_rate / 2 - LEAST_HZ:
+            raise ArgumentError(
+                f"a line with band={line.band!r} at {sample_rate} Hz: there is nothing above "
+                f"{sample_rate // 2} Hz; lower the band, or raise the pipeline's sample rate"
             )
         self.line = line
+        self._side: Side = side
         self.sample_rate = sample_rate
         self.delay: float = line.delay  # seconds: from saying to hearing
         self._packet = round(sample_rate * PACKET_SECS)
@@ -90,6 +101,12 @@ class Way:
         ready = np.concatenate([self._ready, *heard])
         self._ready = ready[count:]
         return ready[:count]
+
+    def anew(self) -> Way:
+        """Return this way without anything on it; what gets lost goes on."""
+        way = Way(self.line, self.sample_rate, self._side)
+        way.losses = self.losses
+        return way
 
     def _carry(self, packet: Int16, start: float, far: Played | None) -> Int16:
         sound = packet.astype(np.float32)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from piopiy_lab import events as ev
 from piopiy_lab.redaction import redact_text, visible
+from piopiy_lab.screenplay.behind import Background
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.coded_acts import Coded, coded_acts
 from piopiy_lab.screenplay.literals import literal, value
@@ -48,6 +49,9 @@ def code_of(events: Iterable[ev.Event], call_id: str, folder: Path | None) -> st
     lines += ["import re", ""] if regex else []
     if any("pause(" in one.text for one in steps):
         imports.append("pause")
+    who = _who(log)
+    if "Background(" in who:
+        imports.insert(0, "Background")
     lines += [f"from piopiy_lab import {', '.join(imports)}", ""]
     if "Call" in imports:
         place = "calls/" + re.sub(r"[^\w.-]", "_", call_id) if folder is None else folder.as_posix()
@@ -58,7 +62,7 @@ def code_of(events: Iterable[ev.Event], call_id: str, folder: Path | None) -> st
             'sounds = [step.audio for step in recorded.steps if getattr(step, "audio", None)]',
             "",
         ]
-    lines += ["caller = (", f"    {_who(log)}"]
+    lines += ["caller = (", f"    {who}"]
     for one in steps:
         lines += [f"    # {_comment(text)}" for text in one.comments]
         if one.text:
@@ -80,9 +84,25 @@ def _who(log: list[ev.Event]) -> str:
         given.append(f"vary={found.vary}")
     if found.background is not None:
         named = found.background in KINDS
-        (given if named else unnamed).append(f"background={value(found.background)}")
+        (given if named else unnamed).append(f"background={_background(found)}")
     told = f"  # it had {_comment(', '.join(unnamed))}" if unnamed else ""
     return f"Caller({', '.join(given)}){told}"
+
+
+def _background(found: ev.CallerDescribed) -> str:
+    """Return a background's name, or all of it where its level or its sentences are others."""
+    usual = Background("television")
+    changed = [
+        f"{name}={given!r}"
+        for name, given, default in (
+            ("level_db", found.background_db, usual.level_db),
+            ("seed", found.background_seed, usual.seed),
+        )
+        if given is not None and given != default
+    ]
+    if not changed:
+        return value(found.background)
+    return f"Background({', '.join([value(found.background), *changed])})"
 
 
 def _comment(text: str) -> str:

@@ -215,8 +215,9 @@ class Performer:
                 await self._until_silent(timeout)
                 await self._speak(step)
             case Backchannels() | Coughs() | SaysAside() | TalksOver():
+                into = step.after or 0.0
                 await self._until(
-                    lambda: self._into_reply(step), step.timeout, "the agent did not speak"
+                    lambda: self._into_reply(step), step.timeout, "the agent did not speak", into
                 )
                 await self._speak(step)
             case StaysSilent(secs, timeout):
@@ -243,7 +244,7 @@ class Performer:
                 )
             case Interrupts(after=after, timeout=timeout):
                 await self._until(
-                    lambda: self._into_speech(after), timeout, "the agent did not speak"
+                    lambda: self._into_speech(after), timeout, "the agent did not speak", after
                 )
                 await self._speak(step)
             case Waits(secs):
@@ -278,8 +279,10 @@ class Performer:
         self._replies.consume(self._now())
         self._troubles.clear()
 
-    async def _until(self, condition: Condition, secs: float, why: str | Callable[[], str]) -> None:
-        """Wait until a condition is met.
+    async def _until(
+        self, condition: Condition, secs: float, why: str | Callable[[], str], into: float = 0.0
+    ) -> None:
+        """Wait until a condition is met, ``into`` seconds longer once it is known when.
 
         Raises:
             _Vain: It was not met within ``secs`` seconds.
@@ -287,7 +290,7 @@ class Performer:
         now = self._now
         deadline = now() + secs
         while (again := condition()) > INSTANT:
-            left = deadline - now()
+            left = deadline + (0.0 if math.isinf(again) else into) - now()
             if left <= INSTANT:
                 said = why if isinstance(why, str) else why()
                 raise _Vain(f"{said} within {secs:g} s")

@@ -106,7 +106,7 @@ def hesitant(text: str, seed: int) -> Phrase:
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ArgumentTypeError(f"hesitates={seed!r}: give a seed, a whole number")
     draw = random.Random(f"{seed}:{text}")
-    words = text.split()
+    words = _spoken_words(text)
     places = set(draw.sample(range(1, len(words)), max(1, len(words) // 6))) if words[1:] else {0}
     if draw.random() < 0.5:
         places.add(0)
@@ -120,6 +120,21 @@ def hesitant(text: str, seed: int) -> Phrase:
             said = []
         said.append(word)
     return Phrase((*parts, " ".join(said)), f"{text!r}, hesitates={seed}")
+
+
+def _spoken_words(text: str) -> list[str]:
+    """Return a text's words, a lone sign ("?", a dash) with the word beside it."""
+    words: list[str] = []
+    before = ""
+    for one in text.split():
+        if any(character.isalnum() for character in one):
+            words.append(f"{before} {one}".strip())
+            before = ""
+        elif words:
+            words[-1] += f" {one}"
+        else:
+            before = f"{before} {one}".strip()
+    return words
 
 
 def _hesitation(draw: random.Random) -> Pause:

@@ -38,7 +38,13 @@ def speakable(said: object) -> str | Audio | AudioFile:
     if isinstance(said, Path):
         return AudioFile(said)
     if isinstance(said, tuple) and len(said) == 2:
-        said = Audio(np.asarray(said[0]), int(said[1]))
+        try:
+            rate = int(said[1])
+        except (TypeError, ValueError, OverflowError):
+            raise ArgumentTypeError(
+                f"the audio's rate is {said[1]!r}: give Hz, such as 16000"
+            ) from None
+        said = Audio(np.asarray(said[0]), rate)
     if isinstance(said, Audio):
         if said.samples.dtype != np.int16 or said.samples.ndim != 1 or said.sample_rate <= 0:
             raise ArgumentTypeError(

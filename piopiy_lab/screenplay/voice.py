@@ -37,8 +37,9 @@ class Voice:
 
     Attributes:
         make_tts: A function without arguments that makes the service; called on a loop of its own.
-        version: Names this voice in the cache on disk, beside the function's own name and code: the
-            same version is the same voice. None keeps it for this process alone.
+        version: Names this voice in the cache on disk, beside the function's own name and the texts
+            and numbers that it holds (keys left out): the same version is the same voice. None
+            keeps it for this process alone, and so does a function that holds anything else.
     """
 
     make_tts: Callable[[], object]

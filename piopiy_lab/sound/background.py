@@ -45,6 +45,10 @@ SENTENCES = (
 )
 
 
+#: Seconds of a loop at least: a shorter sound is heard again and again within it.
+LOOP_SECS = 0.5
+
+
 @dataclass(frozen=True, eq=False)
 class Loop:
     """A sound that goes on and on.
@@ -79,6 +83,7 @@ def loop_of(samples: Int16, sample_rate: int) -> Loop:
         samples: int16, (n,), with a sound in it.
         sample_rate: Hz.
     """
+    samples = np.tile(samples, max(1, -(-round(LOOP_SECS * sample_rate) // len(samples))))
     whole = (None, 0.0, len(samples) / sample_rate)
     return Loop(_levelled(samples.astype(np.float64)), sample_rate, (whole,))
 

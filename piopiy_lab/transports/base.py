@@ -238,7 +238,9 @@ class SessionOutput(PacedOutput):
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
         samples = np.frombuffer(frame.audio, np.int16)
         line = self._transport.phone_line
-        self._hand_over(line.hear_agent(samples, self._transport.settings.audio_out_sample_rate))
+        queued = self.audio.playout.ends_at - self.audio.session.now() if line.carries_agent else 0
+        rate = self._transport.settings.audio_out_sample_rate
+        self._hand_over(line.hear_agent(samples, rate, queued))
         if line.carries_agent:
             self._finish_in(self.audio.playout.ends_at - self.audio.session.now() - EARLY_SECS)
         await self.audio.wait_until_due()

@@ -7,6 +7,7 @@ from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
+from piopiy_lab.errors import ArgumentError
 from piopiy_lab.session.session import Session
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
@@ -66,6 +67,15 @@ def _record(transport: BaseTransport, session: Session) -> None:
     line = OverTheLine(session.settings.line, caller_only=True)
     line.tell(session, line.caller_delay)
 
+    def over_the_line(start: float, samples: Int16, rate: int) -> Int16:
+        nonlocal line
+        try:
+            return line.hear_caller(start, samples, rate)
+        except ArgumentError as error:  # the transport's own rate; pipecat would swallow it
+            session.notice(f"this call goes on without its line: {error}")
+            line = OverTheLine(None)
+            return samples
+
     async def heard(processor: FrameProcessor, frame: Frame) -> None:
         if isinstance(frame, InputAudioRawFrame):
             if session.muted:
@@ -73,7 +83,7 @@ def _record(transport: BaseTransport, session: Session) -> None:
             samples = _mono(frame)
             start = max(0.0, session.now() - len(samples) / frame.sample_rate)
             recorder.write_caller(start, samples, frame.sample_rate)
-            over = line.hear_caller(start, samples, frame.sample_rate)
+            over = over_the_line(start, samples, frame.sample_rate)
             if over is not samples and not session.muted:
                 frame.audio = np.repeat(over, frame.num_channels).tobytes()
             recorder.advance(session.now())

@@ -31,6 +31,8 @@ class OverTheLine:
         self._agent: Way | None = None
         self._played = Played()
         self._under_way = False  # whether something that the agent said was not heard yet
+        self._let_out = False  # whether what was under way was asked for, with silence behind it
+        self._too_much = 0  # samples of that silence that what follows need not wait for
 
     def tell(self, session: Session, caller_late: float) -> None:
         """Write into the log what somebody should know of the line; without one nothing.
@@ -84,20 +86,35 @@ class OverTheLine:
             self._caller = Way(line, rate, "caller")
         return self._caller.process(samples, start, self._played)
 
-    def hear_agent(self, samples: Int16, rate: int) -> Int16:
-        """Return what the caller hears while the agent says ``samples``, int16 of (n,)."""
+    def hear_agent(self, samples: Int16, rate: int, queued: float = 0.0) -> Int16:
+        """Return what the caller hears while the agent says ``samples``.
+
+        Args:
+            samples: int16, (n,).
+            rate: Theirs, in Hz.
+            queued: Seconds of what is still to be heard of before.
+
+        Returns:
+            int16, (n,); fewer where it follows soon on what was taken for the last, so that it is
+            heard no later than the line's delay.
+        """
         if self._line is None or not self.carries_agent:
             return samples
         if self._agent is None:
             self._agent = Way(self._line, rate, "agent")
-        self._under_way = True
-        return self._agent.process(samples)
+        if self._let_out:
+            self._too_much = samples_of(min(max(0.0, queued), self._agent.delay), rate)
+        self._under_way, self._let_out = True, False
+        heard = self._agent.process(samples)
+        dropped = min(self._too_much, len(heard))
+        self._too_much -= dropped
+        return heard[dropped:]
 
     def last_of_agent(self) -> Int16 | None:
         """Return what is still on its way to the caller; None if nothing is."""
         if self._agent is None or not self._under_way:
             return None
-        self._under_way = False
+        self._under_way, self._let_out = False, True
         count = samples_of(self._agent.delay, self._agent.sample_rate)
         return self._agent.process(np.zeros(count, np.int16))
 
@@ -108,5 +125,7 @@ class OverTheLine:
 
     def cut(self, at: float) -> None:
         """Note that the caller hears nothing more from the call's second ``at`` on."""
-        self._under_way = False
+        if self._under_way and self._agent is not None:
+            self._agent = self._agent.anew()  # a device fell silent at once
+        self._under_way, self._let_out, self._too_much = False, False, 0
         self._played.cut(at)

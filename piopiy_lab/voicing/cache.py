@@ -93,6 +93,9 @@ def write(key: str, text: str, spoken: Spoken) -> Spoken:
             ) as file:
                 file.comment = json.dumps(told, ensure_ascii=False)
                 file.write(spoken.samples)
+            os.chmod(
+                name, 0o644
+            )  # mkstemp's are their writer's alone, and the folder may be shared
             return _put(Path(name), path, key) or spoken
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -99,17 +99,17 @@ class Clips:
 def _listed(folder: Path) -> list[tuple[str, Path]]:
     try:
         if (folder / JSON).is_file():
-            told = json.loads((folder / JSON).read_text(encoding="utf-8"))
+            told = json.loads((folder / JSON).read_text(encoding="utf-8-sig"))
             if not isinstance(told, dict) or not all(isinstance(v, str) for v in told.values()):
                 raise ValueError('expected {"a text": "its file.wav", ...}')
             return [(str(text), folder / str(name)) for text, name in told.items()]
         if (folder / CSV).is_file():
-            with (folder / CSV).open(encoding="utf-8", newline="") as file:
+            with (folder / CSV).open(encoding="utf-8-sig", newline="") as file:
                 rows = list(csv.DictReader(file))
             if not all(row.get("text") and row.get("file") for row in rows):
                 raise ValueError("expected the columns text and file, both filled")
             return [(row["text"], folder / row["file"]) for row in rows]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         name = JSON if (folder / JSON).is_file() else CSV
         raise VoiceError(f"{str(folder / name)!r} can't be read: {error}") from error
     clips = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in ENDINGS]

@@ -85,14 +85,16 @@ async def speak(
     make_tts: Callable[[], object],
     texts: Sequence[str],
     named: object,
+    keep: Callable[[str, Take], None],
     sample_rate: int = SAMPLE_RATE,
-) -> dict[str, Take]:
-    """Return what a service says, by text.
+) -> None:
+    """Have a service say texts.
 
     Args:
         make_tts: Makes the service; called on this loop.
         texts: What to say, one after the other.
         named: The voice, for messages.
+        keep: Called with each text and its sound, as it was said; what it raises ends it.
         sample_rate: Hz to ask for.
 
     Raises:
@@ -126,13 +128,12 @@ async def speak(
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
-    takes: dict[str, Take] = {}
     try:
         for text in texts:
             taking = after.taking = _Taking()
             await worker.queue_frame(TTSSpeakFrame(text, append_to_context=False))
             await _until_over(text, named, taking, (before.error, after.error), running)
-            takes[text] = _take(taking)
+            keep(text, _take(taking))
         await worker.queue_frame(EndFrame())
         await asyncio.wait({running}, timeout=END_SECS)
     finally:
@@ -141,7 +142,6 @@ async def speak(
             await asyncio.wait({running}, timeout=END_SECS)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    return takes
 
 
 async def _until_over(

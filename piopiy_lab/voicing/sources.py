@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError, VoiceError
+from piopiy_lab.redaction.names import kind_of
 from piopiy_lab.screenplay.voice import Spoken, Voice
 from piopiy_lab.service_catalog.entries import OFFLINE, Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
@@ -28,7 +30,7 @@ NATIVE_RATES = {"piper": 22050}
 #: its own, a text always sounds the same, whatever was said before.
 SEEDED = ("piper",)
 SEED = 1
-#: Constants of a function's code and values of its closure that tell two functions apart.
+#: What a function may hold and still be told from another one by its value.
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
@@ -52,7 +54,9 @@ class ServiceSource:
 
     def key(self, text: str) -> object:
         """Return what tells a text of this voice from any other, in memory."""
-        return (self.make_tts, text) if self.identity is None else cache.key_of(self.identity, text)
+        if self.identity is None:
+            return (_Itself(self.make_tts), text)
+        return cache.key_of(self.identity, text)
 
     def kept(self, text: str) -> Spoken | None:
         """Return what is kept of a text on disk."""
@@ -64,11 +68,9 @@ class ServiceSource:
         Raises:
             VoiceError: It fails, or gives no sound for a text.
         """
-        takes: dict[str, Take] = {}
-        for some in [[text] for text in texts] if self.seeded else [texts]:
-            takes |= self._takes(some)
         spoken: dict[str, Spoken] = {}
-        for text, take in takes.items():
+
+        def keep(text: str, take: Take) -> None:  # at once: a later one may fail
             if not has_sound(take.samples):
                 raise VoiceError(
                     f"the voice {self.named} gave no sound for {text!r}: choose another voice "
@@ -78,9 +80,12 @@ class ServiceSource:
             if self.identity is not None:
                 one = cache.write(cache.key_of(self.identity, text), text, one)
             spoken[text] = one
+
+        for some in [[text] for text in texts] if self.seeded else [texts]:
+            self._ask(some, keep)
         return spoken
 
-    def _takes(self, texts: Sequence[str]) -> dict[str, Take]:
+    def _ask(self, texts: Sequence[str], keep: Callable[[str, Take], None]) -> None:
         from piopiy_lab.voicing.services import SAMPLE_RATE, speak
 
         if self.seeded:
@@ -88,7 +93,20 @@ class ServiceSource:
 
             onnxruntime.set_seed(SEED)  # of the sessions that are made from now on
         rate = self.sample_rate or SAMPLE_RATE
-        return asyncio.run(speak(self.make_tts, texts, self.named, rate))
+        asyncio.run(speak(self.make_tts, texts, self.named, keep, rate))
+
+
+class _Itself:
+    """An object as a key: equal to itself alone, hashable or not, and alive as long as the key."""
+
+    def __init__(self, one: object) -> None:
+        self._one = one
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self._one is other._one
+
+    def __hash__(self) -> int:
+        return id(self._one)
 
 
 @dataclass(frozen=True)
@@ -210,21 +228,34 @@ def _versions(entry: Entry) -> list[str]:
 
 
 def _identity_of(make_tts: Callable[[], object], version: str | None) -> dict[str, object] | None:
-    """Return what tells a function's voice: its version, its place, its code and what it holds."""
+    """Return what tells a function's voice: its version, its place, and what it holds.
+
+    None where it holds something that can't be told from another by its value (a client, settings):
+    what it says is then kept in memory alone.
+    """
     if version is None:
         return None
-    told: dict[str, object] = {
-        "version": version,
-        "module": getattr(make_tts, "__module__", ""),
-        "name": getattr(make_tts, "__qualname__", type(make_tts).__qualname__),
-    }
-    code = getattr(make_tts, "__code__", None)
-    if code is not None:
-        told["code"] = [code.co_code.hex(), list(code.co_names), _plain(code.co_consts)]
-        told["held"] = _plain(inspect.getclosurevars(make_tts).nonlocals.values())
-        told["defaults"] = _plain(make_tts.__defaults__ or ())
-    return told
+    held: list[object] = []
+    while isinstance(make_tts, functools.partial):
+        held += [*make_tts.args, *sorted(make_tts.keywords.items())]
+        make_tts = make_tts.func
+    if not inspect.isroutine(make_tts) or inspect.ismethod(make_tts):
+        return None if not inspect.isclass(make_tts) else _told(make_tts, version, held)
+    if inspect.isfunction(make_tts):
+        names = inspect.getclosurevars(make_tts).nonlocals
+        held += [*sorted(names.items()), *(make_tts.__defaults__ or ())]
+        consts = make_tts.__code__.co_consts  # which Python's version adds None to
+        held += [one for one in consts if one is not None and isinstance(one, _PLAIN)]
+    return _told(make_tts, version, held)
 
 
-def _plain(values: Any) -> list[str]:
-    return [repr(one) if isinstance(one, _PLAIN) else type(one).__qualname__ for one in values]
+def _told(make_tts: Callable[[], object], version: str, held: Sequence[object]) -> Any:
+    plain: list[str] = []
+    for one in held:
+        name, value = one if isinstance(one, tuple) and len(one) == 2 else ("", one)
+        if not isinstance(value, _PLAIN):
+            return None
+        if not kind_of(str(name)):  # a key is no part of a voice, and another one elsewhere
+            plain.append(f"{name}={value!r}")
+    name = getattr(make_tts, "__qualname__", type(make_tts).__qualname__)
+    return {"version": version, "name": name, "held": plain}

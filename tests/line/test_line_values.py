@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, MissingExtraError, SavedCallError
@@ -92,3 +93,17 @@ def test_the_echo_comes_after_both_ways():
 def test_a_perturbs_seed_is_a_whole_number(seed):
     with pytest.raises((ArgumentError, ArgumentTypeError), match="seed"):
         Perturb(seed)
+
+
+def test_packets_that_come_too_late_are_told_and_too_many_refused():
+    assert Line.phone().late_part < 0.001
+    assert Line.phone().notices() == []
+    (told,) = Line(jitter_ms=20, buffer_ms=40).notices()
+    assert told.startswith("14% of the packets come too late")
+    with pytest.raises(ArgumentError, match=r"buffer_ms=0\): 100% of the packets would come"):
+        Line(jitter_ms=5, buffer_ms=0)
+
+
+def test_a_noise_that_is_an_array_is_refused_by_name():
+    with pytest.raises(ArgumentError, match=r"Line\(noise=array"):
+        Line(noise=np.array([1, 2]))

@@ -16,6 +16,7 @@ from carried_sound import carried, speech
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.way import Way, samples_of
+from piopiy_lab.transports.over_the_line import OverTheLine
 
 HAS_OPUS = pytest.mark.skipif(
     find_spec("av") is None and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
@@ -176,3 +177,49 @@ def test_a_line_that_does_nothing_is_a_packet_late_and_changes_no_sample():
     said = speech(16000)
     np.testing.assert_array_equal(carried(Line(), said)[320:], said[:-320])
     assert samples_of(Line().delay, 16000) == 320
+
+
+# --- bad input and cuts ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [22050, 44100])
+def test_a_rate_that_has_no_whole_pieces_is_refused_before_any_sound(rate):
+    with pytest.raises(ArgumentError, match=f"without a codec at {rate} Hz"):
+        Way(Line(loss=0.1), rate, "agent")
+    Way(Line(codec="pcmu", loss=0.1), rate, "agent")
+
+
+def test_a_band_without_anything_in_it_is_refused():
+    with pytest.raises(ArgumentError, match="there is nothing above 4000 Hz"):
+        Way(Line(band=(5000, 8000)), 8000, "caller")
+    with pytest.raises(ArgumentError, match="there is nothing of a hum between 2000 and 3400 Hz"):
+        Way(Line(noise="hum", snr_db=15, band=(2000, 3400)), 16000, "caller")
+
+
+def test_what_a_device_dropped_is_not_heard_in_the_next_reply():
+    over = OverTheLine(Line(codec="pcmu", delay_ms=100))
+    over.hear_agent(speech(24000, 1.0), 24000)
+    over.cut(1.0)
+    after = over.hear_agent(np.zeros(24000, np.int16), 24000)
+    assert np.abs(after.astype(int)).max() < 50  # the filters' last milliseconds
+
+
+@pytest.mark.parametrize(("delay", "gap"), [(100, 0.01), (520, 0.1), (100, 0.3)])
+def test_a_short_gap_in_what_the_agent_says_stays_as_short(delay, gap):
+    rate = 24000
+    line = Line(codec="pcmu", delay_ms=delay)
+    over = OverTheLine(line)
+    click = np.zeros(rate // 10, np.int16)
+    click[:240] = 12000
+    first = over.hear_agent(click, rate)
+    tail = over.last_of_agent()
+    heard = np.concatenate([first, tail])  # in full at 0.1 s and the delay
+    now = len(click) / rate + gap
+    queued = len(heard) / rate - now
+    second = over.hear_agent(np.tile(click, 12), rate, queued)
+    begins = max(now, len(heard) / rate)
+    silence = np.zeros(round(begins * rate) - len(heard), np.int16)
+    whole = np.concatenate([heard, silence, second])
+    loud = np.flatnonzero(np.abs(whole.astype(int)) > 4000) / rate
+    assert loud[0] == pytest.approx(line.delay, abs=0.002)
+    assert loud[loud > line.delay + 0.05][0] == pytest.approx(now + line.delay, abs=0.002)

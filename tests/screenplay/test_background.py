@@ -53,6 +53,9 @@ def test_a_replay_has_the_same_television_and_is_the_same_call(booking, tmp_path
     call = run(booking(), caller)
     recalled = Caller.from_call(Call.load(call.save(tmp_path / "call")))
     assert recalled.background == Background("television", -34, seed=3)
+    code = call.to_code()
+    assert "from piopiy_lab import Background, Caller\n" in code
+    assert 'Caller(background=Background("television", level_db=-34, seed=3))' in code
     again = run(booking(), recalled)
     np.testing.assert_array_equal(again.recording, call.recording)
     steps = (events.CallerStepStarted, events.CallerStepFinished)
@@ -99,3 +102,11 @@ def test_what_cant_be_behind_a_caller_is_refused(tmp_path, booking):
     for path, told in [(tmp_path / "nothing.wav", "is silent"), (tmp_path / "no.wav", "not there")]:
         with pytest.raises(AudioFileError, match=told):
             run(booking(), Caller(background=path).hears_greeting())
+
+
+def test_a_short_sound_behind_the_caller_is_told_twice_a_second_at_most(booking):
+    hum = (2000 * np.sin(2 * np.pi * 100 * np.arange(160) / 16000)).astype(np.int16)
+    caller = Caller(background=Background(Audio(hum, 16000))).hears_greeting().hangs_up()
+    call = run(booking(), caller)
+    passages = call.events.of(events.BackgroundHeard)
+    assert 1 <= len(passages) <= call.duration / 0.5 + 2

@@ -75,13 +75,28 @@ def test_says_in_parts_is_one_sound_with_its_parts(booking):
 def test_a_hesitation_is_drawn_by_its_seed():
     first = hesitant("a table for two tomorrow at seven please", 1)
     assert first == hesitant("a table for two tomorrow at seven please", 1)
-    assert any(hesitant("a table for two", seed) != first for seed in range(5))
+    sentence = "a table for two tomorrow at seven please"
+    assert len({hesitant(sentence, seed).parts for seed in range(6)}) > 3
     words = first.text.split()
     assert [word for word in words if word not in ("uh", "um")] == (
         "a table for two tomorrow at seven please".split()
     )
     assert any(isinstance(part, Pause) for part in first.parts)
     assert hesitant("seven", 4).texts[-1] == "seven"
+
+
+@pytest.mark.parametrize("text", ["une table pour deux ?", "- hello there you", "yes - please !"])
+def test_no_part_of_a_hesitation_is_a_sign_alone(text):
+    for seed in range(12):
+        said = hesitant(text, seed)
+        assert all(any(one.isalnum() for one in part) for part in said.texts)
+        assert [w for w in said.text.split() if w not in ("uh", "um")] == text.split()
+
+
+@pytest.mark.parametrize("step", ["talks_over", "interrupts"])
+def test_a_moment_late_in_a_long_reply_is_no_timeout(booking, step):
+    caller = getattr(Caller(), step)("listen to me please", after=1.5, timeout=1.0)
+    run(booking(), caller.hears_reply(timeout=20)).raise_for_error()
 
 
 def test_an_aside_is_lower_and_muffled(booking):

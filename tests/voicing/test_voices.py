@@ -27,6 +27,7 @@ from piopiy_lab.errors import (
 from piopiy_lab.voicing import cache, preparing
 from piopiy_lab.voicing.preparing import prepared
 from piopiy_lab.voicing.shaping import PEAK, estimated_words, shaped
+from piopiy_lab.voicing.sources import source_of
 
 RATE = 16000
 
@@ -221,8 +222,6 @@ def test_the_cache_tells_voices_apart_by_text_version_and_what_a_function_holds(
     def named(name):
         return Voice(lambda: ToneTTS(name), version="1")
 
-    from piopiy_lab.voicing.sources import source_of
-
     keys = [
         source_of(voice).key("hello")
         for voice in (named("tone"), named("words"), a_voice(version="1"), a_voice(version="2"))
@@ -233,6 +232,73 @@ def test_the_cache_tells_voices_apart_by_text_version_and_what_a_function_holds(
     unversioned = Voice(functools.partial(ToneTTS, "tone"))
     prepared(Caller(unversioned).says("hello"))
     assert not cache.folder().exists()  # without a version nothing is kept on disk
+
+
+class Holder:
+    def __init__(self, name):
+        self.name = name
+
+    def make(self):
+        return ToneTTS(self.name)
+
+    __call__ = make
+
+
+def test_partials_are_told_apart_and_what_cant_be_is_kept_in_memory_alone():
+    def key(make_tts):
+        return source_of(Voice(make_tts, version="1")).key("hello")
+
+    partials = [functools.partial(ToneTTS, how) for how in ("tone", "words")]
+    assert key(partials[0]) != key(partials[1])
+    assert key(partials[0]) == key(functools.partial(ToneTTS, "tone"))
+    for kind in (lambda name: Holder(name), lambda name: Holder(name).make):
+        one, other = kind("tone"), kind("words")
+        assert key(one) == key(one) != key(other)
+        prepared(Caller(Voice(one, version="1")).says("hello"))
+    assert not cache.folder().exists()
+
+
+def test_another_key_of_the_same_voice_is_the_same_voice():
+    def voice(api_key):
+        return Voice(lambda: ToneTTS("tone" if api_key else "words"), version="1")
+
+    assert source_of(voice("mine")).key("hello") == source_of(voice("yours")).key("hello")
+
+
+def test_what_was_said_before_a_later_text_failed_is_kept():
+    class Tires(ToneTTS):
+        async def run_tts(self, text, context_id):
+            if text == "bye":
+                raise RuntimeError("no more today")
+            async for frame in super().run_tts(text, context_id):
+                yield frame
+
+    caller = Caller(Voice(functools.partial(Tires, "tone"), version="1")).says("hello").says("bye")
+    with pytest.raises(VoiceError, match="bye"):
+        prepared(caller)
+    assert len(list(cache.folder().glob("*/*.flac"))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_what_is_kept_can_be_read_by_others():
+    prepared(Caller(a_voice()).says("hello"))
+    (file,) = cache.folder().glob("*/*.flac")
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("how", ["csv", "json"])
+def test_a_list_of_clips_as_excel_writes_it(tmp_path, how):
+    rate, tone = 16000, np.sin(np.arange(8000) / 5) / 2
+    soundfile.write(tmp_path / "1.wav", tone, rate)
+    told = "text,file\nhello,1.wav\n" if how == "csv" else '{"hello": "1.wav"}'
+    (tmp_path / f"clips.{how}").write_text(told, encoding="utf-8-sig")
+    assert prepared(Caller(tmp_path).says("hello")).spoken["hello"].samples.any()
+
+
+def test_a_list_of_clips_that_is_no_table_is_named(tmp_path):
+    (tmp_path / "clips.csv").write_text('text,file\nhello,"' + "x" * 200_000)
+    with pytest.raises(VoiceError, match=r"clips\.csv' can't be read"):
+        prepared(Caller(tmp_path).says("hello"))
 
 
 def test_what_is_cut_short_on_disk_is_made_again():
