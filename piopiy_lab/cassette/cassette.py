@@ -23,7 +23,7 @@ from piopiy_lab.cassette.realtime_playing import PlayingRealtime
 from piopiy_lab.cassette.realtime_recording import RecordingRealtime
 from piopiy_lab.cassette.realtime_tape import RealtimeTape
 from piopiy_lab.cassette.recording import Recording
-from piopiy_lab.cassette.tape import LINES, Answer, Reader, Writer
+from piopiy_lab.cassette.tape import LINES, WORDS, Answer, Reader, Writer
 from piopiy_lab.cassette.tts_playing import PlayingTTS
 from piopiy_lab.cassette.utterances import Mark
 from piopiy_lab.cassette.writing import Deck
@@ -295,6 +295,11 @@ class Cassette:
         if best is not None and keys.likeness(text, best.texts[0]) < ALIKE:
             best = unused[0]
         return self._miss("tts", text, best.texts[0] if best else "nothing more")
+
+    def has_words(self, part: str) -> bool:
+        """Whether a voice's words have times in any of its answers, or it has no answers."""
+        answers = self._answers("tts", part)
+        return not answers or any(came.does == WORDS for one in answers for came in one.came)
 
     def find_stt(self, part: str, mark: Mark) -> Answer | None:
         """Return what was recognised after a mark; None after a miss."""

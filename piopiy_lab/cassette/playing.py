@@ -66,6 +66,10 @@ class Player(Protocol):
         """Return what was spoken for a text; None after a miss."""
         ...
 
+    def has_words(self, part: str) -> bool:
+        """Whether a voice's words have times in any of its answers, or it has no answers."""
+        ...
+
     def find_stt(self, part: str, mark: Mark) -> Answer | None:
         """Return what was recognised after a mark; None after a miss."""
         ...

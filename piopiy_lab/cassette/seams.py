@@ -81,6 +81,7 @@ RELIED_ON = (
     *attributes(AIService, "_update_settings", needed_by=_TAPING),
     *attributes(LLMService, "_functions", needed_by=_TAPING),
     *attributes(FrameProcessor, "_classify_error", needed_by=_TAPING),
+    *attributes(TTSService, "_push_text_frames", needed_by=_TAPING),
     method(TTSService, "run_tts", "text", "context_id", needed_by=_TAPING),
     method(STTService, "run_stt", "audio", needed_by=_TAPING),
     method(TTSService, "on_audio_context_interrupted", "context_id", needed_by=_TAPING),
@@ -113,8 +114,11 @@ def restorer(service: Any, kind: str) -> Callable[[], None]:
     """Return what puts a service's own methods back: one that serves again is no longer taped."""
     names = {*UPCALLS[kind], *REACHING, "run_tts", "run_stt", "setup", "start"}
     own = {name: vars(service)[name] for name in names if name in vars(service)}
+    whole = getattr(service, "_push_text_frames", None)  # a voice's: whether it takes no words
 
     def restore() -> None:
+        if whole is not None:
+            service._push_text_frames = whole
         for name in names:
             vars(service).pop(name, None)
         vars(service).update(own)

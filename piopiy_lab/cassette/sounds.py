@@ -9,6 +9,7 @@ Pure but for the files; used on one thread at a time.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -169,13 +170,40 @@ def _compress(folder: Path, rate: int) -> None:
 
 
 def _expand(folder: Path) -> None:
-    """Make a FLAC raw again, so that it can grow."""
+    """Make a FLAC raw again, so that it can grow.
+
+    Raises:
+        OSError: It can't be read to its end; it stays as it is.
+    """
     if not (folder / FLAC).is_file():
         return
     if not (folder / RAW).is_file():
         draft = folder / f".{RAW}.new"
-        with _opened(folder / FLAC) as flac, draft.open("wb") as raw:
-            for block in flac.blocks(_BLOCK, dtype="int16"):
-                raw.write(np.asarray(block, "<i2").tobytes())
-        draft.replace(folder / RAW)
+        try:
+            with _opened(folder / FLAC) as flac, draft.open("wb") as raw:
+                for block in flac.blocks(_BLOCK, dtype="int16"):
+                    raw.write(np.asarray(block, "<i2").tobytes())
+                there, needed = raw.tell(), 2 * flac.frames
+            if there != needed:
+                raise OSError(f"{FLAC} is damaged: {there} of {needed} bytes can be read")
+            draft.replace(folder / RAW)
+        except RuntimeError as error:  # soundfile's own
+            raise OSError(f"{FLAC} is damaged: {error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
     (folder / FLAC).unlink()
+
+
+def copy_sound(folder: Path, target: Path) -> None:
+    """Copy a cassette's sound, which may just be being compressed, to a folder without any.
+
+    Raises:
+        OSError: It can't be read or written.
+    """
+    try:
+        shutil.copyfile(folder / RAW, target / RAW)
+    except FileNotFoundError:
+        if (folder / FLAC).is_file():  # none is there where nothing was said
+            shutil.copyfile(folder / FLAC, target / FLAC)
+    else:
+        _compress(target, RATE)

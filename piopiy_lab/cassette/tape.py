@@ -23,6 +23,8 @@ from piopiy_lab.errors import CassetteError
 #: The format's number; a cassette with another one is refused.
 VERSION = 1
 LINES = "cassette.jsonl"
+#: What a voice does when it tells when its words are heard.
+WORDS = "add_word_timestamps"
 
 #: What a service did to its base class: the mark that the seconds are counted from, the seconds,
 #: the method's name, its arguments by place and by name, and whether it came from within ``run_*``.
@@ -156,8 +158,10 @@ class Writer:
         Raises:
             OSError: The sound can't be compressed; it is there, and raw.
         """
-        self._lines.close()
-        self._sound.close()
+        try:
+            self._lines.close()
+        finally:
+            self._sound.close()
 
 
 class Reader:
@@ -284,6 +288,10 @@ class Reader:
                 f"the cassette {str(self.folder)!r} {lacks}: {there} of {needed} bytes are there; "
                 "copy the whole folder, or record it again with record_mode='all'"
             )
+        try:  # a header tells how long it was, and not whether it is all there
+            self._sound.read([max(0, needed - 2), min(2, needed)])
+        finally:
+            self._sound.close()
 
     def sound(self, place: list[int]) -> bytes:
         """Return the samples at a place.

@@ -15,11 +15,11 @@ from pipecat.frames import frames as f
 from piopiy_lab.cassette import seams
 from piopiy_lab.cassette.playing import Player, Playing
 from piopiy_lab.cassette.recording import Recording, voice_of
-from piopiy_lab.cassette.tape import Answer, Came
+from piopiy_lab.cassette.tape import WORDS, Answer, Came
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.checks.json_values import Record
-
-WORDS = "add_word_timestamps"
+from piopiy_lab.services.seams import leave_words_together
+from piopiy_lab.services.spread_words import gives_no_times
 
 
 @dataclass
@@ -82,6 +82,9 @@ class PlayingTTS(Playing):
         self._speaking: dict[str, Speaking] = {}  # by audio context
         self._live_contexts: dict[str, float] = {}  # where the service speaks, after which seconds
         self._over = service.on_audio_context_interrupted
+        if gives_no_times(service) and not player.has_words(part):
+            # recorded before words were spread: it said whole sentences then, and so did the log
+            leave_words_together(service)
         if recording is not None:
             recording.gate = self._gate
             self._over = seams.base_method(service, "tts", "on_audio_context_interrupted")
@@ -120,6 +123,7 @@ class PlayingTTS(Playing):
         speaking.more.set()
         if speaking.task is None and speaking.beside:
             speaking.task = self.service.create_task(self._beside(speaking, context_id))
+            speaking.task.add_done_callback(lambda _: speaking.moved.set())
         for came in speaking.answer.came:
             if came.text != number or not came.inside:
                 continue

@@ -39,7 +39,7 @@ T = TypeVar("T")
 #: Fields that are set on a text when it is made, and can't be given.
 _SET_LATER = ("append_to_context", "includes_inter_frame_spaces")
 #: What is kept of a recogniser's result, where it is a mapping: the offline one's.
-_OF_RESULT = ("score", "nearest")
+_OF_RESULT = ("score", "nearest", "piopiy_lab_notice")
 
 
 class RecordedError(Exception):

@@ -143,6 +143,16 @@ def take_words_apart(tts: TTSService) -> bool:
     return bool(apart)
 
 
+def leave_words_together(tts: TTSService) -> None:
+    """Let a voice hand on its sentences whole again, as without :func:`take_words_apart`."""
+    tts._push_text_frames = True
+
+
+def takes_words(tts: TTSService) -> bool:
+    """Whether a voice takes the times of its words."""
+    return not tts._push_text_frames
+
+
 def replace_pushing(stt: FrameProcessor, making: Making) -> None:
     """Replace what hands on a recogniser's frames. Missing: a hook before a transcript."""
     _replace(stt, "push_frame", making)

@@ -38,12 +38,17 @@ LOUD = 0.02
 def spread_words(voices: Iterable[FrameProcessor]) -> None:
     """Give word times to those of a call's voices that have none; once for a service."""
     for voice in voices:
-        names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(voice).__mro__}
-        if isinstance(voice, TTSService) and names.intersection(WITHOUT_TIMES):
+        if isinstance(voice, TTSService) and gives_no_times(voice):
             playback = _Playback(voice.get_clock)
             if seams.take_words_apart(voice):
                 seams.replace_speaking(voice, _speaking(voice, playback))
                 seams.replace_processing(voice, _processing(playback))
+
+
+def gives_no_times(voice: object) -> bool:
+    """Whether a voice is one of those whose words are spread."""
+    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(voice).__mro__}
+    return bool(names.intersection(WITHOUT_TIMES))
 
 
 def word_starts(text: str, samples: npt.NDArray[np.int16], rate: int) -> list[tuple[str, float]]:
@@ -123,7 +128,7 @@ def _speaking(voice: TTSService, playback: _Playback) -> Callable[[seams.Method]
                     sound.append(frame.audio)
                 yield frame
             samples = np.frombuffer(b"".join(sound), dtype=np.int16)
-            if len(samples):
+            if len(samples) and seams.takes_words(voice):
                 secs = len(samples) / rate
                 starts = word_starts(text, samples, rate)
                 times = playback.placed(starts, secs, began, context_id)

@@ -15,6 +15,7 @@ from typing import Any
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.cassette.beside import FOLDER as CASSETTE
+from piopiy_lab.cassette.sounds import copy_sound
 from piopiy_lab.cassette.tape import LINES
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.events.log import EventLog
@@ -82,7 +83,9 @@ def save_test(
         if heard is not None:
             write_flac(kept / FLAC, heard.samples, heard.sample_rate)
         if cassette is not None:
-            shutil.copytree(cassette, kept / CASSETTE)
+            (kept / CASSETTE).mkdir()
+            shutil.copyfile(cassette / LINES, kept / CASSETTE / LINES)
+            copy_sound(cassette, kept / CASSETTE)  # its call may be compressing it just now
         (kept / "events.jsonl").write_text(lines, encoding="utf-8", errors="backslashreplace")
         meta = json.dumps(redact(call.meta), indent=2, ensure_ascii=False, default=str)
         (kept / "meta.json").write_text(f"{meta}\n", encoding="utf-8", errors="backslashreplace")

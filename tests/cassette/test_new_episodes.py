@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
+import pytest
 from cloud_desk import SAYS, Desk
 from taped import SHORT, lines, run, sound
 from test_taped_tools import CALLER, House
+from tone_voice import ToneTTS
 
 from piopiy_lab import Caller
 from piopiy_lab.cassette import Cassette
+from piopiy_lab.cassette.tape import Answer, Came
+from piopiy_lab.cassette.tts_playing import PlayingTTS
 
 LONGER = SHORT.says("my name is anna").hears_reply()
 
@@ -54,3 +61,37 @@ def test_providers_are_asked_only_what_is_new(tmp_path):
     played = run(desk.create_session, longer, cassette=tmp_path / "tape", record_mode="none")
     played.raise_for_error()
     assert [e.text for e in played.transcript] == [e.text for e in call.transcript]
+
+
+def test_a_recorded_text_that_can_not_be_played_holds_up_no_other():
+    """What is spoken beside run_tts fails: the context's next text, another one, doesn't wait."""
+    sound = {"frame": "TTSAudioRawFrame", "sound": [0, 2], "sample_rate": 8000}
+    broken = Came(0.0, "append_to_audio_context", [{"context_id": True}, sound])
+    answers = {
+        "one": Answer(1, "tts", "tts", 0, 0.0, {}, [broken], ["one"]),
+        "two": Answer(2, "tts", "tts", 0, 0.0, {}, [], ["two"]),
+    }
+
+    def damaged(place):
+        raise OSError("the sound is damaged")
+
+    player = SimpleNamespace(
+        sound=damaged,
+        find_start=lambda part: None,
+        find_tts=lambda part, text, settings: answers[text],
+    )
+    failed = []
+
+    async def play():
+        voice = ToneTTS()
+        voice.get_clock = lambda: SimpleNamespace(get_time=lambda: 0)
+        voice.create_task = lambda made: failed.append(asyncio.create_task(made)) or failed[0]
+        voice.cancel_task = lambda task: asyncio.wait([task])
+        playing = PlayingTTS(player, "tts", voice)
+        async with asyncio.timeout(10):
+            for text in answers:
+                assert [frame async for frame in playing._run_tts(text, "a context")] == []
+
+    asyncio.run(play())
+    with pytest.raises(OSError, match="damaged"):
+        failed[0].result()

@@ -12,7 +12,9 @@ import pytest
 import soundfile
 from taped import SHORT, run, sound
 
-from piopiy_lab.cassette.sounds import SoundReader, SoundWriter, size_of
+from piopiy_lab.cassette import sounds
+from piopiy_lab.cassette.sounds import SoundReader, SoundWriter, copy_sound, size_of
+from piopiy_lab.cassette.tape import Writer
 from piopiy_lab.errors import CassetteError
 
 #: Pieces as providers send them: some have an odd number of bytes.
@@ -111,3 +113,74 @@ def test_a_sound_that_can_not_be_compressed_stays_raw_and_is_said(tmp_path, monk
     recorded = run(cassette=tmp_path / "tape").raise_for_error()
     assert "stays uncompressed" in caplog.text
     assert sound(run(cassette=tmp_path / "tape")) == sound(recorded)
+
+
+@pytest.mark.parametrize("mode", ["none", "new_episodes"])
+def test_a_sound_that_was_cut_short_is_named_before_the_call(mode, tmp_path):
+    run(caller=SHORT, cassette=tmp_path / "tape")
+    path = tmp_path / "tape" / "sound.flac"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(CassetteError, match=r"is damaged: |can't be read: "):
+        run(caller=SHORT, cassette=tmp_path / "tape", record_mode=mode)
+
+
+def test_a_damaged_sound_can_not_grow_and_stays(tmp_path):
+    written(tmp_path, [PIECES[-1]])
+    path = tmp_path / "sound.flac"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    writer = SoundWriter(tmp_path, append=True)
+    with pytest.raises(OSError, match=r"sound.flac is damaged"):
+        writer.write(b"12")
+    assert [one.name for one in tmp_path.iterdir()] == ["sound.flac"]
+
+
+def test_what_can_not_be_expanded_whole_is_no_sound(monkeypatch, tmp_path):
+    written(tmp_path, [PIECES[-1]])
+    monkeypatch.setattr(soundfile.SoundFile, "blocks", lambda self, *_, **__: iter(()))
+    with pytest.raises(OSError, match=r"is damaged: 0 of 48002 bytes"):
+        SoundWriter(tmp_path, append=True).write(b"12")
+    assert [one.name for one in tmp_path.iterdir()] == ["sound.flac"]
+
+
+def test_lines_that_can_not_be_closed_leave_a_compressed_sound(monkeypatch, tmp_path):
+    writer = Writer(tmp_path, append=False, about={})
+    writer.sound(PIECES[0])
+
+    class Full:
+        def close(self):
+            raise OSError(28, "No space left on device")
+
+    writer._lines.close()
+    writer._lines = Full()
+    with pytest.raises(OSError, match="No space"):
+        writer.close()
+    assert not (tmp_path / "sound.raw").exists()
+    assert (tmp_path / "sound.flac").is_file()
+
+
+def test_a_copy_is_whole_while_the_sound_is_compressed(monkeypatch, tmp_path):
+    tape, copied, late = tmp_path / "tape", tmp_path / "copied", tmp_path / "late"
+    for folder in (tape, copied, late):
+        folder.mkdir()
+    with monkeypatch.context() as before:
+        before.setattr(sounds, "_compress", lambda folder, rate: None)
+        places = written(tape)
+    copy_sound(tape, copied)
+    assert read(copied, places) == PIECES
+    assert [one.name for one in copied.iterdir()] == ["sound.flac"]
+    copy = sounds.shutil.copyfile
+
+    def compressed_first(source, target):
+        if (tape / "sound.raw").exists():
+            sounds._compress(tape, 24000)
+        return copy(source, target)
+
+    monkeypatch.setattr(sounds.shutil, "copyfile", compressed_first)
+    copy_sound(tape, late)
+    assert read(late, places) == PIECES
+
+
+def test_no_sound_is_copied_as_none(tmp_path):
+    (tmp_path / "copied").mkdir()
+    copy_sound(tmp_path, tmp_path / "copied")
+    assert list((tmp_path / "copied").iterdir()) == []

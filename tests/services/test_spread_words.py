@@ -12,6 +12,8 @@ from pipecat.services.tts_service import TTSService
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, simulate
 from piopiy_lab.offline import booking_desk
+from piopiy_lab.services import spread_words
+from piopiy_lab.services.seams import takes_words
 from piopiy_lab.services.spread_words import word_starts
 from piopiy_lab.sound.speech import synthesize
 
@@ -75,7 +77,7 @@ class Named(Wordless):
 Named.__module__, Named.__qualname__ = "pipecat.services.piper.tts", "PiperTTSService"
 
 
-def call_with(voice, after):
+def call_with(voice, after, **options):
     desk = booking_desk()
 
     async def create_session():
@@ -91,7 +93,7 @@ def call_with(voice, after):
         .interrupts("no make it friday", after=after)
         .hears("friday")
     )
-    return asyncio.run(simulate(create_session, caller)).raise_for_error()
+    return asyncio.run(simulate(create_session, caller, **options)).raise_for_error()
 
 
 @pytest.mark.parametrize("after", [0.6, 1.0, 1.4])
@@ -126,3 +128,35 @@ def test_another_service_is_left_as_it_is():
         "A table for two tomorrow at seven." not in spoken
     )  # it was cut, and pipecat knows no more
     assert all(text.endswith((".", "?")) for text in spoken)
+
+
+@pytest.mark.parametrize("mode", ["none", "new_episodes"])
+def test_a_cassette_from_before_is_played_as_it_was(mode, monkeypatch, tmp_path):
+    with monkeypatch.context() as before:
+        before.setattr(spread_words, "WITHOUT_TIMES", ())
+        old = call_with(Named, 1.0, cassette=tmp_path / "tape")
+    assert "add_word_timestamps" not in (tmp_path / "tape" / "cassette.jsonl").read_text()
+    played = call_with(Named, 1.0, cassette=tmp_path / "tape", record_mode=mode)
+    assert [event.text for event in played.events.of(events.WordSpoken)] == [
+        event.text for event in old.events.of(events.WordSpoken)
+    ]
+    assert played.transcript == old.transcript
+
+
+def test_a_cassette_of_now_is_played_word_by_word(tmp_path):
+    recorded, played = (call_with(Named, 1.0, cassette=tmp_path / "tape") for _ in "12")
+    assert all(" " not in event.text for event in played.events.of(events.WordSpoken))
+    assert [event.to_json() for event in played.events] == [
+        event.to_json() for event in recorded.events
+    ]
+
+
+def test_a_voice_that_played_a_cassette_from_before_speaks_word_by_word_again(
+    monkeypatch, tmp_path
+):
+    with monkeypatch.context() as before:
+        before.setattr(spread_words, "WITHOUT_TIMES", ())
+        call_with(Named, 1.0, cassette=tmp_path / "tape")
+    voices = []
+    call_with(lambda: voices.append(Named()) or voices[0], 1.0, cassette=tmp_path / "tape")
+    assert takes_words(voices[0])
