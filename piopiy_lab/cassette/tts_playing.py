@@ -122,8 +122,8 @@ class PlayingTTS(Playing):
         speaking.began.append(self.now())
         speaking.more.set()
         if speaking.task is None and speaking.beside:
-            speaking.task = self.service.create_task(self._beside(speaking, context_id))
-            speaking.task.add_done_callback(lambda _: speaking.moved.set())
+            task = speaking.task = self.service.create_task(self._beside(speaking, context_id))
+            task.add_done_callback(lambda _: speaking.moved.set())
         for came in speaking.answer.came:
             if came.text != number or not came.inside:
                 continue
