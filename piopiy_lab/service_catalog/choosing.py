@@ -30,12 +30,17 @@ class Choice:
         return OFFLINE if self.entry is None else self.entry.name
 
 
-def choose(kind: ServiceKind, environment: Environment) -> Choice:
+def choose(kind: ServiceKind, environment: Environment, models: object = None) -> Choice:
     """Return the best service of a kind that can be used right now.
 
     Best is the catalog's order: providers in the cloud by latency and quality, then local ones
     whose weights are there already (a download is never started behind the user's back), then
     this package's own.
+
+    Args:
+        kind: The kind.
+        environment: Where keys are.
+        models: What ``stack(..., models=)`` was given: where the weights of local ones are.
     """
     ranked = sorted(
         (one for one in catalog().entries.values() if one.kind == kind and one.auto is not None),
@@ -43,7 +48,7 @@ def choose(kind: ServiceKind, environment: Environment) -> Choice:
     )
     passed: list[str] = []
     for entry in ranked:
-        found = usability(entry, environment)
+        found = usability(entry, environment, models)
         if found.at_once:
             return Choice(kind, entry, _why(entry, environment, passed))
         passed.append(f"{entry.name} ({_lacks(found)})")

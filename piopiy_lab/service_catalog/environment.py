@@ -40,6 +40,7 @@ class Environment(Mapping[str, str]):
         """
         self.file: Path | None = _file(env_file)
         found = {} if self.file is None else _read(self.file)
+        self._in_file = frozenset(found) - frozenset(os.environ)
         found.update(os.environ)
         self._set = {
             name: value for name, value in found.items() if value and not is_placeholder(value)
@@ -53,6 +54,20 @@ class Environment(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._set)
+
+    def path(self, name: str) -> Path | None:
+        """Return a variable's value as a path, None if it is not set.
+
+        A relative one is taken from the ``.env`` file's folder where the file has set it, and
+        from the working directory otherwise.
+        """
+        value = self.get(name)
+        if value is None:
+            return None
+        path = Path(value).expanduser()
+        if self.file is not None and name in self._in_file:
+            path = self.file.parent.absolute() / path  # an absolute one stays
+        return path
 
     def __repr__(self) -> str:
         where = "" if self.file is None else f" and {self.file.name}"

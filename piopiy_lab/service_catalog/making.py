@@ -9,7 +9,6 @@ import asyncio
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.errors import (
@@ -32,7 +31,7 @@ from piopiy_lab.service_catalog.options import (
 )
 from piopiy_lab.service_catalog.usable import has_credentials_file, unset
 from piopiy_lab.service_catalog.wanted import Wanted
-from piopiy_lab.service_catalog.weights import find_weights, hand_over, refuse_download
+from piopiy_lab.service_catalog.weights import hand_over, locate, refuse_download
 
 if TYPE_CHECKING:  # an error of a name or a key imports no pipecat
     from pipecat.processors.frame_processor import FrameProcessor
@@ -47,7 +46,7 @@ def make(
     environment: Environment,
     *,
     text_only: bool,
-    models: Path | None = None,
+    models: object = None,
 ) -> Any:
     """Make a service, fresh.
 
@@ -56,22 +55,22 @@ def make(
         entry: What it is.
         environment: Where its keys are.
         text_only: Whether a realtime llm is to write instead of speaking.
-        models: The folder with the weights of local services, if one was named.
+        models: What ``stack(..., models=)`` was given: the folder with weights.
 
     Raises:
         MissingExtraError: Its packages aren't installed.
-        MissingWeightsError: Its weights aren't in the folder; or, in a test, not on this machine.
+        MissingWeightsError: Its weights aren't in the folder, or it takes none from one; or, in a
+            test, they aren't on this machine.
         MissingKeyError: A variable isn't set.
-        ArgumentError: An option that the service doesn't have, or a value it can't take.
+        ArgumentError: An option that the service doesn't have, or a value it can't take; or the
+            folder isn't there.
         ServiceError: It refuses to be made.
     """
     check_variables(entry, environment)
     values = _values(wanted, entry, environment, text_only=text_only)
     check_required(entry, values)
     asked = wanted.part or wanted.options.get(entry.part, "")
-    found = find_weights(
-        entry, asked or _set(entry, environment), str(values.get(entry.part, "")), models
-    )
+    found = locate(entry, asked, environment, models)
     if unsupported(entry):
         raise ServiceError(
             f"{entry.kind} {entry.name!r} can't be had here: the packages of its extra "
@@ -207,11 +206,6 @@ def _values(wanted: Wanted, entry: Entry, environment: Environment, *, text_only
         else:
             values[name] = value
     return values
-
-
-def _set(entry: Entry, environment: Environment) -> str:
-    """Return the model or voice that a variable names, "" if none does."""
-    return environment.get(entry.settings_env.get(entry.part, ""), "")
 
 
 def _nested(path: list[str], value: object) -> Values:

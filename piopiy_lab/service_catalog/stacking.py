@@ -66,7 +66,8 @@ def stack(
             ``whisper-base/`` and ``en_US-joe-medium.onnx``, say. By default that of the variable
             ``PIOPIY_LAB_MODELS``; without either they fetch their own. A part that is a path
             (``whisper//models/whisper-base``, ``piper/./en_US-joe-medium.onnx``) names the
-            weights themselves.
+            weights themselves. A local service that takes none from a folder (``kokoro``,
+            ``moonshine``) is refused unless it has fetched its own before.
 
     Returns:
         A ``Stack``. It unpacks as ``stt, llm, tts`` (None for what a realtime llm does itself),
@@ -78,16 +79,17 @@ def stack(
         ArgumentTypeError: Something that is neither a name nor a service.
         MissingExtraError: A provider's packages aren't installed; with the line that installs them.
         MissingKeyError: A variable isn't set; with where to get the key.
-        MissingWeightsError: Weights aren't where they were said to be; or, in a test, they would
-            have to be downloaded.
+        MissingWeightsError: Weights aren't where they were said to be; or they would have to be
+            downloaded, though a folder was named or, for ``whisper`` and ``piper``, in a test.
         ServiceError: A service refuses to be made.
     """
     wanted = _wanted(names, {"stt": stt, "llm": llm, "tts": tts})
     _check_offline(wanted, offline)
     kinds: list[ServiceKind] = [kind for kind in KINDS if kind in wanted]
     environment = Environment(env_file)
-    folder = models_folder(models, environment)
-    entries, reasons = _entries(wanted, environment)
+    if models is not None:
+        models_folder(models, environment)  # a wrong argument is one, whoever needs it
+    entries, reasons = _entries(wanted, environment, models)
     _check_shape(kinds, entries, whole=names is not None)
     replaced = _replaced()
     text_only = "tts" in kinds and "stt" not in kinds
@@ -105,7 +107,7 @@ def stack(
         elif isinstance(entry, Entry):
             name = Wanted(kind, entry.name, asked.part, asked.options)
             written = text_only and kind == "llm"
-            service = make(name, entry, environment, text_only=written, models=folder)
+            service = make(name, entry, environment, text_only=written, models=models)
             made[kind] = Made(kind, entry.name, service, needs_vad=entry.vad)
         elif isinstance(entry, str):
             needs_vad = kind == "stt" or entry == OFFLINE_REALTIME
@@ -151,7 +153,7 @@ def _is_ours(kind: ServiceKind, name: str) -> bool:
 
 
 def _entries(
-    wanted: Mapping[ServiceKind, object], environment: Environment
+    wanted: Mapping[ServiceKind, object], environment: Environment, models: object
 ) -> tuple[dict[ServiceKind, Entry | str], dict[ServiceKind, str]]:
     """Return what each name stands for (an entry, or one of ours), and why "auto" chose it."""
     found: dict[ServiceKind, Entry | str] = {}
@@ -164,7 +166,7 @@ def _entries(
                 raise ArgumentError(
                     f"stack({kind}='auto/...') takes no model and no options: it chooses"
                 )
-            choice: Choice = choose(kind, environment)
+            choice: Choice = choose(kind, environment, models)
             found[kind] = choice.entry or OFFLINE
             reasons[kind] = choice.reason
         else:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from piopiy_lab.errors import ArgumentError, MissingWeightsError
 from piopiy_lab.service_catalog.entries import Entry
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.installed import missing_packages, unsupported
-from piopiy_lab.service_catalog.weights import find_weights, models_folder
+from piopiy_lab.service_catalog.weights import has_weights
 
 #: Seconds that a server on this machine may take to accept.
 SERVER_SECS = 0.3
@@ -52,15 +51,21 @@ class Usability:
         return self.usable and not self.download
 
 
-def usability(entry: Entry, environment: Environment) -> Usability:
-    """Find out whether a service can be used right now."""
+def usability(entry: Entry, environment: Environment, models: object = None) -> Usability:
+    """Find out whether a service can be used right now, made by its name alone.
+
+    Args:
+        entry: The service.
+        environment: Where its keys are; and its model, voice and folder of weights may be named.
+        models: What ``stack(..., models=)`` was given.
+    """
     variables = [*unset(entry, environment), *_without_default(entry, environment)]
     address = _server(entry, environment)
     return Usability(
         packages=tuple(missing_packages(entry)),
         variables=tuple(variables),
         server=address if address and not _answers(address) else "",
-        download="" if entry.server or _has_weights(entry, environment) else entry.download,
+        download="" if entry.server or has_weights(entry, environment, models) else entry.download,
         unsupported=unsupported(entry),
     )
 
@@ -81,22 +86,6 @@ def _without_default(entry: Entry, environment: Environment) -> Iterable[str]:
         variable = entry.settings_env[name]
         if variable not in environment:
             yield variable
-
-
-def _has_weights(entry: Entry, environment: Environment) -> bool:
-    """Return whether a local service's weights are here: its own, or in the user's folder."""
-    if _is_there(entry.weights):
-        return True
-    default = str(entry.settings.get(entry.part, ""))
-    try:
-        found = find_weights(entry, "", default, models_folder(None, environment))
-    except (ArgumentError, MissingWeightsError):
-        return False
-    return found is not None
-
-
-def _is_there(patterns: tuple[str, ...]) -> bool:
-    return any(True for pattern in patterns for _ in Path.home().glob(pattern))
 
 
 def _server(entry: Entry, environment: Environment) -> str:

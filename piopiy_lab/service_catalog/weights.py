@@ -7,6 +7,7 @@ data (``weight_files`` in ``services.toml``). Imports nothing of pipecat.
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, MissingWeightsError
-from piopiy_lab.service_catalog.entries import Entry
+from piopiy_lab.service_catalog.entries import Entry, catalog
 from piopiy_lab.service_catalog.environment import Environment
 
 #: The variable that names the folder, if ``models=`` doesn't.
 VARIABLE = "PIOPIY_LAB_MODELS"
 #: What stands for the model's or voice's name in the names of its files.
 NAME = "{name}"
+#: Where Hugging Face's client keeps what it has fetched, if no variable of its own says otherwise.
+_HUB = ".cache/huggingface/hub/"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def models_folder(given: object, environment: Environment) -> Path | None:
     """
     source = "models"
     if given is None:
-        given, source = environment.get(VARIABLE), VARIABLE
+        given, source = environment.path(VARIABLE), VARIABLE
     if given is None:
         return None
     if not isinstance(given, str | os.PathLike):
@@ -63,6 +66,86 @@ def models_folder(given: object, environment: Environment) -> Path | None:
             "local services (whisper-base/, en_US-joe-medium.onnx)"
         )
     return folder.absolute()
+
+
+def locate(entry: Entry, asked: str, environment: Environment, given: object) -> Found | None:
+    """Return where the weights are that a service is made with; None: where it keeps its own.
+
+    The folder is looked at only for a service that takes its weights from one.
+
+    Args:
+        entry: The service.
+        asked: The model or voice that was asked for; "" if none was.
+        environment: Where a variable may name it, and the folder.
+        given: What ``models=`` was given.
+
+    Raises:
+        MissingWeightsError: They aren't in the folder; or one was named, and the service would
+            fetch its own, for it takes none from a folder.
+        ArgumentError: There is no such folder, or it has several and none was asked for.
+        ArgumentTypeError: ``models=`` is no path.
+    """
+    part = asked or _set(entry, environment)
+    if entry.weight_files:
+        folder = None if _is_path(part) else models_folder(given, environment)
+        return find_weights(entry, part, _default(entry), folder)
+    source = "models=" if given is not None else VARIABLE if VARIABLE in environment else ""
+    if source and entry.download and not entry.server and not _is_fetched(entry, ""):
+        takes = " and ".join(one.name for one in catalog().entries.values() if one.weight_files)
+        raise MissingWeightsError(
+            f"{entry.kind} {entry.name!r} would download {entry.download}, and nothing is "
+            f"downloaded where a folder is named ({source}), from which only {takes} take "
+            f"their weights: make it once without {source}, or leave {source} out"
+        )
+    return None
+
+
+def has_weights(entry: Entry, environment: Environment, given: object) -> bool:
+    """Return whether a service is made without a download, if no model or voice is asked for.
+
+    Looks where making it would look: with a folder named, nowhere else.
+
+    Args:
+        entry: The service.
+        environment: Where a variable may name its model or voice, and the folder.
+        given: What ``models=`` was given.
+    """
+    try:
+        found = locate(entry, "", environment, given)
+    except (ArgumentError, MissingWeightsError):
+        return False
+    return found is not None or _is_fetched(entry, _set(entry, environment) or _default(entry))
+
+
+def _set(entry: Entry, environment: Environment) -> str:
+    """Return the model or voice that a variable names, "" if none does."""
+    return environment.get(entry.settings_env.get(entry.part, ""), "")
+
+
+def _default(entry: Entry) -> str:
+    return str(entry.settings.get(entry.part, ""))
+
+
+def _is_fetched(entry: Entry, name: str) -> bool:
+    """Return whether weights lie where the service keeps its own: those of a name, if it has it."""
+    home = Path.home()
+    for pattern in entry.weights:
+        place, wanted = home, pattern.replace(NAME, glob.escape(name))
+        if wanted.startswith(_HUB):
+            place, wanted = _hub(), wanted.removeprefix(_HUB)
+        if any(True for _ in place.glob(wanted)):
+            return True
+    return False
+
+
+def _hub() -> Path:
+    """Return where Hugging Face's client keeps what it has fetched, by its variables."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if named := os.environ.get(variable):
+            return Path(os.path.expandvars(named)).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or str(Path(cache, "huggingface"))
+    return Path(os.path.expandvars(home)).expanduser() / "hub"
 
 
 def find_weights(entry: Entry, part: str, default: str, models: Path | None) -> Found | None:

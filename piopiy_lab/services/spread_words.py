@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pipecat.frames.frames import Frame, InterruptionFrame, TTSAudioRawFrame
+from pipecat.frames.frames import Frame, InterruptionFrame, StartFrame, TTSAudioRawFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.tts_service import TTSService
 
@@ -142,7 +142,7 @@ def _speaking(voice: TTSService, playback: _Playback) -> Callable[[seams.Method]
 def _processing(playback: _Playback) -> Callable[[seams.Method], seams.Method]:
     def making(process: seams.Method) -> seams.Method:
         async def process_frame(frame: Any, direction: FrameDirection) -> None:
-            if isinstance(frame, InterruptionFrame):
+            if isinstance(frame, StartFrame | InterruptionFrame):  # each pipeline has its own clock
                 playback.forget()
             await process(frame, direction)
 

@@ -23,9 +23,9 @@ def found_voices() -> dict[str, Path]:
     """Return the voices that are here, by name, with the folder that each lies in."""
     fetched = Path.home() / FETCHED
     found = {one.stem: fetched for one in sorted(fetched.glob("*.onnx"))} | packaged_voices()
-    models = Environment(None).get(VARIABLE)
+    models = Environment(None).path(VARIABLE)
     if models is not None:
-        found |= {one.stem: one.parent for one in sorted(Path(models).expanduser().glob(NAMED))}
+        found |= {one.stem: one.parent for one in sorted(models.glob(NAMED))}
     return found
 
 

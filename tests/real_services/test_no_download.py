@@ -21,3 +21,10 @@ def test_a_voice_that_is_not_here_is_refused():
 def test_no_hub_is_asked_for_whisper():
     with pytest.raises(MissingWeightsError, match="the weights of 'tiny' aren't on this machine"):
         refuse_download(WHISPER, {"model": "tiny"})
+
+
+def test_the_model_of_the_catalog_is_pipecats_default():
+    from pipecat.services.whisper.stt import Model
+
+    (pattern,) = WHISPER.weights
+    assert f"models--{Model.DISTIL_MEDIUM_EN.value.replace('/', '--')}/" in pattern

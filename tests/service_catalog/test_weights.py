@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from piopiy_lab import stack
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, MissingWeightsError
+from piopiy_lab.service_catalog import usable
+from piopiy_lab.service_catalog.choosing import choose
 from piopiy_lab.service_catalog.entries import catalog
 from piopiy_lab.service_catalog.environment import Environment
 from piopiy_lab.service_catalog.usable import usability
@@ -13,8 +17,10 @@ from piopiy_lab.service_catalog.weights import (
     VARIABLE,
     find_weights,
     hand_over,
+    locate,
     models_folder,
 )
+from piopiy_lab.voicing.piper import found_voices
 
 WHISPER = catalog().find("stt", "whisper")
 PIPER = catalog().find("tts", "piper")
@@ -106,6 +112,127 @@ def test_weights_in_the_folder_need_no_download(folder, monkeypatch):
     assert usability(PIPER, Environment()).download
     monkeypatch.setenv(VARIABLE, str(folder / "nowhere"))
     assert usability(WHISPER, Environment()).download
+
+
+@pytest.fixture
+def everything_installed(monkeypatch):
+    """All packages, as far as ``auto`` looks."""
+    monkeypatch.setattr(usable, "missing_packages", lambda entry: [])
+    monkeypatch.setattr(usable, "unsupported", lambda entry: False)
+
+
+def fetched_voice(name):
+    voice(Path.home() / ".cache" / "pipecat" / "piper", name)
+
+
+@pytest.mark.usefixtures("everything_installed")
+def test_auto_looks_only_in_the_folder_where_one_is_named(folder, tmp_path):
+    fetched_voice(LESSAC)
+    (tmp_path / "empty").mkdir()
+    assert choose("tts", Environment()).name == "piper"
+    assert choose("tts", Environment(), tmp_path / "empty").name == "offline"
+    assert choose("tts", Environment(), folder).name == "piper"
+    assert choose("stt", Environment()).name == "offline"
+    assert choose("stt", Environment(), folder).name == "whisper"
+
+
+@pytest.mark.usefixtures("everything_installed")
+def test_auto_never_takes_what_cannot_then_be_made(folder, tmp_path, monkeypatch):
+    fetched_voice("en_US-ryan-high")
+    assert stack(tts="auto").parts["tts"].name == "offline"  # it would load another voice
+    fetched_voice(LESSAC)
+    (tmp_path / "empty").mkdir()
+    assert stack(tts="auto", models=tmp_path / "empty").parts["tts"].name == "offline"
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "empty"))
+    assert stack(tts="auto").parts["tts"].name == "offline"
+
+
+def test_the_voice_of_a_variable_is_the_one_that_is_looked_for(folder, monkeypatch):
+    fetched_voice(LESSAC)
+    assert not usability(PIPER, Environment()).download
+    monkeypatch.setenv("PIPER_VOICE_ID", "en_US-joe-medium")
+    assert usability(PIPER, Environment()).download
+    assert not usability(PIPER, Environment(), folder).download
+    monkeypatch.setenv("PIPER_VOICE_ID", str(folder / "en_US-joe-medium.onnx"))
+    assert not usability(PIPER, Environment()).download
+
+
+def test_only_the_model_that_whisper_would_load_counts(monkeypatch, tmp_path):
+    hub = Path.home() / ".cache" / "huggingface" / "hub"
+    fill(hub / "models--Systran--faster-whisper-tiny" / "snapshots" / "1" / "model.bin")
+    assert usability(WHISPER, Environment()).download
+    default = "models--Systran--faster-distil-whisper-medium.en"
+    fill(hub / default / "snapshots" / "1" / "model.bin")
+    assert not usability(WHISPER, Environment()).download
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    assert usability(WHISPER, Environment()).download
+    fill(tmp_path / "hf" / "hub" / default / "snapshots" / "1" / "model.bin")
+    assert not usability(WHISPER, Environment()).download
+
+
+# --- what takes nothing from a folder -------------------------------------------------------
+
+
+def test_a_service_that_would_fetch_its_own_is_refused(folder, monkeypatch):
+    with pytest.raises(
+        MissingWeightsError,
+        match=r"tts 'kokoro' would download 340 MB, .* \(models=\), from which only",
+    ):
+        stack("offline+offline+kokoro", models=folder)
+    with pytest.raises(MissingWeightsError, match="stt 'moonshine' would download"):
+        stack("moonshine+offline+offline", models=folder)
+    monkeypatch.setenv(VARIABLE, str(folder))
+    with pytest.raises(MissingWeightsError, match=rf"leave {VARIABLE} out"):
+        stack("offline+offline+kokoro")
+
+
+def test_one_that_has_fetched_its_own_needs_no_folder(folder):
+    kokoro = catalog().find("tts", "kokoro")
+    with pytest.raises(MissingWeightsError):
+        locate(kokoro, "", Environment(), folder)
+    fill(Path.home() / ".cache" / "pipecat" / "kokoro-onnx" / "kokoro-v1.0.onnx")
+    assert locate(kokoro, "", Environment(), folder) is None
+    assert not usability(kokoro, Environment(), folder).download
+
+
+def test_a_service_without_weights_asks_for_no_folder(folder):
+    assert locate(catalog().find("tts", "cartesia"), "", Environment(), folder) is None
+    assert locate(catalog().find("llm", "ollama"), "", Environment(), folder) is None
+
+
+# --- the variable is looked at when it is needed ----------------------------------------------
+
+
+def test_a_folder_that_is_gone_is_no_matter_to_those_who_need_none(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
+    assert stack("offline").parts["stt"].name == "offline"
+    assert stack("auto").parts["tts"].name == "offline"
+    with pytest.raises(ArgumentError, match="there is no such folder"):
+        stack("offline+offline+piper")
+    with pytest.raises(ArgumentError, match=r"models='.*there is no such folder"):
+        stack("offline", models=tmp_path / "gone")  # an argument is meant
+
+
+def test_a_path_needs_no_variable(folder, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(folder / "gone"))
+    found = locate(PIPER, str(folder / "en_US-joe-medium.onnx"), Environment(), None)
+    assert found is not None
+    assert found.folder == folder
+
+
+def test_in_a_env_file_a_relative_folder_begins_at_the_file(folder, monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text(f"{VARIABLE}=models\n")
+    assert models_folder(None, Environment()) == folder
+    assert "en_US-joe-medium" in found_voices()
+    monkeypatch.setenv(VARIABLE, "models")  # of the process: from the working directory
+    with pytest.raises(ArgumentError, match="there is no such folder"):
+        models_folder(None, Environment())
+    monkeypatch.chdir(tmp_path)
+    assert models_folder(None, Environment()) == folder
+    (tmp_path / "other.env").write_text(f"{VARIABLE}={folder}\n")
+    monkeypatch.delenv(VARIABLE)
+    assert models_folder(None, Environment(tmp_path / "other.env")) == folder
+    assert models_folder(None, Environment("other.env")) == folder
 
 
 # --- what is missing -------------------------------------------------------------------------

@@ -6,7 +6,9 @@ import asyncio
 
 import numpy as np
 import pytest
-from pipecat.frames.frames import TTSAudioRawFrame
+from pipecat.clocks.base_clock import BaseClock
+from pipecat.frames.frames import StartFrame, TTSAudioRawFrame
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
 
@@ -119,6 +121,61 @@ def test_what_is_said_to_the_end_is_whole():
     starts = [event.at for event in call.events.of(events.WordSpoken)]
     assert starts == sorted(starts)
     assert len(starts) >= 20
+
+
+class At(BaseClock):
+    """A clock that stands still."""
+
+    def __init__(self, now):
+        self._now = now
+
+    def get_time(self):
+        return self._now
+
+    def start(self):
+        pass
+
+
+class Unconnected(Named):
+    """The same in no pipeline, at a time that is given; keeps the word times."""
+
+    now = 0
+
+    def get_clock(self):
+        return At(self.now)
+
+    @property
+    def sample_rate(self):
+        return RATE
+
+    async def process_frame(self, frame, direction):
+        pass
+
+    async def add_word_timestamps(self, word_times, context_id=None, *args, **kwargs):
+        self.times = word_times
+
+
+async def word_times(voice, *, at, starts=False):
+    voice.now = at
+    if starts:
+        await voice.process_frame(StartFrame(), FrameDirection.DOWNSTREAM)
+    async for _ in voice.run_tts("one two", "context"):
+        pass
+    return voice.times
+
+
+def test_a_voice_in_a_second_pipeline_begins_anew_with_its_clock():
+    voice = Unconnected()
+    spread_words.spread_words([voice])
+
+    async def twice():
+        first = await word_times(voice, at=60_000_000_000, starts=True)
+        behind_it = await word_times(voice, at=60_000_000_000)
+        return first, behind_it, await word_times(voice, at=0, starts=True)
+
+    first, behind_it, second = asyncio.run(twice())
+    assert second == first
+    assert behind_it[0][1] > first[1][1]
 
 
 def test_another_service_is_left_as_it_is():
