@@ -5,11 +5,10 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piopiy_lab.checks.json_values import Record
+from piopiy_lab.cassette.listings import Listings
 from piopiy_lab.errors import CassetteError
 from piopiy_lab.session.session import Session
 
@@ -27,8 +26,7 @@ class CassetteBeside:
         """Take the call's folder."""
         self._folder = call / FOLDER
         self._cassette: Cassette | None = None  # made when the first service is there
-
-    plays_mcp = False
+        self._unwritten = Listings()  # where there is no cassette for them
 
     def attach(self, session: Session, kind: str, name: str | None, service: object) -> None:
         """Record a service of the call."""
@@ -37,14 +35,13 @@ class CassetteBeside:
         except CassetteError as error:
             session.notice(f"not on a cassette: {error}")
 
-    def find_mcp(self) -> list[Record] | None:
-        """Return None: every MCP server is asked."""
-        return None
-
-    def note_mcp(self, tools: list[Record]) -> None:
-        """Keep the tools that an MCP server has listed."""
-        with contextlib.suppress(CassetteError):  # attach() says why
-            self._opened().note_mcp(tools)
+    @property
+    def listings(self) -> Listings:
+        """What the call's MCP servers list; every one is asked."""
+        try:
+            return self._opened().listings
+        except CassetteError:  # attach() says why
+            return self._unwritten
 
     def _opened(self) -> Cassette:
         from piopiy_lab.cassette.cassette import Cassette

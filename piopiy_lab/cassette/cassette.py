@@ -50,6 +50,7 @@ class Cassette:
         playing: Whether there is something to play.
         misses: What was asked and is not on it, in order.
         notices: What is worth knowing of what was played, each once.
+        listings: What the call's MCP servers list.
     """
 
     def __init__(self, folder: str | Path, record_mode: RecordMode | None = None) -> None:
@@ -85,7 +86,7 @@ class Cassette:
         self._reader = Reader(self.folder) if self.playing else None
         self._writer: Writer | None = None
         recorded = self._reader.answers if self._reader is not None else ()
-        self._listings = Listings(
+        self.listings: Listings = Listings(
             [one for one in recorded if one.kind == KIND], asked_live=not self.keyless
         )
         self.deck: Deck | None = None  # what is recorded in this call; by _open()
@@ -181,7 +182,7 @@ class Cassette:
                 f"the cassette {str(self.folder)!r} ends here, for it can't be written: {error}"
             )
             self.deck = Deck(self._writer, session.now, session.script)
-            self._listings.write_on(self.deck.ask)
+            self.listings.write_on(self.deck.ask)
             if reader is not None:
                 self._writer.number_from(1 + max((a.number for a in reader.answers), default=0))
                 self.deck.first_prompt = reader.next_prompt
@@ -190,19 +191,6 @@ class Cassette:
                 f"the cassette {str(self.folder)!r} was cut off while it was written: what came "
                 "last is not on it"
             )
-
-    def find_mcp(self) -> list[Record] | None:
-        """Return the tools that the next MCP server listed; None if it is to be asked."""
-        return self._listings.find()
-
-    def note_mcp(self, tools: list[Record]) -> None:
-        """Keep the tools that an MCP server has listed."""
-        self._listings.note(tools)
-
-    @property
-    def plays_mcp(self) -> bool:
-        """Whether no MCP server is to be opened."""
-        return self._listings.played
 
     @property
     def by_detector(self) -> bool:

@@ -48,6 +48,35 @@ AFTER_CALL_SECS = 30.0
 OpenTransport = Callable[["Session", TransportSettings], CallTransport]
 
 
+class TapesListings(Protocol):
+    """What MCP servers list, as a cassette has it."""
+
+    @property
+    def played(self) -> bool:
+        """Whether no MCP server is to be opened."""
+        ...
+
+    def reach(self, client: object) -> None:
+        """Take note that a server is about to be opened."""
+        ...
+
+    def ask(self, client: object) -> tuple[int, int]:
+        """Return the place of what a server is about to list."""
+        ...
+
+    def find(self, client: object) -> list[Record] | None:
+        """Return the tools that a server listed; None if it is to be asked."""
+        ...
+
+    def note(self, place: tuple[int, int], tools: list[Record]) -> None:
+        """Keep the tools that a server has listed."""
+        ...
+
+    def fail(self, place: tuple[int, int], error: BaseException, *, opening: bool = False) -> None:
+        """Take note that a server listed nothing."""
+        ...
+
+
 class TapesServices(Protocol):
     """A cassette, as a call's pipeline sees it."""
 
@@ -55,17 +84,9 @@ class TapesServices(Protocol):
         """Record or play a service of the call, which does not run yet."""
         ...
 
-    def find_mcp(self) -> list[Record] | None:
-        """Return the tools that the next MCP server listed; None if it is to be asked."""
-        ...
-
-    def note_mcp(self, tools: list[Record]) -> None:
-        """Keep the tools that an MCP server has listed."""
-        ...
-
     @property
-    def plays_mcp(self) -> bool:
-        """Whether no MCP server is to be opened."""
+    def listings(self) -> TapesListings:
+        """What the call's MCP servers list."""
         ...
 
 

@@ -29,18 +29,24 @@ def _opened_for_the_call(opening: seams.Method) -> seams.Method:
         if current_virtual_loop() is None or OWNS_CONNECTIONS.get():
             return await opening(self, **how)
         from piopiy_lab.tools.mcp import MCPConnections
+        from piopiy_lab.tools.mcp_on_tape import listings_of, play_server
 
         session = current_session()
         if session is None:  # a virtual loop, and no call
             return await opening(self, **how)
-        cassette = session.settings.cassette
-        if cassette is not None and cassette.plays_mcp:
-            from piopiy_lab.tools.mcp_on_tape import play_server
-
-            return play_server(self, session)
+        listings = listings_of(session)
+        if listings is not None:
+            listings.reach(self)
+            if listings.played:
+                return play_server(self, session)
         connections = MCPConnections(session)
         session.closers.append(connections.close)  # what the server said is kept until then
-        return await connections.connect(self, functools.partial(opening, self, **how))
+        try:
+            return await connections.connect(self, functools.partial(opening, self, **how))
+        except BaseException as error:
+            if listings is not None:
+                listings.fail(listings.ask(self), error, opening=True)
+            raise
 
     return open_session
 
@@ -61,14 +67,15 @@ def _listed(original: seams.Method) -> seams.Method:
     held = _held(original)
 
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        schemas = await held(self, *args, **kwargs)
-        session = current_session()
-        own = current_virtual_loop() is not None and not OWNS_CONNECTIONS.get()
-        cassette = None if session is None else session.settings.cassette
-        if own and cassette is not None and not cassette.plays_mcp:
-            from piopiy_lab.tools.mcp_on_tape import note_listing
+        listing = held(self, *args, **kwargs)
+        if current_virtual_loop() is None or OWNS_CONNECTIONS.get():
+            return await listing
+        from piopiy_lab.tools.mcp_on_tape import listings_of, on_tape
 
-            note_listing(session, schemas)
-        return schemas
+        session = current_session()
+        listings = listings_of(session)
+        if listings is None or listings.played:
+            return await listing
+        return await on_tape(session, self, listing)
 
     return method

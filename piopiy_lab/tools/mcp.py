@@ -31,7 +31,7 @@ from piopiy_lab.redaction import redact_text
 from piopiy_lab.tools import mcp_stderr, seams
 from piopiy_lab.tools.box import Tool
 from piopiy_lab.tools.mcp_answers import content, detail, is_lost
-from piopiy_lab.tools.mcp_on_tape import note_listing, played_listing, played_tool
+from piopiy_lab.tools.mcp_on_tape import on_tape, played_listing, played_tool
 from piopiy_lab.tools.schemas import plain
 from piopiy_lab.tools.signatures import Signature
 
@@ -95,16 +95,14 @@ class MCPConnections:
         tools: list[Tool] = []
         try:
             for source in _sources(given):
-                listed = None if isinstance(source, ToolsSchema) else played_listing(self._session)
-                if listed is not None:
-                    tools += [played_tool(tool) for tool in listed]
-                    continue
                 if isinstance(source, ToolsSchema):
                     self._use_clients_of(source)
                     schemas = source
+                elif (listed := played_listing(self._session, source)) is not None:
+                    tools += [played_tool(tool) for tool in listed]
+                    continue
                 else:
-                    schemas = await self._list(source)
-                    note_listing(self._session, schemas)
+                    schemas = await on_tape(self._session, source, self._list(source))
                 tools += [self._tool(schema) for schema in schemas.standard_tools]
         except BaseException:
             await self.close()

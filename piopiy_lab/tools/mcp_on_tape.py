@@ -5,6 +5,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +19,41 @@ from piopiy_lab.tools.schemas import read_tool
 from piopiy_lab.tools.signatures import Signature
 
 if TYPE_CHECKING:
-    from piopiy_lab.session.session import Session
+    from piopiy_lab.session.session import Session, TapesListings
 
 
-def played_listing(session: Session | None) -> list[Record] | None:
-    """Return what the call's cassette has of the next MCP server's tools; None to ask the server.
+def listings_of(session: Session | None) -> TapesListings | None:
+    """Return what a call's cassette has of its MCP servers; None without a cassette."""
+    cassette = None if session is None else session.settings.cassette
+    return None if cassette is None else cassette.listings
+
+
+def played_listing(session: Session | None, client: object) -> list[Record] | None:
+    """Return what the call's cassette has of an MCP server's tools; None to ask the server.
 
     Raises:
         CassetteError: There were fewer servers when it was recorded.
+        ServiceError: The server failed then.
     """
-    cassette = None if session is None else session.settings.cassette
-    return None if cassette is None else cassette.find_mcp()
+    listings = listings_of(session)
+    return None if listings is None else listings.find(client)
 
 
-def note_listing(session: Session | None, schemas: ToolsSchema) -> None:
-    """Let the call's cassette keep what an MCP server has listed."""
-    cassette = None if session is None else session.settings.cassette
-    if cassette is not None:
-        cassette.note_mcp([tool.to_default_dict() for tool in schemas.standard_tools])
+async def on_tape(
+    session: Session | None, client: object, listing: Awaitable[ToolsSchema]
+) -> ToolsSchema:
+    """Ask a server for its tools; the call's cassette keeps them, or that it failed."""
+    listings = listings_of(session)
+    if listings is None:
+        return await listing
+    place = listings.ask(client)  # before the answer: several may be asked at once
+    try:
+        schemas = await listing
+    except BaseException as error:
+        listings.fail(place, error)
+        raise
+    listings.note(place, [tool.to_default_dict() for tool in schemas.standard_tools])
+    return schemas
 
 
 def played_tool(listed: Record) -> Tool:
@@ -51,13 +69,13 @@ async def _not_there(params: object) -> None:
 class PlayedServer:
     """The session of a client that connects to nothing, as pipecat's client asks it."""
 
-    def __init__(self, session: Session) -> None:
-        """Take the call whose cassette it is."""
-        self._session = session
+    def __init__(self, session: Session, client: object) -> None:
+        """Take the call whose cassette it is, and the client."""
+        self._session, self._client = session, client
 
     async def list_tools(self) -> Any:
         """Return what the server listed, in the form of the MCP SDK."""
-        listed = played_listing(self._session) or ()
+        listed = played_listing(self._session, self._client) or ()
         return SimpleNamespace(
             tools=[
                 SimpleNamespace(
@@ -79,7 +97,7 @@ class PlayedServer:
 
 def play_server(client: Any, session: Session) -> PlayedServer:
     """Let a client take the cassette for its server, until the call is over."""
-    played = PlayedServer(session)
+    played = PlayedServer(session, client)
     seams.stand_in_for_session(client, played)
 
     async def leave() -> None:

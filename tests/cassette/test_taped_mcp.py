@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ from pipecat.transports.base_transport import TransportParams
 from taped import lines, run, sound
 
 from piopiy_lab import Caller, VoiceAgent, calls_tool, offline_realtime, offline_stack
-from piopiy_lab.errors import CassetteError
+from piopiy_lab.errors import CassetteError, ServiceError
 
 try:
     from mcp import StdioServerParameters
@@ -160,3 +161,63 @@ def test_a_cassette_without_listings_is_played_and_the_server_asked(tmp_path):
     path.write_text("\n".join(kept) + "\n")
     run(agent.create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
     assert agent.started == 2
+
+
+def names(schema):
+    return [tool.name for tool in schema.standard_tools]
+
+
+def test_servers_that_are_asked_at_once_are_told_apart_by_the_order_of_the_asking(tmp_path):
+    """The first one answers last: its tools are its own in the play, too."""
+    weather = Weather(tmp_path)
+    late = weather.server.model_copy(
+        update={"args": ["-c", "import time; time.sleep(1.5); " + weather.server.args[1]]}
+    )
+    heard = []
+
+    async def create_session():
+        clients = MCPClient(late, tools_filter=["weather"]), MCPClient(weather.server)
+        first, second = await asyncio.gather(*(client.tools() for client in clients))
+        heard.append((names(first), names(second)))
+        agent = VoiceAgent(instructions="Tell the weather.", greeting="Hello.")
+        parts = dict(zip(("stt", "llm", "tts"), offline_stack(replies=ASKS), strict=True))
+        await agent.Action(**parts, vad=True, mcp_tools=[first])
+        await agent.start()
+
+    for _ in ("recorded", "played"):
+        call = run(create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
+        assert [tool.result for tool in call.tool_calls] == ["It is sunny in Chennai."]
+    assert weather.started == 2
+    assert heard[0][0] == ["weather"]
+    assert len(heard[0][1]) > 1
+    assert heard[1] == heard[0]
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["opened-by-the-session", "given"])
+def test_a_server_that_was_down_is_down_in_the_play(given, tmp_path):
+    weather = Weather(tmp_path)
+    down = StdioServerParameters(
+        command=sys.executable, args=["-c", f"raise SystemExit({TOKEN!r})"]
+    )
+    failures = []
+
+    async def create_session():
+        agent = VoiceAgent(instructions="Tell the weather.", greeting="Hello.")
+        parts = dict(zip(("stt", "llm", "tts"), offline_stack(replies=ASKS), strict=True))
+        for server in (down, weather.server):
+            client = MCPClient(server)
+            try:
+                tools = client if given else await client.tools()
+                await agent.Action(**parts, vad=True, mcp_tools=[tools])
+                break
+            except ServiceError as error:
+                failures.append(str(error))
+        await agent.start()
+
+    for _ in ("recorded", "played"):
+        call = run(create_session, SHORT, cassette=tmp_path / "tape").raise_for_error()
+        assert [tool.result for tool in call.tool_calls] == ["It is sunny in Chennai."]
+    assert weather.started == 1
+    assert len(failures) == 2
+    assert "MCP server 1 of the agent failed when the cassette was recorded" in failures[1]
+    assert TOKEN not in (tmp_path / "tape" / "cassette.jsonl").read_text()
