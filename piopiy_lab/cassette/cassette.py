@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from piopiy_lab._version import __version__
-from piopiy_lab.cassette import keys, seams
+from piopiy_lab.cassette import computed, keys, seams
 from piopiy_lab.cassette.listings import KIND, Listings
 from piopiy_lab.cassette.llm_playing import PlayingLLM
 from piopiy_lab.cassette.misses import Miss
@@ -30,6 +30,7 @@ from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.texts import shown
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CassetteError
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.logs import safe_logger
 from piopiy_lab.screenplay.spoken_words import Script
 from piopiy_lab.services.realtime import is_realtime
@@ -51,6 +52,7 @@ class Cassette:
         misses: What was asked and is not on it, in order.
         notices: What is worth knowing of what was played, each once.
         listings: What the call's MCP servers list.
+        computed: Which of its services computed outside of virtual time.
     """
 
     def __init__(self, folder: str | Path, record_mode: RecordMode | None = None) -> None:
@@ -88,6 +90,9 @@ class Cassette:
         recorded = self._reader.answers if self._reader is not None else ()
         self.listings: Listings = Listings(
             [one for one in recorded if one.kind == KIND], asked_live=not self.keyless
+        )
+        self.computed: computed.Computed = computed.Computed(
+            [one for one in recorded if one.kind == computed.KIND]
         )
         self.deck: Deck | None = None  # what is recorded in this call; by _open()
         self.script = Script()  # the caller's own account; by _open()
@@ -183,6 +188,7 @@ class Cassette:
             )
             self.deck = Deck(self._writer, session.now, session.script)
             self.listings.write_on(self.deck.ask)
+            self.computed.write_on(self.deck.ask)
             if reader is not None:
                 self._writer.number_from(1 + max((a.number for a in reader.answers), default=0))
                 self.deck.first_prompt = reader.next_prompt
@@ -233,6 +239,10 @@ class Cassette:
         assert self._reader is not None, "it is played"
         return self._reader.sound(place)
 
+    def computes(self, kind: ServiceKind) -> None:
+        """Say, once, which services of a kind computed when what is played was recorded."""
+        self.computed.tell(kind, self._session)
+
     def find_start(self, part: str) -> Answer | None:
         """Return what came before anything was asked; None of most."""
         return next(iter(self._answers("start", part)), None)
@@ -249,6 +259,7 @@ class Cassette:
             now, then = keys.difference(asked["said"], best.asked["said"] if best else ())
             return self._miss("llm", now, then if best else "nothing more")
         self.prompt_changed(keys.prompt_difference(asked, found.asked))
+        self.computes("llm")
         return _take(found)
 
     def prompt_changed(self, changed: list[str]) -> None:
@@ -276,6 +287,7 @@ class Cassette:
         of_text = [one for one in unused if one.texts[0] == text]
         found = next((one for one in of_text if one.asked["settings"] == settings), None)
         if found is not None:
+            self.computes("tts")
             return _take(found)
         if of_text:
             return self._miss("tts", f"{text} {settings}", f"{text} {of_text[0].asked['settings']}")

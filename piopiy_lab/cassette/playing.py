@@ -22,6 +22,7 @@ from piopiy_lab.cassette.utterances import EDGES, Mark, Utterances
 from piopiy_lab.cassette.values import Unpacking
 from piopiy_lab.cassette.writing import Deck
 from piopiy_lab.checks.json_values import Record
+from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.screenplay.spoken_words import Script
 
 #: Seconds that are no time at all: the rounding of a clock, not a wait.
@@ -64,6 +65,10 @@ class Player(Protocol):
 
     def find_tts(self, part: str, text: str, settings: dict[str, str]) -> Answer | None:
         """Return what was spoken for a text; None after a miss."""
+        ...
+
+    def computes(self, kind: ServiceKind) -> None:
+        """Say, once, which services of a kind computed when what is played was recorded."""
         ...
 
     def has_words(self, part: str) -> bool:
@@ -218,6 +223,8 @@ class PlayingSTT(Playing):
                 due += await self._stop_moved(began + one.stop)
             if one.on is not None:
                 await self._after_edge(one.on, due)
+            await self.wait(due)
+            self.player.computes("stt")
             await self.do(one, due, began=began)
 
     async def _after_edge(self, on: str, due: float) -> None:
@@ -256,6 +263,7 @@ class PlayingSTT(Playing):
     async def _run_stt(self, audio: bytes) -> AsyncGenerator[f.Frame | None, None]:
         while self._inside and self._inside[0][0] <= self.now() + INSTANT:
             _, began, came = self._inside.pop(0)
+            self.player.computes("stt")
             yield Unpacking(self.player.sound, began).unpack(came.args[0])
         if self._hears:
             async for frame in self.live["run_stt"](audio):

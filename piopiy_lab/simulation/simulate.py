@@ -168,7 +168,7 @@ async def simulate(
         progress=lambda: _frames_of(hosts[0]) if hosts else 0,
         started=lambda job: computing.started(job, loop.elapsed),
     )
-    computing = Computing(outside, lambda event: _tell_computing(hosts[0], computing, event))
+    computing = Computing(outside, lambda event: _tell_computing(hosts[0], tape, computing, event))
     host = CallHost(
         create_session,
         CallFields(
@@ -245,9 +245,15 @@ async def _show_progress(host: CallHost, caller: Caller | AudioFile) -> None:
         line.close()
 
 
-def _tell_computing(host: CallHost, computing: Computing, event: events.ComputedOutside) -> None:
+def _tell_computing(
+    host: CallHost, tape: Cassette | None, computing: Computing, event: events.ComputedOutside
+) -> None:
     """Write into the log that a service computes, and into ``meta.json`` how long it takes."""
-    host.log.append(event)
+    if tape is not None:
+        tape.computed.note(event)
+    known = host.log.of(events.ComputedOutside)  # of its answers on the cassette
+    if not any((one.kind, one.service) == (event.kind, event.service) for one in known):
+        host.log.append(event)
     host.meta["computing"] = computing.took
 
 

@@ -8,9 +8,12 @@ import socket
 import time
 
 import pytest
+from pipecat.frames.frames import VADUserStoppedSpeakingFrame
 
 from piopiy_lab import Call, Caller, VoiceAgent, calls_tool, events, offline_stack, simulate
 from piopiy_lab.offline import booking_desk
+from piopiy_lab.offline.phrases import PhraseBook
+from piopiy_lab.offline.stt import PhraseSTTService
 from piopiy_lab.offline.tts import EspeakTTSService
 
 SECS = 0.2  # what the voice computes for a sentence
@@ -44,12 +47,22 @@ class CloudVoice(EspeakTTSService):
             yield frame
 
 
-def session(voice=None):
+class LocalEar(PhraseSTTService):
+    """Computes in a thread when the caller has spoken, as Whisper does."""
+
+    async def process_frame(self, frame, direction):
+        if isinstance(frame, VADUserStoppedSpeakingFrame):
+            await helper(SECS)
+        await super().process_frame(frame, direction)
+
+
+def session(voice=None, ear=None):
     desk = booking_desk()
 
     async def create_session():
         agent = VoiceAgent(instructions=desk.instructions, greeting=desk.greeting)
         stt, llm, tts = offline_stack()
+        stt = ear(PhraseBook(desk.phrases, desk.slots)) if ear else stt
         await agent.Action(stt=stt, llm=llm, tts=voice() if voice else tts, vad=True)
         await agent.start()
 
@@ -136,3 +149,19 @@ def test_a_tool_in_a_thread_is_no_service():
     call = run(create_session, Caller().hears_greeting().says("is the kitchen free").hears_reply())
     assert call.tool_calls[0].result == "kitchen is free"
     assert computed(call) == []
+
+
+@pytest.mark.parametrize("outside", ["freeze", "charge"])
+def test_a_play_of_what_computed_says_so(outside, tmp_path):
+    create_session = session(LocalVoice, LocalEar)
+    recorded = run(create_session, cassette=tmp_path / "tape", outside=outside)
+    for mode in ("none", "new_episodes"):
+        played = run(create_session, cassette=tmp_path / "tape", record_mode=mode)
+        assert {(one.kind, one.service, one.charged, one.message) for one in computed(played)} == {
+            (one.kind, one.service, one.charged, one.message) for one in computed(recorded)
+        }
+        assert len(computed(played)) == 2
+        assert "LocalVoice" in played.turns.note
+        assert "LocalEar" in played.turns.note
+        assert played.turns[0].parts["tts"] == pytest.approx(recorded.turns[0].parts["tts"])
+    assert (tmp_path / "tape" / "cassette.jsonl").read_text().count('"kind": "computed"') == 2
