@@ -272,7 +272,7 @@ class PhraseSTTService(ServesAgain, STTService):
             return
         self._listening = False
         spoken = self._now() - self._speech_at - stop_secs
-        if not heard.text and not heard.begun and spoken < NOISE_SECS:
+        if not heard.text and spoken < NOISE_SECS:
             return  # a cough or a click, no speech
         nearest = heard.text or None
         if not nearest and heard.begun:

@@ -98,7 +98,8 @@ from piopiy_lab.cassette.tape import Writer
 Writer.close = lambda self: os.kill(os.getpid(), signal.SIGKILL)
 run(caller=SHORT, cassette={str(tmp_path / "tape")!r})
 """
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ, check=False)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, check=False)
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "tape" / "sound.raw").stat().st_size > 10000
     played = run(caller=SHORT, cassette=tmp_path / "tape", record_mode="none").raise_for_error()

@@ -14,6 +14,8 @@ from piopiy_lab.session import commands
 class Agent:
     """Prepares whatever it is told and takes down what was then done."""
 
+    services = {}
+
     def __init__(self):
         self.done = []
 
@@ -30,6 +32,10 @@ class Agent:
 class Session:
     def __init__(self, *agents):
         self.agents = list(agents)
+        self.by_hand = []
+
+    def now(self):
+        return 0.0
 
 
 async def told(command, *, before=None, agent=None):

@@ -31,7 +31,9 @@ def test_a_human_voice_is_rejected_politely_and_not_misheard(name):
     heard = [event.text for event in call.events.of(events.Transcribed)]
     assert heard, "it was transcribed"
     assert all(parse_unclear(text) is not None for text in heard), heard
-    assert "Sorry I did not get that. You can say:" in call.transcript[-1].text
+    reply = call.transcript[-1]  # which the second word cuts off, where it came to no words
+    wanted = "Sorry I" if reply.interrupted else "Sorry I did not get that. You can say:"
+    assert wanted in reply.text
 
 
 def test_the_offline_recogniser_says_what_it_understands():

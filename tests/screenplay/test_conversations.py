@@ -168,7 +168,7 @@ def test_tuning_acts_on_the_running_call(booking):
 
 def test_a_number_of_words_to_interrupt_can_be_tuned(booking):
     """A voice alone stops the greeting at first; with min_words=2 it takes two words to."""
-    caller = Caller().interrupts("yes", after=0.6).hears_reply()
+    caller = Caller().interrupts("tomorrow", after=0.6).hears_reply()
     by_voice = run(booking(), caller)
     assert by_voice.transcript[0].interrupted
     tune = after(0.3, lambda agent: agent.prepare(Tune({"min_words": 2}))())
