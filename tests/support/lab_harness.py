@@ -51,6 +51,13 @@ def missing_parts() -> str | None:
     return None
 
 
+def expect(locator: Any) -> Any:
+    """Return Playwright's assertions on a locator; where Playwright is missing, nobody asks."""
+    from playwright.sync_api import expect as assertions
+
+    return assertions(locator)
+
+
 def find_chromium() -> str | None:
     """Return the path of Chromium or Chrome."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab_harness import expect
 from wait_until import wait_until
 
 LESSON = Path(__file__).parents[3] / "notebooks" / "marimo" / "how_long_to_wait.py"
@@ -164,8 +165,6 @@ def test_the_browsers_microphone_and_its_panel(open_marimo):
 
 
 def test_moving_the_lessons_slider_calls_again(open_marimo, screenshots):
-    from playwright.sync_api import expect
-
     notebook = wide(open_marimo(text=LESSON.read_text(encoding="utf-8")))
     notebook.run()
     page = notebook.page

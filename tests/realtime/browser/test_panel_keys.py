@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from lab_harness import expect
 from test_browser_microphone import SESSION as MICROPHONE_SESSION
 from test_browser_microphone import START
 from test_panel import complaints, wide

@@ -7,9 +7,8 @@ import re
 import time
 
 import numpy as np
-from lab_harness import TIMEOUT_SECS
+from lab_harness import TIMEOUT_SECS, expect
 from PIL import Image
-from playwright.sync_api import expect
 from test_panel import complaints, wide
 
 SESSION = """
