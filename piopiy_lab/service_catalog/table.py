@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from piopiy_lab.display.folded import folded_html
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.events.values import ServiceKind
 from piopiy_lab.service_catalog.entries import KINDS, OFFLINE, OFFLINE_REALTIME, Entry, catalog
@@ -111,7 +112,7 @@ class StackTable:
 
     def _repr_html_(self) -> str:
         """Return one screen: what is usable now, and the other groups to unfold."""
-        groups: dict[str, list[str]] = {}
+        groups: dict[str, list[tuple[str, ...]]] = {}
         for group, kinds, name, text, row in self._lines():
             title = html.escape(row.title)
             if row.keys_at:
@@ -123,30 +124,12 @@ class StackTable:
                 f"{title}, {'here' if row.local else 'cloud'}",
                 html.escape(text),
             )
-            groups.setdefault(group, []).append(_html_row("td", cells))
-        return "".join(
-            f"<details{'' if i else ' open'}>"
-            f"<summary><strong>{html.escape(GROUPS[group])}</strong> ({len(rows)})</summary>"
-            '<div style="max-height:20em;overflow:auto">'
-            f'<table style="margin:0 0 .6em 1em;width:calc(100% - 1em);table-layout:fixed">'
-            f"{_html_row('th', _HEADS)}{''.join(rows)}"
-            "</table></div></details>"
-            for i, (group, rows) in enumerate(groups.items())
-        )
+            groups.setdefault(GROUPS[group], []).append(cells)
+        return folded_html(groups, _HEADS, _WIDTHS)
 
 
 _HEADS = ("name", "kind", "whose, where", "to do")
 _WIDTHS = (22, 10, 24, 44)  # of the columns, percent
-
-
-def _html_row(tag: str, cells: Iterable[str]) -> str:
-    """Return a row; each cell says that it is left-aligned, which notebooks' own style is not."""
-    look = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
-    row = "".join(
-        f'<{tag} style="{look};width:{share}%">{cell}</{tag}>'
-        for cell, share in zip(cells, _WIDTHS, strict=True)
-    )
-    return f"<tr>{row}</tr>"
 
 
 def stacks(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from piopiy_lab.display.folded import folded_html
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.service_catalog.entries import OFFLINE, catalog
 from piopiy_lab.service_catalog.table import GROUPS, Row, stacks
@@ -89,33 +90,12 @@ class VoiceTable:
 
     def _repr_html_(self) -> str:
         """Return one screen: what is usable now, and the other groups to unfold."""
-        groups: dict[str, list[VoiceRow]] = {}
+        groups: dict[str, list[tuple[str, ...]]] = {}
         for row in self._rows:
-            groups.setdefault(row.group, []).append(row)
-        shown = "".join(
-            f"<details{'' if place else ' open'}>"
-            f"<summary><strong>{html.escape(GROUPS[group])}</strong> ({len(rows)})</summary>"
-            '<div style="max-height:20em;overflow:auto">'
-            '<table style="margin:0 0 .6em 1em;width:calc(100% - 1em);table-layout:fixed">'
-            f"{_html_row('th', _HEADS)}{''.join(map(_html_of, rows))}</table></div></details>"
-            for place, (group, rows) in enumerate(groups.items())
-        )
-        return f"{shown}<p>{html.escape(FOOT)}</p>"
-
-
-def _html_of(row: VoiceRow) -> str:
-    name = f"<code>{html.escape(row.name)}</code>"
-    return _html_row("td", (name, html.escape(row.about), html.escape(row.todo)))
-
-
-def _html_row(tag: str, cells: Iterable[str]) -> str:
-    """Return a row; each cell says that it is left-aligned, which notebooks' own style is not."""
-    look = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
-    row = "".join(
-        f'<{tag} style="{look};width:{share}%">{cell}</{tag}>'
-        for cell, share in zip(cells, _WIDTHS, strict=True)
-    )
-    return f"<tr>{row}</tr>"
+            name = f"<code>{html.escape(row.name)}</code>"
+            cells = (name, html.escape(row.about), html.escape(row.todo))
+            groups.setdefault(GROUPS[row.group], []).append(cells)
+        return f"{folded_html(groups, _HEADS, _WIDTHS)}<p>{html.escape(FOOT)}</p>"
 
 
 def voices(*, env_file: str | os.PathLike[str] | None = None) -> VoiceTable:
