@@ -180,7 +180,7 @@ class Recogniser:
         """End the utterance and judge it, with pauses for the caller's other work.
 
         It is over at once, but for an utterance that is looked at a second time: that takes about
-        0.12 s of CPU per second of speech, of which a pause comes each 10 ms.
+        0.18 s of CPU per second of speech, of which a pause comes each 10 ms.
 
         Args:
             threshold: The score above which it is rejected.
