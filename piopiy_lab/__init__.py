@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.call.divergence import Divergence as Divergence
     from piopiy_lab.call.replay import Replay as Replay
     from piopiy_lab.evals.running import run_eval as run_eval
+    from piopiy_lab.experiments.calls import Calls as Calls
+    from piopiy_lab.experiments.simulating import simulate_many as simulate_many
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
         MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
@@ -67,6 +69,7 @@ _HOME = {
     "Background": "piopiy_lab.screenplay.behind",
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
+    "Calls": "piopiy_lab.experiments.calls",
     "Divergence": "piopiy_lab.call.divergence",
     "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
@@ -89,6 +92,7 @@ _HOME = {
     "pause": "piopiy_lab.screenplay.phrases",
     "run_eval": "piopiy_lab.evals.running",
     "simulate": "piopiy_lab.simulation.simulate",
+    "simulate_many": "piopiy_lab.experiments.simulating",
     "speech": "piopiy_lab.sound",
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
