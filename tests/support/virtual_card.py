@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from wait_until import wait_until
 
 from piopiy_lab.sound import pcm, speech
 
@@ -115,7 +116,8 @@ class VirtualCard:
                  "--latency-msec=20", f"--device={source}"],
                 env=self.env, stdout=file,
             )  # fmt: skip
-            try:
+            try:  # on a busy machine it is there after seconds, and what was played before is lost
+                wait_until(lambda: os.fstat(file.fileno()).st_size, what="parec hears nothing")
                 yield heard
             finally:
                 recorder.terminate()
