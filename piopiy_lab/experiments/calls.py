@@ -2,75 +2,93 @@
 
 from __future__ import annotations
 
-import pickle
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, overload
 
 from piopiy_lab.call.call import Call, unpack
-from piopiy_lab.call.packed import PackedCall
-from piopiy_lab.errors import ArgumentError, CallError
+from piopiy_lab.checks.arguments import check_count
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
+from piopiy_lab.experiments.checking import Checks, failed_check, named_checks
+from piopiy_lab.experiments.kept import Kept
+from piopiy_lab.experiments.ordering import By, groups_of, worst_first
+from piopiy_lab.experiments.row_texts import said_of
 from piopiy_lab.experiments.rows import CallRow
+from piopiy_lab.experiments.table_text import text_of
 
-
-class Kept:
-    """Where the calls of a batch wait: in files of a temporary folder, so that memory stays small.
-
-    Safe from one thread at a time. The folder goes with the last ``Calls`` that uses it.
-    """
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="piopiy-lab-calls-")
-        self._close = weakref.finalize(self, self._folder.cleanup)
-
-    def put(self, index: int, packed: PackedCall) -> None:
-        """Keep a call.
-
-        Raises:
-            OSError: The disk is full.
-        """
-        (Path(self._folder.name) / str(index)).write_bytes(pickle.dumps(packed))
-
-    def get(self, index: int) -> PackedCall | None:
-        """Return a call; None if it wasn't kept."""
-        path = Path(self._folder.name) / str(index)
-        return pickle.loads(path.read_bytes()) if path.exists() else None
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Calls(Sequence[CallRow]):
     """Many calls, in the order asked for: a row each, and behind each row the call with its sound.
 
-    ``calls[3]`` is a row, ``calls["polite", 3]`` the call of the third run of "polite",
-    ``calls.call(row)`` the call of a row.
+    ``calls[3]`` is a row, ``calls["polite"]`` are all of that caller, ``calls["polite", 3]`` is the
+    call of their third run, and ``calls.call(row)`` the call of a row. It shows itself as a table.
+    Nothing in it changes.
     """
 
-    def __init__(self, rows: Iterable[CallRow], kept: Kept) -> None:
-        """Take the rows, and where their calls are found by index."""
+    def __init__(
+        self,
+        rows: Iterable[CallRow],
+        kept: Kept,
+        *,
+        notices: Iterable[str] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        """Take the rows, and where their calls are found by index.
+
+        Args:
+            rows: The rows.
+            kept: The calls behind them.
+            notices: What has to be said of them.
+            settings: How they were made, as JSON holds it.
+        """
         self._rows = tuple(rows)
         self._kept = kept
+        self._notices = tuple(dict.fromkeys(notices))
+        self._settings = dict(settings or {})
 
     @overload
     def __getitem__(self, which: int) -> CallRow: ...
     @overload
-    def __getitem__(self, which: slice) -> Calls: ...
+    def __getitem__(self, which: slice | str) -> Calls: ...
     @overload
     def __getitem__(self, which: tuple[str, int]) -> Call: ...
-    def __getitem__(self, which: int | slice | tuple[str, int]) -> CallRow | Calls | Call:
-        if isinstance(which, tuple):
-            return self.call(self._row(*which))
-        if isinstance(which, slice):
-            return Calls(self._rows[which], self._kept)
-        return self._rows[which]
+    def __getitem__(self, which: int | slice | str | tuple[str, int]) -> CallRow | Calls | Call:
+        match which:
+            case str():
+                return self._of_caller(which)
+            case (str() as caller, int() as run):
+                return self.call(self._row(caller, run))
+            case tuple():
+                raise ArgumentTypeError(
+                    f"calls[{which!r}]: give a caller's name and a run, as in calls['polite', 3]"
+                )
+            case slice():
+                return self._with(self._rows[which])
+            case _:
+                return self._rows[which]
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    # --- what there is ----------------------------------------------------------------------
 
     @property
     def rows(self) -> tuple[CallRow, ...]:
         """All rows."""
         return self._rows
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What has to be said of these calls: what they rest on, and what was not kept."""
+        return self._notices
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """How these calls were made, as far as texts and numbers tell it."""
+        return self._settings
 
     @property
     def failed(self) -> Calls:
@@ -79,13 +97,33 @@ class Calls(Sequence[CallRow]):
 
     def where(self, wanted: Callable[[CallRow], object]) -> Calls:
         """Return the calls of which ``wanted(row)`` is true."""
-        return Calls((row for row in self._rows if wanted(row)), self._kept)
+        return self._with(row for row in self._rows if wanted(row))
+
+    def worst(self, n: int = 5, by: By = "p95") -> Calls:
+        """Return the worst calls, the worst first: those that did not pass, then the slowest.
+
+        Args:
+            n: How many.
+            by: What makes one that passed worse than another: "p95", "p50", "mean" or "max" of its
+                answers' seconds, "interruptions", or the call's length "secs".
+
+        Raises:
+            ArgumentError: No such ``by``, or ``n`` is less than 1.
+            ArgumentTypeError: ``n`` is no whole number.
+        """
+        check_count("n", n, least=1)
+        return self._with(worst_first(self._rows, by)[:n])
+
+    def by_caller(self) -> Mapping[str, Calls]:
+        """Return each caller's calls, by name, in order."""
+        return {name: self._with(rows) for name, rows in groups_of(self._rows).items()}
 
     def call(self, row: CallRow) -> Call:
         """Return the call behind a row, with its sound.
 
         Raises:
             CallError: It was not kept, or there was none.
+            SavedCallError: Its file is damaged, or gone.
         """
         packed = self._kept.get(row.index)
         if packed is None:
@@ -97,21 +135,87 @@ class Calls(Sequence[CallRow]):
             raise CallError(f"the call {row.call_id} was not kept; {why}")
         return unpack(packed)
 
-    def by_caller(self) -> Mapping[str, Calls]:
-        """Return each caller's calls, by name, in order."""
-        names = dict.fromkeys(row.caller for row in self._rows)
-        return {name: self.where(lambda row, name=name: row.caller == name) for name in names}
+    def checked(self, checks: Checks) -> Calls:
+        """Return these calls with further expectations applied to those that passed so far.
+
+        Example::
+
+            calls.checked(lambda call: call.duration < 60)
+
+        Args:
+            checks: Functions of a ``Call``: one, several, or several by name. One that returns
+                False, or raises, fails the call; its name is the row's ``failing_step``.
+
+        Raises:
+            CallError: A call that passed was not kept, so nobody can look at it.
+            ArgumentError: Two checks have one name.
+            ArgumentTypeError: One is no function.
+        """
+        named = named_checks(checks)
+        gone = [row for row in self._rows if row.passed and self._kept.path(row.index) is None]
+        if gone:
+            raise CallError(
+                f"{len(gone)} of {len(self)} calls were not kept ({gone[0].call_id}"
+                f"{', ...' if gone[1:] else ''}), so they can't be checked: give keep='all' or "
+                "checks= to simulate_many"
+            )
+        return self._with(self._checked(row, named) for row in self._rows)
+
+    def to_pandas(self, *, turns: bool = False) -> DataFrame:
+        """Return a table: a row for each call, or for each answered turn; times in seconds.
+
+        Args:
+            turns: A row for each answered turn, with the parts of its latency. Those of a call
+                have its ``caller`` and ``run``.
+
+        Raises:
+            MissingExtraError: pandas isn't installed (the extra ``pandas``).
+        """
+        from piopiy_lab.experiments.frames import calls_frame, turns_frame
+
+        return turns_frame(self._rows) if turns else calls_frame(self._rows)
+
+    # --- showing it -------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """Return the table for a terminal: the failing and the slowest, and the rest counted."""
+        return text_of(self._rows, self._share(), self._notices)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Calls: {said_of(self._rows)}>"
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _share(self) -> str:
+        return said_of(self._rows)
+
+    def _with(self, rows: Iterable[CallRow]) -> Calls:
+        return Calls(rows, self._kept, notices=self._notices, settings=self._settings)
+
+    def _checked(self, row: CallRow, checks: Mapping[str, object]) -> CallRow:
+        failed = failed_check(checks, self.call(row)) if row.passed else None
+        if failed is None:
+            return row
+        return replace(row, kind="failed", failing_step=failed[0], error=failed[1])
+
+    def _of_caller(self, caller: str) -> Calls:
+        rows = groups_of(self._rows).get(caller)
+        if rows is None:
+            raise ArgumentError(f"calls[{caller!r}]: {self._callers()}")
+        return self._with(rows)
 
     def _row(self, caller: str, run: int) -> CallRow:
         for row in self._rows:
             if (row.caller, row.run) == (caller, run):
                 return row
-        callers = ", ".join(dict.fromkeys(row.caller for row in self._rows))
         raise ArgumentError(
-            f"calls[{caller!r}, {run!r}]: there is no such call; the callers are {callers}, "
+            f"calls[{caller!r}, {run!r}]: there is no such call; {self._callers()}, "
             "and runs are counted from 1"
         )
 
-    def __repr__(self) -> str:
-        passed = sum(row.passed for row in self._rows)
-        return f"<Calls: {passed} of {len(self)} passed>"
+    def _callers(self) -> str:
+        names = ", ".join(dict.fromkeys(row.caller for row in self._rows))
+        return f"the callers are {names}" if names else "there are no calls in it"

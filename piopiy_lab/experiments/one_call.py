@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +23,9 @@ from piopiy_lab.errors import (
     SimulationError,
     VoiceError,
 )
+from piopiy_lab.experiments.checking import failed_check
 from piopiy_lab.experiments.rows import CallRow, Kind, figures_of
-from piopiy_lab.experiments.work import Check, Job, Result, Work
+from piopiy_lab.experiments.work import Job, Result, Work
 from piopiy_lab.logs import silenced
 from piopiy_lab.redaction import redact_text
 from piopiy_lab.simulation.simulate import simulate
@@ -87,23 +87,6 @@ def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None)
         kind, (figures["failing_step"], told) = "failed", failed
     row = CallRow(job.index, job.caller, job.run, job.seed, kind, told)
     return replace(row, **figures)
-
-
-def failed_check(checks: Mapping[str, Check], call: Call) -> tuple[str, str] | None:
-    """Return the name of the first check that a call does not pass, and why; None if it does.
-
-    A check that returns False, or raises anything, is one that it does not pass: what can't be
-    measured is no pass.
-    """
-    for name, check in checks.items():
-        try:
-            verdict = check(call)
-        except Exception as error:
-            place = user_line(error)
-            return name, redact_text(f"{described(error)}{f' ({place})' if place else ''}")
-        if verdict is False:
-            return name, f"{name}(call) is False"
-    return None
 
 
 def _kind_of(error: BaseException) -> Kind:

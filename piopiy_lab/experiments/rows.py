@@ -8,6 +8,7 @@ from typing import Literal
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
+from piopiy_lab.call.latency import PARTS
 from piopiy_lab.call.packed import fingerprint
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events.tools import arguments_text
@@ -16,6 +17,28 @@ from piopiy_lab.redaction import redact_text
 #: What became of a call: it was as wanted; a step or check of it failed, or it ended with an error;
 #: there was none, for its session or caller raised; virtual time stood still; its worker died.
 Kind = Literal["passed", "failed", "raised", "hung", "died"]
+
+
+@dataclass(frozen=True)
+class TurnRow:
+    """One answered turn of a call, as figures.
+
+    Attributes:
+        at: Seconds of the call's clock when the caller's speech ended.
+        total: Seconds from there to the first sound of the answer.
+        parts: The same seconds by stage, in the order of ``piopiy_lab.call.latency.PARTS``.
+        tool_secs: Seconds of it in which a tool ran.
+        words: What the caller was taken to have said.
+        end: The turn model's last probability before the answer that the turn was over, 0 to 1;
+            None without such a model.
+    """
+
+    at: float
+    total: float
+    parts: tuple[float, ...]
+    tool_secs: float = 0.0
+    words: str = ""
+    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,7 @@ class CallRow:
         ends: The turn model's probabilities at the caller's pauses, in order, 0 to 1.
         tokens: Tokens that the services reported, prompt and completion.
         characters: Characters that were spoken, as the voices reported.
+        turn_rows: Its answered turns, one by one.
         params: Of a sweep: the parameters of this call.
         sha: The call's fingerprint: the same for calls that are the same byte for byte. "" if there
             was none.
@@ -67,6 +91,7 @@ class CallRow:
     ends: tuple[float, ...] = ()
     tokens: int = 0
     characters: int = 0
+    turn_rows: tuple[TurnRow, ...] = ()
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     sha: str = ""
     kept: bool = False
@@ -140,8 +165,30 @@ def figures_of(call: Call) -> dict[str, object]:
         "ends": tuple(p.probability for p in call.events.of(ev.TurnPredicted)),
         "tokens": round(sum(m.value for m in metrics if m.name in _TOKENS)),
         "characters": round(sum(m.value for m in metrics if m.name == "characters")),
+        "turn_rows": turn_rows_of(call),
         "sha": fingerprint(call.events, call.sample_source),
     }
+
+
+def turn_rows_of(call: Call) -> tuple[TurnRow, ...]:
+    """Return a call's answered turns as rows."""
+    asked = call.events.of(ev.TurnPredicted)
+    rows: list[TurnRow] = []
+    since = 0.0
+    for turn in call.turns:
+        ends = [p.probability for p in asked if since < p.at <= turn.answered]
+        since = turn.answered
+        rows.append(
+            TurnRow(
+                at=round(turn.start, 6),
+                total=turn.total,
+                parts=tuple(turn.parts[name] for name in PARTS),
+                tool_secs=turn.tool_secs,
+                words=redact_text(turn.user),
+                end=ends[-1] if ends else None,
+            )
+        )
+    return tuple(rows)
 
 
 _TOKENS = ("prompt_tokens", "completion_tokens")

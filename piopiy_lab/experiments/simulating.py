@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ from typing import Any
 from piopiy_lab.cassette.modes import RecordMode
 from piopiy_lab.checks.arguments import check_count, check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.experiments.calls import Calls, Kept
+from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.checking import Checks, named_checks
 from piopiy_lab.experiments.executing import execute
+from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.experiments.who_calls import Callers, callers_of
-from piopiy_lab.experiments.work import Check, Keep, Result, Work, jobs_of
+from piopiy_lab.experiments.work import Keep, Result, Work, jobs_of
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.session.callback import SessionCallback, as_callback
 from piopiy_lab.session.replacing import Replacements, check_replace
@@ -32,7 +33,7 @@ async def simulate_many(
     perturb: int | bool | None = None,
     line: Line | None = None,
     replace: Replacements | None = None,
-    checks: Mapping[str, Check] | Sequence[Check] = (),
+    checks: Checks = (),
     cassette: str | Path | None = None,
     record_mode: RecordMode | None = None,
     executor: int | Executor | None = None,
@@ -148,32 +149,3 @@ def _base_seed(perturb: int | bool | None, repeat: int) -> int | None:
         return 1 if repeat > 1 or perturb else None
     check_count("perturb", perturb, least=0)
     return perturb
-
-
-def named_checks(checks: Mapping[str, Check] | Sequence[Check]) -> dict[str, Check]:
-    """Return checks by name.
-
-    Raises:
-        ArgumentTypeError: One is no function.
-        ArgumentError: Two have one name.
-    """
-    if callable(checks):
-        checks = (checks,)
-    if isinstance(checks, Mapping):
-        named = dict(checks)
-    else:
-        names = [_name(check) for check in checks]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ArgumentError(f"two checks are called {twice[0]!r}: give a dict of them by name")
-        named = dict(zip(names, checks, strict=True))
-    for name, check in named.items():
-        if not callable(check):
-            raise ArgumentTypeError(f"checks: {name!r} is {check!r}; give a function of a Call")
-    return named
-
-
-def _name(check: object) -> str:
-    while isinstance(check, functools.partial):
-        check = check.func
-    return str(getattr(check, "__name__", type(check).__name__))

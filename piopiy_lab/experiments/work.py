@@ -6,12 +6,12 @@ Pure data. It travels to workers, so nothing here holds what can't.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from piopiy_lab.call.call import Call
 from piopiy_lab.call.packed import PackedCall
+from piopiy_lab.experiments.checking import Check
 from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.line.line import Line
 from piopiy_lab.screenplay.caller import Caller
@@ -20,8 +20,6 @@ from piopiy_lab.session.callback import SessionCallback
 
 #: Which calls are kept with their sound.
 Keep = Literal["all", "failed", "none"]
-#: What a call has to be beside its screenplay: False or an AssertionError says that it isn't.
-Check = Callable[[Call], object]
 
 
 @dataclass(frozen=True)
