@@ -19,15 +19,18 @@ from pipecat.audio.volume import AudioVolumeTracker
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
+from piopiy_lab.listening.blas import one_thread
 from piopiy_lab.services.fitting import attributes, expect, method, refuse
+from piopiy_lab.sound.pcm import Float32
 
 #: What Silero's analyzer has beside what every analyzer has.
 _SILERO = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
 
-_LOG, _SHARED, _WAIT = (
+_LOG, _SHARED, _WAIT, _TURN = (
     "the log of a detector",
     "the shared Silero",
     "tune(incomplete_wait_secs=...)",
+    "the shared Smart Turn",
 )
 
 RELIED_ON = (
@@ -40,6 +43,7 @@ RELIED_ON = (
     *attributes(SileroOnnxModel, "_state", "_context", "_last_sr", needed_by=_SHARED),
     *attributes(AudioVolumeTracker, "_volume", "_buffer", "_sample_rate", needed_by=_SHARED),
     *attributes(BaseSmartTurn, "_stop_ms", needed_by=_WAIT),
+    method(LocalSmartTurnAnalyzerV3, "_predict_endpoint", "audio_array", needed_by=_TURN),
     *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
     *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
 )
@@ -173,6 +177,17 @@ class SilenceAwareVolumeTracker(AudioVolumeTracker):
         return super().volume
 
 
+class FrugalSmartTurn(LocalSmartTurnAnalyzerV3):
+    """pipecat's Smart Turn, which keeps to the one core that it needs.
+
+    Missing: a way to say how many threads its features may take.
+    """
+
+    def _predict_endpoint(self, audio_array: Float32) -> dict[str, Any]:
+        with one_thread():
+            return super()._predict_endpoint(audio_array)
+
+
 def shared_smart_turn(params: object) -> LocalSmartTurnAnalyzerV3:
     """Return a Smart Turn analyzer on the process's one ONNX session (43 ms to load).
 
@@ -198,11 +213,11 @@ def _load_smart_turn(params: object = None) -> LocalSmartTurnAnalyzerV3:
     global _smart_turn
     with _loading:
         if _smart_turn is None:
-            _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
+            _smart_turn = FrugalSmartTurn(params=params)
     return _smart_turn
 
 
-class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
+class SharedSmartTurn(FrugalSmartTurn):
     """pipecat's Smart Turn on the process's one ONNX session: made as it is, with its arguments.
 
     A model or a number of cores of its own is loaded as ever.
