@@ -283,11 +283,19 @@ class Call(FromElsewhere, ActingCall):
     def load(cls, path: str | PathLike[str]) -> Call:
         """Load a saved call; one whose process was killed loads up to there.
 
+        Args:
+            path: The folder that :meth:`save` returned, or the file of one of many calls
+                (``Calls.save``).
+
         Raises:
-            SavedCallError: The folder is no saved call, or can't be read.
+            SavedCallError: It is no saved call, or can't be read.
         """
+        from piopiy_lab.call.packed_file import SUFFIX, read_packed
         from piopiy_lab.call.saved import load
 
+        file = Path(path).expanduser()
+        if file.suffix == SUFFIX and file.is_file():
+            return unpack(read_packed(file))
         log, audio, meta = load(path)
         folder = Path(path).expanduser().resolve()
         call = cls(log, audio, None, {"call_id": folder.name, **meta})

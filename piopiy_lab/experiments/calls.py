@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
-from piopiy_lab.experiments.checking import Checks, failed_check, named_checks
+from piopiy_lab.experiments.checking import Check, Checks, failed_check, named_checks
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.ordering import By, groups_of, worst_first
 from piopiy_lab.experiments.row_texts import said_of
@@ -175,6 +177,48 @@ class Calls(Sequence[CallRow]):
 
         return turns_frame(self._rows) if turns else calls_frame(self._rows)
 
+    # --- keeping it -------------------------------------------------------------------------
+
+    def save(self, folder: str | PathLike[str], overwrite: bool = False) -> Path:
+        """Save the rows and the kept calls as a folder, which :meth:`load` reads.
+
+        It has ``calls.json`` and a file for each kept call, which ``Call.load`` reads as well. It
+        is written beside its place and then moved there: what was there is never lost before.
+
+        Args:
+            folder: Where to.
+            overwrite: Replace calls that were saved there.
+
+        Returns:
+            The folder.
+
+        Raises:
+            SavedCallError: The folder exists and isn't empty, the disk is full, or it can't be
+                written.
+        """
+        from piopiy_lab.experiments.saving import save_calls
+
+        return save_calls(
+            self._rows,
+            self._kept,
+            folder,
+            notices=self._notices,
+            settings=self._settings,
+            overwrite=overwrite,
+        )
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Calls:
+        """Load calls that were saved; their sound is read when somebody asks for it.
+
+        Raises:
+            SavedCallError: The folder has none, is damaged, or another version saved it.
+        """
+        from piopiy_lab.experiments.saving import load_calls
+
+        saved = load_calls(folder)
+        return cls(saved.rows, Kept(saved.files), notices=saved.notices, settings=saved.settings)
+
     # --- showing it -------------------------------------------------------------------------
 
     def text(self) -> str:
@@ -195,7 +239,7 @@ class Calls(Sequence[CallRow]):
     def _with(self, rows: Iterable[CallRow]) -> Calls:
         return Calls(rows, self._kept, notices=self._notices, settings=self._settings)
 
-    def _checked(self, row: CallRow, checks: Mapping[str, object]) -> CallRow:
+    def _checked(self, row: CallRow, checks: Mapping[str, Check]) -> CallRow:
         failed = failed_check(checks, self.call(row)) if row.passed else None
         if failed is None:
             return row

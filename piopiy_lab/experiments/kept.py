@@ -23,7 +23,7 @@ class Kept:
         Args:
             files: Of a saved batch: where its calls are.
         """
-        self._files = dict(files or {})  # written by put()
+        self._files = dict(files or {})  # written by put() and moved()
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # made by the first put()
 
     def put(self, index: int, packed: PackedCall) -> None:
@@ -51,3 +51,7 @@ class Kept:
         """
         path = self._files.get(index)
         return None if path is None else read_packed(path)
+
+    def moved(self, files: Mapping[int, Path]) -> None:
+        """Follow calls whose files are elsewhere now."""
+        self._files.update(files)
