@@ -97,6 +97,24 @@ def fingerprint(events: EventLog, sound: SampleSource) -> str:
     return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
+def course_print(call: CallRecord) -> str:
+    """Return a fingerprint of a call's course: hex digits of SHA-256.
+
+    Two calls have the same one if both sides heard the same at the same time, the same was
+    understood and the same tools gave the same, whatever the agent is made of and was told.
+    """
+    digest = hashlib.sha256()
+    for tool in call.tool_calls:
+        told = [tool.name, tool.arguments, tool.result, tool.error]
+        digest.update(json.dumps(told, sort_keys=True, default=repr).encode())
+    for entry in call.transcript:
+        if entry.role == "user":
+            digest.update(entry.text.encode("utf-8", "surrogatepass") + b"\n")
+    for block in call.sample_source.blocks():
+        digest.update(np.ascontiguousarray(block).tobytes())
+    return digest.hexdigest()[:FINGERPRINT_DIGITS]
+
+
 class PackedSound:
     """A packed call's sound, decoded each time it is asked for. Safe from any thread."""
 

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, overload
 from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
+from piopiy_lab.experiments import how_sure
 from piopiy_lab.experiments.checking import Check, Checks, failed_check, named_checks
+from piopiy_lab.experiments.how_sure import Chance, FailingStep, Figure, PassRate
 from piopiy_lab.experiments.kept import Kept
+from piopiy_lab.experiments.listing import Listing
 from piopiy_lab.experiments.ordering import By, groups_of, worst_first
+from piopiy_lab.experiments.pause_shares import PauseShare, pause_shares
 from piopiy_lab.experiments.row_texts import said_of
 from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.experiments.table_text import text_of
@@ -177,6 +181,49 @@ class Calls(Sequence[CallRow]):
 
         return turns_frame(self._rows) if turns else calls_frame(self._rows)
 
+    # --- how sure it is ---------------------------------------------------------------------
+
+    @property
+    def pass_rate(self) -> PassRate:
+        """How many passed, with Wilson's interval: "18 of 20, 0.90 (0.70 to 0.97)"."""
+        return how_sure.pass_rate(self._rows)
+
+    def pass_at(self, k: int) -> Chance:
+        """Return pass@k: how likely at least one of k runs passes, the mean over callers.
+
+        ``1 - C(n-c, k) / C(n, k)`` of each caller's n runs, c of which passed.
+
+        Raises:
+            ArgumentError: A caller has fewer runs than k.
+        """
+        return how_sure.pass_at(self._rows, k)
+
+    def pass_hat(self, k: int) -> Chance:
+        """Return pass^k: how likely all of k runs pass, the mean over callers.
+
+        ``C(c, k) / C(n, k)`` of each caller's n runs, c of which passed.
+
+        Raises:
+            ArgumentError: A caller has fewer runs than k.
+        """
+        return how_sure.pass_hat(self._rows, k)
+
+    def failing_steps(self) -> Listing[FailingStep]:
+        """Return which step or check fails, and in which share of its callers' calls."""
+        return how_sure.failing_steps(self._rows)
+
+    def pauses(self) -> Listing[PauseShare]:
+        """Return which pauses of the callers get cut, and in which share of the runs."""
+        return pause_shares(self._rows)
+
+    def latency(self) -> Listing[Figure]:
+        """Return mean, p50, p95 and the share over 1 s of the answers, with 95 % intervals.
+
+        Callers are resampled, from six on; of fewer their calls. Where there can be no interval,
+        the figure says why.
+        """
+        return how_sure.latency(self._rows)
+
     # --- keeping it -------------------------------------------------------------------------
 
     def save(self, folder: str | PathLike[str], overwrite: bool = False) -> Path:
@@ -234,7 +281,9 @@ class Calls(Sequence[CallRow]):
     # --- inside -----------------------------------------------------------------------------
 
     def _share(self) -> str:
-        return said_of(self._rows)
+        rate = self.pass_rate
+        sure = f", pass rate {rate.rate:.2f} ({rate.low:.2f} to {rate.high:.2f})" if rate.n else ""
+        return said_of(self._rows) + sure
 
     def _with(self, rows: Iterable[CallRow]) -> Calls:
         return Calls(rows, self._kept, notices=self._notices, settings=self._settings)

@@ -8,6 +8,7 @@ from typing import get_args
 
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import SavedCallError
+from piopiy_lab.experiments.pauses import Pause
 from piopiy_lab.experiments.rows import CallRow, Kind, TurnRow
 from piopiy_lab.redaction import redact
 
@@ -22,6 +23,8 @@ def row_to_json(row: CallRow) -> Record:
             told[field.name] = value
     if row.turn_rows:
         told["turn_rows"] = [vars(turn) for turn in row.turn_rows]
+    if row.pauses:
+        told["pauses"] = [list(pause) for pause in row.pauses]
     told["params"] = {name: _plain(value) for name, value in row.params.items()}
     return redact(told)
 
@@ -108,7 +111,22 @@ def _turn(value: object) -> TurnRow:
         raise ValueError from error
 
 
-def _params(value: object) -> object:
+def _pause(value: object) -> Pause:
+    if not isinstance(value, list) or len(value) != len(Pause._fields):
+        raise TypeError
+    turn, at, cut, held, probability, end = value
+    sure = None if probability is None else _number(probability)
+    return Pause(_whole(turn), _number(at), _flag(cut), _flag(held), sure, _flag(end))
+
+
+def _usage(value: object) -> dict[str, dict[str, float]]:
+    of = {name: _params(units) for name, units in _params(value).items()}
+    return {
+        name: {unit: _number(count) for unit, count in units.items()} for name, units in of.items()
+    }
+
+
+def _params(value: object) -> Record:
     if not isinstance(value, dict):
         raise TypeError
     return value
@@ -141,8 +159,13 @@ _ROW: Mapping[str, Callable[[object], object]] = {
     "tokens": _whole,
     "characters": _whole,
     "turn_rows": _several(_turn),
+    "pauses": _several(_pause),
+    "words": _whole,
+    "word_errors": _whole,
+    "usage": _usage,
     "params": _params,
     "sha": _text,
+    "course": _text,
     "kept": _flag,
     "cpu_secs": _number,
     "worker": _whole,

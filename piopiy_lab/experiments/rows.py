@@ -9,9 +9,12 @@ from typing import Literal
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.latency import PARTS
-from piopiy_lab.call.packed import fingerprint
+from piopiy_lab.call.packed import course_print, fingerprint
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events.tools import arguments_text
+from piopiy_lab.experiments.pauses import Pause, pauses_of
+from piopiy_lab.experiments.usage import usage_of
+from piopiy_lab.experiments.word_errors import NO_WORDS, errors_of
 from piopiy_lab.redaction import redact_text
 
 #: What became of a call: it was as wanted; a step or check of it failed, or it ended with an error;
@@ -66,9 +69,18 @@ class CallRow:
         tokens: Tokens that the services reported, prompt and completion.
         characters: Characters that were spoken, as the voices reported.
         turn_rows: Its answered turns, one by one.
+        pauses: The caller's pauses, in order; each a
+            :class:`~piopiy_lab.experiments.pauses.Pause`.
+        words: How many words the screenplay says; 0 if not all of it is text.
+        word_errors: How many of them were not understood: the fewest words to exchange, add and
+            leave out.
+        usage: What each service of the call reported, by its name: "prompt_tokens",
+            "completion_tokens", "characters" and the like.
         params: Of a sweep: the parameters of this call.
         sha: The call's fingerprint: the same for calls that are the same byte for byte. "" if there
             was none.
+        course: A fingerprint of what both sides heard, what was understood and what the tools did:
+            the same for calls that went the same way, whatever the agent was made of.
         kept: Whether the call itself is there.
         cpu_secs: CPU seconds of the process that ran it, meanwhile.
         worker: The process that ran it.
@@ -92,8 +104,13 @@ class CallRow:
     tokens: int = 0
     characters: int = 0
     turn_rows: tuple[TurnRow, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    words: int = 0
+    word_errors: int = 0
+    usage: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     sha: str = ""
+    course: str = ""
     kept: bool = False
     cpu_secs: float = field(default=0.0, compare=False)
     worker: int = field(default=0, compare=False)
@@ -153,6 +170,7 @@ def figures_of(call: Call) -> dict[str, object]:
     failed = call.events.of(ev.CallerStepFailed)
     metrics = call.events.of(ev.MetricsReported)
     tools = call.tool_calls
+    said = errors_of(call) or NO_WORDS
     return {
         "failing_step": failed[0].step if failed else None,
         "end_reason": call.end_reason,
@@ -166,6 +184,11 @@ def figures_of(call: Call) -> dict[str, object]:
         "tokens": round(sum(m.value for m in metrics if m.name in _TOKENS)),
         "characters": round(sum(m.value for m in metrics if m.name == "characters")),
         "turn_rows": turn_rows_of(call),
+        "pauses": pauses_of(call.events),
+        "words": said.words,
+        "word_errors": said.errors,
+        "usage": usage_of(call.events),
+        "course": course_print(call),
         "sha": fingerprint(call.events, call.sample_source),
     }
 
