@@ -1,0 +1,158 @@
+"""The pytest plugin's second half: ``@pytest.mark.voice(repeat=100, min_pass_rate=0.95)``.
+
+::
+
+    @pytest.mark.voice(repeat=100, min_pass_rate=0.95)
+    def test_books_a_table(simulate):
+        call = simulate(create_session, caller)
+        assert call.tool_calls[0].name == "book_table"
+
+The test's body runs so many times, each time with what its callers say perturbed by another seed.
+:mod:`piopiy_lab.simulation.pytest_plugin` names this module, so pytest loads it in every run of
+everybody who has the package: it imports nothing that costs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from piopiy_lab.experiments.repeated_test import RepeatedTest
+    from piopiy_lab.simulation.fixtures import SimulateFixture
+
+#: The user properties of a test's report: how many of its runs passed, and a baseline's figures.
+PASSED, FIGURES = "voice_passed", "voice_figures"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("voice")
+    group.addoption(
+        "--voice-repeat",
+        metavar="N",
+        type=int,
+        default=None,
+        help="run each test that is marked voice(repeat=...) N times instead; its min_pass_rate is "
+        "left out where N runs can't show it",
+    )
+    group.addoption(
+        "--voice-baseline",
+        metavar="FILE",
+        default=None,
+        help="compare the tests that are marked voice(repeat=...) with the figures in FILE, and "
+        "fail where they are certainly worse, and by more than the mark's min_difference; "
+        "with --voice-update, write them there",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers",
+        "voice(repeat, min_pass_rate=None, min_difference=0.1): run a test of calls so many times, "
+        "each with other small changes of what the callers say; it passes if the share of runs "
+        "that passed is shown to be min_pass_rate at least (with 95 %), or without it if all did",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Run a marked test's body so many times."""
+    mark = pyfuncitem.get_closest_marker("voice")
+    if mark is None:
+        return (yield)
+    body = pyfuncitem.obj
+    repeated = _planned(pyfuncitem, mark)
+    simulate: SimulateFixture = pyfuncitem.funcargs["simulate"]
+    pyfuncitem.obj = _repeating(body, repeated, simulate, pyfuncitem)
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = body
+
+
+def _planned(item: pytest.Function, mark: pytest.Mark) -> RepeatedTest:
+    from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+    from piopiy_lab.experiments.repeated_test import RepeatedTest
+
+    try:
+        if inspect.iscoroutinefunction(item.obj):
+            raise ArgumentTypeError("is async: write a plain test with the simulate fixture")
+        if "simulate" not in item.funcargs:
+            raise ArgumentError("takes no simulate fixture, whose callers are what is perturbed")
+        if mark.args:
+            raise ArgumentError(f"give names, voice(repeat={mark.args[0]!r})")
+        asked = item.config.getoption("--voice-repeat")
+        return RepeatedTest.of(**mark.kwargs, asked=asked)
+    except (ArgumentError, ArgumentTypeError, TypeError) as error:
+        pytest.fail(f"@pytest.mark.voice of {item.name}: {error}", pytrace=False)
+
+
+def _repeating(
+    body: Callable[..., object],
+    repeated: RepeatedTest,
+    simulate: SimulateFixture,
+    item: pytest.Function,
+) -> Callable[..., None]:
+    """Return what pytest calls in the place of the test's body."""
+
+    def run(**fixtures: Any) -> None:
+        __tracebackhide__ = True
+        tell = _progress(item)
+        for number in range(1, repeated.repeat + 1):
+            repeated.run(number, lambda: body(**fixtures), simulate)
+            tell(repeated.progress())
+        tell("")
+        item.user_properties.append((PASSED, f"{repeated.passed} of {repeated.repeat}"))
+        _keep_worst(repeated, simulate, item)
+        _against_baseline(repeated, item)
+        if (failure := repeated.failure()) is not None:
+            pytest.fail(failure, pytrace=False)
+
+    return run
+
+
+def _progress(item: pytest.Function) -> Callable[[str], None]:
+    """Return what shows how far a test is: a line that is written over, in a terminal."""
+    plugins = item.config.pluginmanager
+    reporter: Any = plugins.get_plugin("terminalreporter")  # not in xdist's workers
+    capture: Any = plugins.get_plugin("capturemanager")
+    if reporter is None or capture is None or not reporter.hasmarkup:
+        return lambda text: None
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.rewrite(text, erase=True)
+
+    return tell
+
+
+def _keep_worst(repeated: RepeatedTest, simulate: SimulateFixture, item: pytest.Function) -> None:
+    """Leave the worst run's calls to a failing test's report; keep a passing one's if asked to."""
+    simulate.calls[:] = repeated.worst_calls
+    given = item.config.getoption("--voice-artefacts")
+    if given is None or repeated.failure() is not None or not repeated.worst_calls:
+        return
+    from piopiy_lab.simulation.pytest_report import file_name, keep
+
+    folder = Path(given).absolute() / file_name(item.nodeid)
+    for line in keep([call for _, call in repeated.worst_calls], folder):
+        item.add_report_section("call", "voice", f"the slowest run: {line}\n")
+
+
+def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> None:
+    path = item.config.getoption("--voice-baseline")
+    if path is None:
+        return
+    raise NotImplementedError
+
+
+def baseline_path(config: pytest.Config) -> Path | None:
+    """Return the file of ``--voice-baseline``; None without."""
+    given = config.getoption("--voice-baseline")
+    return None if given is None else Path(given)
