@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from piopiy_lab.experiments.repeated_test import RepeatedTest
     from piopiy_lab.simulation.fixtures import SimulateFixture
 
-#: The user properties of a test's report: how many of its runs passed, and a baseline's figures.
-PASSED, FIGURES = "voice_passed", "voice_figures"
+#: The user property of a test's report that says how many of its runs passed.
+PASSED = "voice_passed"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,16 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         type=int,
         default=None,
-        help="run each test that is marked voice(repeat=...) N times instead; its min_pass_rate is "
-        "left out where N runs can't show it",
-    )
-    group.addoption(
-        "--voice-baseline",
-        metavar="FILE",
-        default=None,
-        help="compare the tests that are marked voice(repeat=...) with the figures in FILE, and "
-        "fail where they are certainly worse, and by more than the mark's min_difference; "
-        "with --voice-update, write them there",
+        help="run each test that is marked voice(repeat=...) N times instead; where so few runs "
+        "can't show its min_pass_rate, it fails only if they contradict it",
     )
 
 
@@ -54,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
         "markers",
-        "voice(repeat, min_pass_rate=None, min_difference=0.1): run a test of calls so many times, "
+        "voice(repeat, min_pass_rate=None): run a test of calls so many times, "
         "each with other small changes of what the callers say; it passes if the share of runs "
         "that passed is shown to be min_pass_rate at least (with 95 %), or without it if all did",
     )
@@ -68,7 +60,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     body = pyfuncitem.obj
     repeated = _planned(pyfuncitem, mark)
-    simulate: SimulateFixture = pyfuncitem.funcargs["simulate"]
+    simulate: Any = pyfuncitem.funcargs["simulate"]
     pyfuncitem.obj = _repeating(body, repeated, simulate, pyfuncitem)
     try:
         return (yield)
@@ -108,9 +100,8 @@ def _repeating(
             repeated.run(number, lambda: body(**fixtures), simulate)
             tell(repeated.progress())
         tell("")
-        item.user_properties.append((PASSED, f"{repeated.passed} of {repeated.repeat}"))
+        item.user_properties.append((PASSED, str(repeated.pass_rate)))
         _keep_worst(repeated, simulate, item)
-        _against_baseline(repeated, item)
         if (failure := repeated.failure()) is not None:
             pytest.fail(failure, pytrace=False)
 
@@ -143,16 +134,3 @@ def _keep_worst(repeated: RepeatedTest, simulate: SimulateFixture, item: pytest.
     folder = Path(given).absolute() / file_name(item.nodeid)
     for line in keep([call for _, call in repeated.worst_calls], folder):
         item.add_report_section("call", "voice", f"the slowest run: {line}\n")
-
-
-def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> None:
-    path = item.config.getoption("--voice-baseline")
-    if path is None:
-        return
-    raise NotImplementedError
-
-
-def baseline_path(config: pytest.Config) -> Path | None:
-    """Return the file of ``--voice-baseline``; None without."""
-    given = config.getoption("--voice-baseline")
-    return None if given is None else Path(given)

@@ -15,8 +15,9 @@ from piopiy_lab.checks.arguments import check_count, check_number
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
+from piopiy_lab.experiments.needed import runs_needed
 from piopiy_lab.experiments.rows import CallRow, Kind, figures_of
-from piopiy_lab.experiments.statistics import runs_for_rate, wilson
+from piopiy_lab.experiments.statistics import Share, share_of
 from piopiy_lab.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -49,19 +50,17 @@ class RepeatedTest:
     Attributes:
         repeat: How many.
         min_pass_rate: What the share of those that pass must be shown to be, 0 to 1; None: all.
-        min_difference: Seconds by which answers must be slower for a baseline to fail.
         rows: What became of each call of each run: "call-1" is a run's first.
         failures: Of the runs that failed, by their number.
     """
 
     repeat: int
     min_pass_rate: float | None = None
-    min_difference: float = 0.1
     rows: list[CallRow] = field(default_factory=list[CallRow])
     failures: dict[int, Failure] = field(default_factory=dict[int, "Failure"])
     worst_calls: list[tuple[str, Call]] = field(default_factory=list["tuple[str, Call]"])
     _worst: tuple[bool, float] | None = None
-    _left_out: str = ""
+    _few: bool = False  # so few runs, as --voice-repeat said, that they can't show the rate
 
     @classmethod
     def of(
@@ -69,7 +68,6 @@ class RepeatedTest:
         *,
         repeat: int,
         min_pass_rate: float | None = None,
-        min_difference: float = 0.1,
         asked: int | None = None,
     ) -> RepeatedTest:
         """Check what a mark says.
@@ -77,7 +75,6 @@ class RepeatedTest:
         Args:
             repeat: As in the mark.
             min_pass_rate: As in the mark.
-            min_difference: As in the mark.
             asked: What ``--voice-repeat`` says in place of ``repeat``.
 
         Raises:
@@ -85,22 +82,16 @@ class RepeatedTest:
             ArgumentTypeError: One has the wrong type.
         """
         check_count("repeat", repeat, least=1)
-        check_number("min_difference", min_difference, 0, 60)
-        made = cls(repeat, min_pass_rate, min_difference)
+        made = cls(repeat, min_pass_rate)
         if min_pass_rate is not None:
             check_number("min_pass_rate", min_pass_rate, 0, 0.999)
-            needed = runs_for_rate(min_pass_rate)
+            needed = runs_needed(pass_rate=min_pass_rate)
             if repeat < needed:
                 raise ArgumentError(
                     f"repeat={repeat!r} can't show min_pass_rate={min_pass_rate!r}: if all runs "
                     f"pass, that takes {needed} of them (the lower end of the 95 % interval)"
                 )
-            if asked is not None and asked < needed:
-                made.min_pass_rate = 0.0
-                made._left_out = (
-                    f"min_pass_rate={min_pass_rate!r} was left out: {asked} runs can't show it, "
-                    f"{needed} can"
-                )
+            made._few = asked is not None and asked < needed
         if asked is not None:
             check_count("--voice-repeat", asked, least=1)
             made.repeat = asked
@@ -152,12 +143,6 @@ class RepeatedTest:
         return done - len(self.failures)
 
     @property
-    def copies(self) -> bool:
-        """Whether several runs were one and the same call."""
-        shas = [tuple(row.sha for row in self.rows if row.run == run) for run in self._runs]
-        return len(shas) > 1 and len(set(shas)) == 1
-
-    @property
     def _runs(self) -> list[int]:
         return list(dict.fromkeys(row.run for row in self.rows))
 
@@ -167,40 +152,41 @@ class RepeatedTest:
         first = f", the first that failed is run {min(self.failures)}" if self.failures else ""
         return f"run {done} of {self.repeat}: {self.passed} passed{first}"
 
+    @property
+    def pass_rate(self) -> Share:
+        """The share of runs that passed."""
+        return share_of(self.passed, self.repeat)
+
     def failure(self) -> str | None:
         """Return why the test fails; None if it passes."""
-        low, high = wilson(self.passed, self.repeat)
+        rate = self.pass_rate
         if self.min_pass_rate is None:
             if not self.failures:
                 return None
             wanted = "without min_pass_rate all must"
-        elif low >= self.min_pass_rate:
+        elif (rate.high if self._few else rate.low) >= self.min_pass_rate:
             return None
+        elif self._few:
+            wanted = f"min_pass_rate={self.min_pass_rate!r} is above {rate.high:.3f}"
         else:
-            wanted = f"min_pass_rate={self.min_pass_rate!r} is above {low:.3f}"
-        if self.copies:
-            return (
-                f"the {self.repeat} runs are one call, byte for byte, so they say nothing of how "
-                "sure it is: its caller says nothing that could be perturbed; leave out repeat"
-            )
-        share = self.passed / self.repeat
-        lines = [
-            f"{self.passed} of {self.repeat} runs passed: {share:.2f}, with 95 % {low:.2f} to "
-            f"{high:.2f}; {wanted}"
-        ]
-        counted = Counter(failure.where for failure in self.failures.values()).most_common()
-        for where, count in counted[:MOST_LISTED]:
-            first = min(run for run, failed in self.failures.items() if failed.where == where)
-            from_, to = wilson(count, self.repeat)
-            lines.append(f"  {count} of {self.repeat} ({from_:.2f} to {to:.2f}): {where}")
-            lines.append(
-                f"      run {first}, simulate(..., perturb={first}): {self.failures[first].told}"
-            )
-        if len(counted) > MOST_LISTED:
-            lines.append(f"  and {len(counted) - MOST_LISTED} other places")
-        if self._left_out:
-            lines.append(self._left_out)
-        return "\n".join(lines)
+            wanted = f"min_pass_rate={self.min_pass_rate!r} is above {rate.low:.3f}"
+        counted = Counter(failed.where for failed in self.failures.values()).most_common()
+        listed = [self._listed(where, count) for where, count in counted[:MOST_LISTED]]
+        rest = len(counted) - MOST_LISTED
+        return "\n".join(
+            [
+                f"runs that passed: {rate}; {wanted}",
+                *listed,
+                *([f"  and {rest} other places"] if rest > 0 else []),
+            ]
+        )
+
+    def _listed(self, where: str, count: int) -> str:
+        first = min(run for run, failed in self.failures.items() if failed.where == where)
+        return (
+            f"  {where}: {share_of(count, self.repeat)}\n"
+            f"    the first, simulate(..., perturb={first}): {self.failures[first].told}"
+        )
 
 
 def _failure(error: BaseException, call: Call) -> Failure:

@@ -56,8 +56,8 @@ class SimulateFixture:
             check: Raise what ended the call badly; False returns the call with its ``error``.
             **options: Of ``piopiy_lab.simulate``: ``replace``, ``latency``, ... With
                 ``cassette=`` the ``record_mode`` is that of ``--voice-record-mode``, "none" if it
-                isn't given. In a test that is marked ``voice(repeat=...)`` each run has a ``perturb``
-                of its own.
+                isn't given. In a test that is marked ``voice(repeat=...)`` each run has a
+                ``perturb`` of its own.
 
         Raises:
             SimulationError: Virtual time can't go on, or an event loop is running here.
@@ -71,8 +71,8 @@ class SimulateFixture:
         if self.seed is not None:
             if options.get("perturb") is not None:
                 raise ArgumentError(
-                    f"simulate(perturb={options['perturb']!r}) in a test that is repeated: each run "
-                    "has a seed of its own; leave perturb out"
+                    f"simulate(perturb={options['perturb']!r}) in a test that is repeated: each "
+                    "run has a seed of its own; leave perturb out"
                 )
             options["perturb"] = self.seed
         call = self._run("", create_session, caller, options)
