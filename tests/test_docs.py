@@ -228,11 +228,13 @@ def test_the_files_of_the_page_about_testing_pass_and_print_what_it_shows(tmp_pa
     (desk,) = (b.code for b in python_of(page) if b.file_name == "test_desk.py")
     expects = re.search(r"\.expects_tool\(.+\)", desk)[0]
     wrong = desk.replace(expects, '.hears("three people", within=3.0)')
-    written = run_files(python_of(page), tmp_path, test_wrong=wrong)
+    (share,) = (b.code for b in python_of(page) if b.file_name == "test_how_often.py")
+    hasty = share.replace('"what name"', '"what name", within=4').replace("=5", "=20")
+    written = run_files(python_of(page), tmp_path, test_wrong=wrong, test_hasty=hasty)
     printed = written[""].replace("test_wrong", "test_desk")
-    report, _, golden = (b.code for b in BLOCKS if b.page == page and b.language == "text")
+    report, _, golden, often = (b.code for b in BLOCKS if b.page == page and b.language == "text")
     assert golden == written["test_asks_for_a_name.txt"]
-    for line in report.splitlines():
+    for line in [*report.splitlines(), *often.splitlines()]:
         for part in line.rstrip("}").split("..."):
             assert part in printed, f"{page} shows {line!r}, and pytest printed\n{printed}"
 
