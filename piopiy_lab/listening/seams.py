@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
@@ -21,6 +22,7 @@ from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
 from piopiy_lab.listening.blas import one_thread
 from piopiy_lab.services.fitting import attributes, expect, method, refuse
+from piopiy_lab.services.pure_memory import PureMemory, digest, remembers
 from piopiy_lab.sound.pcm import Float32
 
 #: What Silero's analyzer has beside what every analyzer has.
@@ -39,11 +41,15 @@ RELIED_ON = (
     method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by=_LOG),
     *attributes(VADAnalyzer, "_volume_tracker", needed_by=_SHARED),
     *attributes(SileroVADAnalyzer, *sorted(_SILERO), needed_by=_SHARED),
+    *attributes(
+        SileroOnnxModel, "_state", "_context", "_last_sr", "_last_batch_size", needed_by=_SHARED
+    ),
     method(SileroVADAnalyzer, "_maybe_reset_model", "confidence", needed_by=_SHARED),
-    *attributes(SileroOnnxModel, "_state", "_context", "_last_sr", needed_by=_SHARED),
     *attributes(AudioVolumeTracker, "_volume", "_buffer", "_sample_rate", needed_by=_SHARED),
     *attributes(BaseSmartTurn, "_stop_ms", needed_by=_WAIT),
     method(LocalSmartTurnAnalyzerV3, "_predict_endpoint", "audio_array", needed_by=_TURN),
+    *attributes(LocalSmartTurnAnalyzerV3, "_session", "_log_data", needed_by=_TURN),
+    *attributes(BaseTurnAnalyzer, "_sample_rate", needed_by=_TURN),
     *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
     *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
 )
@@ -101,18 +107,21 @@ _loading = threading.Lock()  # guards both: calls begin on the threads of severa
 _silero: SileroVADAnalyzer | None = None
 _smart_turn: LocalSmartTurnAnalyzerV3 | None = None
 
-#: What Silero makes of a window of digital silence, by the state it is in: (rate, state, context)
-#: -> (confidence, next state, next context). The model is a function of these, so it is exact.
-_silences: dict[tuple[int, bytes, bytes], tuple[Any, Any, Any]] = {}
-_MOST_SILENCES = 4096
+#: What Silero made of a window, by that and the state it was in: the confidence, the next state and
+#: the next context; 1.8 kB, so 30 MB at the most. Of digital silence in every call (it makes long
+#: ones cheap), of the rest in simulations.
+_windows: PureMemory[tuple[Float32, Float32, Float32]] = PureMemory(16384)
+#: The shared Smart Turn's verdicts, of simulations.
+_verdicts: PureMemory[dict[str, Any]] = PureMemory(4096)
 
 
 class SharedSileroVADAnalyzer(SileroVADAnalyzer):
     """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
 
     Loading the model takes about 35 ms; every analyzer has a state of its own all the same.
-    The model's answer to a window of digital silence is remembered by the state it was in: that
-    is exact, because the model is a function of both, and makes long silences cheap.
+    What the model made of a window is remembered by the state that it was in: that is exact,
+    because it is a function of both. When the state is reset is the analyzer's to say, which looks
+    at each answer, a remembered one too.
 
     Missing: a way to give an analyzer a model that is loaded.
     """
@@ -139,23 +148,41 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
         self._model.reset_states()
         self._windows_since_reset = self._low_confidence_windows = 0
         self._volume_tracker = SilenceAwareVolumeTracker()
+        self._asking = False  # the model, for an answer that is to be remembered
+        self._left: Any = None  # its state and context after that, before a reset
 
     def voice_confidence(self, buffer: bytes) -> Any:
         """Return the model's confidence for one window, 0..1; the executor's thread."""
         model = self._model
-        if buffer.count(0) != len(buffer) or model._last_sr != self.sample_rate:
+        silent = buffer.count(0) == len(buffer)
+        if not (silent or remembers()):
             return super().voice_confidence(buffer)
-        key = (self.sample_rate, model._state.tobytes(), model._context.tobytes())
-        known = _silences.get(key)
+        key = (
+            (self.sample_rate, model._last_sr, model._last_batch_size, model._context.size),
+            digest(model._state.tobytes(), model._context.tobytes(), b"" if silent else buffer),
+        )
+        known = _windows.get(key)
         if known is None:
-            confidence = super().voice_confidence(buffer)
-            # Just reset, the next state is the reset's doing and not the model's.
-            if self._windows_since_reset and len(_silences) < _MOST_SILENCES:
-                _silences[key] = (confidence, model._state, model._context)
+            self._left, self._asking = None, True
+            confidence: Any = super().voice_confidence(buffer)
+            self._asking = False
+            if self._left is not None:  # else pipecat's failed, and says 0
+                state, context = self._left
+                known = confidence, state, context.copy()  # not the window that it is a part of
+                for array in known:
+                    array.setflags(write=False)  # everybody's from now on
+                _windows.put(key, known)
             return confidence
         confidence, model._state, model._context = known
+        model._last_sr, model._last_batch_size = self.sample_rate, 1
         self._maybe_reset_model(float(confidence.item()))
         return confidence
+
+    def _maybe_reset_model(self, confidence: float) -> None:
+        """Take what the model left behind, before it may be reset."""
+        if self._asking:
+            self._left = self._model._state, self._model._context
+        super()._maybe_reset_model(confidence)
 
 
 class SilenceAwareVolumeTracker(AudioVolumeTracker):
@@ -178,12 +205,21 @@ class SilenceAwareVolumeTracker(AudioVolumeTracker):
 
 
 class FrugalSmartTurn(LocalSmartTurnAnalyzerV3):
-    """pipecat's Smart Turn, which keeps to the one core that it needs.
+    """pipecat's Smart Turn, which keeps to the one core that it needs, and knows what it heard.
 
-    Missing: a way to say how many threads its features may take.
+    Its verdict is a function of the samples and their rate. Missing: a way to say how many threads
+    its features may take, and to be asked before the model is.
     """
 
     def _predict_endpoint(self, audio_array: Float32) -> dict[str, Any]:
+        shared = _smart_turn is not None and self._session is _smart_turn._session
+        if not (shared and remembers()) or self._log_data:
+            return self._new_verdict(audio_array)
+        key = self._sample_rate, len(audio_array), digest(audio_array.tobytes())
+        known = _verdicts.get(key) or _verdicts.put(key, self._new_verdict(audio_array))
+        return dict(known)
+
+    def _new_verdict(self, audio_array: Float32) -> dict[str, Any]:
         with one_thread():
             return super()._predict_endpoint(audio_array)
 
