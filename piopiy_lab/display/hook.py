@@ -49,6 +49,18 @@ class BrowserChannel(Protocol):
         ...
 
 
+class CallPages(Protocol):
+    """Who has the calls of a table."""
+
+    def call_html(self, index: int) -> str:
+        """Return a call as HTML without a style and script of its own; on the comm thread.
+
+        Raises:
+            PiopiyLabError: There is no such call.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Hook:
     """What a front end gives to calls.
@@ -60,6 +72,8 @@ class Hook:
         progress_after_secs: Real seconds after which a run shows one.
         browser_microphone: Shows the controls of a microphone in the cell that runs now, and
             returns the way to them.
+        offer_calls: Has pages ask for calls that they show in a table, but haven't got: by the
+            table's name and the call's index. Whoever has them is held weakly.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
@@ -68,6 +82,7 @@ class Hook:
     progress: Callable[[], Progress | None] | None = None
     progress_after_secs: float = 4.0
     browser_microphone: Callable[[], BrowserChannel] | None = None
+    offer_calls: Callable[[str, CallPages], None] | None = None
 
 
 _hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
@@ -128,3 +143,10 @@ def browser_microphone() -> BrowserChannel | None:
     """Show a microphone's controls where the user looks now; None where there is no browser."""
     hook = _hook
     return None if hook is None or hook.browser_microphone is None else hook.browser_microphone()
+
+
+def offer_calls(batch: str, pages: CallPages) -> None:
+    """Have pages that show the table ``batch`` ask ``pages`` for its calls, if there is a way."""
+    hook = _hook
+    if hook is not None and hook.offer_calls is not None:
+        hook.offer_calls(batch, pages)

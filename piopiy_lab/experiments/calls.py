@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
@@ -17,16 +17,13 @@ from piopiy_lab.experiments.how_sure import Chance, FailingStep, Figure, PassRat
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.listing import Listing
 from piopiy_lab.experiments.ordering import By, groups_of, worst_first
+from piopiy_lab.experiments.outputs import CallsOutputs
 from piopiy_lab.experiments.pause_shares import PauseShare, pause_shares
 from piopiy_lab.experiments.row_texts import said_of
 from piopiy_lab.experiments.rows import CallRow
-from piopiy_lab.experiments.table_text import text_of
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
-class Calls(Sequence[CallRow]):
+class Calls(CallsOutputs):
     """Many calls, in the order asked for: a row each, and behind each row the call with its sound.
 
     ``calls[3]`` is a row, ``calls["polite"]`` are all of that caller, ``calls["polite", 3]`` is the
@@ -167,20 +164,6 @@ class Calls(Sequence[CallRow]):
             )
         return self._with(self._checked(row, named) for row in self._rows)
 
-    def to_pandas(self, *, turns: bool = False) -> DataFrame:
-        """Return a table: a row for each call, or for each answered turn; times in seconds.
-
-        Args:
-            turns: A row for each answered turn, with the parts of its latency. Those of a call
-                have its ``caller`` and ``run``.
-
-        Raises:
-            MissingExtraError: pandas isn't installed (the extra ``pandas``).
-        """
-        from piopiy_lab.experiments.frames import calls_frame, turns_frame
-
-        return turns_frame(self._rows) if turns else calls_frame(self._rows)
-
     # --- how sure it is ---------------------------------------------------------------------
 
     @property
@@ -266,24 +249,10 @@ class Calls(Sequence[CallRow]):
         saved = load_calls(folder)
         return cls(saved.rows, Kept(saved.files), notices=saved.notices, settings=saved.settings)
 
-    # --- showing it -------------------------------------------------------------------------
-
-    def text(self) -> str:
-        """Return the table for a terminal: the failing and the slowest, and the rest counted."""
-        return text_of(self._rows, self._share(), self._notices)
-
-    def __str__(self) -> str:
-        return self.text()
-
     def __repr__(self) -> str:
         return f"<Calls: {said_of(self._rows)}>"
 
     # --- inside -----------------------------------------------------------------------------
-
-    def _share(self) -> str:
-        rate = self.pass_rate
-        sure = f", pass rate {rate.rate:.2f} ({rate.low:.2f} to {rate.high:.2f})" if rate.n else ""
-        return said_of(self._rows) + sure
 
     def _with(self, rows: Iterable[CallRow]) -> Calls:
         return Calls(rows, self._kept, notices=self._notices, settings=self._settings)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from piopiy_lab.experiments.rows import CallRow, percentile
+from piopiy_lab.experiments.statistics import share_of
 from piopiy_lab.redaction import shown
 
 #: Characters of a row's reason.
@@ -37,16 +38,34 @@ def reason(row: CallRow, limit: int = SHORT) -> str:
 
 
 def whole_reason(row: CallRow) -> str:
-    """Return all that is known of why a call did not pass."""
-    return "\n".join(shown(text) for text in (row.failing_step, row.error) if text)
+    """Return all that is known of why a call did not pass; the step is in its error."""
+    if row.failing_step and row.error and row.failing_step not in row.error:
+        return f"{shown(row.failing_step)}: {shown(row.error)}"
+    return shown(row.error or row.failing_step or "")
 
 
 def said_of(rows: Sequence[CallRow]) -> str:
     """Return how many passed, and what became of the others: ``17 of 20 passed, 1 hung``."""
+    passed = sum(row.passed for row in rows)
+    return ", ".join([f"{passed} of {len(rows)} passed", *_ended_otherwise(rows)])
+
+
+def _ended_otherwise(rows: Sequence[CallRow]) -> list[str]:
     counts = Counter(row.kind for row in rows)
-    told = [f"{counts['passed']} of {len(rows)} passed"]
-    told += [f"{counts[kind]} {kind}" for kind in ("raised", "hung", "died") if counts[kind]]
-    return ", ".join(told)
+    return [f"{counts[kind]} {kind}" for kind in ("raised", "hung", "died") if counts[kind]]
+
+
+def short_share(rows: Sequence[CallRow]) -> str:
+    """Return the same in short: ``17 of 20, 0.85 (0.64 to 0.95), 1 hung``."""
+    share = share_of(sum(row.passed for row in rows), len(rows))
+    return ", ".join([str(share), *_ended_otherwise(rows)])
+
+
+def share_text(rows: Sequence[CallRow]) -> str:
+    """Return how many passed, how sure that is (Wilson, 95 %), and what became of the others."""
+    rate = share_of(sum(row.passed for row in rows), len(rows))
+    sure = f", pass rate {rate.share:.2f} ({rate.low:.2f} to {rate.high:.2f})" if rate.n else ""
+    return said_of(rows) + sure
 
 
 def latency_of(rows: Sequence[CallRow]) -> tuple[float | None, float | None]:

@@ -8,7 +8,8 @@ from piopiy_lab.experiments.ordering import groups_of, worst_first
 from piopiy_lab.experiments.row_texts import (
     latency_of,
     reason,
-    said_of,
+    share_text,
+    short_share,
     tools_text,
     whole_ms,
 )
@@ -24,17 +25,16 @@ _HEADS = ("call", "", "p50 ms", "p95 ms", "cut in", "tools", "why")
 _NUMBERS = (2, 3, 4)
 
 
-def text_of(rows: Sequence[CallRow], share: str, notices: Iterable[str]) -> str:
+def text_of(rows: Sequence[CallRow], notices: Iterable[str]) -> str:
     """Return the table.
 
     Args:
         rows: The calls.
-        share: How many passed, and how sure that is.
         notices: What has to be said of them.
     """
     if not rows:
         return "(no calls)"
-    lines = [share]
+    lines = [share_text(rows)]
     groups = groups_of(rows)
     if len(groups) > 1:
         lines += _table([_group(name, group) for name, group in groups.items()], ("", ""), (2, 3))
@@ -50,7 +50,7 @@ def text_of(rows: Sequence[CallRow], share: str, notices: Iterable[str]) -> str:
 
 
 def _group(name: str, rows: Sequence[CallRow]) -> list[str]:
-    return [f"  {_cut(name, _NAME)}:", said_of(rows), *_group_latency(rows)]
+    return [f"  {_cut(name, _NAME)}:", short_share(rows), *_group_latency(rows)]
 
 
 def _group_latency(rows: Sequence[CallRow]) -> list[str]:
