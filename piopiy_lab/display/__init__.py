@@ -13,6 +13,7 @@ from piopiy_lab.display.hook import Hook as Hook
 from piopiy_lab.display.hook import Progress as Progress
 from piopiy_lab.display.hook import browser_microphone as browser_microphone
 from piopiy_lab.display.hook import cell_key as cell_key
+from piopiy_lab.display.hook import no_progress as no_progress
 from piopiy_lab.display.hook import offer_calls as offer_calls
 from piopiy_lab.display.hook import progress as progress
 from piopiy_lab.display.hook import progress_after_secs as progress_after_secs
@@ -31,6 +32,7 @@ __all__ = [
     "call_mimebundle",
     "cell_key",
     "offer_calls",
+    "no_progress",
     "progress",
     "progress_after_secs",
     "set_hook",

@@ -6,8 +6,10 @@ glue). Without one, nothing happens: no import, no output.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -131,7 +133,22 @@ def cell_key() -> str | None:
 def progress() -> Progress | None:
     """Open a progress line where the user looks now; None where nobody would see it."""
     hook = _hook
-    return None if hook is None or hook.progress is None else hook.progress()
+    if hook is None or hook.progress is None or _no_progress.get():
+        return None
+    return hook.progress()
+
+
+_no_progress: ContextVar[bool] = ContextVar("piopiy_lab_no_progress", default=False)
+
+
+@contextlib.contextmanager
+def no_progress() -> Iterator[None]:
+    """Show no progress line of what runs inside the block: who runs many has one for all."""
+    token = _no_progress.set(True)
+    try:
+        yield
+    finally:
+        _no_progress.reset(token)
 
 
 def progress_after_secs() -> float:

@@ -21,6 +21,7 @@ from piopiy_lab.errors import (
     BotError,
     ScreenplayError,
     SimulationError,
+    SimulationLimitError,
     VoiceError,
 )
 from piopiy_lab.experiments.checking import failed_check
@@ -28,6 +29,7 @@ from piopiy_lab.experiments.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.work import Job, Result, Work
 from piopiy_lab.logs import silenced
 from piopiy_lab.redaction import redact_text
+from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import simulate
 
 #: Ends of a call that were no expectation of the screenplay's.
@@ -60,7 +62,7 @@ async def one_call(work: Work, job: Job) -> Result:
 
 
 async def _simulated(work: Work, job: Job) -> Call:
-    options: dict[str, Any] = dict(work.options)
+    options: dict[str, Any] = {"limits": Limits(outside_secs=work.still_secs), **work.options}
     if work.line is not None:
         options["line"] = replace(work.line, seed=work.line.seed + job.run - 1)
     if work.cassette is not None:
@@ -94,6 +96,8 @@ def _kind_of(error: BaseException) -> Kind:
         return "failed"
     if isinstance(error, _NO_CALL):
         return "raised"
+    if isinstance(error, SimulationLimitError) and error.stood_still:
+        return "hung"
     return "failed" if isinstance(error, SimulationError) else "raised"
 
 

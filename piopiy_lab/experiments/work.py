@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from piopiy_lab.call.packed import PackedCall
 from piopiy_lab.experiments.checking import Check
-from piopiy_lab.experiments.rows import CallRow
+from piopiy_lab.experiments.rows import CallRow, Kind
 from piopiy_lab.line.line import Line
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.steps import AudioFile
@@ -82,6 +82,11 @@ class Result:
 
     row: CallRow
     packed: PackedCall | None = None
+
+
+def lost(job: Job, kind: Kind, why: str) -> Result:
+    """Return the row of a call of which nothing else is known."""
+    return Result(CallRow(job.index, job.caller, job.run, job.seed, kind, why))
 
 
 def seed_of(base: int, caller: str, run: int) -> int:
