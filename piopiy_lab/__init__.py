@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.call.replay import Replay as Replay
     from piopiy_lab.evals.running import run_eval as run_eval
     from piopiy_lab.experiments.calls import Calls as Calls
+    from piopiy_lab.experiments.comparing import compare_agents as compare_agents
+    from piopiy_lab.experiments.comparison import Comparison as Comparison
+    from piopiy_lab.experiments.needed import runs_needed as runs_needed
     from piopiy_lab.experiments.simulating import simulate_many as simulate_many
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
@@ -70,6 +73,7 @@ _HOME = {
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
     "Calls": "piopiy_lab.experiments.calls",
+    "Comparison": "piopiy_lab.experiments.comparison",
     "Divergence": "piopiy_lab.call.divergence",
     "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
@@ -84,6 +88,7 @@ _HOME = {
     "Voice": "piopiy_lab.screenplay.voice",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
+    "compare_agents": "piopiy_lab.experiments.comparing",
     "end_call": "piopiy_lab.tools",
     "load_ipython_extension": "piopiy_lab.notebook.extension",
     "log": "piopiy_lab.logs",
@@ -91,6 +96,7 @@ _HOME = {
     "offline_stack": "piopiy_lab.offline",
     "pause": "piopiy_lab.screenplay.phrases",
     "run_eval": "piopiy_lab.evals.running",
+    "runs_needed": "piopiy_lab.experiments.needed",
     "simulate": "piopiy_lab.simulation.simulate",
     "simulate_many": "piopiy_lab.experiments.simulating",
     "speech": "piopiy_lab.sound",
