@@ -11,8 +11,8 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.call.replay import Replay
 from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError, SavedCallError
-from piopiy_lab.experiments import comparison_text
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.comparison_words import headline
 from piopiy_lab.experiments.differences import (
     Difference,
     RowPair,
@@ -123,7 +123,9 @@ class Comparison:
 
     def text(self) -> str:
         """Return the verdict, the table and the calls that differ, as text."""
-        return comparison_text.text_of(self)
+        from piopiy_lab.experiments.comparison_text import text_of
+
+        return text_of(self)
 
     def plot(self) -> Figure:
         """Draw each figure's difference with its interval, and the difference of each pair."""
@@ -140,6 +142,8 @@ class Comparison:
         Raises:
             MissingExtraError: pandas isn't installed (the extra ``pandas``).
         """
+        from piopiy_lab.experiments import comparison_text
+
         if pairs:
             return data_frame(map(comparison_text.of_pair, self.pairs), comparison_text.OF_PAIR)
         rows = map(comparison_text.of_difference, self.differences)
@@ -162,10 +166,12 @@ class Comparison:
         Raises:
             SavedCallError: The file is there already, or can't be written.
         """
+        from piopiy_lab.experiments.comparison_text import document_of
+
         target = Path(path).expanduser().resolve()
         if target.exists() and not overwrite:
             raise SavedCallError(f"{target} is there already; give another name, or overwrite=True")
-        page = comparison_text.document_of(self, calls)
+        page = document_of(self, calls)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(page, encoding="utf-8")
@@ -176,13 +182,15 @@ class Comparison:
         return target
 
     def __repr__(self) -> str:
-        return f"<Comparison: {comparison_text.headline(self)}>"
+        return f"<Comparison: {headline(self)}>"
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        return comparison_text.html_of(self)
+        from piopiy_lab.experiments.comparison_text import html_of
+
+        return html_of(self)
 
 
 def _paired(before: Calls, after: Calls) -> tuple[RowPair, ...]:

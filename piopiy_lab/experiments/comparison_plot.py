@@ -8,7 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from piopiy_lab.experiments.comparison_text import Compared, headline, interval_text, value_text
+from piopiy_lab.experiments.comparison_words import (
+    Compared,
+    headline,
+    interval_text,
+    value_text,
+)
 from piopiy_lab.experiments.differences import Difference, RowPair, change_of
 from piopiy_lab.plot import style
 
