@@ -116,8 +116,9 @@ def _table(told: Shown, chosen: set[int]) -> str:
         _group(name, rows, chosen, every_open or not all(row.passed for row in rows))
         for name, rows in groups_of(told.rows).items()
     )
+    long = " pc-long" if len(chosen) > OPEN_ROWS else ""
     return (
-        f'<div class="pc-scroll"><table class="pc-table"><thead><tr>{heads}</tr></thead>\n'
+        f'<div class="pc-scroll{long}"><table class="pc-table"><thead><tr>{heads}</tr></thead>\n'
         f'{bodies}\n<tbody class="pc-flat"></tbody></table></div>'
     )
 
