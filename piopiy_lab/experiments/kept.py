@@ -24,20 +24,34 @@ class Kept:
             files: Of a saved batch: where its calls are.
         """
         self._files = dict(files or {})  # written by put() and moved()
+        self._lost, self._why = 0, ""  # written by put()
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # made by the first put()
 
-    def put(self, index: int, packed: PackedCall) -> None:
-        """Keep a call.
-
-        Raises:
-            OSError: The disk is full.
-        """
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="piopiy-lab-calls-")
-            weakref.finalize(self, self._folder.cleanup)
-        path = Path(self._folder.name) / f"{index}{SUFFIX}"
-        write_packed(packed, path)
+    def put(self, index: int, packed: PackedCall) -> bool:
+        """Keep a call, and say whether there was room; where there was none, a notice says so."""
+        try:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="piopiy-lab-calls-")
+                weakref.finalize(self, self._folder.cleanup)
+            path = Path(self._folder.name) / f"{index}{SUFFIX}"
+            write_packed(packed, path)
+        except OSError as error:
+            self._lost += 1
+            self._why = error.strerror or str(error)
+            return False
         self._files[index] = path
+        return True
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What has to be said of calls that could not be kept."""
+        if not self._lost:
+            return ()
+        return (
+            f"{self._lost} calls were not kept, for {tempfile.gettempdir()} can't be written "
+            f"({self._why}): their rows are here, their sound is lost. Set TMPDIR to a larger "
+            "disk, or give keep='failed'",
+        )
 
     def path(self, index: int) -> Path | None:
         """Return a call's file; None if it wasn't kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -16,7 +17,7 @@ from piopiy_lab.experiments.executing import execute
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.experiments.who_calls import Callers, callers_of
-from piopiy_lab.experiments.work import Keep, Result, Work, jobs_of
+from piopiy_lab.experiments.work import Keep, Result, Work, jobs_of, settings_of
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.session.callback import SessionCallback, as_callback
 from piopiy_lab.session.replacing import Replacements, check_replace
@@ -127,14 +128,20 @@ async def simulate_many(
     rows: dict[int, CallRow] = {}
 
     def take(result: Result) -> None:
-        if result.packed is not None:
-            kept.put(result.row.index, result.packed)
-        rows[result.row.index] = result.row
+        row = result.row
+        if result.packed is not None and not kept.put(row.index, result.packed):
+            row = dataclasses.replace(row, kept=False)
+        rows[row.index] = row
         if on_call is not None:
-            on_call(result.row)
+            on_call(row)
 
     await execute(work, jobs_of(named, repeat, base), executor, take)
-    return Calls((rows[index] for index in sorted(rows)), kept)
+    return Calls(
+        (rows[index] for index in sorted(rows)),
+        kept,
+        notices=kept.notices,
+        settings=settings_of(work, base),
+    )
 
 
 def _base_seed(perturb: int | bool | None, repeat: int) -> int | None:

@@ -118,3 +118,24 @@ def jobs_of(callers: Mapping[str, object], repeat: int, base: int | None) -> lis
         Job(index, name, run, None if base is None else seed_of(base, name, run))
         for index, (name, run) in enumerate(pairs)
     ]
+
+
+def settings_of(work: Work, base: int | None) -> dict[str, object]:
+    """Return how calls are made, as far as numbers and texts tell it: for who reads them later.
+
+    Args:
+        work: What they share.
+        base: Of the seeds; None for calls that aren't perturbed.
+    """
+    session = work.create_session
+    told = {
+        "session": str(getattr(session, "__qualname__", type(session).__name__)),
+        "repeat": work.repeat,
+        "perturb": base,
+        "line": None if work.line is None else repr(work.line),
+        "checks": ", ".join(work.checks) or None,
+        "cassette": work.cassette,
+        "keep": work.keep,
+    }
+    told |= {f"caller {name}": repr(caller) for name, caller in work.callers.items()}
+    return {name: value for name, value in told.items() if value is not None}

@@ -18,7 +18,7 @@ from piopiy_lab import Call, Caller, simulate_many
 from piopiy_lab.call.packed import pack
 from piopiy_lab.call.packed_file import read_packed, write_packed
 from piopiy_lab.errors import SavedCallError
-from piopiy_lab.experiments import saving
+from piopiy_lab.experiments import kept, saving
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.rows import CallRow
@@ -235,3 +235,21 @@ def test_a_row_s_parameters_come_back_as_they_can_be_written(tmp_path):
         "voice": "joe",
         "llm": "<built-in function print>",
     }
+
+
+def test_a_full_disk_while_they_run_loses_sound_and_no_row(monkeypatch):
+    room = iter([True, False, False])
+
+    def full(packed, path):
+        if not next(room):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_packed(packed, path)
+
+    monkeypatch.setattr(kept, "write_packed", full)
+    calls = asyncio.run(simulate_many(desk, SHORT, repeat=3, executor=0))
+    assert [row.kept for row in calls] == [True, False, False]
+    assert all(row.passed for row in calls)
+    assert "2 calls were not kept" in calls.notices[0]
+    assert "No space left on device" in str(calls)
+    assert calls.settings["repeat"] == 3
+    assert calls.settings["caller caller-1"] == "Caller().hears_greeting()"
