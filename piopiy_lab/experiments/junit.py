@@ -26,6 +26,7 @@ def junit_of(rows: Sequence[CallRow], notices: Sequence[str] = ()) -> str:
         notices: What has to be said of them.
     """
     whole = ET.Element("testsuites", {"name": "calls", **_counts(rows)})
+    del whole.attrib["skipped"]  # the schema that Jenkins checks has it on suites only
     for name, group in groups_of(rows).items():
         suite = ET.SubElement(whole, "testsuite", {"name": _text(name), **_counts(group)})
         suite.extend(map(_case, group))

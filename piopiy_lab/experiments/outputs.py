@@ -79,7 +79,7 @@ class CallsOutputs(Sequence[CallRow]):
             The file's whole path.
 
         Raises:
-            SavedCallError: The file is there already, or can't be written; a kept call is damaged.
+            SavedCallError: The file is there already, or can't be written.
             ArgumentError: ``worst`` is negative.
         """
         from piopiy_lab.experiments.report import report_of
@@ -88,8 +88,8 @@ class CallsOutputs(Sequence[CallRow]):
 
         check_count("worst", worst, least=0)
         check_free(path, overwrite)
-        heard = embedded(self.rows, worst, self.call)
-        page = report_of(self.rows, heard, self.notices, self.settings)
+        heard, missing = embedded(self.rows, worst, self.call)
+        page = report_of(self.rows, heard, (*self.notices, *missing), self.settings)
         return write_text(path, page, overwrite)
 
     def save_junit(self, path: str | PathLike[str], overwrite: bool = True) -> Path:
@@ -118,8 +118,8 @@ class CallsOutputs(Sequence[CallRow]):
         """Return the table as HTML, with the worst few calls and their sound in it."""
         from piopiy_lab.experiments.table_html import Shown, embedded, table_html
 
-        heard = embedded(self.rows, EMBEDDED, self.call)
-        return table_html(Shown(self.rows, heard, self.notices, _NOWHERE))
+        heard, missing = embedded(self.rows, EMBEDDED, self.call)
+        return table_html(Shown(self.rows, heard, (*self.notices, *missing), _NOWHERE))
 
     def call_html(self, index: int) -> str:
         """Return the call of a row's index as HTML, for a page that shows its table.

@@ -108,14 +108,14 @@ def load_calls(folder: str | PathLike[str]) -> Saved:
             f"{whole.get('piopiy_lab')!s:.20}; this piopiy_lab ({__version__}) reads version "
             f"{VERSION}: load it with the one that saved it, or install that version"
         )
-    rows: list[CallRow] = []
+    rows: dict[int, CallRow] = {}
     files: dict[int, Path] = {}
     for number, record in enumerate(_list(file, whole, "rows"), 1):
         try:
             row = row_from_json(record)
-            if any(row.index == other.index for other in rows):
+            if row.index in rows:
                 raise SavedCallError(f"its 'index' is {row.index}, which another row has")
-            rows.append(row)
+            rows[row.index] = row
             if name := record.get("file"):
                 files[row.index] = place / _inside(name)
         except SavedCallError as error:
@@ -124,7 +124,7 @@ def load_calls(folder: str | PathLike[str]) -> Saved:
             ) from error
     settings = whole.get("settings")
     return Saved(
-        tuple(rows),
+        tuple(rows.values()),
         files,
         tuple(str(notice) for notice in _list(file, whole, "notices")),
         settings if isinstance(settings, dict) else {},

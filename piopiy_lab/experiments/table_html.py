@@ -18,6 +18,7 @@ from importlib.resources import files
 from piopiy_lab.call.call import Call
 from piopiy_lab.display.bundle import MAX_SOUND_SECS, html_of
 from piopiy_lab.display.page import assets
+from piopiy_lab.errors import CallError, SavedCallError
 from piopiy_lab.experiments.ordering import groups_of, worst_first
 from piopiy_lab.experiments.row_texts import (
     failing_steps,
@@ -190,7 +191,21 @@ def _safe(text: str) -> str:
     return escape(shown(text))
 
 
-def embedded(rows: Iterable[CallRow], n: int, call: Callable[[CallRow], Call]) -> dict[int, Call]:
-    """Return the worst calls that were kept, by index, the worst first."""
-    kept = [row for row in worst_first(rows) if row.kept][:n]
-    return {row.index: call(row) for row in kept}
+def embedded(
+    rows: Iterable[CallRow], n: int, call: Callable[[CallRow], Call]
+) -> tuple[dict[int, Call], list[str]]:
+    """Return the worst calls that were kept, by index, the worst first; and why one is not there.
+
+    Args:
+        rows: The rows.
+        n: How many calls at the most.
+        call: Reads a row's call.
+    """
+    found: dict[int, Call] = {}
+    missing: list[str] = []
+    for row in [row for row in worst_first(rows) if row.kept][:n]:
+        try:
+            found[row.index] = call(row)
+        except (CallError, SavedCallError) as error:
+            missing.append(str(error))
+    return found, missing
