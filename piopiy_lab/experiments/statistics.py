@@ -154,8 +154,12 @@ def upper_bound(values: Sequence[float], quantile: float = 0.95) -> float | None
         quantile: 0 to 1.
     """
     n, ordered, below = len(values), sorted(values), 0.0
-    for rank in range(n):
-        below += math.comb(n, rank) * quantile**rank * (1 - quantile) ** (n - rank)
+    if not 0 < quantile < 1:
+        return None
+    sure, not_sure = math.log(quantile), math.log1p(-quantile)
+    for rank in range(n):  # in logarithms: of thousands C(n, rank) is no float
+        ways = math.lgamma(n + 1) - math.lgamma(rank + 1) - math.lgamma(n - rank + 1)
+        below += math.exp(ways + rank * sure + (n - rank) * not_sure)
         if below >= LEVEL:
             return ordered[rank]
     return None

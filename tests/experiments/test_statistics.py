@@ -96,6 +96,7 @@ def test_the_longest_of_59_bounds_the_95th_percentile():
     assert upper_bound(range(59)) == 58
     assert upper_bound(range(58)) is None
     assert upper_bound(range(93)) == 91, "the second longest of 93"
+    assert 9500 < upper_bound(range(10_000)) < 9550
 
 
 @pytest.mark.parametrize(
