@@ -10,8 +10,11 @@ from typing import overload
 
 from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
+from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
 from piopiy_lab.experiments import how_sure
+from piopiy_lab.experiments.baseline import baseline_of, load_baseline, save_baseline
+from piopiy_lab.experiments.baseline_check import BaselineCheck, check_baseline
 from piopiy_lab.experiments.checking import Check, Checks, failed_check, named_checks
 from piopiy_lab.experiments.how_sure import Chance, FailingStep, Figure, PassRate
 from piopiy_lab.experiments.kept import Kept
@@ -206,6 +209,48 @@ class Calls(CallsOutputs):
         the figure says why.
         """
         return how_sure.latency(self._rows)
+
+    def baseline(self) -> Record:
+        """Return what these calls were like, as JSON holds it; no word of what was said.
+
+        Raises:
+            ArgumentError: There are none, or one of them raised, hung or died.
+        """
+        return baseline_of(self._rows)
+
+    def save_baseline(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
+        """Save what these calls were like, for later ones to be held against.
+
+        Returns:
+            The file's whole path.
+
+        Raises:
+            ArgumentError: As :meth:`baseline`.
+            SavedCallError: The file is there already, or can't be written.
+        """
+        return save_baseline(self._rows, path, overwrite)
+
+    def check_baseline(
+        self,
+        baseline: str | PathLike[str] | Record,
+        *,
+        min_difference: float | Mapping[str, float] | None = None,
+    ) -> BaselineCheck:
+        """Hold these calls against a baseline; ``.failed`` says whether they are worse.
+
+        What is worse has to be so certainly, and by more than ``min_difference``.
+
+        Args:
+            baseline: The file, or what :meth:`baseline` gave.
+            min_difference: By how much a figure may be worse: seconds of the answers' mean, p50 and
+                p95 (0.1 by default), or by name, with "pass" as a share (0 by default).
+
+        Raises:
+            ArgumentError: Other callers than the baseline's.
+            SavedCallError: It is no baseline, or damaged.
+        """
+        held = baseline if isinstance(baseline, dict) else load_baseline(baseline)
+        return check_baseline(self._rows, held, min_difference=min_difference)
 
     # --- keeping it -------------------------------------------------------------------------
 

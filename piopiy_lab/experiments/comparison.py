@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.replay import Replay
 from piopiy_lab.checks.data_frames import data_frame
-from piopiy_lab.errors import ArgumentError, SavedCallError
+from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.comparison_words import headline
 from piopiy_lab.experiments.differences import (
@@ -21,6 +21,7 @@ from piopiy_lab.experiments.differences import (
     discordant_counts,
 )
 from piopiy_lab.experiments.statistics import mcnemar
+from piopiy_lab.experiments.text_file import check_free, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,18 +169,8 @@ class Comparison:
         """
         from piopiy_lab.experiments.comparison_text import document_of
 
-        target = Path(path).expanduser().resolve()
-        if target.exists() and not overwrite:
-            raise SavedCallError(f"{target} is there already; give another name, or overwrite=True")
-        page = document_of(self, calls)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise SavedCallError(
-                f"{target} can't be written: {error.strerror or error}; give another place"
-            ) from error
-        return target
+        check_free(path, overwrite)
+        return write_text(path, document_of(self, calls), overwrite)
 
     def __repr__(self) -> str:
         return f"<Comparison: {headline(self)}>"

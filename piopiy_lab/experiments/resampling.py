@@ -243,3 +243,33 @@ def sign_flips(
     seen = once(now, statistic) - once(was, statistic)
     as_large = int((np.abs(differences) >= abs(seen) - 1e-12).sum())
     return as_large / ways if exact else (as_large + 1) / (PATTERNS + 1)
+
+
+def exchanged_runs(
+    before: Sequence[Sequence[float]],
+    before_callers: Sequence[str],
+    after: Sequence[Sequence[float]],
+    after_callers: Sequence[str],
+    statistic: Statistic,
+    *,
+    seed: int = 1,
+) -> float:
+    """Return the two-sided p of a difference of calls that are no pairs, but of the same callers.
+
+    If both agents were one, each caller's calls could as well have been dealt out otherwise: 4,096
+    deals are drawn, caller by caller (and the one that was seen).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    values = [np.asarray(of, np.float64) for of in (*before, *after)]
+    whose = np.array([*before_callers, *after_callers])
+    first = np.zeros(len(values), bool)
+    first[: len(before)] = True
+    to_first = np.zeros((PATTERNS, len(values)), np.int64)
+    for caller in dict.fromkeys(whose.tolist()):
+        of_it = np.flatnonzero(whose == caller)
+        dealt = np.argsort(rng.random((PATTERNS, len(of_it))), axis=1)[:, : first[of_it].sum()]
+        np.put_along_axis(to_first, of_it[dealt], 1, axis=1)
+    as_seen = first.astype(np.int64)[None, :]
+    seen = statistic(values, 1 - as_seen) - statistic(values, as_seen)
+    apart = statistic(values, 1 - to_first) - statistic(values, to_first)
+    return float((np.abs(apart) >= abs(seen[0]) - 1e-12).sum() + 1) / (PATTERNS + 1)

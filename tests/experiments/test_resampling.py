@@ -11,6 +11,7 @@ from piopiy_lab.experiments import resampling
 from piopiy_lab.experiments.resampling import (
     bootstrap,
     drawn,
+    exchanged_runs,
     gathered,
     interval,
     mean,
@@ -110,6 +111,24 @@ def test_many_units_are_drawn_and_not_counted_out(rng):
     assert (
         sign_flips(was, [(v,) for (v,) in was[:20]] + now[20:21] + was[21:], callers, mean) > 0.05
     )
+
+
+def test_runs_that_are_no_pairs_are_dealt_out_anew_within_their_caller(rng):
+    """Against every deal: two callers, two runs then and two now."""
+    was = [(1.0,), (1.2,), (3.0,), (3.1,)]
+    now = [(1.5,), (1.4,), (3.6,), (3.4,)]
+    callers = ["a", "a", "b", "b"]
+    pools = [[1.0, 1.2, 1.5, 1.4], [3.0, 3.1, 3.6, 3.4]]
+    ways: list[float] = []
+    for one in itertools.combinations(range(4), 2):
+        for other in itertools.combinations(range(4), 2):
+            first = [pools[0][i] for i in one] + [pools[1][i] for i in other]
+            ways.append(abs((sum(map(sum, pools)) - sum(first)) / 4 - sum(first) / 4))
+    exact = sum(way >= 0.4 - 1e-9 for way in ways) / len(ways)
+    assert exchanged_runs(was, callers, now, callers, mean) == pytest.approx(exact, abs=0.02)
+    far = [(v + 5,) for (v,) in now]
+    many = ["a"] * 8
+    assert exchanged_runs(was * 2, many, far * 2, many, mean) < 0.01
 
 
 def test_pairs_see_what_both_sides_alone_do_not(rng):
