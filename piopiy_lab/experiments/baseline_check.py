@@ -1,7 +1,8 @@
 """Whether calls are worse than a baseline: certainly, and by more than is allowed. Pure.
 
 With the baseline's seeds the calls are pairs, and compared as two agents are. Else each side is
-resampled by itself, each caller's calls are dealt out anew for what chance would give, and shares of passes differ if their Wilson intervals don't overlap.
+resampled by itself, each caller's calls are dealt out anew for what chance would give, and shares
+of passes differ if their Wilson intervals don't overlap.
 """
 
 from __future__ import annotations
