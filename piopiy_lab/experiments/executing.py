@@ -66,10 +66,20 @@ async def execute(
             return await _here(work, jobs, taken)
         work = await _with_voices(work)
         with tempfile.TemporaryDirectory(prefix="piopiy-lab-work-") as folder:
-            parcel = parcel_of(as_bytes(work), Path(folder))
+            parcel = _written(as_bytes(work), Path(folder))
             return await _Run(parcel, executor, taken).all(jobs)
     finally:
         tally.close()
+
+
+def _written(blob: bytes, folder: Path) -> Parcel:
+    try:
+        return parcel_of(blob, folder)
+    except OSError as error:
+        raise SimulationError(
+            f"what the workers need ({len(blob) / 1e6:.1f} MB) can't be written to {folder}: "
+            f"{described(error)}; free space there, set TMPDIR, or give executor=0"
+        ) from error
 
 
 async def _here(work: Work, jobs: Sequence[Job], take: Take) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 
 from piopiy_lab._version import __version__
 from piopiy_lab.checks.arguments import is_whole
-from piopiy_lab.checks.texts import shown
+from piopiy_lab.checks.texts import described, shown
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, IncompatibleVersionError
 
 _WORKER = "piopiy_lab.experiments.worker"
@@ -54,16 +54,18 @@ async def probe(executor: Executor) -> None:
     """
     try:
         future = executor.submit(importlib.util.find_spec, _WORKER)
+    except Exception as error:  # each executor has its own for "it is closed"
+        raise ArgumentError(
+            f"executor={shown(executor)} takes no calls ({described(error)}): give one that is "
+            "open and whole"
+        ) from error
+    try:
         found = await asyncio.wrap_future(future)
     except ModuleNotFoundError as error:
         raise IncompatibleVersionError(_missing(str(error))) from error
     except BrokenExecutor as error:
         raise ArgumentError(
-            f"executor={shown(executor)} is broken: a process of it has died; make a new one"
-        ) from error
-    except RuntimeError as error:
-        raise ArgumentError(
-            f"executor={shown(executor)} takes no calls ({error}): give one that is open"
+            f"executor={shown(executor)} is broken, a process of it has died: make a new one"
         ) from error
     if found is None:
         raise IncompatibleVersionError(_missing(f"no {_WORKER}"))

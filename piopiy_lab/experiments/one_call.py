@@ -13,6 +13,7 @@ from typing import Any
 from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.packed import pack
+from piopiy_lab.cassette.tape import LINES
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import (
@@ -29,8 +30,9 @@ from piopiy_lab.experiments.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.work import Job, Result, Work
 from piopiy_lab.logs import silenced
 from piopiy_lab.redaction import redact_text
+from piopiy_lab.session.replacing import check_replace
 from piopiy_lab.simulation.limits import Limits
-from piopiy_lab.simulation.simulate import simulate
+from piopiy_lab.simulation.simulate import STAND_INS, simulate
 
 #: Ends of a call that were no expectation of the screenplay's.
 _NO_CALL = (ArgumentError, ArgumentTypeError, BotError, VoiceError)
@@ -46,6 +48,7 @@ async def one_call(work: Work, job: Job) -> Result:
     began = time.process_time()
     call: Call | None = None
     error: BaseException | None = None
+    played = is_played(work, job)
     try:
         with silenced():
             call = await _simulated(work, job)
@@ -58,7 +61,8 @@ async def one_call(work: Work, job: Job) -> Result:
     packed = None if call is None or not keep else pack(call)
     spent = time.process_time() - began
     row = replace(row, kept=packed is not None, cpu_secs=round(spent, 4), worker=os.getpid())
-    return Result(row, packed)
+    ran = () if call is None or played else ran_tools(work, call)
+    return Result(row, packed, ran)
 
 
 async def _simulated(work: Work, job: Job) -> Call:
@@ -66,7 +70,7 @@ async def _simulated(work: Work, job: Job) -> Call:
     if work.line is not None:
         options["line"] = replace(work.line, seed=work.line.seed + job.run - 1)
     if work.cassette is not None:
-        options["cassette"] = os.path.join(work.cassette, job.call_id)
+        options["cassette"] = _cassette(work.cassette, job)
     return await simulate(
         work.create_session,
         work.callers[job.caller],
@@ -74,6 +78,30 @@ async def _simulated(work: Work, job: Job) -> Call:
         perturb=job.seed,
         **options,
     )
+
+
+def _cassette(folder: str, job: Job) -> str:
+    return os.path.join(folder, job.call_id)
+
+
+def is_played(work: Work, job: Job) -> bool:
+    """Whether what a call's tools give is played from its cassette."""
+    if work.cassette is None or work.options.get("record_mode") == "all":
+        return False
+    return os.path.exists(os.path.join(_cassette(work.cassette, job), LINES))
+
+
+def ran_tools(work: Work, call: Call) -> tuple[str, ...]:
+    """Return the agent's own tools that a call has run, each once; none that was replaced.
+
+    What the offline stand-in brings itself, its booking for one, is none of the agent's.
+    """
+    own = {name for sent in call.events.of(ev.ContextSent) for name in sent.tools}
+    called = dict.fromkeys(tool.name for tool in call.tool_calls if tool.name in own)
+    replaced = check_replace(work.options.get("replace"), work.create_session, STAND_INS).tools
+    if replaced is None:
+        return tuple(called)
+    return tuple(name for name in called if replaced.find(name) is None)
 
 
 def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None) -> CallRow:

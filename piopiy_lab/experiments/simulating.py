@@ -15,6 +15,7 @@ from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.checking import Checks, named_checks
 from piopiy_lab.experiments.executing import execute
 from piopiy_lab.experiments.kept import Kept
+from piopiy_lab.experiments.noticing import Noticing, check_for_many
 from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.experiments.who_calls import Callers, callers_of
 from piopiy_lab.experiments.work import Keep, Result, Work, jobs_of, settings_of
@@ -100,7 +101,7 @@ async def simulate_many(
     check_count("repeat", repeat, least=1)
     named = callers_of(callers)
     base = _base_seed(perturb, repeat)
-    check_replace(replace, create_session, STAND_INS)
+    check_for_many(check_replace(replace, create_session, STAND_INS), cassette)
     if keep not in ("all", "failed", "none"):
         raise ArgumentError(f"keep={keep!r}: give 'all', 'failed' or 'none'")
     if on_call is not None and not callable(on_call):
@@ -120,28 +121,34 @@ async def simulate_many(
         options={name: value for name, value in given.items() if value is not None},
         line=check_line(line),
         repeat=repeat,
-        cassette=None if cassette is None else str(cassette),
+        cassette=_folder(cassette),
         keep=keep,
         still_secs=check_secs("still_secs", still_secs, zero=False),
     )
     kept = Kept()
     rows: dict[int, CallRow] = {}
+    noticing = Noticing(repeat)
 
     def take(result: Result) -> None:
         row = result.row
+        noticing.see(result)
         if result.packed is not None and not kept.put(row.index, result.packed):
             row = dataclasses.replace(row, kept=False)
         rows[row.index] = row
         if on_call is not None:
             on_call(row)
 
-    await execute(work, jobs_of(named, repeat, base), executor, take)
+    told = await execute(work, jobs_of(named, repeat, base), executor, take)
     return Calls(
         (rows[index] for index in sorted(rows)),
         kept,
-        notices=kept.notices,
+        notices=(*kept.notices, *noticing.notices(), *told),
         settings=settings_of(work, base),
     )
+
+
+def _folder(cassette: str | Path | None) -> str | None:
+    return None if cassette is None else str(Path(cassette).expanduser().absolute())
 
 
 def _base_seed(perturb: int | bool | None, repeat: int) -> int | None:

@@ -21,6 +21,8 @@ from piopiy_lab.redaction import redact_text
 #: How far it is looked into what a session holds, for the name of what can't travel.
 _DEPTH = 12
 _MAIN = "__main__"
+#: What every class has, and cloudpickle makes anew.
+_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
 def as_bytes(work: Work) -> bytes:
@@ -187,11 +189,14 @@ def _held_by(value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, list | tuple | set | frozenset):
         yield from ((f"item {n}", one) for n, one in enumerate(value))
     elif isinstance(value, type):
-        yield from ((f"{value.__name__}.{name}", one) for name, one in vars(value).items())
+        yield from (
+            (f"{value.__name__}.{name}", one)
+            for name, one in vars(value).items()
+            if not isinstance(one, _SLOTS)
+        )
     elif isinstance(own := getattr(value, "__dict__", None), dict):
-        yield from ((f"{type(value).__qualname__}.{name}", one) for name, one in own.items())
-        if type(value).__module__ == _MAIN:
-            yield _called(type(value)), type(value)
+        yield from ((f"{type(value).__name__}.{name}", one) for name, one in own.items())
+        yield _called(type(value)), type(value)
 
 
 def _variables_of(function: types.FunctionType) -> Iterator[tuple[str, object]]:

@@ -78,10 +78,12 @@ class Result:
     Attributes:
         row: Its row of the table.
         packed: The call itself; None where it wasn't kept, or there was none.
+        ran: The agent's tools that were really run: on no cassette, and nothing in their place.
     """
 
     row: CallRow
     packed: PackedCall | None = None
+    ran: tuple[str, ...] = ()
 
 
 def lost(job: Job, kind: Kind, why: str) -> Result:
