@@ -36,7 +36,7 @@ from piopiy_lab.redaction import made_valid, shown
 
 #: Rows of a notebook's table: the worst; the others are counted.
 MOST_ROWS = 200
-#: Up to so many rows all folds are open; else those in which a call did not pass.
+#: Up to so many rows all folds are open; else the first in which a call did not pass.
 OPEN_ROWS = 40
 _HEADS = ("call", "result", "p50 ms", "p95 ms", "cut in", "tools", "why")
 _NUMBERS = (2, 3, 4)
@@ -112,11 +112,10 @@ def _table(told: Shown, chosen: set[int]) -> str:
         f'<th scope="col"{_number(place)}><button type="button">{head}</button></th>'
         for place, head in enumerate(_HEADS)
     )
-    every_open = len(told.rows) <= OPEN_ROWS
-    bodies = "\n".join(
-        _group(name, rows, chosen, every_open or not all(row.passed for row in rows))
-        for name, rows in groups_of(told.rows).items()
-    )
+    groups = groups_of(told.rows)
+    failing = (name for name, rows in groups.items() if not all(row.passed for row in rows))
+    opened = set(groups) if len(told.rows) <= OPEN_ROWS else {next(failing, next(iter(groups)))}
+    bodies = "\n".join(_group(name, rows, chosen, name in opened) for name, rows in groups.items())
     long = " pc-long" if len(chosen) > OPEN_ROWS else ""
     return (
         f'<div class="pc-scroll{long}"><table class="pc-table"><thead><tr>{heads}</tr></thead>\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from piopiy_lab.experiments.ordering import groups_of, worst_first
 from piopiy_lab.experiments.row_texts import (
@@ -18,6 +18,8 @@ from piopiy_lab.redaction import shown
 
 #: Rows that are shown at the most.
 MOST_ROWS = 20
+#: Callers who get a line.
+MOST_CALLERS = 10
 #: Characters of a caller's name, and of the tools.
 _NAME, _TOOLS = 24, 32
 _HEADS = ("call", "", "p50 ms", "p95 ms", "cut in", "tools", "why")
@@ -37,7 +39,7 @@ def text_of(rows: Sequence[CallRow], notices: Iterable[str]) -> str:
     lines = [share_text(rows)]
     groups = groups_of(rows)
     if len(groups) > 1:
-        lines += _table([_group(name, group) for name, group in groups.items()], ("", ""), (2, 3))
+        lines += _callers(groups)
     chosen = worst_first(rows)[:MOST_ROWS]
     lines += ["", *_table([_cells(row) for row in chosen], _HEADS, _NUMBERS)]
     left = len(rows) - len(chosen)
@@ -47,6 +49,20 @@ def text_of(rows: Sequence[CallRow], notices: Iterable[str]) -> str:
         lines.append(f"... and {left} more; {how}")
     lines += [f"note: {shown(notice)}" for notice in notices]
     return "\n".join(lines)
+
+
+def _callers(groups: Mapping[str, Sequence[CallRow]]) -> list[str]:
+    """Return a line for each caller; of many for those who passed least often."""
+    chosen = sorted(groups, key=lambda name: _part(groups[name]))[:MOST_CALLERS]
+    lines = _table([_group(name, groups[name]) for name in groups if name in chosen], ("",), (2, 3))
+    left = len(groups) - len(chosen)
+    return (
+        [*lines, f"  ... and {left} more callers, who passed as often or more"] if left else lines
+    )
+
+
+def _part(rows: Sequence[CallRow]) -> float:
+    return sum(row.passed for row in rows) / len(rows)
 
 
 def _group(name: str, rows: Sequence[CallRow]) -> list[str]:

@@ -95,7 +95,12 @@ def test_the_page_of_many_calls_stays_small():
     assert len(page.of("pc-row")) == 200
     assert len(page.of("pc-more")) == 7
     assert "less bad than these: calls[&#x27;caller 0&#x27;]" in html
-    assert len(page.of("pc-folded")) == 7, "nothing failed"
+    assert len(page.of("pc-folded")) == 6, "the first is open"
+    rows[1000 // 2] = replace(rows[500], kind="failed")
+    (opened,) = [
+        tag for tag in Page(Calls(rows, Kept()).html()).of("pc-group") if tag["class"] == "pc-group"
+    ]
+    assert opened
 
 
 def test_the_report_says_everything_and_what_it_leaves_out(calls, tmp_path):

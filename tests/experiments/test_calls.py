@@ -130,6 +130,16 @@ def test_of_many_calls_the_rest_is_counted():
     assert str(made(*failed)).startswith("0 of 30 passed, 30 hung")
 
 
+def test_of_many_callers_those_who_pass_least_often_are_shown():
+    kinds = {7: "failed", 60: "hung"}
+    rows = [row(n, f"caller {n}", kind=kinds.get(n, "passed")) for n in range(100)]
+    text = str(made(*rows))
+    assert "  caller 7:   0 of 1" in text
+    assert "  caller 60:  0 of 1" in text
+    assert "  ... and 90 more callers, who passed as often or more" in text
+    assert len(text.splitlines()) == 1 + 10 + 1 + 1 + 1 + 20 + 1
+
+
 def test_what_callers_and_errors_say_stays_on_its_line():
     hostile = "a\n\x1b[31mred\u202e"
     text = str(made(row(0, hostile, kind="raised", error=hostile)))

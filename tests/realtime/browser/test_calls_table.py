@@ -141,6 +141,21 @@ def test_a_heading_sorts_and_the_third_click_brings_the_folds_back(open_notebook
     expect(table.locator(".pc-head").first).to_be_visible()
 
 
+def test_marimo_shows_it_and_says_how_to_get_the_other_calls(open_marimo, screenshots):
+    notebook = open_marimo(f"{SESSION}calls")
+    notebook.page.set_viewport_size({"width": 1200, "height": 1800})
+    notebook.run()
+    frame = notebook.output(0).frame_locator("iframe")
+    frame.locator(ROW, has_text="hopeful, 1").click()
+    expect(frame.locator(".pc-call audio")).to_be_visible()
+    frame.locator(ROW, has_text="polite, 2").click()
+    polite = frame.locator(f"{ROW}:has-text('polite, 2') + .pc-call")
+    expect(polite).to_contain_text("calls['polite', 2]")
+    expect(polite).to_contain_text("marimo")
+    notebook.screenshot(screenshots / "calls-marimo.png", of=notebook.cell(0))
+    assert notebook.console == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_report_plays_the_worst_from_a_file_alone(chrome, tmp_path, screenshots, scheme):
     path = made().save_html(tmp_path / "report.html", worst=3)
