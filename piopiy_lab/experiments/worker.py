@@ -58,9 +58,19 @@ def make(parcel: Parcel, blob: bytes, job: Job, me: str) -> Reply:
     try:
         work = unpacked(blob)
     except Exception as error:
-        return Reply(me, error=f"what was to be run can't be loaded: {described(error)}")
+        return Reply(me, error=_not_loaded(error))
     mark = Path(parcel.marks) / f"{job.index}.{os.getpid()}"
     return Reply(me, asyncio.run(watched_call(work, job, mark)))
+
+
+def _not_loaded(error: Exception) -> str:
+    told = f"a worker can't load what it is to run: {described(error)}"
+    if isinstance(error, ImportError):
+        told += (
+            "; it needs the same modules: on a cluster send yours with "
+            "client.upload_file('my_agent.py'), or define the session in the notebook"
+        )
+    return told
 
 
 async def watched_call(work: Work, job: Job, mark: Path | None = None) -> Result:
