@@ -122,6 +122,15 @@ def line():
 
 
 @pytest.fixture
+def many_calls():
+    names = {"create_session": desk_session}
+    yield names
+    assert len(names["checked"].failed) == 3
+    assert Path("report.html").is_file()
+    assert Path("junit.xml").is_file()
+
+
+@pytest.fixture
 def panel(runner):
     async def create_session():
         agent = VoiceAgent(instructions="You take bookings.", greeting="Hello, how can I help?")
