@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.experiments.comparison import Comparison as Comparison
     from piopiy_lab.experiments.needed import runs_needed as runs_needed
     from piopiy_lab.experiments.simulating import simulate_many as simulate_many
+    from piopiy_lab.experiments.sweep import Sweep as Sweep
+    from piopiy_lab.experiments.sweeping import sweep_agents as sweep_agents
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
         MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
@@ -85,6 +87,7 @@ _HOME = {
     "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
     "ServiceSwitcherStrategyManual": "piopiy_lab.pipeline.service_switcher",
     "SpeechAgent": "piopiy_lab.speech_agent",
+    "Sweep": "piopiy_lab.experiments.sweep",
     "Voice": "piopiy_lab.screenplay.voice",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
@@ -103,6 +106,7 @@ _HOME = {
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.hosting.live_call",
+    "sweep_agents": "piopiy_lab.experiments.sweeping",
     "tool_options": "piopiy_lab.tools",
     "transfer_call": "piopiy_lab.tools",
     "transfer_call_to": "piopiy_lab.tools",

@@ -120,6 +120,10 @@ class Calls(CallsOutputs):
         check_count("n", n, least=1)
         return self._with(worst_first(self._rows, by)[:n])
 
+    def with_params(self, params: Mapping[str, object]) -> Calls:
+        """Return the same calls, whose rows say with which parameters they were made."""
+        return self._with(replace(row, params=dict(params)) for row in self._rows)
+
     def by_caller(self) -> Mapping[str, Calls]:
         """Return each caller's calls, by name, in order."""
         return {name: self._with(rows) for name, rows in groups_of(self._rows).items()}

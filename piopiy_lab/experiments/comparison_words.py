@@ -68,6 +68,7 @@ def notes(compared: Compared) -> list[str]:
         *_of_whom(compared),
         *_of_passes(compared),
         *_of_latency(compared),
+        *_of_chance(compared),
         *_of_gaps(compared),
     ]
 
@@ -122,6 +123,24 @@ def _of_latency(compared: Compared) -> list[str]:
 def _units(compared: Compared) -> str:
     callers = {pair.caller for pair in compared.pairs}
     return "callers" if compared.differences[0].units == len(callers) > 1 else "calls"
+
+
+def _of_chance(compared: Compared) -> list[str]:
+    """Say why an interval that leaves out 0 isn't enough: too few pairs differ."""
+    unsure = [
+        one.metric.title
+        for one in compared.differences
+        if one.verdict == "can't tell"
+        and one.low is not None
+        and one.high is not None
+        and (one.low > 0 or one.high < 0)
+    ]
+    if not unsure:
+        return []
+    return [
+        f"{', '.join(unsure)}: the interval leaves out 0, and yet chance alone would give as much "
+        "more often than 1 time in 20 (p): too few of the calls differ."
+    ]
 
 
 def _of_gaps(compared: Compared) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_rows import made_calls
 
+from piopiy_lab import Calls
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.comparison import Comparison
+from piopiy_lab.experiments.kept import Kept
 
 TEN = dict.fromkeys("abcdefghij", "p")
 
@@ -24,11 +28,6 @@ def changed(calls):
 
 
 def made_calls_of(calls, **told):
-    from dataclasses import replace
-
-    from piopiy_lab import Calls
-    from piopiy_lab.experiments.kept import Kept
-
     return Calls([replace(row, **told) for row in calls], Kept())
 
 
@@ -46,6 +45,22 @@ def test_noise_is_no_difference():
     assert both["mean"].low < 0 < both["mean"].high
     assert both["mean"].p > 0.05
     assert both["mean"].p_of_all >= both["mean"].p
+
+
+def test_three_calls_that_differ_are_too_few_and_that_is_said():
+    before = made_calls(TEN, noisy(1))
+    rows = [
+        replace(row, course="other", answers=tuple(secs + 0.3 for secs in row.answers))
+        if row.caller in "abc"
+        else row
+        for row in before
+    ]
+    both = Comparison(before, Calls(rows, Kept()))
+    assert len(both.differing) == 3
+    assert both["mean"].p == pytest.approx(2 / 8)
+    assert both["late"].verdict == both["mean"].verdict == "can't tell"
+    more = Comparison(before, changed(made_calls(TEN, noisy(1, 0.3))))
+    assert more["mean"].verdict == "worse"
 
 
 def test_copies_of_callers_are_not_pairs_of_their_own():
