@@ -170,7 +170,7 @@ def _panel(
 
 
 def _round_up(value: float) -> float:
-    """Return the next number that is easily read: 1, 1.5, 2, 3, 4, 5, 6 or 8 of some power of ten."""
+    """Return the next number that is easily read: 1, 1.5, 2, 3, 4, 5, 6 or 8 and zeros."""
     if value <= 0:
         return 1.0
     ten = 10.0 ** math.floor(math.log10(value))
