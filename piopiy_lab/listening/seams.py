@@ -103,14 +103,17 @@ def wrap_judgement(
 
 # --- one model for all calls ------------------------------------------------------------------
 
+Judged = tuple[Float32, Float32, Float32]
+
 _loading = threading.Lock()  # guards both: calls begin on the threads of several loops
 _silero: SileroVADAnalyzer | None = None
 _smart_turn: LocalSmartTurnAnalyzerV3 | None = None
 
 #: What Silero made of a window, by that and the state it was in: the confidence, the next state and
-#: the next context; 1.8 kB, so 30 MB at the most. Of digital silence in every call (it makes long
-#: ones cheap), of the rest in simulations.
-_windows: PureMemory[tuple[Float32, Float32, Float32]] = PureMemory(16384)
+#: the next context; 1.8 kB, so 30 MB at the most.
+_windows: PureMemory[Judged] = PureMemory(16384)
+#: The same of digital silence, in live calls too: it makes long ones cheap.
+_silences: PureMemory[Judged] = PureMemory(4096, lasting=True)
 #: The shared Smart Turn's verdicts, of simulations.
 _verdicts: PureMemory[dict[str, Any]] = PureMemory(4096)
 
@@ -157,21 +160,23 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
         silent = buffer.count(0) == len(buffer)
         if not (silent or remembers()):
             return super().voice_confidence(buffer)
+        state, context = model._state.tobytes(), model._context.tobytes()
         key = (
-            (self.sample_rate, model._last_sr, model._last_batch_size, model._context.size),
-            digest(model._state.tobytes(), model._context.tobytes(), b"" if silent else buffer),
+            (self.sample_rate, model._last_sr, model._last_batch_size, len(context)),
+            (state, context) if silent else digest(state, context, buffer),
         )
-        known = _windows.get(key)
+        memory = _silences if silent else _windows
+        known = memory.get(key)
         if known is None:
             self._left, self._asking = None, True
             confidence: Any = super().voice_confidence(buffer)
             self._asking = False
             if self._left is not None:  # else pipecat's failed, and says 0
-                state, context = self._left
-                known = confidence, state, context.copy()  # not the window that it is a part of
+                left, samples = self._left
+                known = confidence, left, samples.copy()  # not the window that it is a part of
                 for array in known:
                     array.setflags(write=False)  # everybody's from now on
-                _windows.put(key, known)
+                memory.put(key, known)
             return confidence
         confidence, model._state, model._context = known
         model._last_sr, model._last_batch_size = self.sample_rate, 1

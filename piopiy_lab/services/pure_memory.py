@@ -24,7 +24,7 @@ V = TypeVar("V")
 
 #: Whether answers are remembered here; None where nobody has said.
 _wanted: contextvars.ContextVar[bool | None] = contextvars.ContextVar("remembers", default=None)
-_memories: weakref.WeakSet[PureMemory[object]] = weakref.WeakSet()  # all that there are
+_memories: weakref.WeakSet[PureMemory[object]] = weakref.WeakSet()  # all but the lasting ones
 
 
 class PureMemory(Generic[V]):
@@ -33,18 +33,20 @@ class PureMemory(Generic[V]):
     Values are shared by whoever asks: they must never be changed.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, lasting: bool = False) -> None:
         """Make an empty memory.
 
         Args:
             most: The most answers that are kept.
+            lasting: Whether it is of what every call has, silence say, and outlives `forget_all`.
         """
         self._most = most
         self._lock = threading.Lock()
         self._known: OrderedDict[Hashable, V] = OrderedDict()  # under _lock; the oldest first
         #: How often an answer was known, and how often not. For benchmarks: not exact in threads.
         self.hits = self.misses = 0
-        _memories.add(self)  # type: ignore[arg-type]  # of any values
+        if not lasting:
+            _memories.add(self)  # type: ignore[arg-type]  # of any values
 
     def get(self, key: Hashable) -> V | None:
         """Return an answer, None if it isn't known."""
@@ -98,7 +100,7 @@ def remembers() -> bool:
 
 
 def forget_all() -> None:
-    """Empty every memory: what comes is new."""
+    """Empty every memory of what was heard: what comes is new."""
     for memory in list(_memories):
         memory.forget()
 

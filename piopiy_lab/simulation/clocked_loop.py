@@ -132,6 +132,10 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         """Return virtual time as timers count it, ns."""
         return self._ns
 
+    def seconds(self) -> float:
+        """Return the virtual seconds since the start."""
+        return (self._ns - START_NS) / 1e9
+
     @property
     def elapsed(self) -> float:
         """Virtual seconds since the start."""

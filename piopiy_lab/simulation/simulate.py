@@ -196,7 +196,7 @@ async def simulate(
             line=line,
             perturb=changes,
         ),
-        clock=lambda: loop.elapsed,
+        clock=loop.seconds,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
     )
