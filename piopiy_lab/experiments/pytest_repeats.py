@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from piopiy_lab.experiments.repeated_test import RepeatedTest
     from piopiy_lab.simulation.fixtures import SimulateFixture
 
-#: The user property of a test's report that says how many of its runs passed.
-PASSED = "voice_passed"
+#: The user properties of a test's report: how many of its runs passed, and figures to be written.
+PASSED, FIGURES = "voice_passed", "voice_figures"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,14 +41,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "can't show its min_pass_rate, it fails only if they contradict it",
     )
 
+    group.addoption(
+        "--voice-baseline",
+        metavar="FILE",
+        default=None,
+        help="hold the tests that are marked voice(repeat=...) against the figures in FILE: one "
+        "fails that is certainly worse, its answers by more than the mark's min_difference; "
+        "with --voice-update the figures are written there",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
+    given = config.getoption("--voice-baseline")
+    in_worker = hasattr(config, "workerinput")
+    if given is not None and config.getoption("--voice-update") and not in_worker:
+        config.pluginmanager.register(FiguresWriter(Path(given).absolute()))
     config.addinivalue_line(
         "markers",
-        "voice(repeat, min_pass_rate=None): run a test of calls so many times, "
+        "voice(repeat, min_pass_rate=None, min_difference=0.1): run a test of calls so many times, "
         "each with other small changes of what the callers say; it passes if the share of runs "
-        "that passed is shown to be min_pass_rate at least (with 95 %), or without it if all did",
+        "that passed is shown to be min_pass_rate at least (with 95 %), or without it if all did; "
+        "min_difference are the seconds by which answers may be slower than --voice-baseline's",
     )
 
 
@@ -102,8 +116,9 @@ def _repeating(
         tell("")
         item.user_properties.append((PASSED, str(repeated.pass_rate)))
         _keep_worst(repeated, simulate, item)
-        if (failure := repeated.failure()) is not None:
-            pytest.fail(failure, pytrace=False)
+        failures = [repeated.failure(), _against_baseline(repeated, item)]
+        if told := [failure for failure in failures if failure is not None]:
+            pytest.fail("\n\n".join(told), pytrace=False)
 
     return run
 
@@ -134,3 +149,46 @@ def _keep_worst(repeated: RepeatedTest, simulate: SimulateFixture, item: pytest.
     folder = Path(given).absolute() / file_name(item.nodeid)
     for line in keep([call for _, call in repeated.worst_calls], folder):
         item.add_report_section("call", "voice", f"the slowest run: {line}\n")
+
+
+def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> str | None:
+    """Return why a test is worse than its baseline; with ``--voice-update`` hand its figures on."""
+    given = item.config.getoption("--voice-baseline")
+    if given is None:
+        return None
+    from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse
+
+    if item.config.getoption("--voice-update"):
+        item.user_properties.append((FIGURES, figures_of(repeated.rows)))
+        return None
+    path = Path(given).absolute()
+    return why_worse(path, item.nodeid, repeated.rows, repeated.min_difference)
+
+
+class FiguresWriter:
+    """Gathers the figures of all tests, from xdist's workers too, and writes them at the end."""
+
+    def __init__(self, path: Path) -> None:
+        """Write to ``path``."""
+        self._path = path
+        self._figures: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test's figures."""
+        for name, told in report.user_properties:
+            if name == FIGURES and report.when == "call":
+                self._figures[report.nodeid] = str(told)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was written."""
+        if self._figures:
+            terminalreporter.section("baseline written")
+            terminalreporter.write_line(f"{self._path}: {len(self._figures)} tests")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write them."""
+        if self._figures:
+            from piopiy_lab.experiments.pytest_baseline import write_figures
+
+            write_figures(self._path, self._figures)

@@ -50,12 +50,14 @@ class RepeatedTest:
     Attributes:
         repeat: How many.
         min_pass_rate: What the share of those that pass must be shown to be, 0 to 1; None: all.
+        min_difference: Seconds by which answers may be slower than a baseline's.
         rows: What became of each call of each run: "call-1" is a run's first.
         failures: Of the runs that failed, by their number.
     """
 
     repeat: int
     min_pass_rate: float | None = None
+    min_difference: float = 0.1
     rows: list[CallRow] = field(default_factory=list[CallRow])
     failures: dict[int, Failure] = field(default_factory=dict[int, "Failure"])
     worst_calls: list[tuple[str, Call]] = field(default_factory=list["tuple[str, Call]"])
@@ -68,6 +70,7 @@ class RepeatedTest:
         *,
         repeat: int,
         min_pass_rate: float | None = None,
+        min_difference: float = 0.1,
         asked: int | None = None,
     ) -> RepeatedTest:
         """Check what a mark says.
@@ -75,6 +78,7 @@ class RepeatedTest:
         Args:
             repeat: As in the mark.
             min_pass_rate: As in the mark.
+            min_difference: As in the mark.
             asked: What ``--voice-repeat`` says in place of ``repeat``.
 
         Raises:
@@ -82,7 +86,7 @@ class RepeatedTest:
             ArgumentTypeError: One has the wrong type.
         """
         check_count("repeat", repeat, least=1)
-        made = cls(repeat, min_pass_rate)
+        made = cls(repeat, min_pass_rate, check_number("min_difference", min_difference, 0, 60))
         if min_pass_rate is not None:
             check_number("min_pass_rate", min_pass_rate, 0, 0.999)
             needed = runs_needed(pass_rate=min_pass_rate)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
+
+from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
+from piopiy_lab.experiments.rows import CallRow
 
 DESK = """
     import pytest
@@ -137,3 +141,51 @@ def test_fewer_runs_fail_only_if_they_contradict_the_rate(run):
     assert code == 1
     assert "1 failed, 1 passed" in said
     assert "1 of 2, 0.50 (0.09 to 0.91); min_pass_rate=0.95 is above 0.905" in said
+
+
+ROW = CallRow(0, "call-1", 1, 1, answers=(0.2,), sha="a")
+BASELINE = """
+    import os
+
+    @pytest.mark.voice(repeat=6, min_pass_rate=0)
+    def test_it(simulate):
+        call = simulate(desk, ASKS, latency={"llm": float(os.environ.get("LLM", "0"))})
+        assert simulate.seed > int(os.environ.get("BROKEN", "0"))
+"""
+WRITE = ("--voice-baseline=base/voice.json", "--voice-update")
+HOLD = WRITE[:1]
+
+
+def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytester, monkeypatch):
+    said, code = run(BASELINE, *WRITE)
+    assert code == 0, said
+    assert "voice.json: 1 tests" in said
+    kept = json.loads((pytester.path / "base" / "voice.json").read_text())
+    assert list(kept["tests"]) == ["test_it.py::test_it"]
+    monkeypatch.setenv("LLM", "0.05")  # certain, and less than the 0.1 that is allowed
+    said, code = run(BASELINE, *HOLD)
+    assert code == 0, said
+    monkeypatch.setenv("LLM", "0.3")
+    said, code = run(BASELINE, *HOLD)
+    assert code == 1
+    assert "worse than the baseline; 0 of 6 calls are the same" in said
+    assert "+300 ms" in said
+    monkeypatch.setenv("LLM", "0")
+    monkeypatch.setenv("BROKEN", "6")
+    said, code = run(BASELINE, *HOLD)
+    assert code == 1
+    assert "broke: call-1, 1" in said
+
+
+def test_without_figures_of_a_test_it_fails_and_says_how_to_write_them(tmp_path):
+    path = tmp_path / "voice.json"
+    update = f"pytest --voice-baseline {path} --voice-update writes it"
+    assert why_worse(path, "test_it", [ROW], 0.1) == (
+        f"--voice-baseline: {path} isn't there; {update}"
+    )
+    write_figures(path, {"test_it": figures_of([ROW])})
+    write_figures(path, {"test_two": figures_of([ROW])})
+    assert why_worse(path, "test_it", [ROW], 0.1) is None
+    assert why_worse(path, "test_3", [ROW], 0.1) == f"{path} has no figures of this test: {update}"
+    path.write_text("{}")
+    assert "has no baselines of tests" in why_worse(path, "test_it", [ROW], 0.1)
