@@ -37,6 +37,7 @@
         batch: page.dataset.batch, index: +data.index,
         take: function (html, refused) {
           place.textContent = refused || '';
+          row.pcAgain = !html;
           if (!html) { return; }
           place.innerHTML = html;
           playCalls();
@@ -59,6 +60,7 @@
         var audio = row.pcCall.querySelector('audio');
         if (audio) { audio.pause(); }
         row.pcCall.remove();
+        if (row.pcAgain) { row.pcCall = null; }
       } else {
         row.after(row.pcCall);
         playCalls();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from piopiy_lab import Caller, simulate_many
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.frames import CALL_COLUMNS
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.rows import CallRow
 
@@ -103,6 +104,12 @@ def test_pandas_has_a_row_a_call_and_a_row_a_turn(calls):
     assert list(made().to_pandas().columns) == list(frame.columns)
     swept = made(row(0, params={"stop_secs": 0.2}), row(1)).to_pandas()
     assert swept["stop_secs"][0] == 0.2
+
+
+def test_every_figure_of_a_row_is_a_column():
+    """But those that are tables themselves: answers and turns are rows of the other one."""
+    tables = {"index", "answers", "turn_rows", "pauses", "usage", "params"}
+    assert {field.name for field in fields(CallRow)} - tables <= set(CALL_COLUMNS)
 
 
 def test_it_prints_as_a_table_with_the_failing_and_slowest_first(calls):

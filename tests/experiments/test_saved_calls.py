@@ -6,7 +6,9 @@ import asyncio
 import errno
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -149,6 +151,25 @@ def test_a_really_full_disk(tmp_path):
         assert len(Calls.load(only_rows.save(small / "rows"))) == 3
     finally:
         _ran("umount", small)
+
+
+def test_kill_9_in_the_middle_of_a_save_leaves_what_was_there(batch):
+    code = (
+        "import os, shutil, signal, sys\n"
+        "from piopiy_lab.experiments.calls import Calls\n"
+        "calls, copied = Calls.load(sys.argv[1]), []\n"
+        "def copyfile(source, target):\n"
+        "    copied.append(target)\n"
+        "    if len(copied) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    open(target, 'wb').write(b'half')\n"
+        "shutil.copyfile = copyfile\n"
+        "calls.save(sys.argv[1], overwrite=True)\n"
+    )
+    command = [sys.executable, "-c", code, str(batch)]
+    before = {path: path.read_bytes() for path in batch.rglob("*.*")}
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert {path: path.read_bytes() for path in batch.rglob("*.*")} == before
+    assert len(Calls.load(batch)) == 4
 
 
 def test_a_killed_save_leaves_what_was_there(calls, batch, monkeypatch):

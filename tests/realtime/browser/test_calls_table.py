@@ -117,6 +117,17 @@ def test_it_goes_on_after_a_reload_and_says_when_the_calls_are_gone(open_noteboo
     expect(gone).to_contain_text("run the cell again")
 
 
+def test_another_notebook_s_kernel_in_the_page_says_nothing_of_these_calls(open_notebook):
+    other = "from piopiy_lab.widgets.call_fetcher import CallFetcher\nother = [CallFetcher()]\n"
+    notebook = open_notebook(SESSION, f"{other}calls", f"{other}display(calls)")
+    for cell in range(3):
+        notebook.run(cell)
+    table = notebook.output(1)
+    table.locator(ROW, has_text="polite, 2").click()
+    expect(table.locator(".pc-call audio")).to_be_visible()
+    expect(table.locator(".pc-call")).not_to_contain_text("run the cell again")
+
+
 def test_a_heading_sorts_and_the_third_click_brings_the_folds_back(open_notebook):
     notebook = open_notebook(SESSION, "calls")
     notebook.run(0)
