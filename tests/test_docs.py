@@ -125,6 +125,10 @@ def line():
 def many_calls():
     names = {"create_session": desk_session}
     yield names
+    names["client"].close()
+    names["cluster"].close()
+    assert len(names["calls"]) == 4
+    assert len({row.worker for row in names["calls"]}) == 2
     assert len(names["checked"].failed) == 3
     assert Path("report.html").is_file()
     assert Path("junit.xml").is_file()
