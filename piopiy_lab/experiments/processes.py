@@ -6,6 +6,7 @@ changed: a variable, the folder, or a file of the user's that is imported.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import sys
@@ -112,6 +113,18 @@ _left: tuple[Pool, str] | None = None
 _lock = threading.Lock()
 
 
+def _forget() -> None:
+    """Forget, in a process that was forked, the pool: its processes are the other's."""
+    global _left, _lock
+    _parents.append(_left)  # dropped, it would end them
+    _left, _lock = None, threading.Lock()
+
+
+_parents: list[object] = []  # of a forked process: what it must not touch
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def lease(most: int, wanted: int) -> Pool:
     """Return a pool for one run; :func:`give_back` it, or end it.
 
@@ -150,6 +163,9 @@ def end_all() -> None:
         left, _left = _left, None
     if left is not None:
         left[0].end()
+
+
+atexit.register(end_all)
 
 
 def cores() -> int:
