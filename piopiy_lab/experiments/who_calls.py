@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 from piopiy_lab.call.call import Call
+from piopiy_lab.call.packed_file import SUFFIX
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
+from piopiy_lab.experiments.saving import CALLS, ROWS
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.steps import AudioFile
 
@@ -76,11 +78,21 @@ def _name_of(one: object, number: int) -> str:
 
 
 def _saved(folder: Path) -> dict[str, One]:
-    if (folder / "events.jsonl").is_file():
-        return {folder.name: Call.load(folder)}
+    if (folder / "events.jsonl").is_file() or _is_packed(folder):
+        return {folder.name.removesuffix(SUFFIX): Call.load(folder)}
     if not folder.is_dir():
         raise SavedCallError(f"{folder} is no folder; give one with saved calls in it")
-    places = sorted(place for place in folder.iterdir() if (place / "events.jsonl").is_file())
+    if (folder / ROWS).is_file():
+        folder = folder / CALLS  # of many that were saved together
+    places = sorted(
+        place
+        for place in folder.iterdir()
+        if (place / "events.jsonl").is_file() or _is_packed(place)
+    )
     if not places:
         raise SavedCallError(f"{folder} has no saved call in it; give the folder that holds them")
-    return {place.name: Call.load(place) for place in places}
+    return {place.name.removesuffix(SUFFIX): Call.load(place) for place in places}
+
+
+def _is_packed(place: Path) -> bool:
+    return place.suffix == SUFFIX and place.is_file()
