@@ -131,6 +131,9 @@ def many_calls():
     assert len(names["checked"].failed) == 3
     assert Path("report.html").is_file()
     assert Path("junit.xml").is_file()
+    assert names["diff"].verdict == names["diff"]["mean"].verdict == "worse"
+    assert not names["check"].failed
+    assert names["sweep"][1].figure("mean").value > names["sweep"][0].figure("mean").value
 
 
 @pytest.fixture

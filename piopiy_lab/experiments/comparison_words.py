@@ -103,19 +103,17 @@ def _of_passes(compared: Compared) -> list[str]:
 def _of_latency(compared: Compared) -> list[str]:
     told: list[str] = []
     mean = next(one for one in compared.differences if one.name == "mean")
+    wanted = compared.min_difference
     if mean.could_be_seen is not None:
-        found = f"Of the mean, {1000 * mean.could_be_seen:.0f} ms would be found 4 times in 5"
-        wanted = compared.min_difference
-        if wanted is None:
-            half = mean.could_be_seen / 2
-            told.append(f"{found}; half of that takes {mean.needed(half)} {_units(compared)}.")
-        else:
-            told.append(
-                f"{found}; {1000 * wanted:.0f} ms take {mean.needed(wanted)} {_units(compared)}."
-            )
-        ends = (mean.low or 0.0, mean.high or 0.0)
-        if wanted is not None and max(map(abs, ends)) < wanted:
-            told.append(f"A difference of {1000 * wanted:.0f} ms or more is ruled out.")
+        smaller = mean.could_be_seen / 2 if wanted is None else wanted
+        what = "half of that takes" if wanted is None else f"{1000 * wanted:.0f} ms take"
+        told.append(
+            f"Of the mean, {1000 * mean.could_be_seen:.0f} ms would be found 4 times in 5; {what} "
+            f"{mean.needed(smaller)} {_units(compared)}."
+        )
+    if wanted is not None and mean.low is not None and mean.high is not None:
+        within = -wanted < mean.low and mean.high < wanted
+        told += [f"A difference of {1000 * wanted:.0f} ms or more is ruled out."] if within else []
     told += [f"{one.metric.title}: {one.why}." for one in compared.differences if one.why]
     return told
 
@@ -126,7 +124,7 @@ def _units(compared: Compared) -> str:
 
 
 def _of_chance(compared: Compared) -> list[str]:
-    """Say why an interval that leaves out 0 isn't enough: too few pairs differ."""
+    """Say why an interval that leaves out 0 isn't enough."""
     unsure = [
         one.metric.title
         for one in compared.differences
@@ -139,7 +137,7 @@ def _of_chance(compared: Compared) -> list[str]:
         return []
     return [
         f"{', '.join(unsure)}: the interval leaves out 0, and yet chance alone would give as much "
-        "more often than 1 time in 20 (p): too few of the calls differ."
+        "more often than 1 time in 20 (p). More calls would tell."
     ]
 
 

@@ -25,6 +25,10 @@ Verdict = Literal["better", "worse", "the same", "can't tell"]
 Unit = Literal["s", "share", "count"]
 
 
+#: A scatter below that is the floats' own.
+_NOISE = 1e-9
+
+
 class RowPair(NamedTuple):
     """One caller's one run, with either agent."""
 
@@ -81,8 +85,9 @@ class Difference:
             can be none.
         high: Its upper end.
         p: How often chance alone gives a difference as large, 0 to 1: by exchanging the agents of a
-            pair, of pass and fail by McNemar's exact test. None as with ``low``.
-        p_of_all: The same, when all figures of the table are looked at (Holm).
+            pair, of pass and fail by McNemar's exact test. None as with ``low``, and where no pair
+            differs.
+        p_of_all: The same, when all figures that differ anywhere are looked at (Holm).
         verdict: "better" or "worse" where the interval leaves out 0 and p is below 0.05; "the same"
             where no pair differs; else "can't tell".
         pairs: How many pairs it is of.
@@ -177,8 +182,7 @@ def differences_of(pairs: Sequence[RowPair], *, seed: int = 1) -> tuple[Differen
     """
     found = [_difference(metric, pairs, seed) for metric in METRICS]
     found = [one for one in found if one.name in ("pass", "mean") or one.pairs]
-    tried = [one.p for one in found if one.p is not None]
-    adjusted = iter(statistics.holm(tried))
+    adjusted = iter(statistics.holm([one.p for one in found if one.p is not None]))
     return tuple(one if one.p is None else _with_p_of_all(one, next(adjusted)) for one in found)
 
 
@@ -207,16 +211,19 @@ def _difference(metric: Metric, pairs: Sequence[RowPair], seed: int) -> Differen
         return Difference(
             metric, before, after, None, None, None, None, verdict, len(kept), n, None, why
         )
+    if alike:  # nothing to be tested
+        return Difference(metric, before, after, 0.0, 0.0, None, None, verdict, len(kept), n, 0.0)
     of = resampling.paired_bootstrap(was, now, callers, metric.statistic, seed=seed)
     low, high = resampling.interval(of)
     sd = float(np.nanstd(of)) * math.sqrt(n)
+    sd = 0.0 if sd < _NOISE else sd
     if metric.name == "pass" and n == len(kept):
         p = mcnemar(*discordant_counts([pairs[i] for i in kept]))
         certain = p < ALPHA
     else:
         p = resampling.sign_flips(was, now, callers, metric.statistic, seed=seed)
         certain = p < ALPHA and (low > 0 or high < 0)
-    if certain and not alike:
+    if certain:
         verdict = "better" if (after > before) == metric.more_is_better else "worse"
     return Difference(metric, before, after, low, high, p, None, verdict, len(kept), n, sd)
 

@@ -104,6 +104,18 @@ def test_quicker_and_more_often_interrupted_is_mixed():
     assert Comparison(before, after).verdict == "mixed"
 
 
+def test_it_says_what_could_have_been_seen_and_what_a_difference_takes():
+    before, after = made_calls(TEN, noisy(1)), changed(made_calls(TEN, noisy(2)))
+    mean = Comparison(before, after)["mean"]
+    assert mean.could_be_seen == pytest.approx(2.8 * mean.sd / 10**0.5, rel=0.01)
+    assert mean.needed(mean.could_be_seen) in (10, 11), "as many as there were"
+    assert mean.needed(mean.could_be_seen / 2) in range(38, 43), "four times as many"
+    told = str(Comparison(before, after, min_difference=0.02))
+    assert "found 4 times in 5" in told
+    assert f"20 ms take {mean.needed(0.02)} callers." in told
+    assert Comparison(before, changed(before))["mean"].could_be_seen is None, "nothing scatters"
+
+
 def test_a_difference_that_matters_can_be_ruled_out():
     before, after = made_calls(TEN, noisy(1)), changed(made_calls(TEN, noisy(1, 0.001)))
     told = str(Comparison(before, after, min_difference=0.05))
