@@ -126,7 +126,10 @@ def pass_hat(n: int, passed: int, k: int) -> float:
 
 def _check_k(name: str, n: int, k: int) -> None:
     if not 1 <= k <= n:
-        raise ArgumentError(f"{name} with k={k}: there are {n} runs, give 1 to {n}, or repeat more")
+        raise ArgumentError(
+            f"{name} with k={k}: a caller has {n} run{'' if n == 1 else 's'}; give 1 to {n}, or "
+            "repeat more"
+        )
 
 
 def holm(chances: Sequence[float]) -> tuple[float, ...]:
