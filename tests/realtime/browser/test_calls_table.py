@@ -26,6 +26,11 @@ callers = {"hopeful": greeted.hears("pizza", within=1), "shy": greeted, "polite"
 calls = await simulate_many(create_session, callers, repeat=2, executor=0)
 """
 ROW = ".pc-row"
+#: Red or not, whether the browser says it as rgb(...) or as color(srgb ...).
+COLOUR = """element => {
+    const [r, g] = getComputedStyle(element).color.match(/[.\\d]+/g).map(Number);
+    return r > 1.5 * g ? 'red' : 'not red';
+}"""
 
 
 def made():
@@ -53,6 +58,7 @@ def test_a_click_on_a_row_shows_its_call_and_the_kernel_gives_what_is_not_in_the
     expect(below.locator("audio")).to_be_visible()
     expect(below.locator("img")).to_be_visible()
     expect(below).to_contain_text("how can I help")
+    assert below.locator(".pp-failure").evaluate(COLOUR) == "red"
     word = below.get_by_role("button", name="Hello,")
     word.click()
     notebook.page.wait_for_function("!document.querySelector('.pc-call audio').paused")
