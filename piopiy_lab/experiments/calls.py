@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import SupportsIndex, overload
 
 from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
@@ -65,8 +66,8 @@ class Calls(CallsOutputs):
         match which:
             case str():
                 return self._of_caller(which)
-            case (str() as caller, int() as run):
-                return self.call(self._row(caller, run))
+            case (str() as caller, SupportsIndex() as run):  # pandas' whole numbers, too
+                return self.call(self._row(caller, operator.index(run)))
             case tuple():
                 raise ArgumentTypeError(
                     f"calls[{which!r}]: give a caller's name and a run, as in calls['polite', 3]"

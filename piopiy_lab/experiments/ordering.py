@@ -35,7 +35,7 @@ def worst_first(rows: Iterable[CallRow], by: By = "p95") -> list[CallRow]:
     Raises:
         ArgumentError: Another ``by``.
     """
-    if by not in _VALUES:
+    if by not in get_args(By):
         raise ArgumentError(f"by={by!r}: give one of {', '.join(map(repr, get_args(By)))}")
     value = _VALUES[by]
 

@@ -108,7 +108,8 @@ class CallsOutputs(Sequence[CallRow]):
         from piopiy_lab.experiments.junit import junit_of
         from piopiy_lab.experiments.text_file import write_text
 
-        return write_text(path, junit_of(self.rows, self.notices), overwrite)
+        text = junit_of(self.rows, self.notices, line=self.settings.get("line"))
+        return write_text(path, text, overwrite)
 
     def text(self) -> str:
         """Return the table for a terminal: the failing and the slowest, and the rest counted."""

@@ -181,9 +181,11 @@ def test_junit_has_what_ci_systems_read(calls, tmp_path):
 
 
 def test_junit_of_odd_texts_is_valid_xml(tmp_path):
-    calls = Calls(hostile_rows(), Kept(), notices=["\ud800\ufffe\x0b"])
+    line = "Line(codec='pcmu')"
+    calls = Calls(hostile_rows(), Kept(), notices=["\ud800\ufffe\x0b"], settings={"line": line})
     whole = ET.parse(calls.save_junit(tmp_path / "junit.xml")).getroot()
     assert "<script>" in whole.find("testsuite").get("name")
+    assert f"perturb=7, line={line} with 0 more" in whole.find("*/testcase/system-out").text
     assert KEY not in (tmp_path / "junit.xml").read_text("utf-8")
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", "".join(whole.itertext()))
 

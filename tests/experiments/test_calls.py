@@ -37,7 +37,7 @@ def made(*rows, **told):
 
 def test_a_caller_s_calls_a_call_and_a_slice(calls):
     assert [row.run for row in calls["anna"]] == [1, 2]
-    assert calls["anna", 2].call_id == "anna-2"
+    assert calls["anna", 2].call_id == calls["anna", np.int64(2)].call_id == "anna-2"
     assert [row.caller for row in calls[2:4]] == ["hopeful", "hopeful"]
     assert list(calls.by_caller()) == ["anna", "hopeful", "shy"]
     assert len(calls.failed) == 2
