@@ -12,6 +12,8 @@ from typing import Any
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.comparing import check_options
 from piopiy_lab.experiments.comparison import Comparison
+from piopiy_lab.experiments.frames import CALL_COLUMNS
+from piopiy_lab.experiments.how_sure import OF_ANSWERS
 from piopiy_lab.experiments.simulating import simulate_many
 from piopiy_lab.experiments.sweep import Sweep
 from piopiy_lab.experiments.sweep_points import Point, cost_of_calls, label_of
@@ -21,6 +23,8 @@ from piopiy_lab.session.callback import SessionCallback, as_callback
 
 #: More points are refused: a mistake, or a night.
 MOST = 500
+#: Names that columns of the tables have already.
+_TAKEN = {*CALL_COLUMNS, *OF_ANSWERS, "calls", "pass_rate", "cost", "differing"}
 
 
 async def sweep_agents(
@@ -107,6 +111,10 @@ def _axes(given: object) -> dict[str, tuple[object, ...]]:
         raise ArgumentError("axes is empty: give at least one, {'stop_secs': [0.2, 0.4]}")
     axes: dict[str, tuple[object, ...]] = {}
     for name, tried in given.items():
+        if name in _TAKEN:
+            raise ArgumentError(
+                f"axes: {name!r} is a column of the tables; call the parameter otherwise"
+            )
         if isinstance(tried, str) or not isinstance(tried, Iterable):
             raise ArgumentTypeError(f"axes: {name!r} is {tried!r}; give a list of values to try")
         values = tuple(tried)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from quick_agents import SURE, UNSURE, quick
 
-from piopiy_lab import compare_agents
+from piopiy_lab import Calls, Comparison, compare_agents
 from piopiy_lab.errors import ArgumentError, SavedCallError
 
 
@@ -115,15 +115,12 @@ def test_what_breaks_is_listed_and_counted_exactly():
 
 
 def test_few_calls_are_warned_of_before_they_are_made():
-    asked = []
-
-    async def session(call_id):
-        asked.append(call_id)
-        await quick()(call_id)
+    async def cell():
+        return await compare_agents(quick(), quick(), {"s": SURE}, executor=0)
 
     with pytest.warns(UserWarning, match="compare_agents with 1 pair .*6 callers at least") as told:
-        few = compared(session, session, {"s": SURE})
-    assert told[0].filename == __file__ or asked
+        few = asyncio.run(cell())
+    assert told[0].filename == __file__, "the line that asked"
     assert few.verdict == "the same"
     assert "1 call: 6 at least" in str(few)
 
@@ -140,3 +137,29 @@ def test_few_calls_are_warned_of_before_they_are_made():
 def test_what_cannot_be_compared_is_refused(told, said):
     with pytest.raises(ArgumentError, match=said):
         compared(quick(), quick(), {"s": SURE}, **told)
+
+
+def test_each_agent_has_cassettes_of_its_own(tmp_path):
+    def run():
+        with pytest.warns(UserWarning, match="1 pair"):
+            return compared(
+                quick(), quick(reply="No."), {"s": SURE}, cassette=tmp_path, record_mode="once"
+            )
+
+    first, again = run(), run()
+    assert {path.parent.parent.name for path in tmp_path.glob("*/*/cassette.jsonl")} == {
+        "before",
+        "after",
+    }
+    assert [row.course for row in first.after] == [row.course for row in again.after]
+    assert len(first.differing) == 1
+
+
+def test_saved_calls_are_compared_as_well(slower, tmp_path):
+    sides = [
+        Calls.load(calls.save(tmp_path / name))
+        for name, calls in (("was", slower.before), ("now", slower.after))
+    ]
+    again = Comparison(*sides, min_difference=0.05)
+    assert str(again) == str(slower)
+    assert again.pair("sure", 2).call.duration > 0

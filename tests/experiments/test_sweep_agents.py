@@ -153,6 +153,7 @@ def test_a_service_without_a_price_leaves_the_cost_unknown():
         (waits, {}, ArgumentError, "axes is empty"),
         (waits, [1], ArgumentTypeError, "give a dict"),
         (waits, {"wait": []}, ArgumentError, "no values"),
+        (waits, {"tokens": [1]}, ArgumentError, "'tokens' is a column"),
         (waits, {"wait": "1.5"}, ArgumentTypeError, "list of values"),
         (waits, {"wait": [1.0, 1.0]}, ArgumentError, "'1.0' twice"),
         (waits, {"wait": range(501)}, ArgumentError, "501 points"),
