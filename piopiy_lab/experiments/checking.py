@@ -29,7 +29,7 @@ def failed_check(checks: Mapping[str, Check], call: Call) -> tuple[str, str] | N
     for name, check in checks.items():
         try:
             verdict = check(call)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             place = user_line(error)
             return name, redact_text(f"{described(error)}{f' ({place})' if place else ''}")
         if isinstance(verdict, bool | np.bool_) and not verdict:

@@ -6,14 +6,12 @@ standard error. It ends with its input, at once and whatever it is at, and witho
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import sys
 import threading
 from typing import IO
 
-from piopiy_lab.display.user_traceback import is_users
 from piopiy_lab.experiments.children import IDLE_SECS, receive, send
 from piopiy_lab.experiments.parcel import Parcel, Reply, blob_of
 from piopiy_lab.experiments.work import Job
@@ -33,32 +31,13 @@ def main() -> None:
             parcel, job = asked.get(timeout=IDLE_SECS)
         except queue.Empty:
             os._exit(0)
-        if _is_stale():
-            os._exit(0)  # before the call is begun: a new process takes it
         send(told, "begun")
         send(told, _reply(parcel, job))
-        _is_stale()  # what this call imported is seen now
 
 
 def _reply(parcel: Parcel, job: Job) -> Reply:
     me, blob = name_of_worker(), blob_of(parcel)
     return Reply(me, lacks=True) if blob is None else make(parcel, blob, job, me)
-
-
-#: The user's files that are imported, and when they were changed last as it was first seen.
-_files: dict[str, int] = {}
-
-
-def _is_stale() -> bool:
-    """Whether a file of the user's has changed since it was imported here."""
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if isinstance(path, str) and is_users(path):
-            with contextlib.suppress(OSError):
-                changed = os.stat(path).st_mtime_ns
-                if _files.setdefault(path, changed) != changed:
-                    return True
-    return False
 
 
 def _listen(pipe: IO[bytes], asked: queue.Queue[tuple[Parcel, Job]]) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import linecache
 import pickle
 import platform
 import sys
 import types
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +68,24 @@ class Reply:
     lacks: bool = False
     differs: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What the bytes are.
+
+    Attributes:
+        work: The work, pickled.
+        lines: Of code that came by value: the lines of its files, which may be cells.
+    """
+
+    work: bytes
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+def code_in(make: Callable[..., types.CodeType], parts: tuple[object, ...], file: str) -> object:
+    """Return code that came by value, with the file that it is from."""
+    return make(*parts).replace(co_filename=file)
 
 
 def parcel_of(blob: bytes, folder: Path) -> Parcel:
@@ -121,7 +141,11 @@ def blob_of(parcel: Parcel) -> bytes | None:
 
 def unpacked(blob: bytes) -> Work:
     """Return the work, made anew: no call sees what another has left in a session's globals."""
-    work: Work = pickle.loads(blob)
+    packed: Packed = pickle.loads(blob)
+    for file, lines in packed.lines.items():
+        size = sum(map(len, lines))
+        linecache.cache[file] = (size, None, list(lines), file)  # None: nobody looks on the disk
+    work: Work = pickle.loads(packed.work)
     _cover(work.create_session)
     return work
 

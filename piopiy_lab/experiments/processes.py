@@ -1,7 +1,7 @@
 """Processes of this machine for calls: loky's with the extra ``many``, else ours.
 
-They stay for a minute after a run, loaded, for the next one; but not if what they would run in has
-changed: a variable, the folder, or a file of the user's that is imported.
+They stay for a minute after a run, loaded, for the next one; but not if what they were started in
+has changed: a variable, the folder, or where modules are looked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Protocol
 
-from piopiy_lab.display.user_traceback import is_users
 from piopiy_lab.experiments import worker
 from piopiy_lab.experiments.children import IDLE_SECS, Children
 from piopiy_lab.experiments.parcel import ONE_THREAD, Parcel, Reply
@@ -108,6 +107,8 @@ class ForeignPool:
         """Leave the processes alone."""
 
 
+_PYTEST = "PYTEST_CURRENT_TEST"
+
 #: The pool that the last run left, and what it was made in; under the lock.
 _left: tuple[Pool, str] | None = None
 _lock = threading.Lock()
@@ -177,11 +178,8 @@ def cores() -> int:
 
 
 def _surroundings() -> str:
-    """Return a digest of what a process is started in: variables, paths, the user's files."""
-    files = {
-        str(path): os.stat(path).st_mtime_ns
-        for module in list(sys.modules.values())
-        if (path := getattr(module, "__file__", None)) and is_users(path) and os.path.exists(path)
-    }
-    told = (sorted(os.environ.items()), os.getcwd(), sys.path, sorted(files.items()))
+    """Return a digest of what a process is started in: variables, folder and paths."""
+    # Of pytest's variable, which has each test's name, it matters that it is there.
+    variables = {**os.environ, **{name: "" for name in os.environ if name == _PYTEST}}
+    told = (sorted(variables.items()), os.getcwd(), sys.path)
     return hashlib.sha256(repr(told).encode()).hexdigest()

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import io
+import linecache
 import pickle
 import types
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentError, MissingExtraError
+from piopiy_lab.experiments.parcel import Packed, code_in
 from piopiy_lab.experiments.work import Work
 from piopiy_lab.redaction import redact_text
 
@@ -35,19 +38,39 @@ def as_bytes(work: Work) -> bytes:
     """
     dumps = _by_value()
     if dumps is None:
-        return _by_name(work)
+        return pickle.dumps(Packed(_by_name(work)))
+    files: set[str] = set()
     try:
-        return dumps(work)
+        blob = dumps(work, files)
     except Exception as error:
-        _refuse(work, dumps, error)
+        _refuse(work, lambda value: dumps(value, set()), error)
+    return pickle.dumps(Packed(blob, {file: tuple(linecache.getlines(file)) for file in files}))
 
 
-def _by_value() -> Callable[[object], bytes] | None:
+def _by_value() -> Callable[[object, set[str]], bytes] | None:
+    """Return what pickles by value, and notes the files of code that it does that to."""
     try:
         import cloudpickle
     except ImportError:
         return None
-    return cloudpickle.dumps
+    whole = cloudpickle.Pickler.dispatch_table
+    bare = whole[types.CodeType]
+
+    def dumps(value: object, files: set[str]) -> bytes:
+        def reduce(code: types.CodeType) -> tuple[object, ...]:
+            files.add(code.co_filename)
+            make, parts = bare(code)
+            return code_in, (make, parts, code.co_filename)
+
+        class Pickler(cloudpickle.Pickler):
+            """Keeps the names of files, which cloudpickle leaves out: rows and errors have them."""
+
+            dispatch_table = ChainMap({types.CodeType: reduce}, whole)
+
+        Pickler(out := io.BytesIO()).dump(value)
+        return out.getvalue()
+
+    return dumps
 
 
 def _by_name(work: Work) -> bytes:

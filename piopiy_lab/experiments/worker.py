@@ -19,6 +19,7 @@ from pathlib import Path
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display import set_hook
 from piopiy_lab.experiments import children
+from piopiy_lab.experiments.fresh import forget_changed, note_files
 from piopiy_lab.experiments.one_call import one_call
 from piopiy_lab.experiments.parcel import ONE_THREAD, Parcel, Reply, blob_of, difference, unpacked
 from piopiy_lab.experiments.watchdog import Hung, Watch, stacks_in
@@ -55,12 +56,16 @@ def is_busy() -> bool:
 def make(parcel: Parcel, blob: bytes, job: Job, me: str) -> Reply:
     """Make one call on this process's main thread, on which no loop runs."""
     warm()
+    forget_changed()
     try:
         work = unpacked(blob)
     except Exception as error:
         return Reply(me, error=_not_loaded(error))
     mark = Path(parcel.marks) / f"{job.index}.{os.getpid()}"
-    return Reply(me, asyncio.run(watched_call(work, job, mark)))
+    try:
+        return Reply(me, asyncio.run(watched_call(work, job, mark)))
+    finally:
+        note_files()
 
 
 def _not_loaded(error: Exception) -> str:
@@ -88,7 +93,7 @@ async def watched_call(work: Work, job: Job, mark: Path | None = None) -> Result
             with watch:
                 return await one_call(work, job)
         except Hung as hung:
-            return lost(job, "hung", str(hung))
+            return lost(job, "hung", watch.told or str(hung))
         except asyncio.CancelledError:
             if watch.told is None:
                 raise

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -18,6 +20,7 @@ from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate_many
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments import processes
 from piopiy_lab.experiments.processes import end_all
+from piopiy_lab.simulation.limits import Limits
 
 SHORT = Caller().hears_greeting()
 BOOKS = SHORT.says("a table for two tomorrow at seven").hears_reply()
@@ -96,6 +99,69 @@ def test_no_call_sees_what_another_left_in_its_session():
     again = many(remembering(), SHORT, 1, repeat=4)
     assert calls.rows == again.rows
     assert all("number 1" in str(calls.call(row)) for row in calls)
+
+
+def test_a_warm_worker_runs_what_a_file_has_now(local, tmp_path, monkeypatch):
+    code = """
+from piopiy_lab import VoiceAgent, offline_stack
+
+async def create_session(call_id):
+    agent = VoiceAgent(instructions="x", greeting="{}")
+    stt, llm, tts = offline_stack()
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "agent_of_a_file.py"
+    file.write_text(code.format("Hello."))
+    module = importlib.import_module("agent_of_a_file")
+    first = many(module.create_session, SHORT, 1)
+    file.write_text(code.format("Good morning to you."))
+    second = many(importlib.reload(module).create_session, SHORT, 1)
+    assert first[0].worker == second[0].worker, "it was there, and warm"
+    assert "Hello." in str(first["caller-1", 1])
+    assert "Good morning to you." in str(second["caller-1", 1])
+    assert second.rows == many(module.create_session, SHORT, 0).rows
+
+
+def test_a_call_that_waits_for_what_never_comes_hangs(local):
+    async def waits(call_id):
+        await asyncio.to_thread(threading.Event().wait, 30)
+
+    for limits in (None, Limits(outside_secs=60)):
+        calls = many(waits, SHORT, 1, still_secs=1.5, limits=limits)
+        assert calls[0].kind == "hung"
+    assert "waiting for something outside" in str(calls[0].error)
+
+
+def test_errors_have_their_lines_also_of_what_came_by_value(local):
+    async def breaks(call_id):
+        raise ValueError("no such table")
+
+    async def exits_late(call_id):
+        def late():
+            sys.exit(4)
+
+        asyncio.get_running_loop().call_later(0.5, late)
+        await desk(call_id)
+
+    for session in (breaks, exits_late):
+        here, there = (many(session, {"a": SHORT}, executor) for executor in (0, 1))
+        assert here.rows == there.rows
+        assert here[0].kind == "raised"
+        assert "test_executors.py, line" in str(there[0].error)
+
+
+def test_a_voice_that_fails_and_a_check_that_exits_are_rows_as_here(local):
+    def exits_quietly(call):
+        sys.exit(1)
+
+    voiceless = Caller(voice="no-such-voice").hears_greeting().says("hello")
+    told = {"checks": [exits_quietly]}
+    here, there = (many(desk, {"a": voiceless, "b": SHORT}, n, **told) for n in (0, 2))
+    assert here.rows == there.rows
+    assert [row.kind for row in here] == ["raised", "failed"]
+    assert "SystemExit" in str(here[1].error)
 
 
 class StubbornError(Exception):

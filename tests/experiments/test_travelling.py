@@ -23,6 +23,7 @@ from piopiy_lab.errors import (
     MissingExtraError,
 )
 from piopiy_lab.experiments import parcel, travelling
+from piopiy_lab.experiments.parcel import unpacked
 from piopiy_lab.experiments.travelling import as_bytes
 from piopiy_lab.experiments.work import Work
 from piopiy_lab.experiments.worker import run as run_here
@@ -91,7 +92,7 @@ def test_a_check_and_a_voice_that_cannot_travel_are_named_by_what_they_are():
 def test_without_cloudpickle_what_has_a_name_travels_and_the_rest_says_what_is_needed(monkeypatch):
     monkeypatch.setattr(travelling, "_by_value", lambda: None)
     work = Work(desk, {"a": SHORT})
-    assert pickle.loads(as_bytes(work)).create_session is desk
+    assert unpacked(as_bytes(work)).create_session is desk
 
     async def inner(call_id):
         pass

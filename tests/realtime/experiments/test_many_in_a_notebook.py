@@ -34,6 +34,13 @@ who = {{"polite": polite}}
 calls = await simulate_many(create_session, who, executor={executor}, checks=[says_hello])
 print(calls[0].kind, calls[0].error, calls[0].sha)
 """
+BREAKS = """
+async def breaks(call_id):
+    raise ValueError("no such table")
+
+rows = [(await simulate_many(breaks, polite, executor=n)).rows[0] for n in (0, 2)]
+print(rows[0] == rows[1], rows[1].error)
+"""
 ENDLESS = """
 await simulate_many(
     create_session, {"polite": polite}, repeat=60, executor=2, on_call=lambda row: print(row.run)
@@ -56,6 +63,10 @@ async def test_cells_travel_and_an_interrupted_cell_leaves_no_process():
         changed, failed = await run(client, ONE.format(executor=2))
         assert changed.startswith("passed None"), (changed, failed)
         assert changed != there, "the class is what it is now"
+
+        broken, failed = await run(client, BREAKS)
+        place = "(cell, line 2, in breaks: raise ValueError("
+        assert broken.startswith(f"True ValueError: no such table {place}"), (broken, failed)
 
         _, failed = await run(client, ENDLESS, interrupt=manager.interrupt_kernel)
         assert failed in ("KeyboardInterrupt", "CancelledError")
