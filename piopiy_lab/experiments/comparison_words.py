@@ -6,7 +6,10 @@ from typing import Literal, Protocol
 
 from piopiy_lab.experiments.differences import Difference, RowPair, Verdict, change_of
 from piopiy_lab.experiments.row_texts import reason
-from piopiy_lab.experiments.statistics import least_discordant
+from piopiy_lab.experiments.statistics import ALPHA, least_discordant
+
+#: Seconds that are no change.
+_NOISE = 1e-6
 
 
 class HasText(Protocol):
@@ -67,6 +70,7 @@ def notes(compared: Compared) -> list[str]:
     return [
         *_of_whom(compared),
         *_of_passes(compared),
+        *_of_directions(compared),
         *_of_latency(compared),
         *_of_chance(compared),
         *_of_gaps(compared),
@@ -93,11 +97,26 @@ def _of_passes(compared: Compared) -> list[str]:
     told = (
         f"Pass or fail: {broke} broke and {mended} mended (McNemar's p {_chance(compared.mcnemar)})"
     )
-    if compared.mcnemar < 0.05:
-        return [f"{told}."]
+    if compared.mcnemar < ALPHA:
+        sure = compared.differences[0].verdict != "can't tell"
+        of = "" if sure else " of these callers' calls; it is too few callers to speak of others"
+        return [f"{told}{of}."]
     most, least = max(broke, mended), min(broke, mended)
     needed = least_discordant(least)
     return [f"{told}; with {least} the other way it takes {needed} for p < 0.05, and {most} did."]
+
+
+def _of_directions(compared: Compared) -> list[str]:
+    """Say of the calls that differ how many became quicker: a fact, whatever it proves."""
+    changes = [change for pair in compared.differing if (change := change_of(pair)) is not None]
+    quicker, slower = (sum(sign * change > _NOISE for change in changes) for sign in (-1, 1))
+    if not quicker and not slower:
+        return []
+    n = len(compared.differing)
+    return [
+        f"Of the {n} call{'' if n == 1 else 's'} that differ{'s' if n == 1 else ''}, {quicker} "
+        f"answer{'s' if quicker == 1 else ''} quicker and {slower} slower."
+    ]
 
 
 def _of_latency(compared: Compared) -> list[str]:

@@ -58,6 +58,8 @@ def test_three_calls_that_differ_are_too_few_and_that_is_said():
     both = Comparison(before, Calls(rows, Kept()))
     assert len(both.differing) == 3
     assert both["mean"].p == pytest.approx(2 / 8)
+    assert "Of the 3 calls that differ, 0 answer quicker and 3 slower." in str(both)
+    assert "chance alone would give as much" in str(both)
     assert both["mean"].verdict == "can't tell"
     more = Comparison(before, changed(made_calls(TEN, noisy(1, 0.3))))
     assert more["mean"].verdict == "worse"
@@ -88,6 +90,8 @@ def test_runs_of_one_caller_that_all_break_are_one_caller():
     both = Comparison(before, after)
     assert both.mcnemar < 0.05
     assert both["pass"].verdict == "can't tell"
+    assert "8 broke and 0 mended" in str(both)
+    assert "too few callers to speak of others" in str(both)
 
 
 def test_fewer_passes_are_worse_whatever_is_quicker():
