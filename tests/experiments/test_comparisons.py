@@ -47,18 +47,18 @@ def test_noise_is_no_difference():
     assert both["mean"].p_of_all >= both["mean"].p
 
 
-def test_three_calls_that_differ_are_too_few_and_that_is_said():
+def test_four_calls_that_differ_are_too_few_and_that_is_said():
     before = made_calls(TEN, noisy(1))
     rows = [
         replace(row, course="other", answers=tuple(secs + 0.3 for secs in row.answers))
-        if row.caller in "abc"
+        if row.caller in "abcd"
         else row
         for row in before
     ]
     both = Comparison(before, Calls(rows, Kept()))
-    assert len(both.differing) == 3
-    assert both["mean"].p == pytest.approx(2 / 8)
-    assert "Of the 3 calls that differ, 0 answer quicker and 3 slower." in str(both)
+    assert len(both.differing) == 4
+    assert both["mean"].p == pytest.approx(2 / 16)
+    assert "Of the 4 calls that differ, 0 answer quicker and 4 slower." in str(both)
     assert "chance alone would give as much" in str(both)
     assert both["mean"].verdict == "can't tell"
     more = Comparison(before, changed(made_calls(TEN, noisy(1, 0.3))))
