@@ -54,8 +54,8 @@ class LokyPool:
         self._executor = ProcessPoolExecutor(
             width,
             timeout=IDLE_SECS,
-            initializer=worker.begin,
-            initargs=(list(sys.path),),
+            initializer=worker.begin_for,
+            initargs=(os.getpid(), list(sys.path)),
             env=ONE_THREAD,
         )
 

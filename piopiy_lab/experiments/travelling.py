@@ -11,9 +11,8 @@ import io
 import linecache
 import pickle
 import types
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentError, MissingExtraError
@@ -59,13 +58,14 @@ def _by_value() -> Callable[[object, set[str]], bytes] | None:
     def dumps(value: object, files: set[str]) -> bytes:
         def reduce(code: types.CodeType) -> tuple[object, ...]:
             files.add(code.co_filename)
-            make, parts = bare(code)
+            reduced: Any = bare(code)
+            make, parts = reduced
             return code_in, (make, parts, code.co_filename)
 
         class Pickler(cloudpickle.Pickler):
             """Keeps the names of files, which cloudpickle leaves out: rows and errors have them."""
 
-            dispatch_table = ChainMap({types.CodeType: reduce}, whole)
+            dispatch_table = {**whole, types.CodeType: reduce}
 
         Pickler(out := io.BytesIO()).dump(value)
         return out.getvalue()

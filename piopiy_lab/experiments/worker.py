@@ -121,6 +121,24 @@ def warm() -> None:
     one_blas_thread()
 
 
+def begin_for(parent: int, path: list[str]) -> None:
+    """Prepare a process of a pool of ours, which is to end with the process that has the pool.
+
+    Args:
+        parent: That process. Killed, it tells nobody: it is looked every second.
+        path: As for :func:`begin`.
+    """
+
+    def look() -> None:
+        while not over.wait(1.0):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    over = threading.Event()
+    threading.Thread(target=look, name="piopiy-lab parent", daemon=True).start()
+    begin(path)
+
+
 def begin(path: list[str]) -> None:
     """Prepare a process of ours: where it imports from, and no answer to the user's Ctrl-C.
 
