@@ -179,6 +179,14 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
+    def nothing_else_now(self) -> bool:
+        """Tell, from within a callback, whether nothing else runs at this instant.
+
+        What comes from outside is taken when the loop is idle, and so not before either.
+        """
+        due = self._due_ns()
+        return not self._ready and (due is None or due > self._ns)
+
     # Tasks and threads.
 
     def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:

@@ -14,12 +14,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from typing import Protocol, runtime_checkable
 
 from pipecat.frames.frames import InputAudioRawFrame
 
 #: Turns of the loop that pipecat's queue takes (its reader's task, that one's end, the task that
 #: waits for it), and those of the queue that audio would wait in before the user's side.
 TURNS = 3 + 1
+
+
+@runtime_checkable
+class KnowsWhatIsReady(Protocol):
+    """A loop on which turns of nothing can be left out: a simulation's."""
+
+    def nothing_else_now(self) -> bool:
+        """Tell, from within a callback, whether nothing else runs at this instant."""
+        ...
+
 
 Push = Callable[[InputAudioRawFrame], Coroutine[object, object, None]]
 
@@ -33,6 +44,7 @@ class InTurn:
         self._waiting: deque[InputAudioRawFrame] = deque()
         self._due: asyncio.Future[None] | None = None  # while run() waits for a piece
         self._counting = False  # turns, for the first piece
+        self._nothing_else: Callable[[], bool] | None = None  # the loop's, written by run()
 
     def add(self, frame: InputAudioRawFrame) -> None:
         """Take a piece."""
@@ -45,6 +57,8 @@ class InTurn:
         self._waiting.clear()
 
     def _count(self, turns: int) -> None:
+        if turns < TURNS and self._nothing_else is not None and self._nothing_else():
+            turns = 1  # nobody is there to come before or after
         self._counting = turns > 1
         if self._counting:
             asyncio.get_running_loop().call_soon(self._count, turns - 1)
@@ -53,8 +67,10 @@ class InTurn:
 
     async def run(self) -> None:
         """Hand pieces on until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._nothing_else = loop.nothing_else_now if isinstance(loop, KnowsWhatIsReady) else None
         while True:
-            self._due = asyncio.get_running_loop().create_future()
+            self._due = loop.create_future()
             if self._waiting and not self._counting:
                 self._count(TURNS)
             await self._due
