@@ -20,10 +20,11 @@ from piopiy_lab.experiments.worker import begin, make, name_of_worker
 
 def main() -> None:
     """Make calls until there are no more."""
-    told = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    told, given = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
+    os.dup2(2, 1)  # a session's print() and input() are none of ours
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     asked: queue.Queue[tuple[Parcel, Job]] = queue.Queue()
-    listener = threading.Thread(target=_listen, args=(sys.stdin.buffer, asked), daemon=True)
+    listener = threading.Thread(target=_listen, args=(given, asked), daemon=True)
     listener.start()
     begin(list(sys.path))
     while True:

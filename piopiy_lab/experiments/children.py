@@ -163,7 +163,7 @@ class Children:
 
     def _start(self) -> _Child:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START + _RUN, json.dumps(sys.path)],
+            [sys.executable, "-c", _START + _RUN, json.dumps(list(map(str, sys.path)))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD},
