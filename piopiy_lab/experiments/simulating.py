@@ -76,7 +76,7 @@ async def simulate_many(
         record_mode: As for ``simulate``.
         executor: Where the calls run. None: a process for each core; a number: so many; 0: here,
             one after the other. Or any ``concurrent.futures.Executor`` of processes, such as
-            Dask's ``client.get_executor()``.
+            Dask's ``client.get_executor(pure=False)``.
         keep: Which calls are kept with their sound, in files until the ``Calls`` are gone: "all",
             "failed" or "none".
         still_secs: Real seconds for which virtual time may stand still before a call counts as
@@ -95,6 +95,9 @@ async def simulate_many(
             that can't be used.
         ArgumentTypeError: A value of the wrong type.
         MissingExtraError: The session is defined in a notebook, and cloudpickle isn't there.
+        IncompatibleVersionError: A worker of the executor has other versions of this package,
+            pipecat, ONNX Runtime, numpy or Python, or not this package.
+        SimulationError: Workers end before they begin a call, or can't load the session.
     """
     refuse_nested_simulation()
     as_callback(create_session)

@@ -77,6 +77,8 @@ class Watch:
         self._their_time = time.monotonic() + left if left else None
         self._moved(None)
         self._theirs = signal.signal(signal.SIGALRM, self._rang)
+        if self._theirs is None:  # set by C code, which Python can't put back
+            self._theirs = signal.SIG_DFL
         self._set_alarm()
         return self
 
