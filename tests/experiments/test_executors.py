@@ -229,7 +229,8 @@ def faulty(fault, at="a-2"):
     ],
 )
 def test_one_bad_call_is_a_row_and_the_rest_goes_on(local, fault, kind, said):
-    calls = many(faulty(fault), {"a": SHORT}, 2, repeat=4, still_secs=3)
+    still = 5 if kind == "hung" else 30  # a new process's first call imports, and takes its time
+    calls = many(faulty(fault), {"a": SHORT}, 2, repeat=4, still_secs=still)
     assert [row.kind for row in calls] == ["passed", kind, "passed", "passed"]
     assert said in str(calls[1].error)
     good = many(desk, {"a": SHORT}, 0, repeat=4)
@@ -242,10 +243,11 @@ def test_a_call_that_hangs_here_is_a_row_too_and_the_alarm_is_given_back():
     def rang(number, frame):
         heard.append(number)
 
+    many(desk, SHORT, 0)  # what a process's first call imports takes longer than it may stand still
     before = signal.signal(signal.SIGALRM, rang)
     left = signal.setitimer(signal.ITIMER_REAL, 100)
     try:
-        calls = many(faulty(sleeps), {"a": SHORT}, 0, repeat=3, still_secs=1)
+        calls = many(faulty(sleeps), {"a": SHORT}, 0, repeat=3, still_secs=2)
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
         assert signal.getsignal(signal.SIGALRM) is rang
     finally:
@@ -269,7 +271,8 @@ def test_a_slow_call_is_none_that_hangs():
             time.sleep(0.4)  # noqa: ASYNC251
         await desk(call_id)
 
-    calls = many(session, SHORT, 0, still_secs=1.5, checks=[slow])
+    many(desk, SHORT, 0)
+    calls = many(session, SHORT, 0, still_secs=2.5, checks=[slow])
     assert calls[0].passed, "it took 3.2 s, and its time moved"
 
 
