@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def smart_turn():
-    analyzer = make_strategies(vad=True, allow_interruptions=True).stop[0]._turn_analyzer
+    strategies: Any = make_strategies(vad=True, allow_interruptions=True)
+    analyzer = strategies.stop[0]._turn_analyzer
     analyzer.set_sample_rate(16000)
     return analyzer
 
