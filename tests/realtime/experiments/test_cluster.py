@@ -66,7 +66,7 @@ def client(distributed, tmp_path_factory):
             yield made
     finally:
         for process in reversed(started):
-            process.terminate()
+            process.kill()  # a worker that is asked takes its time to say goodbye
         for process in started:
             process.wait(timeout=20)
 
