@@ -17,8 +17,8 @@ import psutil
 from common import CALLER, desk_session
 
 from piopiy_lab import Calls, simulate_many
-from piopiy_lab.experiments.processes import end_all
-from piopiy_lab.experiments.rows import CallRow
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.running.processes import end_all
 
 
 @dataclass

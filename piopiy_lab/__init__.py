@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.experiments.calls import Calls as Calls
     from piopiy_lab.experiments.comparing import compare_agents as compare_agents
     from piopiy_lab.experiments.comparison import Comparison as Comparison
-    from piopiy_lab.experiments.needed import runs_needed as runs_needed
+    from piopiy_lab.experiments.figures.needed import runs_needed as runs_needed
     from piopiy_lab.experiments.simulating import simulate_many as simulate_many
     from piopiy_lab.experiments.sweep import Sweep as Sweep
     from piopiy_lab.experiments.sweeping import sweep_agents as sweep_agents
@@ -99,7 +99,7 @@ _HOME = {
     "offline_stack": "piopiy_lab.offline",
     "pause": "piopiy_lab.screenplay.phrases",
     "run_eval": "piopiy_lab.evals.running",
-    "runs_needed": "piopiy_lab.experiments.needed",
+    "runs_needed": "piopiy_lab.experiments.figures.needed",
     "simulate": "piopiy_lab.simulation.simulate",
     "simulate_many": "piopiy_lab.experiments.simulating",
     "speech": "piopiy_lab.sound",

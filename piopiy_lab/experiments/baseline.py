@@ -17,10 +17,10 @@ from piopiy_lab._version import __version__
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import ArgumentError, SavedCallError
-from piopiy_lab.experiments.ordering import groups_of
-from piopiy_lab.experiments.row_json import row_from_json
-from piopiy_lab.experiments.rows import CallRow, percentile
-from piopiy_lab.experiments.text_file import write_text
+from piopiy_lab.experiments.figures.ordering import groups_of
+from piopiy_lab.experiments.figures.row_json import row_from_json
+from piopiy_lab.experiments.figures.rows import CallRow, percentile
+from piopiy_lab.experiments.showing.text_file import write_text
 
 #: Of its form; another one is refused by its number.
 VERSION = 1

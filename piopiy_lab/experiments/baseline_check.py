@@ -14,13 +14,13 @@ from typing import Literal
 from piopiy_lab.checks.arguments import check_number
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.experiments import resampling
 from piopiy_lab.experiments.baseline import rows_of, versions
-from piopiy_lab.experiments.differences import METRICS, Metric, RowPair, differences_of
-from piopiy_lab.experiments.how_sure import why_no_interval
-from piopiy_lab.experiments.listing import text_table
-from piopiy_lab.experiments.rows import CallRow
-from piopiy_lab.experiments.statistics import ALPHA, share_of
+from piopiy_lab.experiments.figures import resampling
+from piopiy_lab.experiments.figures.differences import METRICS, Metric, RowPair, differences_of
+from piopiy_lab.experiments.figures.how_sure import why_no_interval
+from piopiy_lab.experiments.figures.listing import text_table
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.figures.statistics import ALPHA, share_of
 
 #: What is held against a baseline, and by how much it may be worse, though that is certain:
 #: seconds, shares, or how many a call.

@@ -13,18 +13,18 @@ from piopiy_lab.call.call import Call, unpack
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
-from piopiy_lab.experiments import how_sure
 from piopiy_lab.experiments.baseline import baseline_of, load_baseline, save_baseline
 from piopiy_lab.experiments.baseline_check import BaselineCheck, check_baseline
-from piopiy_lab.experiments.checking import Check, Checks, failed_check, named_checks
-from piopiy_lab.experiments.how_sure import Chance, FailingStep, Figure, PassRate
+from piopiy_lab.experiments.figures import how_sure
+from piopiy_lab.experiments.figures.how_sure import Chance, FailingStep, Figure, PassRate
+from piopiy_lab.experiments.figures.listing import Listing
+from piopiy_lab.experiments.figures.ordering import By, groups_of, worst_first
+from piopiy_lab.experiments.figures.pause_shares import PauseShare, pause_shares
+from piopiy_lab.experiments.figures.row_texts import said_of
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.listing import Listing
-from piopiy_lab.experiments.ordering import By, groups_of, worst_first
-from piopiy_lab.experiments.outputs import CallsOutputs
-from piopiy_lab.experiments.pause_shares import PauseShare, pause_shares
-from piopiy_lab.experiments.row_texts import said_of
-from piopiy_lab.experiments.rows import CallRow
+from piopiy_lab.experiments.running.checking import Check, Checks, failed_check, named_checks
+from piopiy_lab.experiments.showing.outputs import CallsOutputs
 
 
 class Calls(CallsOutputs):

@@ -11,9 +11,9 @@ from typing import Any
 from piopiy_lab.checks.arguments import check_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.comparison import Comparison
-from piopiy_lab.experiments.resampling import LEAST_UNITS
+from piopiy_lab.experiments.figures.resampling import LEAST_UNITS
+from piopiy_lab.experiments.running.who_calls import Callers, callers_of
 from piopiy_lab.experiments.simulating import simulate_many
-from piopiy_lab.experiments.who_calls import Callers, callers_of
 from piopiy_lab.session.callback import SessionCallback
 
 #: What is the same for both agents, or the pairs were none.

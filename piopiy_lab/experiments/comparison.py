@@ -12,16 +12,16 @@ from piopiy_lab.call.replay import Replay
 from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.calls import Calls
-from piopiy_lab.experiments.comparison_words import headline
-from piopiy_lab.experiments.differences import (
+from piopiy_lab.experiments.figures.differences import (
     Difference,
     RowPair,
     Verdict,
     differences_of,
     discordant_counts,
 )
-from piopiy_lab.experiments.statistics import mcnemar
-from piopiy_lab.experiments.text_file import check_free, write_text
+from piopiy_lab.experiments.figures.statistics import mcnemar
+from piopiy_lab.experiments.showing.comparison_words import headline
+from piopiy_lab.experiments.showing.text_file import check_free, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,13 +124,13 @@ class Comparison:
 
     def text(self) -> str:
         """Return the verdict, the table and the calls that differ, as text."""
-        from piopiy_lab.experiments.comparison_text import text_of
+        from piopiy_lab.experiments.showing.comparison_text import text_of
 
         return text_of(self)
 
     def plot(self) -> Figure:
         """Draw each figure's difference with its interval, and the difference of each pair."""
-        from piopiy_lab.experiments.comparison_plot import draw
+        from piopiy_lab.experiments.showing.comparison_plot import draw
 
         return draw(self)
 
@@ -143,7 +143,7 @@ class Comparison:
         Raises:
             MissingExtraError: pandas isn't installed (the extra ``pandas``).
         """
-        from piopiy_lab.experiments import comparison_text
+        from piopiy_lab.experiments.showing import comparison_text
 
         if pairs:
             return data_frame(map(comparison_text.of_pair, self.pairs), comparison_text.OF_PAIR)
@@ -167,7 +167,7 @@ class Comparison:
         Raises:
             SavedCallError: The file is there already, or can't be written.
         """
-        from piopiy_lab.experiments.comparison_text import document_of
+        from piopiy_lab.experiments.showing.comparison_text import document_of
 
         check_free(path, overwrite)
         return write_text(path, document_of(self, calls), overwrite)
@@ -179,7 +179,7 @@ class Comparison:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from piopiy_lab.experiments.comparison_text import html_of
+        from piopiy_lab.experiments.showing.comparison_text import html_of
 
         return html_of(self)
 

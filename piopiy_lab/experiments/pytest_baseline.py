@@ -13,8 +13,8 @@ from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import PiopiyLabError, SavedCallError
 from piopiy_lab.experiments.baseline import VERSION, baseline_of, load_baseline
 from piopiy_lab.experiments.baseline_check import check_baseline
-from piopiy_lab.experiments.rows import CallRow
-from piopiy_lab.experiments.text_file import write_text
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.showing.text_file import write_text
 
 _UPDATE = "pytest --voice-baseline {path} --voice-update writes it"
 

@@ -15,9 +15,9 @@ from piopiy_lab.checks.arguments import check_count, check_number
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
-from piopiy_lab.experiments.needed import runs_needed
-from piopiy_lab.experiments.rows import CallRow, Kind, figures_of
-from piopiy_lab.experiments.statistics import Share, share_of
+from piopiy_lab.experiments.figures.needed import runs_needed
+from piopiy_lab.experiments.figures.rows import CallRow, Kind, figures_of
+from piopiy_lab.experiments.figures.statistics import Share, share_of
 from piopiy_lab.redaction import redact_text
 
 if TYPE_CHECKING:

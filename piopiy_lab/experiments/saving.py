@@ -26,9 +26,9 @@ from piopiy_lab.call.packed_file import SUFFIX
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
+from piopiy_lab.experiments.figures.row_json import row_from_json, row_to_json
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.row_json import row_from_json, row_to_json
-from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.redaction import redact
 
 ROWS, CALLS = "calls.json", "calls"

@@ -12,13 +12,13 @@ from piopiy_lab.cassette.modes import RecordMode
 from piopiy_lab.checks.arguments import check_count, check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.calls import Calls
-from piopiy_lab.experiments.checking import Checks, named_checks
-from piopiy_lab.experiments.executing import execute
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.noticing import Noticing, check_for_many
-from piopiy_lab.experiments.rows import CallRow
-from piopiy_lab.experiments.who_calls import Callers, callers_of
-from piopiy_lab.experiments.work import Keep, Result, Work, jobs_of, settings_of
+from piopiy_lab.experiments.running.checking import Checks, named_checks
+from piopiy_lab.experiments.running.executing import execute
+from piopiy_lab.experiments.running.noticing import Noticing, check_for_many
+from piopiy_lab.experiments.running.who_calls import Callers, callers_of
+from piopiy_lab.experiments.running.work import Keep, Result, Work, jobs_of, settings_of
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.session.callback import SessionCallback, as_callback
 from piopiy_lab.session.replacing import Replacements, check_replace

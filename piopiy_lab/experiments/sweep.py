@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from piopiy_lab.checks.data_frames import ANYTHING, data_frame
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.experiments.comparison_words import interval_text
-from piopiy_lab.experiments.how_sure import LATE_SECS, OF_ANSWERS, Figure
-from piopiy_lab.experiments.listing import html_table, text_table
+from piopiy_lab.experiments.figures.how_sure import LATE_SECS, OF_ANSWERS, Figure
+from piopiy_lab.experiments.figures.listing import html_table, text_table
+from piopiy_lab.experiments.showing.comparison_words import interval_text
+from piopiy_lab.experiments.showing.text_file import check_free, write_text
 from piopiy_lab.experiments.sweep_points import Point, label_of
-from piopiy_lab.experiments.text_file import check_free, write_text
 from piopiy_lab.redaction import shown
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Sweep(Sequence[Point]):
             MissingExtraError: pandas isn't installed (the extra ``pandas``).
         """
         if calls:
-            from piopiy_lab.experiments.frames import calls_frame
+            from piopiy_lab.experiments.figures.frames import calls_frame
 
             return calls_frame([row for point in self for row in point.calls])
         numbers = ["calls", "pass_rate", "pass_low", "pass_high"]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.patches import Rectangle
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.experiments.how_sure import LATE_SECS
+from piopiy_lab.experiments.figures.how_sure import LATE_SECS
 from piopiy_lab.experiments.sweep_points import Point, label_of
 from piopiy_lab.plot import style
 

@@ -9,10 +9,10 @@ from operator import add
 
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.comparison import Comparison
-from piopiy_lab.experiments.differences import Difference
-from piopiy_lab.experiments.how_sure import Figure, PassRate, figure
-from piopiy_lab.experiments.usage import Prices, cost_of
-from piopiy_lab.experiments.word_errors import NO_WORDS, WordErrors
+from piopiy_lab.experiments.figures.differences import Difference
+from piopiy_lab.experiments.figures.how_sure import Figure, PassRate, figure
+from piopiy_lab.experiments.figures.usage import Prices, cost_of
+from piopiy_lab.experiments.figures.word_errors import NO_WORDS, WordErrors
 
 #: Characters of a parameter's value in tables and pictures.
 _SHORT = 28

@@ -12,13 +12,13 @@ from typing import Any
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.comparing import check_options
 from piopiy_lab.experiments.comparison import Comparison
-from piopiy_lab.experiments.frames import CALL_COLUMNS
-from piopiy_lab.experiments.how_sure import OF_ANSWERS
+from piopiy_lab.experiments.figures.frames import CALL_COLUMNS
+from piopiy_lab.experiments.figures.how_sure import OF_ANSWERS
+from piopiy_lab.experiments.figures.usage import Prices, check_prices, without_price
+from piopiy_lab.experiments.running.who_calls import Callers, callers_of
 from piopiy_lab.experiments.simulating import simulate_many
 from piopiy_lab.experiments.sweep import Sweep
 from piopiy_lab.experiments.sweep_points import Point, cost_of_calls, label_of
-from piopiy_lab.experiments.usage import Prices, check_prices, without_price
-from piopiy_lab.experiments.who_calls import Callers, callers_of
 from piopiy_lab.session.callback import SessionCallback, as_callback
 
 #: More points are refused: a mistake, or a night.

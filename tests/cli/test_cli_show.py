@@ -14,8 +14,8 @@ from piopiy_lab.cli.live import Follower, items_of
 from piopiy_lab.cli.terminal import Terminal
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.rows import CallRow
 from piopiy_lab.sound.recorder import Recorder
 
 

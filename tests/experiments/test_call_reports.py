@@ -14,10 +14,10 @@ from live_calls import desk
 from piopiy_lab import Caller, display, simulate_many
 from piopiy_lab.errors import ArgumentError, CallError, SavedCallError
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.row_json import row_from_json, row_to_json
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.row_json import row_from_json, row_to_json
-from piopiy_lab.experiments.rows import CallRow
-from piopiy_lab.experiments.table_html import batch_of
+from piopiy_lab.experiments.showing.table_html import batch_of
 
 GREETED = Caller().hears_greeting()
 KEY = "sk-proj-" + "Z9xYw8Vu7Ts6" * 3

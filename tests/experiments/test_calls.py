@@ -14,9 +14,9 @@ from piopiy_lab import Caller, simulate_many
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
 from piopiy_lab.experiments.calls import Calls
-from piopiy_lab.experiments.frames import CALL_COLUMNS
+from piopiy_lab.experiments.figures.frames import CALL_COLUMNS
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.rows import CallRow
 
 GREETED = Caller().hears_greeting()
 CALLERS = {"anna": BOOKING, "hopeful": GREETED.hears("pizza", within=1), "shy": GREETED}

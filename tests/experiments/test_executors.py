@@ -18,8 +18,8 @@ from live_calls import desk
 
 from piopiy_lab import Caller, VoiceAgent, offline_stack, simulate_many
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.experiments import processes
-from piopiy_lab.experiments.processes import end_all
+from piopiy_lab.experiments.running import processes
+from piopiy_lab.experiments.running.processes import end_all
 from piopiy_lab.simulation.limits import Limits
 
 SHORT = Caller().hears_greeting()

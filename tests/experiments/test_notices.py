@@ -13,8 +13,8 @@ from live_calls import desk
 from piopiy_lab import Caller, VoiceAgent, calls_tool, display, offline_stack, simulate_many
 from piopiy_lab.errors import CallError
 from piopiy_lab.experiments import kept
-from piopiy_lab.experiments.progress import Tally
-from piopiy_lab.experiments.rows import CallRow
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.running.progress import Tally
 
 SHORT = Caller().hears_greeting()
 OPENS = SHORT.says("open the kitchen door").hears_reply()
@@ -106,7 +106,7 @@ def line():
 
 
 def test_a_front_end_shows_how_far_it_is_with_the_failing_ones_first(line, monkeypatch):
-    monkeypatch.setattr("piopiy_lab.experiments.progress._PAUSE_SECS", 0.0)
+    monkeypatch.setattr("piopiy_lab.experiments.running.progress._PAUSE_SECS", 0.0)
     many(desk, {"good": SHORT, "bad": SHORT.hears("nonsense", within=1)}, executor=0)
     assert line.told == [
         (0.5, "1 of 2 calls done, 1 passed"),
@@ -123,7 +123,7 @@ def test_a_terminal_has_one_line_and_anything_else_none(monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.setattr("piopiy_lab.experiments.progress._PAUSE_SECS", 0.0)
+    monkeypatch.setattr("piopiy_lab.experiments.running.progress._PAUSE_SECS", 0.0)
     monkeypatch.setattr(display.Hook, "progress_after_secs", 0.0)
     for stream in (Screen(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)

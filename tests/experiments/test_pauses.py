@@ -10,7 +10,7 @@ from made_rows import made_calls
 
 from piopiy_lab import Caller, events, pause, simulate_many
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.experiments.pauses import Pause, pauses_of
+from piopiy_lab.experiments.figures.pauses import Pause, pauses_of
 
 CALLER = (
     Caller()
@@ -110,7 +110,7 @@ def test_pauses_of_several_runs_are_one_by_their_place_in_the_turn():
         ),
     ])  # fmt: skip
     rows = [made_calls({"anna": "p"}, pauses=next(runs))[0] for _ in range(2)]
-    from piopiy_lab.experiments.pause_shares import pause_shares
+    from piopiy_lab.experiments.figures.pause_shares import pause_shares
 
     first, second, end = pause_shares(rows)
     assert (first.number, first.seen, first.cut.count, first.cut.n) == (1, 1, 0, 2)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
-from piopiy_lab.experiments.rows import CallRow
 
 DESK = """
     import pytest

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from piopiy_lab.experiments import resampling
-from piopiy_lab.experiments.resampling import (
+from piopiy_lab.experiments.figures import resampling
+from piopiy_lab.experiments.figures.resampling import (
     bootstrap,
     drawn,
     exchanged_runs,

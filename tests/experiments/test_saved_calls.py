@@ -22,8 +22,8 @@ from piopiy_lab.call.packed_file import read_packed, write_packed
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.experiments import kept, saving
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.rows import CallRow
 
 SHORT = Caller().hears_greeting()
 KEY = "sk-proj-" + "Z9xYw8Vu7Ts6" * 3

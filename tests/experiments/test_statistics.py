@@ -8,8 +8,8 @@ import math
 import pytest
 
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.experiments.needed import calls_for, runs_needed
-from piopiy_lab.experiments.statistics import (
+from piopiy_lab.experiments.figures.needed import calls_for, runs_needed
+from piopiy_lab.experiments.figures.statistics import (
     holm,
     least_discordant,
     mcnemar,

@@ -22,11 +22,11 @@ from piopiy_lab.errors import (
     IncompatibleVersionError,
     MissingExtraError,
 )
-from piopiy_lab.experiments import parcel, travelling
-from piopiy_lab.experiments.parcel import unpacked
-from piopiy_lab.experiments.travelling import as_bytes
-from piopiy_lab.experiments.work import Work
-from piopiy_lab.experiments.worker import run as run_here
+from piopiy_lab.experiments.running import parcel, travelling
+from piopiy_lab.experiments.running.parcel import unpacked
+from piopiy_lab.experiments.running.travelling import as_bytes
+from piopiy_lab.experiments.running.work import Work
+from piopiy_lab.experiments.running.worker import run as run_here
 from piopiy_lab.voicing import preparing
 
 SHORT = Caller().hears_greeting()

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from piopiy_lab.experiments.usage import cost_of, without_price
-from piopiy_lab.experiments.word_errors import count_errors, word_errors
+from piopiy_lab.experiments.figures.usage import cost_of, without_price
+from piopiy_lab.experiments.figures.word_errors import count_errors, word_errors
 
 LLM = {"prompt_tokens": 100.0, "completion_tokens": 20.0}
 

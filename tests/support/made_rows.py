@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from piopiy_lab import Calls
+from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
-from piopiy_lab.experiments.rows import CallRow
 
 
 def made_rows(passed, answers=None, **told):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from piopiy_lab.experiments.word_errors import WordErrors as WordErrors
-from piopiy_lab.experiments.word_errors import count_errors as count_errors
-from piopiy_lab.experiments.word_errors import word_errors as word_errors
+from piopiy_lab.experiments.figures.word_errors import WordErrors as WordErrors
+from piopiy_lab.experiments.figures.word_errors import count_errors as count_errors
+from piopiy_lab.experiments.figures.word_errors import word_errors as word_errors
 from piopiy_lab.offline.wording import spoken_form
 
 

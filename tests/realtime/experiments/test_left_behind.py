@@ -14,7 +14,7 @@ SCRIPT = """
 import asyncio
 from live_calls import desk
 from piopiy_lab import Caller, simulate_many
-from piopiy_lab.experiments import processes
+from piopiy_lab.experiments.running import processes
 
 if "own" in {argv!r}:
     processes.find_spec = lambda name: None
