@@ -18,8 +18,8 @@ from pathlib import Path
 
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display import set_hook
-from piopiy_lab.experiments.fresh import forget_changed, note_files
 from piopiy_lab.experiments.running import children
+from piopiy_lab.experiments.running.fresh import forget_changed, note_files
 from piopiy_lab.experiments.running.one_call import one_call
 from piopiy_lab.experiments.running.parcel import (
     ONE_THREAD,

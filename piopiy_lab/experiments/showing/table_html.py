@@ -102,7 +102,7 @@ def call_html(call: Call, max_sound_secs: float = MAX_SOUND_SECS) -> str:
 
 @lru_cache(maxsize=1)
 def _assets() -> tuple[str, str]:
-    here = files("piopiy_lab.experiments")
+    here = files("piopiy_lab.experiments.showing")
     style, script = ((here / name).read_text("utf-8") for name in ("table.css", "table.js"))
     return style.strip(), script.strip()
 
