@@ -22,7 +22,7 @@ from pocketsphinx import Decoder
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "offline"))
 from test_accuracy import BOOK, OTHER, RIGHT, VOICES
 
-from piopiy_lab.offline import narrow_band, recogniser
+from piopiy_lab.offline import narrow_band, recogniser, utterance
 from piopiy_lab.offline.lending import Borrowed
 from piopiy_lab.offline.recogniser import REJECTION_THRESHOLD, SAMPLE_RATE, onset
 from piopiy_lab.sound.speech import synthesize
@@ -135,7 +135,7 @@ def fit(folder: Path) -> None:
     )
     voices = ("en-us+m3", "en-us+f2", "en-gb-x-rp+m7", "en-us+m1", "en-us+f4")
     clips += [synthesize(s, v, sample_rate=SAMPLE_RATE).samples for s in sentences for v in voices]
-    noise = np.tile(recogniser._noise(), 4)
+    noise = np.tile(utterance.noise(), 4)
 
     def prepared(clip: np.ndarray) -> np.ndarray:
         gain = recogniser._gain_for(clip.astype(np.int16))

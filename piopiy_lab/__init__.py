@@ -22,6 +22,13 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.call.divergence import Divergence as Divergence
     from piopiy_lab.call.replay import Replay as Replay
     from piopiy_lab.evals.running import run_eval as run_eval
+    from piopiy_lab.experiments.calls import Calls as Calls
+    from piopiy_lab.experiments.comparing import compare_agents as compare_agents
+    from piopiy_lab.experiments.comparison import Comparison as Comparison
+    from piopiy_lab.experiments.figures.needed import runs_needed as runs_needed
+    from piopiy_lab.experiments.simulating import simulate_many as simulate_many
+    from piopiy_lab.experiments.sweep import Sweep as Sweep
+    from piopiy_lab.experiments.sweeping import sweep_agents as sweep_agents
     from piopiy_lab.hosting.live_call import start_call as start_call
     from piopiy_lab.interruptions import (
         MinWordsInterruptionStrategy as MinWordsInterruptionStrategy,
@@ -67,6 +74,8 @@ _HOME = {
     "Background": "piopiy_lab.screenplay.behind",
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
+    "Calls": "piopiy_lab.experiments.calls",
+    "Comparison": "piopiy_lab.experiments.comparison",
     "Divergence": "piopiy_lab.call.divergence",
     "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
@@ -78,9 +87,11 @@ _HOME = {
     "ServiceSwitcher": "piopiy_lab.pipeline.service_switcher",
     "ServiceSwitcherStrategyManual": "piopiy_lab.pipeline.service_switcher",
     "SpeechAgent": "piopiy_lab.speech_agent",
+    "Sweep": "piopiy_lab.experiments.sweep",
     "Voice": "piopiy_lab.screenplay.voice",
     "VoiceAgent": "piopiy_lab.voice_agent",
     "calls_tool": "piopiy_lab.offline",
+    "compare_agents": "piopiy_lab.experiments.comparing",
     "end_call": "piopiy_lab.tools",
     "load_ipython_extension": "piopiy_lab.notebook.extension",
     "log": "piopiy_lab.logs",
@@ -88,11 +99,14 @@ _HOME = {
     "offline_stack": "piopiy_lab.offline",
     "pause": "piopiy_lab.screenplay.phrases",
     "run_eval": "piopiy_lab.evals.running",
+    "runs_needed": "piopiy_lab.experiments.figures.needed",
     "simulate": "piopiy_lab.simulation.simulate",
+    "simulate_many": "piopiy_lab.experiments.simulating",
     "speech": "piopiy_lab.sound",
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
     "start_call": "piopiy_lab.hosting.live_call",
+    "sweep_agents": "piopiy_lab.experiments.sweeping",
     "tool_options": "piopiy_lab.tools",
     "transfer_call": "piopiy_lab.tools",
     "transfer_call_to": "piopiy_lab.tools",

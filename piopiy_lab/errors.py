@@ -227,4 +227,13 @@ class SimulationDeadlockError(SimulationError):
 
 
 class SimulationLimitError(SimulationError):
-    """A limit of the simulation was reached: virtual time, wall clock or livelock."""
+    """A limit of the simulation was reached: virtual time, wall clock or livelock.
+
+    Attributes:
+        stood_still: Whether virtual time had stopped moving, and would not have gone on.
+    """
+
+    def __init__(self, message: str, *, stood_still: bool = False) -> None:
+        """Say which limit, and whether virtual time stood still."""
+        super().__init__(message)
+        self.stood_still = stood_still

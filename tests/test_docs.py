@@ -122,6 +122,21 @@ def line():
 
 
 @pytest.fixture
+def many_calls():
+    names = {"create_session": desk_session}
+    yield names
+    names["client"].close()
+    names["cluster"].close()
+    assert len(names["calls"]) == 2
+    assert len(names["checked"].failed) == 3
+    assert Path("report.html").is_file()
+    assert Path("junit.xml").is_file()
+    assert names["diff"].verdict == names["diff"]["mean"].verdict == "worse"
+    assert not names["check"].failed
+    assert names["sweep"][1].figure("mean").value > names["sweep"][0].figure("mean").value
+
+
+@pytest.fixture
 def panel(runner):
     async def create_session():
         agent = VoiceAgent(instructions="You take bookings.", greeting="Hello, how can I help?")
@@ -228,11 +243,13 @@ def test_the_files_of_the_page_about_testing_pass_and_print_what_it_shows(tmp_pa
     (desk,) = (b.code for b in python_of(page) if b.file_name == "test_desk.py")
     expects = re.search(r"\.expects_tool\(.+\)", desk)[0]
     wrong = desk.replace(expects, '.hears("three people", within=3.0)')
-    written = run_files(python_of(page), tmp_path, test_wrong=wrong)
+    (share,) = (b.code for b in python_of(page) if b.file_name == "test_how_often.py")
+    hasty = share.replace('"what name"', '"what name", within=4').replace("=5", "=20")
+    written = run_files(python_of(page), tmp_path, test_wrong=wrong, test_hasty=hasty)
     printed = written[""].replace("test_wrong", "test_desk")
-    report, _, golden = (b.code for b in BLOCKS if b.page == page and b.language == "text")
+    report, _, golden, often = (b.code for b in BLOCKS if b.page == page and b.language == "text")
     assert golden == written["test_asks_for_a_name.txt"]
-    for line in report.splitlines():
+    for line in [*report.splitlines(), *often.splitlines()]:
         for part in line.rstrip("}").split("..."):
             assert part in printed, f"{page} shows {line!r}, and pytest printed\n{printed}"
 
@@ -358,7 +375,7 @@ def test_pipecats_own_harness_is_run_in_one_place():
 
 def test_the_table_of_rooms_is_the_ladder():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    (ladder,) = (c for c in project["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    (ladder,) = (c for c in project["tool"]["importlinter"]["contracts"] if c["id"] == "ladder")
     floors = [set(layer.split(" | ")) for layer in ladder["layers"]]
     rows = re.findall(r"^\| (\d+) \| (.+?) \|", text_of("CONTRIBUTING.md"), re.M)
     assert [int(floor) for floor, _ in rows] == list(range(len(floors), 0, -1))

@@ -28,6 +28,7 @@ ALLOWED = {
     "_scheduled": "asyncio's: a timer of the clocked loop",
     "_callback": "asyncio's: what a stuck loop was doing, for an error's words",
     "_loop": "asyncio's: what belongs to another loop can't be used in a call",
+    "_exit": "Python's, public: a process that nobody waits for any more",
     "_current_frames": "Python's, public: what a stuck loop was doing",
     "_made_on": "ours, on another's service: which loop it was made on",
     "_piopiy_lab_options": "ours, on a user's function: its tool options",

@@ -11,7 +11,7 @@ Everything here is safe to use from any thread unless its docstring says otherwi
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from piopiy_lab.call.acting import ActingCall
 from piopiy_lab.call.command_port import CommandPort as CommandPort
 from piopiy_lab.call.doors import behind
 from piopiy_lab.call.foreign import FromElsewhere
+from piopiy_lab.call.packed import PackedCall, PackedSound, log_of, meta_of, pack
 from piopiy_lab.call.replay import Replay
 from piopiy_lab.call.story import story_of
 from piopiy_lab.display.user_traceback import shortened
@@ -282,16 +283,28 @@ class Call(FromElsewhere, ActingCall):
     def load(cls, path: str | PathLike[str]) -> Call:
         """Load a saved call; one whose process was killed loads up to there.
 
+        Args:
+            path: The folder that :meth:`save` returned, or the file of one of many calls
+                (``Calls.save``).
+
         Raises:
-            SavedCallError: The folder is no saved call, or can't be read.
+            SavedCallError: It is no saved call, or can't be read.
         """
+        from piopiy_lab.call.packed_file import SUFFIX, read_packed
         from piopiy_lab.call.saved import load
 
+        file = Path(path).expanduser()
+        if file.suffix == SUFFIX and file.is_file():
+            return unpack(read_packed(file))
         log, audio, meta = load(path)
         folder = Path(path).expanduser().resolve()
         call = cls(log, audio, None, {"call_id": folder.name, **meta})
         call._path = folder
         return call
+
+    def __reduce__(self) -> tuple[Callable[[PackedCall], Call], tuple[PackedCall]]:
+        """Travel between processes: events and sound, exactly; of a running call what is there."""
+        return unpack, (pack(self),)
 
     def __repr__(self) -> str:
         turns = f"{len(self.turns)} turn{'' if len(self.turns) == 1 else 's'}"
@@ -317,3 +330,8 @@ class Call(FromElsewhere, ActingCall):
     def _display_(self) -> object:
         """Show itself in marimo, which asks for this."""
         return behind("_display_")(self)
+
+
+def unpack(packed: PackedCall) -> Call:
+    """Return the call that :func:`~piopiy_lab.call.packed.pack` made bytes of."""
+    return Call(log_of(packed), PackedSound(packed), None, meta_of(packed))

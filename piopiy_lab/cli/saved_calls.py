@@ -16,10 +16,11 @@ def add_saved_calls(command: Command) -> None:
         "show",
         "print a saved call",
         "Print a saved call: what was said, the tools, the latency of each answer and how it\n"
-        "ended. Calls whose process was killed too.",
+        "ended. Calls whose process was killed too. Of many calls that were saved together\n"
+        "(Calls.save) their table; each of them is a file in the folder's 'calls'.",
         "piopiy-lab show piopiy-lab-demo --plot timeline.svg",
     )
-    show.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call")
+    show.add_argument("folder", type=Path, metavar="DIR", help="the folder of the call, or calls")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (.png, .svg, .pdf)")
     show.add_argument(
         "--html", type=Path, metavar="FILE", help="write it as one page that plays in any browser"

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from piopiy_lab.display.hook import BrowserChannel as BrowserChannel
+from piopiy_lab.display.hook import CallPages as CallPages
 from piopiy_lab.display.hook import Hook as Hook
 from piopiy_lab.display.hook import Progress as Progress
 from piopiy_lab.display.hook import browser_microphone as browser_microphone
 from piopiy_lab.display.hook import cell_key as cell_key
+from piopiy_lab.display.hook import no_progress as no_progress
+from piopiy_lab.display.hook import offer_calls as offer_calls
 from piopiy_lab.display.hook import progress as progress
 from piopiy_lab.display.hook import progress_after_secs as progress_after_secs
 from piopiy_lab.display.hook import set_hook as set_hook
@@ -22,11 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrowserChannel",
+    "CallPages",
     "Hook",
     "Progress",
     "browser_microphone",
     "call_mimebundle",
     "cell_key",
+    "offer_calls",
+    "no_progress",
     "progress",
     "progress_after_secs",
     "set_hook",

@@ -22,26 +22,29 @@ MAX_SOUND_SECS = 600.0
 def bundle_of(call: ShownCall) -> dict[str, object]:
     """Return ``text/plain`` and, where it can be seen, ``text/html``; see ``call_mimebundle``."""
     plain = str(call)
-    if _in_terminal():
+    if in_terminal():
         return {"text/plain": plain}
     return {"text/plain": plain, "text/html": html_of(call, plain)}
 
 
-def html_of(call: ShownCall, plain: str, max_sound_secs: float = MAX_SOUND_SECS) -> str:
+def html_of(
+    call: ShownCall, plain: str, max_sound_secs: float = MAX_SOUND_SECS, *, alone: bool = True
+) -> str:
     """Return the call as HTML that needs nothing from outside, deterministic.
 
     Args:
         call: The call.
         plain: It as text, of which the HTML's names are made.
         max_sound_secs: Seconds of its sound that the player gets.
+        alone: Whether it brings its own style and script; False inside of a page that has them.
     """
     if call.state != "ended":
-        return _running(call)
+        return _running(call, alone)
     error = getattr(call, "error", None)
     failed = page.failure(error) if error is not None else ""
     if failed and not _has_begun(call):  # an empty picture and a player of nothing say nothing
         identity = hashlib.sha256(plain.encode()).hexdigest()[:12]
-        return page.whole(identity, [page.heading(call), failed])
+        return page.whole(identity, [page.heading(call), failed], alone=alone)
     sound, note = _sound(call, max_sound_secs)
     picture, frame = _picture(call)
     identity = hashlib.sha256(plain.encode() + sound + picture).hexdigest()[:12]
@@ -53,7 +56,7 @@ def html_of(call: ShownCall, plain: str, max_sound_secs: float = MAX_SOUND_SECS)
         page.note(note),
         page.conversation(call, playable=bool(sound)),
     ]
-    return page.whole(identity, parts)
+    return page.whole(identity, parts, alone=alone)
 
 
 def picture_html(png: bytes, alt: str) -> str:
@@ -72,13 +75,14 @@ def _has_begun(call: ShownCall) -> bool:
     return bool(call.transcript or call.tool_calls or call.turns)
 
 
-def _running(call: ShownCall) -> str:
+def _running(call: ShownCall, alone: bool) -> str:
     return page.whole(
         "running",
         [
             f"<div><b>{escape(name_of(call))}</b> {escape(call.state)}… {call.duration:.0f} s. "
             "<code>call.hang_up()</code> ends it.</div>"
         ],
+        alone=alone,
     )
 
 
@@ -119,7 +123,7 @@ def _data(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _in_terminal() -> bool:
+def in_terminal() -> bool:
     """Whether IPython runs in a terminal, where nobody can see HTML; IPython isn't imported."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

@@ -6,8 +6,10 @@ glue). Without one, nothing happens: no import, no output.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +51,18 @@ class BrowserChannel(Protocol):
         ...
 
 
+class CallPages(Protocol):
+    """Who has the calls of a table."""
+
+    def call_html(self, index: int) -> str:
+        """Return a call as HTML without a style and script of its own; on the comm thread.
+
+        Raises:
+            PiopiyLabError: There is no such call.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Hook:
     """What a front end gives to calls.
@@ -60,6 +74,8 @@ class Hook:
         progress_after_secs: Real seconds after which a run shows one.
         browser_microphone: Shows the controls of a microphone in the cell that runs now, and
             returns the way to them.
+        offer_calls: Has pages ask for calls that they show in a table, but haven't got: by the
+            table's name and the call's index. Whoever has them is held weakly.
         cell_key: Names the cell that runs now, the same each time it runs; None outside of one.
     """
 
@@ -68,6 +84,7 @@ class Hook:
     progress: Callable[[], Progress | None] | None = None
     progress_after_secs: float = 4.0
     browser_microphone: Callable[[], BrowserChannel] | None = None
+    offer_calls: Callable[[str, CallPages], None] | None = None
 
 
 _hook: Hook | None = None  # written by set_hook(), on the thread that installs a front end
@@ -116,7 +133,22 @@ def cell_key() -> str | None:
 def progress() -> Progress | None:
     """Open a progress line where the user looks now; None where nobody would see it."""
     hook = _hook
-    return None if hook is None or hook.progress is None else hook.progress()
+    if hook is None or hook.progress is None or _no_progress.get():
+        return None
+    return hook.progress()
+
+
+_no_progress: ContextVar[bool] = ContextVar("piopiy_lab_no_progress", default=False)
+
+
+@contextlib.contextmanager
+def no_progress() -> Iterator[None]:
+    """Show no progress line of what runs inside the block: who runs many has one for all."""
+    token = _no_progress.set(True)
+    try:
+        yield
+    finally:
+        _no_progress.reset(token)
 
 
 def progress_after_secs() -> float:
@@ -128,3 +160,10 @@ def browser_microphone() -> BrowserChannel | None:
     """Show a microphone's controls where the user looks now; None where there is no browser."""
     hook = _hook
     return None if hook is None or hook.browser_microphone is None else hook.browser_microphone()
+
+
+def offer_calls(batch: str, pages: CallPages) -> None:
+    """Have pages that show the table ``batch`` ask ``pages`` for its calls, if there is a way."""
+    hook = _hook
+    if hook is not None and hook.offer_calls is not None:
+        hook.offer_calls(batch, pages)

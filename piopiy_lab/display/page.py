@@ -40,26 +40,29 @@ LONG_RESULT = 80
 
 
 @lru_cache(maxsize=1)
-def _assets() -> tuple[str, str]:
+def assets() -> tuple[str, str]:
+    """Return the style sheet and the script of calls; the script leaves alone what it has seen."""
     here = files("piopiy_lab.display")
     style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return style.strip(), script.strip()
 
 
-def whole(identity: str, parts: Iterable[str]) -> str:
+def whole(identity: str, parts: Iterable[str], *, alone: bool = True) -> str:
     """Return the page around its parts.
 
     Args:
         identity: Names this content; the same content has the same name.
         parts: HTML.
+        alone: Whether it brings its own style and script (:func:`assets`); False inside of a page
+            that has them.
     """
-    style, script = _assets()
+    style, script = assets() if alone else ("", "")
     body = made_valid("\n".join(part for part in parts if part))
     # data-lm-suppress-shortcuts: JupyterLab's own keys (Enter, arrows, letters) stay out of it
     return (
         f'<div class="piopiy-call" data-call="{escape(identity)}" '
-        f'data-lm-suppress-shortcuts="true"><style>{style}</style>\n{body}\n'
-        f"<script>{script}</script></div>"
+        f'data-lm-suppress-shortcuts="true">{style and f"<style>{style}</style>"}\n{body}\n'
+        f"{script and f'<script>{script}</script>'}</div>"
     )
 
 

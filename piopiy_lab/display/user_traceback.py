@@ -6,6 +6,7 @@ A call runs deep inside of pipecat and asyncio; of forty frames two are the user
 from __future__ import annotations
 
 import asyncio
+import linecache
 import os
 import re
 import sysconfig
@@ -108,6 +109,12 @@ def _shortened(whole: TracebackType | None) -> TracebackType | None:
     for link in reversed(links):
         kept = TracebackType(kept, link.tb_frame, link.tb_lasti, link.tb_lineno)
     return kept if theirs else whole
+
+
+def place_in(filename: str, line: int, name: str) -> str:
+    """Return a place in code as a text: the file without its folder, the line, the function."""
+    code = linecache.getline(filename, line).strip()
+    return _at(filename, f"{line}, in {name}", code)
 
 
 def _line(frame: traceback.FrameSummary) -> str:

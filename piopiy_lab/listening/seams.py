@@ -11,35 +11,46 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 from pipecat.audio.volume import AudioVolumeTracker
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
+from piopiy_lab.listening.blas import one_thread
 from piopiy_lab.services.fitting import attributes, expect, method, refuse
+from piopiy_lab.services.pure_memory import PureMemory, digest, remembers
+from piopiy_lab.sound.pcm import Float32
 
 #: What Silero's analyzer has beside what every analyzer has.
 _SILERO = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
 
-_LOG, _SHARED, _WAIT = (
+_LOG, _SHARED, _WAIT, _TURN = (
     "the log of a detector",
     "the shared Silero",
     "tune(incomplete_wait_secs=...)",
+    "the shared Smart Turn",
 )
 
 RELIED_ON = (
     method(VADAnalyzer, "analyze_audio", "buffer", needed_by=_LOG),
+    method(VADAnalyzer, "_run_analyzer", "buffer", needed_by=_SHARED),
     method(VADAnalyzer, "voice_confidence", "buffer", needed_by=_LOG),
     method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by=_LOG),
     *attributes(VADAnalyzer, "_volume_tracker", needed_by=_SHARED),
     *attributes(SileroVADAnalyzer, *sorted(_SILERO), needed_by=_SHARED),
+    *attributes(
+        SileroOnnxModel, "_state", "_context", "_last_sr", "_last_batch_size", needed_by=_SHARED
+    ),
     method(SileroVADAnalyzer, "_maybe_reset_model", "confidence", needed_by=_SHARED),
-    *attributes(SileroOnnxModel, "_state", "_context", "_last_sr", needed_by=_SHARED),
     *attributes(AudioVolumeTracker, "_volume", "_buffer", "_sample_rate", needed_by=_SHARED),
     *attributes(BaseSmartTurn, "_stop_ms", needed_by=_WAIT),
+    method(LocalSmartTurnAnalyzerV3, "_predict_endpoint", "audio_array", needed_by=_TURN),
+    *attributes(LocalSmartTurnAnalyzerV3, "_session", "_log_data", needed_by=_TURN),
+    *attributes(BaseTurnAnalyzer, "_sample_rate", needed_by=_TURN),
     *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
     *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
 )
@@ -93,22 +104,28 @@ def wrap_judgement(
 
 # --- one model for all calls ------------------------------------------------------------------
 
+Judged = tuple[Float32, Float32, Float32]
+
 _loading = threading.Lock()  # guards both: calls begin on the threads of several loops
 _silero: SileroVADAnalyzer | None = None
 _smart_turn: LocalSmartTurnAnalyzerV3 | None = None
 
-#: What Silero makes of a window of digital silence, by the state it is in: (rate, state, context)
-#: -> (confidence, next state, next context). The model is a function of these, so it is exact.
-_silences: dict[tuple[int, bytes, bytes], tuple[Any, Any, Any]] = {}
-_MOST_SILENCES = 4096
+#: What Silero made of a window, by that and the state it was in: the confidence, the next state and
+#: the next context; 1.8 kB, so 30 MB at the most.
+_windows: PureMemory[Judged] = PureMemory(16384)
+#: The same of digital silence, in live calls too: it makes long ones cheap.
+_silences: PureMemory[Judged] = PureMemory(4096, lasting=True)
+#: The shared Smart Turn's verdicts, of simulations.
+_verdicts: PureMemory[dict[str, Any]] = PureMemory(4096)
 
 
 class SharedSileroVADAnalyzer(SileroVADAnalyzer):
     """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
 
     Loading the model takes about 35 ms; every analyzer has a state of its own all the same.
-    The model's answer to a window of digital silence is remembered by the state it was in: that
-    is exact, because the model is a function of both, and makes long silences cheap.
+    What the model made of a window is remembered by the state that it was in: that is exact,
+    because it is a function of both. When the state is reset is the analyzer's to say, which looks
+    at each answer, a remembered one too.
 
     Missing: a way to give an analyzer a model that is loaded.
     """
@@ -135,23 +152,51 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
         self._model.reset_states()
         self._windows_since_reset = self._low_confidence_windows = 0
         self._volume_tracker = SilenceAwareVolumeTracker()
+        self._asking = False  # the model, for an answer that is to be remembered
+        self._left: Any = None  # its state and context after that, before a reset
+
+    async def analyze_audio(self, buffer: bytes) -> VADState:
+        """Judge what comes, on the session's loop.
+
+        pipecat does on a thread. A window takes 0.3 ms of CPU, and the way to a thread and back for
+        each 20 ms of a call takes more.
+        """
+        return self._run_analyzer(buffer)
 
     def voice_confidence(self, buffer: bytes) -> Any:
-        """Return the model's confidence for one window, 0..1; the executor's thread."""
+        """Return the model's confidence for one window, 0..1."""
         model = self._model
-        if buffer.count(0) != len(buffer) or model._last_sr != self.sample_rate:
+        silent = buffer.count(0) == len(buffer)
+        if not (silent or remembers()):
             return super().voice_confidence(buffer)
-        key = (self.sample_rate, model._state.tobytes(), model._context.tobytes())
-        known = _silences.get(key)
+        state, context = model._state.tobytes(), model._context.tobytes()
+        key = (
+            (self.sample_rate, model._last_sr, model._last_batch_size, len(context)),
+            (state, context) if silent else digest(state, context, buffer),
+        )
+        memory = _silences if silent else _windows
+        known = memory.get(key)
         if known is None:
-            confidence = super().voice_confidence(buffer)
-            # Just reset, the next state is the reset's doing and not the model's.
-            if self._windows_since_reset and len(_silences) < _MOST_SILENCES:
-                _silences[key] = (confidence, model._state, model._context)
+            self._left, self._asking = None, True
+            confidence: Any = super().voice_confidence(buffer)
+            self._asking = False
+            if self._left is not None:  # else pipecat's failed, and says 0
+                left, samples = self._left
+                known = confidence, left, samples.copy()  # not the window that it is a part of
+                for array in known:
+                    array.setflags(write=False)  # everybody's from now on
+                memory.put(key, known)
             return confidence
         confidence, model._state, model._context = known
+        model._last_sr, model._last_batch_size = self.sample_rate, 1
         self._maybe_reset_model(float(confidence.item()))
         return confidence
+
+    def _maybe_reset_model(self, confidence: float) -> None:
+        """Take what the model left behind, before it may be reset."""
+        if self._asking:
+            self._left = self._model._state, self._model._context
+        super()._maybe_reset_model(confidence)
 
 
 class SilenceAwareVolumeTracker(AudioVolumeTracker):
@@ -171,6 +216,26 @@ class SilenceAwareVolumeTracker(AudioVolumeTracker):
                 self._of_silence[key] = super().volume
             self._volume = self._of_silence[key]
         return super().volume
+
+
+class FrugalSmartTurn(LocalSmartTurnAnalyzerV3):
+    """pipecat's Smart Turn, which keeps to the one core that it needs, and knows what it heard.
+
+    Its verdict is a function of the samples and their rate. Missing: a way to say how many threads
+    its features may take, and to be asked before the model is.
+    """
+
+    def _predict_endpoint(self, audio_array: Float32) -> dict[str, Any]:
+        shared = _smart_turn is not None and self._session is _smart_turn._session
+        if not (shared and remembers()) or self._log_data:
+            return self._new_verdict(audio_array)
+        key = self._sample_rate, len(audio_array), digest(audio_array.tobytes())
+        known = _verdicts.get(key) or _verdicts.put(key, self._new_verdict(audio_array))
+        return dict(known)
+
+    def _new_verdict(self, audio_array: Float32) -> dict[str, Any]:
+        with one_thread():
+            return super()._predict_endpoint(audio_array)
 
 
 def shared_smart_turn(params: object) -> LocalSmartTurnAnalyzerV3:
@@ -198,11 +263,11 @@ def _load_smart_turn(params: object = None) -> LocalSmartTurnAnalyzerV3:
     global _smart_turn
     with _loading:
         if _smart_turn is None:
-            _smart_turn = LocalSmartTurnAnalyzerV3(params=params)
+            _smart_turn = FrugalSmartTurn(params=params)
     return _smart_turn
 
 
-class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
+class SharedSmartTurn(FrugalSmartTurn):
     """pipecat's Smart Turn on the process's one ONNX session: made as it is, with its arguments.
 
     A model or a number of cores of its own is loaded as ever.

@@ -79,8 +79,8 @@ def make_vad(vad: object) -> VADAnalyzer | FrameProcessor | None:
 def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
     """Write every judgement of an analyzer into the log as ``VADSampled``.
 
-    The analyzer's model runs on its executor thread; the numbers are collected there and handed
-    over when ``analyze_audio`` is back on the session's loop.
+    A user's own analyzer runs its model on its executor thread, ours on the loop; the numbers are
+    collected there and handed over when ``analyze_audio`` is back on the session's loop.
 
     Returns:
         A function that takes the wrapping off again.

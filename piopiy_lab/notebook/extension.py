@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab.checks.texts import described
-from piopiy_lab.display import BrowserChannel, Hook, call_mimebundle, set_hook
+from piopiy_lab.display import BrowserChannel, CallPages, Hook, call_mimebundle, set_hook
 from piopiy_lab.errors import CallError
 from piopiy_lab.notebook import marimo_cells
 from piopiy_lab.notebook.cell_outputs import CellOutputs
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anywidget import AnyWidget
 
     from piopiy_lab.call.call import Call
+    from piopiy_lab.widgets.call_fetcher import CallFetcher
     from piopiy_lab.widgets.view import CallView
 
 #: The same for every call, so that a saved output is the same in every run.
@@ -68,6 +69,7 @@ def install() -> bool:
             cell_key=_cell_key,
             progress=_progress,
             browser_microphone=_browser_microphone,
+            offer_calls=_offer_calls,
         )
     )
     return True
@@ -95,6 +97,7 @@ COLAB = (
 _colab_helped = False  # written by _help_colab(), the kernel's main thread: it is said once
 _installed = False  # written by install(): the kernel's main thread
 _outputs: CellOutputs | None = None  # as _installed
+_fetcher: CallFetcher | None = None  # made by _offer_calls(), the kernel's main thread
 _places: list[Place] = []  # of calls that have not ended; under _places_lock
 _places_lock = threading.Lock()
 #: Controls that were shown in a cell, for the call that this cell is about to show, by thread.
@@ -278,6 +281,17 @@ def _browser_microphone() -> BrowserChannel:
     with _places_lock:
         _channels.setdefault(threading.get_ident(), []).append(channel)
     return channel
+
+
+def _offer_calls(batch: str, pages: CallPages) -> None:
+    """Have the page ask for a table's calls; not in a headless run, where nobody clicks."""
+    global _fetcher
+    if _cell_key() is None:
+        return
+    from piopiy_lab.widgets.call_fetcher import CallFetcher
+
+    _fetcher = _fetcher or CallFetcher()
+    _fetcher.offer(batch, pages)
 
 
 def _take_channels() -> list[BrowserChannel]:

@@ -58,6 +58,7 @@ Node = Word | Slot | Sequence_ | Choice
 Graph = list[list[tuple[str, int]]]
 
 
+@lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """Lower-case words with single spaces; apostrophes inside words stay, the rest goes.
 
@@ -145,17 +146,20 @@ def _sequence(phrase: str, parts: list[Node]) -> Sequence_:
 
 
 def _check_pronounceable(token: str, where: str) -> None:
+    if found := _unpronounceable(token):
+        raise PhraseError(f"{where} holds {token!r}, {found}")
+
+
+@lru_cache(maxsize=4096)
+def _unpronounceable(token: str) -> str:
+    """Say what of a token can't be pronounced, "" if all can."""
     for c in unicodedata.normalize("NFKD", token.replace("\u2019", "'")):
         if c.isdigit():
-            raise PhraseError(
-                f"{where} holds {token!r}, which the recogniser can't pronounce: "
-                "write the number in words"
-            )
+            return "which the recogniser can't pronounce: write the number in words"
         plain = c.isascii() and (c.isalpha() or c in "' ")
         if not (plain or c in _PUNCTUATION or unicodedata.combining(c)):
-            raise PhraseError(
-                f"{where} holds {token!r}, and {c!r} can't be pronounced: write it in words"
-            )
+            return f"and {c!r} can't be pronounced: write it in words"
+    return ""
 
 
 def slots_in(node: Node) -> Iterator[str]:

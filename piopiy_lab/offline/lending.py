@@ -14,7 +14,8 @@ from typing import ParamSpec, TypeVar
 from piopiy_lab.offline import decoders, narrow_band
 from piopiy_lab.offline.decoders import Decoder
 from piopiy_lab.offline.phrases import PhraseBook
-from piopiy_lab.offline.recogniser import CEPSTRAL_MEAN, Ear, Recogniser
+from piopiy_lab.offline.recogniser import CEPSTRAL_MEAN, Recogniser
+from piopiy_lab.offline.utterance import Ear
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from piopiy_lab.errors import ArgumentTypeError, PhraseError
@@ -114,7 +115,7 @@ class PhraseBook:
             f"{len(self.words)} words)"
         )
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
         """Every word that a sentence can contain, normalised."""
         return frozenset(

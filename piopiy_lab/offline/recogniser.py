@@ -11,26 +11,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from piopiy_lab.offline import decoders, narrow_band, rejection
-from piopiy_lab.offline.decoders import Decoder
+from piopiy_lab.offline import narrow_band
 from piopiy_lab.offline.rejection import REJECTION_THRESHOLD as REJECTION_THRESHOLD
-from piopiy_lab.sound.pcm import Float32, Int16
+from piopiy_lab.offline.utterance import BLOCK, FRAME_SAMPLES, SAMPLE_RATE, Ear, Utterance
+from piopiy_lab.sound.pcm import Int16
 
-#: Hz of everything in this module: what the acoustic model was trained on.
-SAMPLE_RATE = 16000
-#: Samples that a decoder is given at a time (20 ms), whatever pieces the audio comes in.
-BLOCK = 320
-#: Samples from one frame of the front end to the next (10 ms).
-FRAME_SAMPLES = 160
-#: Frames of a decoder per second.
-FRAME_RATE = 100
 #: Mean of the front end's coefficients over the booking desk's sentences in both voices.
 CEPSTRAL_MEAN = "36.99,-3.90,2.95,14.91,-5.30,-0.71,-2.35,-1.25,-3.17,-2.02,5.32,-1.41,2.41"
-#: Standard deviation of the added noise in int16 steps: digital silence wrecks the recognition of
-#: synthetic speech (slot errors of 40 % without, 5 % with noise).
-NOISE = 4.0
 #: The level that an utterance is brought to, as the RMS of its loud 20 ms in int16 steps. At this
 #: level, with this noise, right and wrong sentences differ most (measured from -40 to 0 dBFS peak).
 LEVEL = 820.0
@@ -56,12 +44,6 @@ LEAST_SNR_DB = 18.0
 #: The longest utterance that is looked at a second time, in seconds; a longer one gives the first
 #: look enough to go by.
 SECOND_LOOK_SECS = 4.0
-#: Blocks of a second look between two pauses for the caller's other work: about 10 ms of CPU.
-STEP = 4
-
-#: pocketsphinx starts its running mean as if it had seen this many frames of the one it is set to
-#: (``CMN_WIN`` in its ``cmn.h``).
-_MEAN_WEIGHT = 500
 
 
 @dataclass(frozen=True)
@@ -84,28 +66,6 @@ class Recognised:
     begun: str = ""
 
 
-@dataclass(frozen=True)
-class Ear:
-    """The decoders for one kind of sound, all idle.
-
-    Attributes:
-        grammar: Listens for the phrases.
-        background: Listens for everyday words.
-        front_end: Only measures.
-        careful: What the decoder for a second look is made of. It takes 10 MB and is seldom
-            needed, so it is everybody's, and taken for the look alone.
-        mean: Of the front end's coefficients, with commas.
-        weight: What its scores count for on the wide model's scale.
-    """
-
-    grammar: Decoder
-    background: Decoder
-    front_end: Decoder
-    careful: decoders.Key
-    mean: str
-    weight: float
-
-
 class Recogniser:
     """Decodes one utterance at a time; used by one call at a time, on one thread."""
 
@@ -124,12 +84,9 @@ class Recogniser:
         #: Seconds up to which an utterance may get a second look; set before it begins.
         self.second_look_secs: float = SECOND_LOOK_SECS
         self._pending = np.zeros(0, np.int16)  # samples short of a block
-        self._fed = 0  # samples given to the decoders in this utterance
-        self._blocks: list[bytes] = []  # what was given, for the second look
-        self._open = False
-        self._number = 0  # of drops, by which a second look knows that it was one
-        self._gain = 1.0
-        self._mean = self._ear.mean
+        self._fed = 0  # samples of the utterance in whole blocks, and at its end in all
+        self._utterance: Utterance | None = None  # from begin() to its end or drop()
+        self._judged: Utterance | None = None  # looked at again now
 
     def begin(self, so_far: Int16) -> None:
         """Start an utterance; an open one is dropped.
@@ -142,27 +99,34 @@ class Recogniser:
         """
         self.drop()
         self._ear = self._ears(narrow_band.is_narrow(so_far))
-        self._gain = _gain_for(so_far)
+        gain = _gain_for(so_far)
         quietest, loudest = _levels(so_far)
-        noisy = self._gain * quietest > NOISE_FLOOR
+        noisy = gain * quietest > NOISE_FLOOR
         self.snr_db = 20 * math.log10(loudest / quietest) if noisy else math.inf
-        self._mean = self._own_mean(so_far) if noisy else self._ear.mean
-        for decoder in (self._ear.grammar, self._ear.background):
-            _start(decoder, self._mean)
-        self._pending, self._fed, self._blocks = np.zeros(0, np.int16), 0, []
-        self._open = True
+        self._pending, self._fed = np.zeros(0, np.int16), 0
+        self._utterance = Utterance(
+            self._ear, gain, noisy=so_far if noisy else None, keep_secs=self.second_look_secs
+        )
 
     def feed(self, samples: Int16) -> None:
         """Give the next int16 samples, shape (n,)."""
         self._pending = np.concatenate([self._pending, samples])
         while len(self._pending) >= BLOCK:
             block, self._pending = self._pending[:BLOCK], self._pending[BLOCK:]
-            self._decode(block)
+            self._take(block)
+
+    def _take(self, block: Int16) -> None:
+        self._open.take(block)
+        self._fed += len(block)
+
+    @property
+    def _open(self) -> Utterance:
+        assert self._utterance is not None, "begin() comes first"
+        return self._utterance
 
     def partial(self) -> str:
         """Return the sentence so far, "" when there is none."""
-        hypothesis = self._ear.grammar.hyp()
-        return "" if hypothesis is None else hypothesis.hypstr
+        return self._open.partial()
 
     def end(self, threshold: float) -> Recognised:
         """End the utterance and judge it."""
@@ -189,117 +153,26 @@ class Recogniser:
             What was made of it; None if it was dropped in one of the pauses.
         """
         if len(self._pending):
-            self._decode(self._pending)
+            self._take(self._pending)
             self._pending = np.zeros(0, np.int16)
-        begun = self.partial()
-        cut_short = list(self._ear.background.seg() or ())
-        self._open = False
-        for decoder in (self._ear.grammar, self._ear.background):
-            decoder.end_utt()
-        hypothesis = self._ear.grammar.hyp()
-        if hypothesis is None or not hypothesis.hypstr:
-            return Recognised("", (), 0.0, False, begun)
-        text, ours = hypothesis.hypstr, list(self._ear.grammar.seg() or ())
-        # A background that was cut off within a word has no end; what it heard before it has.
-        theirs = list(self._ear.background.seg() or ()) or cut_short
-        words = tuple(
-            (s.word.split("(")[0], s.start_frame / FRAME_RATE, (s.end_frame + 1) / FRAME_RATE)
-            for s in ours
-            if rejection.is_word(s.word)
-        )
-        score, doubt = rejection.first_look(ours, theirs)
-        score *= self._ear.weight
-        if doubt and score <= threshold and self._fed <= self.second_look_secs * SAMPLE_RATE:
-            closer = yield from self._look_again(text, threshold)
+        self._judged, self._utterance = self._open, None
+        look = self._judged.look()
+        if not look.text:
+            return Recognised("", (), 0.0, False, look.begun)
+        score = look.score
+        if look.doubt and score <= threshold and self._fed <= self.second_look_secs * SAMPLE_RATE:
+            closer = yield from self._judged.look_again(look.text, threshold)
             if closer is None:
                 return None
             score = max(score, closer)
-        return Recognised(text, words, score, score <= threshold)
+        return Recognised(look.text, look.words, score, score <= threshold)
 
     def drop(self) -> None:
         """Forget an utterance that is open or looked at again."""
-        self._number += 1
-        if self._open:
-            self._open = False
-            for decoder in (self._ear.grammar, self._ear.background):
-                decoder.end_utt()
-
-    def _look_again(self, text: str, threshold: float) -> Generator[None, None, float | None]:
-        """Decode the utterance again, all sounds scored; return the score, None if dropped."""
-        number, looks, score = self._number, [], 0.0
-        careful, weight = self._ear.careful, self._ear.weight
-        # From half a frame later on, what was forced onto a sentence is forced onto another one.
-        later = b"".join(self._blocks)[FRAME_SAMPLES:]
-        later = [later[at : at + 2 * BLOCK] for at in range(0, len(later), 2 * BLOCK)]
-        decoder = decoders.take(careful)
-        try:
-            for search, blocks in (
-                ("phrases", self._blocks),
-                ("background", self._blocks),
-                ("phrases", later),
-            ):
-                decoder.activate_search(search)
-                _start(decoder, self._mean)
-                try:
-                    for at, block in enumerate(blocks, 1):
-                        decoder.process_raw(block)
-                        if at % STEP == 0:
-                            yield
-                            if number != self._number:
-                                return None
-                    cut_short = list(decoder.seg() or ())
-                finally:
-                    decoder.end_utt()
-                looks.append(list(decoder.seg() or ()) or cut_short)
-                hypothesis = decoder.hyp()
-                if search == "phrases" and (hypothesis is None or hypothesis.hypstr != text):
-                    return rejection.ANOTHER_SENTENCE
-                if search == "background":
-                    score = weight * rejection.second_look(*looks)
-                    if score > threshold:
-                        break
-        finally:
-            decoders.give_back(careful, decoder)
-        return score
-
-    def _decode(self, block: Int16) -> None:
-        data = self._prepared(block, self._fed)
-        self._ear.grammar.process_raw(data)
-        self._ear.background.process_raw(data)
-        if self._fed <= self.second_look_secs * SAMPLE_RATE:  # else there is no second look
-            self._blocks.append(data)
-        self._fed += len(block)
-
-    def _prepared(self, samples: Int16, at: int) -> bytes:
-        """Bring samples to the level and add the noise that belongs ``at`` this sample."""
-        noise = _noise()
-        at %= len(noise) - BLOCK
-        noisy = np.clip(self._gain * samples + noise[at : at + len(samples)], -32768, 32767)
-        return np.rint(noisy).astype("<i2").tobytes()
-
-    def _own_mean(self, so_far: Int16) -> str:
-        """Return the mean of the front end's coefficients over an utterance's beginning (4 ms)."""
-        decoder = self._ear.front_end
-        _start(decoder, self._ear.mean)
-        for at in range(0, len(so_far) - BLOCK + 1, BLOCK):
-            decoder.process_raw(self._prepared(so_far[at : at + BLOCK], at), True)
-        decoder.end_utt()
-        frames = decoder.n_frames()
-        if not frames:
-            return self._ear.mean
-        start, after = _vector(self._ear.mean), _vector(decoder.get_cmn(True))
-        own = (after * (_MEAN_WEIGHT + frames) - start * _MEAN_WEIGHT) / frames
-        return ",".join(f"{value:.4f}" for value in own)
-
-
-def _start(decoder: Decoder, mean: str) -> None:
-    decoder.reinit_feat()  # a new front end: start_utt() keeps the old one's noise and tail
-    decoder.set_cmn(mean)
-    decoder.start_utt()
-
-
-def _vector(mean: str) -> npt.NDArray[np.float64]:
-    return np.array([float(value) for value in mean.split(",")])
+        for utterance in (self._utterance, self._judged):
+            if utterance is not None:
+                utterance.close()
+        self._utterance = self._judged = None
 
 
 def _levels(so_far: Int16) -> tuple[float, float]:
@@ -341,14 +214,3 @@ def _gain_for(so_far: Int16) -> float:
         return 1.0
     loud = float(np.quantile(np.sqrt((speech**2).mean(axis=1)), 0.9))
     return float(np.clip(LEVEL / max(loud, 1.0), *GAINS))
-
-
-_noise_samples: list[Float32] = []
-
-
-def _noise() -> Float32:
-    """Return twenty seconds of the same noise."""
-    if not _noise_samples:
-        normal = np.random.default_rng(42).standard_normal(SAMPLE_RATE * 20)
-        _noise_samples.append((NOISE * normal).astype(np.float32))
-    return _noise_samples[0]

@@ -56,6 +56,12 @@ class _Rule:
     book: PhraseBook
 
 
+@lru_cache(maxsize=512)
+def _book_of(phrase: str, slots: tuple[tuple[str, tuple[str, ...]], ...]) -> PhraseBook:
+    """Return the book of one phrase; every call of a session makes the same ones anew."""
+    return PhraseBook([phrase], dict(slots))
+
+
 # One sentence that rules allow: the rules with the slots they heard, the most specific first.
 _Candidates = tuple[tuple[_Rule, Mapping[str, str]], ...]
 
@@ -101,7 +107,8 @@ class RuleBook:
             templates.check(fallback, {"nearest"}, "the fallback")
         self.opening = opening
         self._fallback = fallback
-        self._rules = [_Rule(p, r, PhraseBook([p], slots)) for p, r in replies.items()]
+        listed = tuple(self.phrases.slots.items())
+        self._rules = [_Rule(p, r, _book_of(p, listed)) for p, r in replies.items()]
         self._tool_calls = [r for r in replies.values() if isinstance(r, ToolCall)]
         self._words = frozenset(w for rule in self._rules for w in rule.book.words)
         # Caches of pure functions; they hold no conversation.

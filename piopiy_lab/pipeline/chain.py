@@ -23,7 +23,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregator,
     LLMUserAggregatorParams,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameCallback, FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentTypeError
@@ -79,6 +79,26 @@ class RealtimeMessages(FrameProcessor):
         if isinstance(frame, RealtimeMessageFrame):
             frame = LLMMessagesAppendFrame(messages=[frame.message], run_llm=True)
         await self.push_frame(frame, direction)
+
+
+class Keypad(DTMFAggregator):
+    """pipecat's aggregator of keys, which the caller's audio does not pass through.
+
+    It does nothing with audio, and each piece would wait in its queue for its task.
+    """
+
+    async def queue_frame(
+        self,
+        frame: Frame,
+        direction: FrameDirection = FrameDirection.DOWNSTREAM,
+        callback: FrameCallback | None = None,
+    ) -> None:
+        """Take a frame, or hand the caller's audio to the next processor."""
+        after = self.next
+        if after is not None and isinstance(frame, InputAudioRawFrame):
+            await after.queue_frame(frame, direction, callback)
+        else:
+            await super().queue_frame(frame, direction, callback)
 
 
 class LastListener(LLMUserAggregator):
@@ -177,7 +197,7 @@ def build_chain(
         chain.append(parts.vad)
         analyzer = seams.analyzer_in(parts.vad)
     messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
-    chain += [parts.stt, DTMFAggregator(), user, messages, parts.llm, parts.tts]
+    chain += [parts.stt, Keypad(), user, messages, parts.llm, parts.tts]
     chain += [sink, assistant]
     return Chain(
         processors=[processor for processor in chain if processor is not None],
@@ -222,7 +242,7 @@ def make_worker(chain: Chain, parts: Parts, session: Session, observer: BaseObse
             enable_metrics=parts.enable_metrics,
             enable_usage_metrics=parts.enable_usage_metrics,
         ),
-        clock=CallClock(session.now),
+        clock=CallClock(session.log.now),
         observers=[*parts.observers],
         enable_rtvi=session.settings.rtvi,
         enable_turn_tracking=False,

@@ -23,7 +23,7 @@ from typing import Any
 
 from piopiy_lab.simulation.current import current_virtual_loop
 from piopiy_lab.simulation.import_watch import ImportWatch
-from piopiy_lab.simulation.time_sites import Undo, replace_in_module
+from piopiy_lab.simulation.time_sites import Clean, Undo, replace_in_module
 
 # 2026-01-01T00:00:00Z: where the calendar stands when a simulation starts, in ns since 1970.
 EPOCH_NS = 1_767_225_600_000_000_000
@@ -186,6 +186,7 @@ class _Patching:
         self._packages: set[str] = set()
         self._patched: dict[str, types.ModuleType] = {}
         self._undo: list[Undo] = []
+        self._clean: Clean = {}  # of every block so far
         self._watch = ImportWatch(self._covers, self._patch)
 
     def enter(self, packages: Iterable[str]) -> None:
@@ -216,7 +217,9 @@ class _Patching:
         with self._lock:
             if self._active and self._patched.get(module.__name__) is not module:
                 self._patched[module.__name__] = module
-                self._undo += replace_in_module(module, _SWAPS)
+                stays = module.__name__.startswith("pipecat.")  # a notebook's classes come and go
+                clean = self._clean if stays else None
+                self._undo += replace_in_module(module, _SWAPS, clean)
 
 
 _patching = _Patching()

@@ -132,6 +132,10 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         """Return virtual time as timers count it, ns."""
         return self._ns
 
+    def seconds(self) -> float:
+        """Return the virtual seconds since the start."""
+        return (self._ns - START_NS) / 1e9
+
     @property
     def elapsed(self) -> float:
         """Virtual seconds since the start."""
@@ -174,6 +178,14 @@ class ClockedLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    def nothing_else_now(self) -> bool:
+        """Tell, from within a callback, whether nothing else runs at this instant.
+
+        What comes from outside is taken when the loop is idle, and so not before either.
+        """
+        due = self._due_ns()
+        return not self._ready and (due is None or due > self._ns)
 
     # Tasks and threads.
 

@@ -13,6 +13,9 @@ from piopiy_lab.simulation.outside import owned_connections
 
 # In a job's thread: `loop` is the virtual loop that the job belongs to.
 job_thread: threading.local = threading.local()
+# On a thread that runs simulations: `loop` is the virtual loop begun last, so that who looks
+# from outside of it (a watchdog) can see whether its time moves. Written by running.py.
+begun_last: threading.local = threading.local()
 
 
 def current_virtual_loop() -> ClockedLoop | None:

@@ -38,6 +38,7 @@ class SimulateFixture:
         self._shuffles = shuffles
         self._record_mode = record_mode
         self.calls: list[tuple[str, Call]] = []  # a title and a call, in the order they were made
+        self.seed: int | None = None  # of the present run of a test that is repeated; by its runner
 
     def __call__(
         self,
@@ -55,7 +56,8 @@ class SimulateFixture:
             check: Raise what ended the call badly; False returns the call with its ``error``.
             **options: Of ``piopiy_lab.simulate``: ``replace``, ``latency``, ... With
                 ``cassette=`` the ``record_mode`` is that of ``--voice-record-mode``, "none" if it
-                isn't given.
+                isn't given. In a test that is marked ``voice(repeat=...)`` each run has a
+                ``perturb`` of its own.
 
         Raises:
             SimulationError: Virtual time can't go on, or an event loop is running here.
@@ -66,6 +68,13 @@ class SimulateFixture:
         _refuse_running_loop()
         if isinstance(options.get("cassette"), str | Path):
             options.setdefault("record_mode", self._record_mode)
+        if self.seed is not None:
+            if options.get("perturb") is not None:
+                raise ArgumentError(
+                    f"simulate(perturb={options['perturb']!r}) in a test that is repeated: each "
+                    "run has a seed of its own; leave perturb out"
+                )
+            options["perturb"] = self.seed
         call = self._run("", create_session, caller, options)
         if check and call.error is not None:
             raise _from_test(call.error)

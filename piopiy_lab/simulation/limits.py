@@ -129,7 +129,8 @@ class Guards:
         turns += self._rounds * self.limits.turns
         raise self.limit(
             f"Virtual time stands at {elapsed:.3f} s while callbacks keep coming: {turns} turns of "
-            f"the loop (Limits.turns). {why}. Seen most in the last {SAMPLED_TURNS} turns:\n{most}"
+            f"the loop (Limits.turns). {why}. Seen most in the last {SAMPLED_TURNS} turns:\n{most}",
+            stood_still=True,
         )
 
     def check_cap(self, next_ns: int, elapsed: float) -> None:
@@ -147,12 +148,13 @@ class Guards:
             f"Virtual time stands at {elapsed:.3f} s because of {', '.join(what)}, and nothing "
             f"came from there for {self.limits.outside_secs:g} real seconds: name a job that lives "
             f"as long as the call in JobPolicy(background=...), or allow more with "
-            f"Limits(outside_secs=...)"
+            f"Limits(outside_secs=...)",
+            stood_still=True,
         )
 
-    def limit(self, message: str) -> SimulationLimitError:
+    def limit(self, message: str, *, stood_still: bool = False) -> SimulationLimitError:
         """Return a limit error with the waiting tasks and the caller's context."""
-        return SimulationLimitError(self._worded(message))
+        return SimulationLimitError(self._worded(message), stood_still=stood_still)
 
     def deadlock(self, elapsed: float) -> SimulationDeadlockError:
         """Return the error for a loop on which nothing will ever happen."""

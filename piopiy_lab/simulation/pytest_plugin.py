@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from piopiy_lab.simulation.conversation_diff import Line
     from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
 
+#: By name, for it is in a room above: the mark for tests that run many times.
+pytest_plugins = ("piopiy_lab.experiments.pytest_repeats",)
+
 ARTEFACTS = "call-artefacts"
 #: Calls of one test whose conversations are printed; all are kept.
 MOST_SHOWN = 5

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab import events as ev
+from piopiy_lab.call import saved
 from piopiy_lab.call.story import Row, in_order, rows_of
 from piopiy_lab.call.transcript import clock_time
 from piopiy_lab.display.order import moment
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from piopiy_lab.call.record import CallRecord
 
 TIMELINE = "timeline.png"
-_OURS = ("events.jsonl", "call.wav", "meta.json", TIMELINE)
+_OURS = (*saved.OURS, TIMELINE)
 #: Characters of a file's name that is made from a test's; longer ones end in a hash.
 LONGEST_NAME = 100
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from piopiy_lab.errors import SimulationError
 from piopiy_lab.hosting.containment import end_its_call
 from piopiy_lab.simulation.clocked_loop import ClockedLoop
-from piopiy_lab.simulation.current import refuse_nested_simulation
+from piopiy_lab.simulation.current import begun_last, refuse_nested_simulation
 from piopiy_lab.simulation.http_requests import http_requests_held
 
 T = TypeVar("T")
@@ -65,6 +65,7 @@ async def run_in_slices(
         if loop.slice_end is not None:  # a slice that ended in between leaves this to `_finish`
             loop.stop()
 
+    begun_last.loop = loop
     with http_requests_held():
         loop.guards.begin()
         main = loop.main_task = loop.create_task(coro, name="main")

@@ -26,6 +26,7 @@ from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.services.modelled_latency import Latency, check_latency
+from piopiy_lab.services.pure_memory import remembered
 from piopiy_lab.session.callback import (
     SessionCallback,
     as_callback,
@@ -195,7 +196,7 @@ async def simulate(
             line=line,
             perturb=changes,
         ),
-        clock=lambda: loop.elapsed,
+        clock=loop.seconds,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
     )
@@ -206,7 +207,7 @@ async def simulate(
     keys = placeholder_keys() if keyless else contextlib.nullcontext()
     own_module = [name for name in (getattr(create_session, "__module__", None),) if name]
     progress = asyncio.create_task(_show_progress(host, caller))
-    with patched_pipecat_time(also=own_module), seeded_models(), keys:
+    with patched_pipecat_time(also=own_module), seeded_models(), remembered(), keys:
         try:
             await loop.run_in_slices(host.run())
         except asyncio.CancelledError:

@@ -15,6 +15,7 @@ The places ("sites") are
 from __future__ import annotations
 
 import functools
+import operator
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,10 +29,22 @@ _MAX_WRAPPERS = 20
 
 # What is replaced, by identity: `id(original)` to its replacement.
 Swaps = Mapping[int, Any]
+# Classes in which nothing was found, by id: each with its members as they were.
+Clean = dict[int, tuple[type, tuple[object, ...]]]
 
 
-def replace_in_module(module: types.ModuleType, swaps: Swaps) -> list[Undo]:
-    """Replace every site in a module; return what undoes it, to be called in reverse order."""
+def replace_in_module(
+    module: types.ModuleType, swaps: Swaps, clean: Clean | None = None
+) -> list[Undo]:
+    """Replace every site in a module; return what undoes it, to be called in reverse order.
+
+    Args:
+        module: The module.
+        swaps: What is replaced.
+        clean: The classes that were looked through before with the same swaps and held nothing:
+            those with the same members are not looked through again. Written.
+    """
+    clean = {} if clean is None else clean
     undo: list[Undo] = []
     for name, value in vars(module).copy().items():
         if id(value) in swaps:
@@ -39,8 +52,29 @@ def replace_in_module(module: types.ModuleType, swaps: Swaps) -> list[Undo]:
     seen: set[int] = set()
     for value in vars(module).copy().values():
         if getattr(value, "__module__", None) == module.__name__:
-            _replace_in(value, swaps, undo, seen)
+            if isinstance(value, type):
+                _replace_in_class(value, swaps, undo, seen, clean)
+            else:
+                _replace_in(value, swaps, undo, seen)
     return undo
+
+
+def _replace_in_class(
+    value: type, swaps: Swaps, undo: list[Undo], seen: set[int], clean: Clean
+) -> None:
+    """Replace the sites in a class, unless it is known to have none."""
+    members = tuple(vars(value).values())
+    known = clean.get(id(value))
+    if known is not None and known[0] is value and _are_same(known[1], members):
+        return
+    before = len(undo)
+    _replace_in(value, swaps, undo, seen)
+    if len(undo) == before and not any(isinstance(member, type) for member in members):
+        clean[id(value)] = value, members
+
+
+def _are_same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _replace_in(value: object, swaps: Swaps, undo: list[Undo], seen: set[int]) -> None:

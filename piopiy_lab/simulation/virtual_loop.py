@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 # While callbacks are ready, the outside world is looked at in every so many turns only.
 _BUSY_TURNS = 256
+# Turns of a busy loop between two looks at the end of its slice.
+_LOOK_TURNS = 4
 # A wait for the outside is cut into pieces of this length (real s), to look at the guards.
 _WAIT_SECS = 0.1
 
@@ -164,6 +166,8 @@ class VirtualTimeLoop(ClockedLoop):
             timeout: 0 when callbacks are ready or due; seconds to the next timer, or None.
         """
         self._turns += 1
+        if timeout == 0 and self._turns % _LOOK_TURNS and self._turns < self._sample_from:
+            return []
         if self.slice_end is not None and time.perf_counter() >= self.slice_end:
             self._stopping = True
             return []

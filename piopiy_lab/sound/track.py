@@ -100,10 +100,11 @@ class Track:
         """Stretch (or squeeze) a chunk by a little of what the clock is ahead (or behind) by."""
         self._errors.append(ahead - self._owed)
         if len(self._errors) == BLOCK_CHUNKS:
-            error = float(np.quantile(self._errors, QUANTILE))
+            if max(map(abs, self._errors)) >= DEADBAND_SECS:  # else any quantile is within
+                error = float(np.quantile(self._errors, QUANTILE))
+                if abs(error) > DEADBAND_SECS:
+                    self._owed += error
             self._errors.clear()
-            if abs(error) > DEADBAND_SECS:
-                self._owed += error
         most = max(1.0, len(samples) * SLEW)
         if len(samples) < SHORT:
             return samples

@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     OutputAudioRawFrame,
     StartFrame,
+    StopFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_input import BaseInputTransport
@@ -29,6 +30,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.handing_on import InTurn
 from piopiy_lab.transports.over_the_line import OverTheLine
 from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
@@ -184,14 +186,40 @@ class SessionInput(BaseInputTransport):
         """Make the input of ``transport``."""
         super().__init__(transport.params)
         self._transport = transport
+        self._filtered = transport.params.audio_in_filter is not None
+        self._held = False  # by a StopFrame
+        self._in_turn = InTurn(self.push_frame) if transport.session.settings.virtual else None
+        self._hand_on: asyncio.Task[None] | None = None  # as long as _run_task, in a simulation
         self._run_task: asyncio.Task[None] | None = None  # start() to stop() or cancel()
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to capture."""
         await super().start(frame)
-        await self.set_transport_ready(frame)
+        self._held = False
+        if self._filtered:
+            await self.set_transport_ready(frame)
+        elif self._in_turn is not None and self._hand_on is None:
+            self._hand_on = self.create_task(self._in_turn.run())
         if self._run_task is None:
             self._run_task = self.create_task(self._transport.run())
+
+    async def push_audio_frame(self, frame: InputAudioRawFrame) -> None:
+        """Push a piece of the caller's audio: without pipecat's queue, where no filter needs it."""
+        if self._filtered:
+            await super().push_audio_frame(frame)
+        elif self._held or not frame.audio:
+            return
+        elif self._in_turn is not None:
+            self._in_turn.add(frame)
+        else:
+            await self.push_frame(frame)
+
+    async def pause(self, frame: StopFrame) -> None:
+        """Push nothing until the next StartFrame."""
+        self._held = True
+        if self._in_turn is not None:
+            self._in_turn.clear()
+        await super().pause(frame)
 
     async def stop(self, frame: EndFrame) -> None:
         """End the capture."""
@@ -209,9 +237,11 @@ class SessionInput(BaseInputTransport):
         await super().cleanup()
 
     async def _stop_run(self) -> None:
-        task, self._run_task = self._run_task, None
-        if task is not None:
-            await self.cancel_task(task)
+        tasks = self._run_task, self._hand_on
+        self._run_task = self._hand_on = None
+        for task in tasks:
+            if task is not None:
+                await self.cancel_task(task)
 
 
 class SessionOutput(PacedOutput):

@@ -49,6 +49,25 @@ class _Memory:
             self._size = 0
 
 
+class _Prepared(dict[str, Spoken]):
+    """What a voice said, and which: so that a caller who travels need not be prepared again."""
+
+    def __init__(self, spoken: dict[str, Spoken], caller: Caller) -> None:
+        super().__init__(spoken)
+        self._voice, self._vary = caller.voice, caller.vary
+
+    def is_of(self, caller: Caller) -> bool:
+        """Whether a caller with these has nothing left to be spoken."""
+        same = (self._voice is caller.voice or self._voice == caller.voice) and (
+            self._vary == caller.vary
+        )
+        return same and all(text in self for text in texts_of(caller))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        voiced = Caller(self._voice, vary=self._vary)
+        return _Prepared, (dict(self), voiced)
+
+
 _memory = _Memory()
 
 
@@ -73,6 +92,8 @@ def prepared(caller: Caller) -> Caller:
         MissingExtraError: The service's packages aren't installed.
         MissingKeyError: Its key isn't set.
     """
+    if isinstance(caller.spoken, _Prepared) and caller.spoken.is_of(caller):
+        return caller
     source = source_of(caller.voice)
     if source is None:
         return caller
@@ -90,7 +111,8 @@ def prepared(caller: Caller) -> Caller:
             spoken.update(_off_loop(lambda: source.speak(lacking)))
         for text, one in spoken.items():
             _memory.put(source.key(text), one)
-    return replace(caller, spoken={text: varied(one, caller.vary) for text, one in spoken.items()})
+    said = {text: varied(one, caller.vary) for text, one in spoken.items()}
+    return replace(caller, spoken=_Prepared(said, caller))
 
 
 async def prepared_aside(caller: Caller) -> Caller:
@@ -99,7 +121,8 @@ async def prepared_aside(caller: Caller) -> Caller:
     Raises:
         PiopiyLabError: As there.
     """
-    if source_of(caller.voice) is None:
+    ready = isinstance(caller.spoken, _Prepared) and caller.spoken.is_of(caller)
+    if ready or source_of(caller.voice) is None:
         return caller
     return await asyncio.to_thread(prepared, caller)
 

@@ -41,3 +41,8 @@ def page_script() -> str:
 def style() -> str:
     """Return the style sheet."""
     return (files("piopiy_lab.widgets") / "static" / "view.css").read_text("utf-8")
+
+
+def static(name: str) -> str:
+    """Return the text of a file in ``static/``, a module of its own."""
+    return (files("piopiy_lab.widgets") / "static" / name).read_text("utf-8")

@@ -8,10 +8,14 @@ from small_calls import small_call, write_log
 
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.command_port import CommandPort
+from piopiy_lab.call.packed import pack
 from piopiy_lab.cli import main
 from piopiy_lab.cli.live import Follower, items_of
 from piopiy_lab.cli.terminal import Terminal
 from piopiy_lab.events.log import EventLog
+from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.sound.recorder import Recorder
 
 
@@ -192,3 +196,20 @@ def test_show_writes_a_page(saved, tmp_path, capsys):
     assert main(["show", str(saved), "--html", str(tmp_path / "call.html")]) == 0
     assert f"Written: {tmp_path / 'call.html'}" in capsys.readouterr().out
     assert "how have you been?" in (tmp_path / "call.html").read_text("utf-8")
+
+
+def test_many_calls_are_shown_as_a_table_and_written_as_a_page(saved, tmp_path, capsys):
+    kept = Kept()
+    kept.put(0, pack(Call.load(saved)))
+    rows = [CallRow(0, "zoe", 1, kept=True), CallRow(1, "zoe", 2, kind="hung", error="it hangs")]
+    folder = Calls(rows, kept).save(tmp_path / "batch")
+    assert main(["show", str(folder), "--html", str(tmp_path / "all.html")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1 of 2 passed, 1 hung, pass rate 0.50")
+    assert lines[3].split() == ["zoe,", "2", "hung", "it", "hangs"]
+    assert lines[-1] == f"Written: {tmp_path / 'all.html'}"
+    assert "Welcome back" in (tmp_path / "all.html").read_text("utf-8")
+    assert main(["show", str(folder / "calls" / "00000-zoe-1.zip")]) == 0
+    assert "it is Zoe" in capsys.readouterr().out
+    assert main(["show", str(folder), "--plot", "x.png"]) == 2
+    assert "a picture is of one" in capsys.readouterr().err

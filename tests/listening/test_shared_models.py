@@ -67,7 +67,7 @@ def test_two_calls_at_once_share_the_models_and_not_what_they_have_heard():
         ("_silero", "SileroVADAnalyzer", lambda: make_vad(True)),
         (
             "_smart_turn",
-            "LocalSmartTurnAnalyzerV3",
+            "FrugalSmartTurn",
             lambda: make_strategies(vad=True, allow_interruptions=True),
         ),
     ],

@@ -14,7 +14,7 @@ import pytest
 import soxr
 
 from piopiy_lab.errors import ArgumentError, MissingExtraError, PhraseError
-from piopiy_lab.offline import decoders, narrow_band, recogniser
+from piopiy_lab.offline import decoders, narrow_band, recogniser, utterance
 from piopiy_lab.offline.booking import booking_desk
 from piopiy_lab.offline.decoders import PHONES, check_words
 from piopiy_lab.offline.lending import Borrowed
@@ -349,7 +349,7 @@ def test_what_is_in_doubt_is_looked_at_again_with_pauses(desk):
     assert heard == hear(desk, doubtful)
     assert heard.text
     assert not heard.accepted
-    steps = len(doubtful) / (recogniser.BLOCK * recogniser.STEP)
+    steps = len(doubtful) / (utterance.BLOCK * utterance.STEP)
     assert pauses == pytest.approx(2 * steps, abs=4), "by the phrases and by the background"
 
 

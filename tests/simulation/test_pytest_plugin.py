@@ -221,6 +221,7 @@ def test_artefacts_replace_those_of_the_run_before_and_nothing_else(pytester, ca
     result.stdout.fnmatch_lines(["*not kept: *holds something else than a saved call*"])
     assert [file.split("/", 1)[1] for file in kept(pytester)] == ["notes.txt"]
     (folder / "notes.txt").unlink()
+    (folder / "caller.flac").touch()  # of a call that kept what was heard
     pytester.runpytest()
     assert {file.split("/")[1] for file in kept(pytester)} == {
         "call.wav", "events.jsonl", "meta.json", "timeline.png",

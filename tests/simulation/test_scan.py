@@ -134,3 +134,37 @@ class D:
     assert isinstance(vars(module.A)["fixed"], staticmethod)
     assert module.D.__dataclass_fields__["at"].default_factory is time.time
     assert time.time in [c.cell_contents for c in module.D.__init__.__closure__]
+
+
+def test_a_class_that_held_nothing_is_looked_through_again_when_it_has_changed():
+    import time
+
+    from piopiy_lab.simulation import clock
+    from piopiy_lab.simulation.time_sites import replace_in_module
+
+    module = types.ModuleType("sample")
+    source = """
+class A:
+    def method(self): return 1
+    class Inner:
+        def method(self): return 1
+"""
+    exec(compile(source, "sample.py", "exec"), vars(module))
+    clean = {}
+    assert replace_in_module(module, clock._SWAPS, clean) == []
+    assert replace_in_module(module, clock._SWAPS, clean) == []
+
+    def late(self, clock=time.time):
+        return clock
+
+    module.A.method = late
+    undo = replace_in_module(module, clock._SWAPS, clean)
+    assert module.A().method() is clock.VIRTUAL_FUNCTIONS["time"]
+    for step in undo:
+        step()
+    module.A.Inner.method = late  # a class within one is never taken for known
+    undo = replace_in_module(module, clock._SWAPS, clean)
+    assert module.A.Inner().method() is clock.VIRTUAL_FUNCTIONS["time"]
+    for step in undo:
+        step()
+    assert module.A().method() is time.time

@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from piopiy_lab.experiments.figures.word_errors import WordErrors as WordErrors
+from piopiy_lab.experiments.figures.word_errors import count_errors as count_errors
+from piopiy_lab.experiments.figures.word_errors import word_errors as word_errors
 from piopiy_lab.offline.wording import spoken_form
-
-
-@dataclass(frozen=True)
-class WordErrors:
-    """Errors in words: substitutions, deletions and insertions, over the words that were said."""
-
-    errors: int
-    words: int
-
-    def __add__(self, other: WordErrors) -> WordErrors:
-        return WordErrors(self.errors + other.errors, self.words + other.words)
-
-    @property
-    def rate(self) -> float:
-        """Errors over words; may exceed 1."""
-        return self.errors / max(1, self.words)
-
-    def __str__(self) -> str:
-        return f"{100 * self.rate:.0f} % ({self.errors} of {self.words})"
-
-
-def word_errors(said: str, heard: str) -> WordErrors:
-    """Count the fewest errors that make one text of another, both as one says them."""
-    return count_errors(spoken_form(said).split(), spoken_form(heard).split())
-
-
-def count_errors(said: Sequence[str], heard: Sequence[str]) -> WordErrors:
-    """Count by Levenshtein's distance, in words."""
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(said, 1):
-        above, row = row, [i]
-        for j, other in enumerate(heard, 1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (word != other)))
-    return WordErrors(row[-1], len(said))
 
 
 class Judge:

@@ -1,0 +1,89 @@
+"""Many calls in processes: how many a second, start-up included, and what they cost.
+
+A hundred calls of about twenty seconds, each perturbed by a seed of its own, in two processes that
+are started for them, and again in one; whether the rows are the same; CPU, and memory of this
+process and of the workers. ``python benchmarks/many.py 20`` makes fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass, field
+
+import psutil
+from common import CALLER, desk_session
+
+from piopiy_lab import Calls, simulate_many
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.running.processes import end_all
+
+
+@dataclass
+class Memory:
+    """The most that processes had, in MB, looked at after each call."""
+
+    here: float = 0.0
+    workers: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
+
+    def look(self, row: CallRow) -> None:
+        me = psutil.Process()
+        self.here = max(self.here, me.memory_info().rss / 1e6)
+        worker = psutil.Process(row.worker)
+        self.workers.setdefault(row.worker, []).append(worker.memory_info().rss / 1e6)
+
+
+def run(calls: int, workers: int) -> Calls:
+    """Make the calls in so many fresh processes, and print what it took."""
+    end_all()
+    memory = Memory()
+    began = time.perf_counter()
+    made = asyncio.run(
+        simulate_many(
+            desk_session, {"anna": CALLER}, repeat=calls, executor=workers, on_call=memory.look
+        )
+    )
+    wall = time.perf_counter() - began
+    secs = sum(row.secs for row in made)
+    cpu = sum(row.cpu_secs for row in made)
+    grown = [seen[-1] - seen[0] for seen in memory.workers.values()]
+    print(f"{len(made)} calls of {secs / len(made):.1f} s, {workers} processes, start-up included")
+    print(f"  {wall:.1f} s: {len(made) / wall:.2f} calls a second, {secs / wall:.1f} x real time")
+    print(f"  CPU {cpu / len(made):.2f} s a call (median {median(made):.2f}), {secs / cpu:.1f} x")
+    print(
+        f"  {sum(row.passed for row in made)} passed; of {len(made)} calls {distinct(made)} differ"
+    )
+    print(f"  memory: {memory.here:.0f} MB here, {highest(memory)} MB in the workers at most")
+    print(f"  processes: {len(memory.workers)}, grown by {max(grown):.0f} MB after the first call")
+    return made
+
+
+def median(made: Calls) -> float:
+    """Return the median CPU seconds of a call."""
+    return statistics.median(row.cpu_secs for row in made)
+
+
+def distinct(made: Calls) -> int:
+    """Return how many different calls there are."""
+    return len({row.sha for row in made})
+
+
+def highest(memory: Memory) -> str:
+    """Return the most that each worker had, in MB."""
+    return ", ".join(f"{max(seen):.0f}" for seen in memory.workers.values())
+
+
+def main() -> None:
+    """Run both and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("calls", type=int, nargs="?", default=100)
+    count = parser.parse_args().calls
+    two, one = run(count, 2), run(count, 1)
+    same = two.rows == one.rows
+    print(f"the rows of two processes and of one are {'the same' if same else 'DIFFERENT'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Many calls, and two agents compared, as text, HTML, JUnit and pictures."""
