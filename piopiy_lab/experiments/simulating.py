@@ -168,8 +168,8 @@ async def _again(
         return ()
     return (
         f"{first.call_id}, made once more behind all others, was another call: the session (or "
-        "what it imports) keeps something between calls, or draws random numbers, so these rows depend "
-        "on the order in which the calls were made; keep nothing outside of the session",
+        "what it imports) keeps something between calls, or draws random numbers, so these rows "
+        "depend on the order in which the calls were made; keep nothing outside of the session",
     )
 
 
