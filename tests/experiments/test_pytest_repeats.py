@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
+
+SUPPORT = Path(__file__).parents[1] / "support"
 
 DESK = """
     import pytest
@@ -25,6 +28,7 @@ DESK = """
 def run(pytester, monkeypatch):
     """Run one file of tests in a process of its own; returns what it printed, and its code."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))  # where live_calls is
 
     def run(text, *options):
         pytester.makepyfile(test_it=DESK + text)
