@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ DESK = """
 def run(pytester, monkeypatch):
     """Run one file of tests in a process of its own; returns what it printed, and its code."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))  # where live_calls is
+    paths = [str(SUPPORT), os.environ.get("PYTHONPATH", "")]  # live_calls is there
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
 
     def run(text, *options):
         pytester.makepyfile(test_it=DESK + text)
