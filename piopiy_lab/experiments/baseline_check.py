@@ -37,7 +37,7 @@ class Finding:
     """One figure, held against the baseline's.
 
     Attributes:
-        name: "pass", "mean", "p50" or "p95".
+        name: "pass", "mean", "p50" or "p95"; "calls" where some came to nothing.
         outcome: "worse" and "no data" fail; "within", "better", "the same", "can't tell" don't.
         before: The baseline's; seconds, or a share.
         after: Now; None without data.
@@ -143,6 +143,12 @@ def check_baseline(
     else:
         findings = [_unpaired(m, was, rows, allowed[m.name], seed) for m in _held()]
         same = 0
+    lost = [row for row in rows if row.kind not in ("passed", "failed")]
+    if lost:  # no baseline has such calls
+        told = "; ".join(f"{row.call_id} {row.kind}" for row in lost[:5])
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        why = f"{len(lost)} of {len(rows)} calls came to nothing: {told}{more}"
+        findings.insert(0, Finding("calls", "no data", None, None, None, None, 0.0, why))
     notices = _of_versions(baseline)
     if not paired:
         notices.append("other runs or seeds than the baseline's: less is seen than with its own")

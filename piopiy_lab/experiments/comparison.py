@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,9 +19,12 @@ from piopiy_lab.experiments.figures.differences import (
     differences_of,
     discordant_counts,
 )
-from piopiy_lab.experiments.figures.statistics import mcnemar
+from piopiy_lab.experiments.figures.statistics import ALPHA, holm, mcnemar
 from piopiy_lab.experiments.showing.comparison_words import headline
 from piopiy_lab.experiments.showing.text_file import check_free, write_text
+
+#: The figures that decide a comparison's verdict.
+DECIDING = ("pass", "mean")
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +59,8 @@ class Comparison:
             seed: Of the resampling.
 
         Raises:
-            ArgumentError: They aren't the same callers, runs and seeds.
+            ArgumentError: They aren't the same callers, runs and seeds, or were made with other
+                screenplays of these names, or over other lines.
         """
         self.before = before
         self.after = after
@@ -69,18 +73,38 @@ class Comparison:
     def verdict(self) -> Verdict | Literal["mixed"]:
         """What can be said: "better", "worse", "mixed", "can't tell", "the same".
 
-        Fewer passes are worse, whatever else is better. "mixed": some figures are certainly better
-        and some worse; tokens are left out of it. "the same": no call differs, to the last sample.
+        It goes by two figures that are named before the run, passes and the mean answer, each with
+        its p as one of two (Holm), and by what else is certain with all figures looked at
+        (``p_of_all`` below 0.05); tokens are left out of it.
+        Fewer passes are worse, whatever else is better. "mixed": the two disagree, or the answers
+        are quicker and yet more calls broke than mended. "the same": no call differs, to the last
+        sample.
         """
         if not self.differing:
             return "the same"
-        found = {one.name: one.verdict for one in self.differences if one.name != "tokens"}
+        tested = [one for one in map(self.__getitem__, DECIDING) if one.p is not None]
+        chances = holm([one.p for one in tested if one.p is not None])
+        found: dict[str, Verdict] = {
+            one.name: one.verdict
+            for one, p in zip(tested, chances, strict=True)
+            if p < ALPHA and one.verdict in ("better", "worse")
+        }
+        for one in self.differences:
+            if one.p_of_all is not None and one.p_of_all < ALPHA and one.name != "tokens":
+                found.setdefault(one.name, one.verdict)
         certain = set(found.values()) & {"better", "worse"}
         if not certain:
             return "can't tell"
-        if found["pass"] == "worse" or certain == {"worse"}:
+        if found.get("pass") == "worse" or certain == {"worse"}:
             return "worse"
-        return "better" if certain == {"better"} else "mixed"
+        breaks = len(self.broken) > len(self.mended)
+        return "mixed" if len(certain) == 2 or breaks else "better"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What has to be said of either agent's calls."""
+        sides = (("before", self.before), ("after", self.after))
+        return tuple(f"{which}: {told}" for which, calls in sides for told in calls.notices)
 
     @property
     def broken(self) -> tuple[RowPair, ...]:
@@ -185,11 +209,25 @@ class Comparison:
 
 
 def _paired(before: Calls, after: Calls) -> tuple[RowPair, ...]:
-    keys = [[(row.caller, row.run, row.seed) for row in calls] for calls in (before, after)]
-    if not keys[0] or keys[0] != keys[1]:
-        odd = next((key for key in (*keys[0], *keys[1]) if not all(key in k for k in keys)), None)
+    sides = [{(row.caller, row.run, row.seed): row for row in calls} for calls in (before, after)]
+    odd = next((key for key in sides[0].keys() ^ sides[1].keys()), None)
+    if not sides[0] or odd is not None:
         what = "there are no calls" if odd is None else f"{odd[0]}-{odd[1]} has no other side"
         raise ArgumentError(
             f"calls can't be paired ({what}): give both agents the same callers, runs and seeds"
         )
-    return tuple(RowPair(was, now) for was, now in zip(before, after, strict=True))
+    _refuse_other_sound(before.settings, after.settings)
+    return tuple(RowPair(was, sides[1][key]) for key, was in sides[0].items())
+
+
+def _refuse_other_sound(before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Refuse calls whose callers only share a name, as far as their settings tell it."""
+    if not before or not after:
+        return
+    for name in dict.fromkeys((*before, *after)):
+        was, now = before.get(name), after.get(name)
+        if was != now and (name == "line" or name.startswith("caller ")):
+            raise ArgumentError(
+                f"calls can't be paired: the {name} was {was} before and is {now} now, so both did "
+                "not hear the same; give both the same callers and line"
+            )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from piopiy_lab.call.packed import PackedCall
 from piopiy_lab.call.packed_file import SUFFIX, read_packed, write_packed
+from piopiy_lab.experiments.running.folders import temporary_folder
 
 
 class Kept:
@@ -31,7 +32,7 @@ class Kept:
         """Keep a call, and say whether there was room; where there was none, a notice says so."""
         try:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="piopiy-lab-calls-")
+                self._folder = temporary_folder("calls")
                 weakref.finalize(self, self._folder.cleanup)
             path = Path(self._folder.name) / f"{index}{SUFFIX}"
             write_packed(packed, path)

@@ -111,7 +111,13 @@ def _repeating(
         __tracebackhide__ = True
         tell = _progress(item)
         for number in range(1, repeated.repeat + 1):
-            repeated.run(number, lambda: body(**fixtures), simulate)
+            try:
+                repeated.run(number, lambda: body(**fixtures), simulate, (pytest.fail.Exception,))
+            except (pytest.skip.Exception, pytest.xfail.Exception):
+                if repeated.failures:
+                    told = repeated.failure(number - 1)
+                    pytest.fail(f"{told}\nrun {number} was skipped then", pytrace=False)
+                raise
             tell(repeated.progress())
         tell("")
         item.user_properties.append((PASSED, str(repeated.pass_rate)))
@@ -159,6 +165,8 @@ def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> str | No
     from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse
 
     if item.config.getoption("--voice-update"):
+        if repeated.failure() is not None:
+            return "no figures of it were written: a test that fails is no measure"
         item.user_properties.append((FIGURES, figures_of(repeated.rows)))
         return None
     path = Path(given).absolute()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from piopiy_lab.simulation.fixtures import SimulateFixture
 
 #: What a failing run raises that says something of the agent; all else is the test's own fault.
-ABOUT_THE_CALL = (AssertionError, PiopiyLabError)
+ABOUT_THE_CALL = (AssertionError, PiopiyLabError, LookupError)  # no tool_calls[0], say
 #: The most kinds of failure that a message lists.
 MOST_LISTED = 8
 
@@ -101,15 +101,23 @@ class RepeatedTest:
             made.repeat = asked
         return made
 
-    def run(self, number: int, body: Callable[[], object], simulate: SimulateFixture) -> None:
+    def run(
+        self,
+        number: int,
+        body: Callable[[], object],
+        simulate: SimulateFixture,
+        failing: tuple[type[BaseException], ...] = (),
+    ) -> None:
         """Run the body once.
 
         Args:
             number: Of the run, from 1: the seed of its callers.
             body: The test.
             simulate: Its fixture, which makes the calls.
+            failing: What else says something of the agent: pytest.fail()'s exception.
 
         Raises:
+            ArgumentError: The body made no call.
             Exception: What is not about the call: a mistake in the test.
         """
         __tracebackhide__ = True
@@ -117,12 +125,17 @@ class RepeatedTest:
         simulate.seed = number
         try:
             body()
-        except ABOUT_THE_CALL as error:
+        except (*ABOUT_THE_CALL, *failing) as error:
             if not simulate.calls:
                 raise  # without a call it is the test that failed
             self.failures[number] = _failure(error, simulate.calls[-1][1])
         finally:
             simulate.seed = None
+        if not simulate.calls:
+            raise ArgumentError(
+                f"run {number} made no call with the fixture simulate: a test that is "
+                "repeated needs one"
+            )
         self._note(number, simulate.calls)
 
     def _note(self, number: int, calls: list[tuple[str, Call]]) -> None:
@@ -161,9 +174,14 @@ class RepeatedTest:
         """The share of runs that passed."""
         return share_of(self.passed, self.repeat)
 
-    def failure(self) -> str | None:
-        """Return why the test fails; None if it passes."""
-        rate = self.pass_rate
+    def failure(self, runs: int | None = None) -> str | None:
+        """Return why the test fails; None if it passes.
+
+        Args:
+            runs: How many there were; None for all.
+        """
+        runs = self.repeat if runs is None else runs
+        rate = share_of(self.passed, runs)
         if self.min_pass_rate is None:
             if not self.failures:
                 return None
@@ -175,7 +193,7 @@ class RepeatedTest:
         else:
             wanted = f"min_pass_rate={self.min_pass_rate!r} is above {rate.low:.3f}"
         counted = Counter(failed.where for failed in self.failures.values()).most_common()
-        listed = [self._listed(where, count) for where, count in counted[:MOST_LISTED]]
+        listed = [self._listed(where, count, runs) for where, count in counted[:MOST_LISTED]]
         rest = len(counted) - MOST_LISTED
         return "\n".join(
             [
@@ -185,10 +203,10 @@ class RepeatedTest:
             ]
         )
 
-    def _listed(self, where: str, count: int) -> str:
+    def _listed(self, where: str, count: int, runs: int) -> str:
         first = min(run for run, failed in self.failures.items() if failed.where == where)
         return (
-            f"  {where}: {share_of(count, self.repeat)}\n"
+            f"  {where}: {share_of(count, runs)}\n"
             f"    the first, simulate(..., perturb={first}): {self.failures[first].told}"
         )
 

@@ -18,13 +18,16 @@ from piopiy_lab.experiments.running.checking import Checks, named_checks
 from piopiy_lab.experiments.running.executing import execute
 from piopiy_lab.experiments.running.noticing import Noticing, check_for_many
 from piopiy_lab.experiments.running.who_calls import Callers, callers_of
-from piopiy_lab.experiments.running.work import Keep, Result, Work, jobs_of, settings_of
+from piopiy_lab.experiments.running.work import Job, Keep, Result, Work, jobs_of, settings_of
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.session.callback import SessionCallback, as_callback
 from piopiy_lab.session.replacing import Replacements, check_replace
 from piopiy_lab.simulation.current import refuse_nested_simulation
 from piopiy_lab.simulation.limits import Limits
 from piopiy_lab.simulation.simulate import STAND_INS
+
+#: Of so many calls the first is made once more, to see that it is the same call.
+LEAST_TO_TRY_AGAIN = 10
 
 
 async def simulate_many(
@@ -130,7 +133,7 @@ async def simulate_many(
     )
     kept = Kept()
     rows: dict[int, CallRow] = {}
-    noticing = Noticing(repeat)
+    noticing = Noticing()
 
     def take(result: Result) -> None:
         row = result.row
@@ -141,12 +144,32 @@ async def simulate_many(
         if on_call is not None:
             on_call(row)
 
-    told = await execute(work, jobs_of(named, repeat, base), executor, take)
+    jobs = jobs_of(named, repeat, base)
+    told = await execute(work, jobs, executor, take)
+    if len(jobs) >= LEAST_TO_TRY_AGAIN and cassette is None and not noticing.ran:
+        told = (*told, *await _again(work, jobs[0], executor, rows[jobs[0].index]))
     return Calls(
         (rows[index] for index in sorted(rows)),
         kept,
         notices=(*kept.notices, *noticing.notices(), *told),
         settings=settings_of(work, base),
+    )
+
+
+async def _again(
+    work: Work, job: Job, executor: int | Executor | None, first: CallRow
+) -> tuple[str, ...]:
+    """Make the first call once more, behind all others, and say so if it comes out otherwise."""
+    if first.kind not in ("passed", "failed"):
+        return ()
+    found: list[CallRow] = []
+    await execute(work, [job], executor, lambda result: found.append(result.row))
+    if found and found[0].sha == first.sha:
+        return ()
+    return (
+        f"{first.call_id}, made once more behind all others, was another call: the session (or "
+        "what it imports) keeps something between calls, or draws random numbers, so these rows "
+        "depend on the order in which the calls were made; keep nothing outside of the session",
     )
 
 

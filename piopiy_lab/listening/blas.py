@@ -7,27 +7,64 @@ numpy's BLAS takes is one number for the whole process, so it is set to one for 
 verdict alone, and set back when the last who needs it is done. The product is the same to the last
 bit.
 
+numpy's wheels have an OpenBLAS of their own in a file of a known place, which is asked by its name.
+(Looking for it among all loaded libraries, as threadpoolctl does, calls back into Python with the
+dynamic loader's lock held: a thread that imports an extension module meanwhile waits for that lock
+with Python's own, and both stand still for good.) Another BLAS (conda's, Accelerate) is left alone.
+
 Any thread may call these.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import LibController, ThreadpoolController
 
 #: Told to libraries that are not loaded yet.
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+#: How the names of OpenBLAS' functions begin and end in numpy's wheels.
+_BEGINS, _ENDS = ("scipy_openblas", "openblas"), ("64_", "")
 
 _lock = threading.Lock()  # guards both
 _users = 0  # who are inside of `one_thread` now
 _before: dict[str, int] = {}  # a library's file to its number of threads before the first of them
+
+
+class Library:
+    """An OpenBLAS that numpy brought. Under _lock."""
+
+    def __init__(self, file: Path) -> None:
+        """Take a library that is loaded.
+
+        Raises:
+            OSError: It can't be loaded.
+            AttributeError: It is no OpenBLAS.
+        """
+        self.file = str(file)
+        loaded = ctypes.CDLL(self.file)  # loaded already: this is only its handle
+        for begins, ends in product(_BEGINS, _ENDS):
+            with suppress(AttributeError):
+                self._get = loaded[f"{begins}_get_num_threads{ends}"]
+                self._set = loaded[f"{begins}_set_num_threads{ends}"]
+                return
+        raise AttributeError(f"{file} has no openblas_get_num_threads")
+
+    @property
+    def threads(self) -> int:
+        """How many threads it takes."""
+        return int(self._get())
+
+    @threads.setter
+    def threads(self, number: int) -> None:
+        self._set(number)
 
 
 @contextmanager
@@ -36,20 +73,18 @@ def one_thread() -> Iterator[None]:
     global _users
     with _lock:
         _users += 1
-        for library in _numpys().lib_controllers:
-            if _users == 1:
-                _before[library.filepath] = library.num_threads
-            if _users == 1 or _is_each_threads(library):
-                _set(library, 1)
+        if _users == 1:
+            for library in libraries():
+                _before[library.file] = library.threads
+                library.threads = 1
     try:
         yield
     finally:
         with _lock:
             _users -= 1
-            for library in _numpys().lib_controllers:
-                ends = not _users or _is_each_threads(library)
-                if ends and library.num_threads == 1:  # else somebody has set it meanwhile
-                    _set(library, _before[library.filepath])
+            for library in () if _users else libraries():
+                if library.threads == 1:  # else somebody has set it meanwhile
+                    library.threads = _before[library.file]
 
 
 def one_blas_thread() -> None:
@@ -61,43 +96,17 @@ def one_blas_thread() -> None:
     for variable in _VARIABLES:
         os.environ.setdefault(variable, "1")
     with _lock:
-        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-            _set(library, 1)
-            _before[library.filepath] = 1
-
-
-def _is_each_threads(library: LibController) -> bool:
-    """Whether the number is each thread's own, as OpenMP has it, and not the process's."""
-    return getattr(library, "threading_layer", None) == "openmp"
-
-
-def _set(library: LibController, threads: int) -> None:
-    """Set a library's number of threads; under _lock.
-
-    From 3.7 on threadpoolctl lets only the thread that set it first set it again, and ignores the
-    others silently; who comes and goes here is in order by itself.
-    """
-    let_go = getattr(library, "clear_controlling_thread", None)
-    if let_go is not None:
-        let_go(force=True)
-    library.set_num_threads(threads)
-    if let_go is not None:
-        let_go(force=True)
+        for library in libraries():
+            library.threads = 1
+            _before[library.file] = 1
 
 
 @cache
-def _numpys() -> ThreadpoolController:
-    """Return what numpy multiplies with: of other packages' libraries nothing is touched.
-
-    A wheel of numpy has its own in a folder of its own; else (conda, a system's numpy, which share
-    one) all that are loaded.
-    """
-    loaded = ThreadpoolController().select(user_api="blas")
-    beside = Path(np.__file__).parent
-    own = [
-        library.filepath
-        for library in loaded.lib_controllers
-        if Path(library.filepath).parent.name == "numpy.libs"
-        or beside in Path(library.filepath).parents
-    ]
-    return loaded.select(filepath=own) if own else loaded
+def libraries() -> tuple[Library, ...]:
+    """Return what numpy multiplies with, where it can be told how many threads to take."""
+    numpys = Path(np.__file__).parent
+    found: list[Library] = []
+    for file in (*numpys.parent.glob("numpy.libs/*openblas*"), *numpys.glob(".dylibs/*openblas*")):
+        with suppress(OSError, AttributeError):  # another library's file: nothing to be told
+            found.append(Library(file))
+    return tuple(found)

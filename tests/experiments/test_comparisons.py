@@ -102,6 +102,40 @@ def test_fewer_passes_are_worse_whatever_is_quicker():
     assert both.verdict == "worse"
 
 
+def test_quicker_is_not_better_where_more_calls_break_than_mend():
+    before = made_calls({"a": "pppppppp"}, lambda c, r: (0.5,))
+    after = changed(made_calls({"a": "ppppppff"}, lambda c, r: (0.2,)))
+    both = Comparison(before, after)
+    assert both["pass"].verdict == "can't tell"
+    assert both["mean"].verdict == "better"
+    assert both.verdict == "mixed"
+
+
+def test_callers_in_another_order_are_paired_by_name():
+    before = made_calls({"a": "ppp", "b": "fff"})
+    after = made_calls({"b": "fff", "a": "ppp"})
+    assert all(pair.before.kind == pair.after.kind for pair in Comparison(before, after).pairs)
+
+
+def test_who_shares_only_a_name_is_not_compared():
+    before = Calls(made_calls({"a": "ppp"}), Kept(), settings={"caller a": "says('two')"})
+    after = Calls(made_calls({"a": "ppp"}), Kept(), settings={"caller a": "says('ten')"})
+    with pytest.raises(ArgumentError, match="the caller a was says.'two'. before"):
+        Comparison(before, after)
+    line = Calls(
+        made_calls({"a": "ppp"}), Kept(), settings={"caller a": "says('two')", "line": "Line()"}
+    )
+    with pytest.raises(ArgumentError, match="the line was None before and is Line"):
+        Comparison(before, line)
+
+
+def test_what_is_said_of_either_agents_calls_is_said_of_both():
+    before = Calls(made_calls({"a": "ppp"}), Kept(), notices=["it counts"])
+    told = Comparison(before, made_calls({"a": "ppp"}))
+    assert told.notices == ("before: it counts",)
+    assert "before: it counts" in str(told)
+
+
 def test_quicker_and_more_often_interrupted_is_mixed():
     before = made_calls({"a": "pppppppp"}, lambda c, r: (0.5,))
     after = changed(made_calls({"a": "pppppppp"}, lambda c, r: (0.2,), interruptions=2))

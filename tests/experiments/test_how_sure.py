@@ -27,6 +27,16 @@ def test_callers_who_differ_say_less_of_other_callers():
     low, high = rate.among_callers
     assert low < rate.low
     assert high >= rate.high
+    assert str(rate).endswith(f"; of callers like these {low:.2f} to {high:.2f}")
+
+
+def test_that_all_runs_of_six_callers_passed_is_no_more_than_six_passes():
+    calls = made_calls(dict.fromkeys("abcdef", "p" * 20))
+    assert calls.pass_rate.low == pytest.approx(0.97, abs=0.005)
+    assert calls.pass_rate.among_callers == pytest.approx((0.61, 1.0), abs=0.005)
+    chance = calls.pass_hat(3)
+    assert (chance.low, chance.high) == pytest.approx((0.61, 1.0), abs=0.005)
+    assert "of callers like these 0.61 to 1.00" in str(calls)
 
 
 def test_pass_at_and_pass_hat_are_means_over_callers():
@@ -61,9 +71,10 @@ def test_the_step_that_fails_most_is_first():
 
 def test_latency_has_intervals_where_there_can_be_one():
     rng = np.random.default_rng(1)
-    seconds = {(c, r): rng.lognormal(-1, 0.5, 3) for c in "abcdefghijkl" for r in (1, 2)}
+    names = [f"caller-{n}" for n in range(40)]
+    seconds = {(c, r): rng.lognormal(-1, 0.5, 3) for c in names for r in (1, 2)}
     mean, p50, p95, late = made_calls(
-        dict.fromkeys("abcdefghijkl", "pp"), lambda c, r: seconds[c, r]
+        dict.fromkeys(names, "pp"), lambda c, r: seconds[c, r]
     ).latency()
     every = np.concatenate(list(seconds.values()))
     assert mean.value == pytest.approx(np.mean(every))
@@ -73,7 +84,13 @@ def test_latency_has_intervals_where_there_can_be_one():
     for one in (mean, p50, p95, late):
         assert one.low <= one.value <= one.high
         assert one.why is None
-    assert p95.at_most == sorted(every)[-1], "the longest of 72 answers"
+    assert p95.at_most is None, "answers of one caller are alike"
+
+
+def test_the_longest_of_the_answers_of_59_callers_is_what_p95_is_not_above():
+    names = [f"caller-{n}" for n in range(59)]
+    _, _, p95, _ = made_calls(dict.fromkeys(names, "p"), lambda c, r: (int(c[7:]) / 100,)).latency()
+    assert p95.at_most == 0.58
 
 
 def test_no_interval_of_p95_below_forty_answers():
@@ -85,7 +102,7 @@ def test_no_interval_of_p95_below_forty_answers():
     assert (p95.low, p95.at_most) == (None, None)
     assert "36 answers: 40 at least" in p95.why
     *_, p95, _ = made_calls(dict.fromkeys("abcdef", "ppp"), lambda c, r: (0.3, 0.4, 0.5)).latency()
-    assert "6 callers: 10 at least" in p95.why
+    assert "6 callers: 40 at least" in p95.why
 
 
 def test_few_calls_give_figures_and_the_reason_why_no_more():

@@ -33,6 +33,25 @@ async def open_door(room: str) -> str:
     return f"The {room} door is open."
 
 
+counted = []
+
+
+async def counting(call_id):
+    counted.append(call_id)
+    stt, llm, tts = offline_stack()
+    agent = VoiceAgent(instructions="You take bookings.", greeting=f"You are {len(counted)}.")
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    await agent.start()
+
+
+def test_a_session_that_counts_its_calls_is_told_of():
+    calls = many(counting, SHORT, repeat=10)
+    (notice,) = calls.notices
+    assert "caller-1-1, made once more behind all others, was another call" in notice
+    assert len(counted) == 11
+    assert many(desk, SHORT, repeat=10).notices == ()
+
+
 async def doors(call_id):
     stt, llm, tts = offline_stack(
         slots={"room": ["kitchen", "garden"]},

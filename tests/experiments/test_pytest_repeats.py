@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
+
+SUPPORT = Path(__file__).parents[1] / "support"
 
 DESK = """
     import pytest
@@ -25,6 +29,8 @@ DESK = """
 def run(pytester, monkeypatch):
     """Run one file of tests in a process of its own; returns what it printed, and its code."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    paths = [str(SUPPORT), os.environ.get("PYTHONPATH", "")]  # live_calls is there
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
 
     def run(text, *options):
         pytester.makepyfile(test_it=DESK + text)
@@ -80,6 +86,45 @@ def test_a_step_that_fails_is_named_with_its_share(run):
     """)
     assert code == 1
     assert "hears('which day', within=1.0): 2 of 2, 1.00" in said
+
+
+def test_what_a_call_lacks_is_a_share_and_a_later_skip_hides_nothing(run):
+    said, code = run("""
+    @pytest.mark.voice(repeat=4)
+    def test_it(simulate):
+        call = simulate(desk, GREETED)
+        if simulate.seed == 1:
+            call.tool_calls[0]
+        if simulate.seed == 2:
+            pytest.fail("no table")
+        if simulate.seed == 4:
+            pytest.skip("enough")
+    """)
+    assert code == 1
+    assert "runs that passed: 1 of 3, 0.33" in said
+    assert "IndexError" in said
+    assert "no table" in said
+    assert "run 4 was skipped then" in said
+
+
+def test_a_skip_before_anything_failed_is_one(run):
+    said, code = run("""
+    @pytest.mark.voice(repeat=4)
+    def test_it(simulate):
+        pytest.skip("not here")
+    """)
+    assert code == 0
+    assert "1 skipped" in said
+
+
+def test_a_test_without_a_call_is_none(run):
+    said, code = run("""
+    @pytest.mark.voice(repeat=4)
+    def test_it(simulate):
+        pass
+    """)
+    assert code == 1
+    assert "run 1 made no call" in said
 
 
 def test_a_mistake_in_the_test_is_no_share(run):
@@ -175,6 +220,21 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     said, code = run(BASELINE, *HOLD)
     assert code == 1
     assert "broke: call-1, 1" in said
+
+
+def test_a_test_that_fails_writes_no_baseline(run, pytester):
+    said, code = run(
+        """
+    @pytest.mark.voice(repeat=2)
+    def test_it(simulate):
+        simulate(desk, GREETED)
+        assert simulate.seed == 1
+    """,
+        *WRITE,
+    )
+    assert code == 1
+    assert "a test that fails is no measure" in said
+    assert not (pytester.path / "base").exists()
 
 
 def test_without_figures_of_a_test_it_fails_and_says_how_to_write_them(tmp_path):

@@ -11,11 +11,11 @@ def made_rows(passed, answers=None, **told):
     """Rows by caller: ``{"anna": "ppf"}`` are three runs, of which the last failed.
 
     Args:
-        passed: By caller, a letter for each run: p passed, f failed, r raised.
+        passed: By caller, a letter for each run: p passed, f failed, r raised, h hung.
         answers: ``(caller, run) -> seconds of the answers``.
         **told: More of each row.
     """
-    kinds = {"p": "passed", "f": "failed", "r": "raised"}
+    kinds = {"p": "passed", "f": "failed", "r": "raised", "h": "hung"}
     rows = []
     for caller, runs in passed.items():
         for run, letter in enumerate(runs, 1):

@@ -20,7 +20,7 @@ from piopiy_lab.experiments.figures.statistics import Share, share_of, upper_bou
 #: An answer that takes longer is called late, seconds.
 LATE_SECS = 1.0
 #: So many units at least must be resampled for an interval of a 95th percentile.
-UNITS_FOR_P95 = 10
+UNITS_FOR_P95 = 40
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,20 @@ class PassRate(Share):
 
     Attributes:
         callers: How many callers there were.
-        among_callers: Lower and upper end over callers like these, 95 %: callers are resampled.
-            None for fewer than six, where all passed or none did, and where each called once,
-            which is the interval itself.
+        among_callers: Lower and upper end over callers like these, 95 %: callers are resampled;
+            where all calls passed, or none did, Wilson's over callers. None for fewer than six, and
+            where each called once, which is the interval itself.
     """
 
     callers: int = 0
     among_callers: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        told = super().__str__()
+        if self.among_callers is None:
+            return told
+        low, high = self.among_callers
+        return f"{told}; of callers like these {low:.2f} to {high:.2f}"
 
     @property
     def passed(self) -> int:
@@ -109,8 +116,9 @@ class Figure:
         high: Its upper end.
         n: Of how many answers; of "mean" of how many calls.
         why: Why there is no interval; None if there is one.
-        at_most: Of p95: what it is not above, 95 % sure, whatever the distribution: the longest of
-            59 answers, say. None otherwise.
+        at_most: Of p95, where each caller gave one answer: what it is not above, 95 % sure,
+            whatever the distribution: the longest of 59 answers, say. None otherwise, for the
+            answers of one caller are alike.
     """
 
     name: str
@@ -154,12 +162,14 @@ def pass_rate(rows: Sequence[CallRow], *, seed: int = 1) -> PassRate:
     passed = sum(row.passed for row in rows)
     callers = [row.caller for row in rows]
     among = None
-    if 0 < passed < len(rows):
-        units = resampling.units_of(callers)
-        if units.of_callers and units.callers < len(rows):
+    units = resampling.units_of(callers)
+    if units.of_callers and units.callers < len(rows):
+        if 0 < passed < len(rows):
             values = [(float(row.passed),) for row in rows]
             of = resampling.bootstrap(values, callers, resampling.mean, seed=seed)
             among = resampling.interval(of)
+        else:
+            among = statistics.wilson(units.callers if passed else 0, units.callers)
     low, high = statistics.wilson(passed, len(rows))
     return PassRate(passed, len(rows), low, high, len(set(callers)), among)
 
@@ -188,9 +198,11 @@ def _chance(
         each.append((of(len(runs), sum(runs), k),))
     low = high = None
     if len(callers) >= resampling.LEAST_UNITS:
-        low, high = resampling.interval(
-            resampling.bootstrap(each, callers, resampling.mean, seed=seed)
-        )
+        if len(set(each)) > 1:
+            of_them = resampling.bootstrap(each, callers, resampling.mean, seed=seed)
+            low, high = resampling.interval(of_them)
+        else:  # all alike: as so many of so many callers
+            low, high = statistics.wilson(round(each[0][0] * len(each)), len(each))
     value = sum(value for (value,) in each) / len(each)
     return Chance(name, k, value, low, high, len(callers))
 
@@ -234,7 +246,7 @@ def figure(rows: Sequence[CallRow], name: str, *, seed: int = 1) -> Figure:
     units = resampling.units_of(callers)
     value = resampling.once(resampling.gathered(values, units), statistic)
     every = [secs for row in answered for secs in row.answers]
-    bound = upper_bound(every) if name == "p95" else None
+    bound = upper_bound(every) if name == "p95" and len(set(callers)) == n else None
     why = why_no_interval(name, units, n)
     if why is not None:
         return Figure(name, value, None, None, n, why, bound)

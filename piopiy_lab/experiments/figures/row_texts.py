@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from piopiy_lab.experiments.figures.how_sure import pass_rate
 from piopiy_lab.experiments.figures.rows import CallRow, percentile
 from piopiy_lab.experiments.figures.statistics import share_of
 from piopiy_lab.redaction import shown
@@ -62,9 +63,15 @@ def short_share(rows: Sequence[CallRow]) -> str:
 
 
 def share_text(rows: Sequence[CallRow]) -> str:
-    """Return how many passed, how sure that is (Wilson, 95 %), and what became of the others."""
-    rate = share_of(sum(row.passed for row in rows), len(rows))
+    """Return how many passed, how sure that is (95 %), and what became of the others.
+
+    Of these callers' calls (Wilson), and from six callers on of callers like them.
+    """
+    rate = pass_rate(rows)
     sure = f", pass rate {rate.share:.2f} ({rate.low:.2f} to {rate.high:.2f})" if rate.n else ""
+    if rate.among_callers is not None:
+        low, high = rate.among_callers
+        sure += f"; of callers like these {low:.2f} to {high:.2f}"
     return said_of(rows) + sure
 
 

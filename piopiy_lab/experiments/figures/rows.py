@@ -10,7 +10,6 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.call.packed import course_print, fingerprint
-from piopiy_lab.checks.texts import described
 from piopiy_lab.events.tools import arguments_text
 from piopiy_lab.experiments.figures.pauses import Pause, pauses_of
 from piopiy_lab.experiments.figures.usage import usage_of
@@ -215,8 +214,3 @@ def turn_rows_of(call: Call) -> tuple[TurnRow, ...]:
 
 
 _TOKENS = ("prompt_tokens", "completion_tokens")
-
-
-def error_of(error: BaseException) -> str:
-    """Return an error as a row has it: what it is and says, without secrets."""
-    return redact_text(described(error))

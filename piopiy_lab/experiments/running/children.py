@@ -16,13 +16,13 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from piopiy_lab.experiments.figures.rows import Kind
+from piopiy_lab.experiments.running.folders import temporary_folder
 from piopiy_lab.experiments.running.parcel import ONE_THREAD, Parcel, Reply, blob_of
 from piopiy_lab.experiments.running.watchdog import place_of_stacks
 from piopiy_lab.experiments.running.work import Job, lost
@@ -87,7 +87,7 @@ class Children:
         self._idle: list[_Child] = []  # under the lock, as the next two
         self._all: set[_Child] = set()
         self._over = False
-        self._marks = tempfile.TemporaryDirectory(prefix="piopiy-lab-marks-")
+        self._marks = temporary_folder("marks")
 
     def run(self, parcel: Parcel, job: Job, me: str) -> Reply:
         """Have a call made, and wait for it.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -25,6 +24,7 @@ from piopiy_lab.errors import (
 )
 from piopiy_lab.experiments.running import processes
 from piopiy_lab.experiments.running.children import death
+from piopiy_lab.experiments.running.folders import temporary_folder
 from piopiy_lab.experiments.running.foreign import check_executor, missing_there, probe
 from piopiy_lab.experiments.running.parcel import Parcel, Reply, parcel_of
 from piopiy_lab.experiments.running.processes import ForeignPool, OwnPool, Pool
@@ -71,7 +71,7 @@ async def execute(
         if executor == 0:
             return await _here(work, jobs, taken)
         work = await _with_voices(work)
-        with tempfile.TemporaryDirectory(prefix="piopiy-lab-work-") as folder:
+        with temporary_folder("work") as folder:
             parcel = _written(as_bytes(work), Path(folder))
             return await _Run(parcel, executor, taken).all(jobs)
     finally:

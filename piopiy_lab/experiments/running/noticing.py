@@ -14,13 +14,8 @@ from piopiy_lab.experiments.running.work import Result
 class Noticing:
     """Gathers it from the results as they come. On one thread."""
 
-    def __init__(self, repeat: int) -> None:
-        """Begin.
-
-        Args:
-            repeat: How often each caller calls.
-        """
-        self._repeat = repeat
+    def __init__(self) -> None:
+        """Begin."""
         self._ran: dict[str, int] = {}  # real tools, and in how many calls
 
     def see(self, result: Result) -> None:
@@ -28,9 +23,14 @@ class Noticing:
         for name in result.ran:
             self._ran[name] = self._ran.get(name, 0) + 1
 
+    @property
+    def ran(self) -> bool:
+        """Whether a real tool was run."""
+        return bool(self._ran)
+
     def notices(self) -> tuple[str, ...]:
         """Return what is to be said."""
-        if not self._ran or self._repeat == 1:
+        if max(self._ran.values(), default=0) < 2:
             return ()
         names = sorted(self._ran)
         doubles = ", ".join(f"{name!r}: ..." for name in names)

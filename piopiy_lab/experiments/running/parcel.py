@@ -140,7 +140,7 @@ def blob_of(parcel: Parcel) -> bytes | None:
 
 
 def unpacked(blob: bytes) -> Work:
-    """Return the work, made anew: no call sees what another has left in a session's globals."""
+    """Return the work, made anew: what came by value, a cell's globals too, is as it was sent."""
     packed: Packed = pickle.loads(blob)
     for file, lines in packed.lines.items():
         size = sum(map(len, lines))

@@ -40,6 +40,11 @@ class Compared(Protocol):
         ...
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Return what has to be said of either agent's calls."""
+        ...
+
+    @property
     def broken(self) -> tuple[RowPair, ...]:
         """Return the pairs that passed only before."""
         ...
@@ -74,6 +79,7 @@ def notes(compared: Compared) -> list[str]:
         *_of_latency(compared),
         *_of_chance(compared),
         *_of_gaps(compared),
+        *compared.notices,
     ]
 
 
