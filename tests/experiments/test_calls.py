@@ -87,7 +87,6 @@ def test_checks_are_applied_afterwards(calls):
 
 
 def test_pandas_has_a_row_a_call_and_a_row_a_turn(calls):
-    pytest.importorskip("pandas")
     frame = calls.to_pandas()
     assert list(frame["caller"]) == ["anna"] * 2 + ["hopeful"] * 2 + ["shy"] * 2
     assert frame["passed"].mean() == pytest.approx(4 / 6)

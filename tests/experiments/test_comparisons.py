@@ -111,6 +111,15 @@ def test_quicker_is_not_better_where_more_calls_break_than_mend():
     assert both.verdict == "mixed"
 
 
+def test_one_of_two_deciding_figures_counts_as_one_of_two():
+    before = made_calls({"a": "pppppf"}, lambda c, r: (0.5,))
+    after = changed(made_calls({"a": "pppppp"}, lambda c, r: (0.6,)))
+    both = Comparison(before, after)
+    assert 0.025 < both["mean"].p < 0.05
+    assert (both["mean"].verdict, both["pass"].verdict) == ("worse", "can't tell")
+    assert both.verdict == "can't tell"
+
+
 def test_callers_in_another_order_are_paired_by_name():
     before = made_calls({"a": "ppp", "b": "fff"})
     after = made_calls({"b": "fff", "a": "ppp"})

@@ -307,7 +307,8 @@ def test_an_executor_that_is_shut_down_says_so():
 
 def left_over():
     """Processes of this one that are no helpers of multiprocessing's."""
-    psutil = pytest.importorskip("psutil")
+    import psutil  # ipykernel needs it
+
     return [
         process
         for process in psutil.Process().children(recursive=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -23,7 +24,8 @@ def threads() -> list[int]:
 
 
 pytestmark = pytest.mark.skipif(
-    not threads(), reason="numpy's BLAS can't be told how many threads to take (Accelerate)"
+    not threads() and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
+    reason="numpy's BLAS can't be told how many threads to take (Accelerate)",
 )
 
 

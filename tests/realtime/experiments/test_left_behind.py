@@ -27,7 +27,8 @@ asyncio.run(simulate_many(desk, caller, **told))
 @pytest.mark.parametrize("pool", ["loky", "own"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_is_left(pool, number):
-    psutil = pytest.importorskip("psutil")
+    import psutil  # ipykernel needs it
+
     script = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(argv=[pool])],
         stdout=subprocess.PIPE,
