@@ -1,0 +1,109 @@
+"""``run_bench``: every stimulus of the list calls an agent, and what it did is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from piopiy_lab.bench.agents import plain_session
+from piopiy_lab.bench.measuring import Measured, measure, undisturbed_reply
+from piopiy_lab.bench.report import BenchReport
+from piopiy_lab.bench.scripting import UNDISTURBED, caller_of, undisturbed
+from piopiy_lab.bench.stimuli import Kind, Split, Stimulus, load_stimuli
+from piopiy_lab.bench.talker import make_talker, make_voice
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.simulating import simulate_many
+from piopiy_lab.line.line import Line
+from piopiy_lab.session.callback import SessionCallback
+
+#: Seconds that the stand-ins take, as real ones do. With none at all an agent that is cut off
+#: answers within two ticks of 0.2 s, and the public definitions take it for one that went on.
+LATENCY = {"llm": 0.35, "tts": 0.2}
+#: Keeps a session's own service, where another would take its place.
+OWN = "own"
+
+
+async def run_bench(
+    create_session: SessionCallback | None = None,
+    *,
+    recogniser: object = "screenplay",
+    replace: Mapping[str, object] | None = None,
+    kinds: Iterable[Kind] | None = None,
+    split: Split | None = None,
+    stimuli: Sequence[Stimulus] | None = None,
+    executor: int | Executor | None = None,
+    line: Line | None = None,
+    latency: Mapping[str, Any] | None = None,
+    on_call: Callable[[CallRow], object] | None = None,
+) -> BenchReport:
+    """Measure an agent's turn-taking by the public definitions and by ours, in virtual time.
+
+    Example::
+
+        report = await run_bench(create_session)
+        report  # the table
+        report.tau.s_bc  # backchannels that it talked through, with the interval
+
+    Each stimulus is a call of its own: the caller makes the agent talk, and speaks, coughs or
+    breaks in; or speaks a turn, with a pause in it. What the agent says doesn't matter, so a
+    stand-in talks in the place of its language model, with an offline voice; detector, turn rules
+    and all else of the session are its own. The same bytes every time, whatever the executor.
+
+    Args:
+        create_session: The agent, as for ``simulate``: a session or a bot. None for a plain one
+            with this package's defaults.
+        recogniser: "screenplay" hands on what was really said; "own" is the session's; or a
+            function that makes one.
+        replace: Services in place of the stand-ins, as for ``simulate``: by "stt", "llm" and
+            "tts"; "own" is the session's.
+        kinds: Only these of "backchannel", "interruption", "noise", "aside", "pause" and "end".
+        split: Only the stimuli for setting parameters ("tune"), or those that no parameter was set
+            on ("accept"). None for all.
+        stimuli: Others than those that ship.
+        executor: Where the calls run, as for ``simulate_many``.
+        line: A phone line, as for ``simulate``.
+        latency: As for ``simulate``; None for :data:`LATENCY`: an LLM of 0.35 s, a voice of 0.2 s.
+        on_call: Called with the row of each call as it ends.
+
+    Raises:
+        ArgumentError: No stimuli, or a value that can't be used.
+        ArgumentTypeError: A value of the wrong type.
+        MissingExtraError: The extra ``offline`` isn't installed.
+    """
+    listed = load_stimuli(kinds=kinds, split=split) if stimuli is None else tuple(stimuli)
+    if not listed:
+        raise ArgumentError("there are no stimuli: give one at least, or leave stimuli= out")
+    callers = {UNDISTURBED: undisturbed(), **{one.id: caller_of(one) for one in listed}}
+    services = {"stt": recogniser, "llm": make_talker, "tts": make_voice, **(replace or {})}
+    calls = await simulate_many(
+        plain_session if create_session is None else create_session,
+        callers,
+        replace={part: by for part, by in services.items() if by != OWN},
+        executor=executor,
+        line=line,
+        latency=LATENCY if latency is None else latency,
+        on_call=on_call,
+    )
+    measured, failed = _measured(listed, calls)
+    return BenchReport(measured, failed, calls.notices)
+
+
+def _measured(
+    listed: Sequence[Stimulus], calls: Calls
+) -> tuple[list[Measured], list[tuple[Stimulus, str]]]:
+    """Return what became of each stimulus; and those whose call came to nothing, with the why."""
+    rows = {row.caller: row for row in calls}
+    calm = rows[UNDISTURBED]
+    reply = undisturbed_reply(calls.call(calm)) if calm.passed else None
+    found: list[Measured] = []
+    failed: list[tuple[Stimulus, str]] = []
+    for stimulus in listed:
+        row = rows[stimulus.id]
+        if row.passed:
+            found.append(measure(stimulus, calls.call(row), reply))
+        else:
+            failed.append((stimulus, row.error or row.kind))
+    return found, failed
