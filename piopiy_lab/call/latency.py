@@ -201,7 +201,11 @@ def _heard(stopped: float, window: _Window) -> tuple[str, list[float]] | None:
         return None
     sure = end if silence is None else silence.at
     if final is not None and abs(final.at - stopped) <= SAME_MOMENT_SECS:
-        verdicts = [p.at for p in window.before(ev.TurnPredicted, stopped) if p.complete]
+        verdicts = [
+            p.at
+            for p in window.before(ev.TurnPredicted, stopped)
+            if p.complete and p.outcome == "used"
+        ]
         decided = max(sure, verdicts[-1]) if verdicts else sure
         return "spoken", [end, sure, decided, max(stopped, final.at)]
     late = _first_of(window, (ev.ContextSent, ev.LLMTextGenerated), stopped, window.until)

@@ -162,7 +162,7 @@ def _rate(value: object) -> int:
 
 
 def _number_of(name: str, kind: type) -> _Check:
-    if name in ("at", "start", "end") or name.endswith("secs"):
+    if name in ("at", "start", "end") or name.endswith(("secs", "_at")):
         return _secs
     if name.endswith("sample_rate"):
         return _rate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from piopiy_lab.events.base import Event
-from piopiy_lab.events.values import SpeechCause
+from piopiy_lab.events.base import Event, said_if_other
+from piopiy_lab.events.values import LookOutcome, SpeechCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,15 @@ class UserTurnStopped(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TurnPredicted(Event):
-    """The end-of-turn model judged a pause."""
+    """The end-of-turn model judged a pause; told when it is known what comes of that."""
 
     complete: bool
     probability: float  # 0..1
     inference_secs: float | None = None  # seconds, None where it would differ from run to run
+    early: bool = said_if_other(False)  # it looked while the detector still waited
+    outcome: LookOutcome = said_if_other("used")
+    silence_secs: float | None = said_if_other(None)  # how much silence it was given to judge by
+    asked_at: float | None = said_if_other(None)  # seconds of the call's clock when it was asked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,9 @@ Manner = Literal[
 FLOOR_MANNERS: tuple[Manner, ...] = ("turn", "interruption", "talk_over", "false_start")
 #: Why the detector heard nothing of what a scripted caller said.
 UnheardCause = Literal["muted", "quiet", "short", "unclear", "unknown"]
+#: What came of a verdict of the turn model: it counted; the model looked again when the pause was
+#: long enough; the caller spoke on.
+LookOutcome = Literal["used", "again", "void"]
 #: Why the agent fell silent.
 SilenceCause = Literal["finished", "interrupted"]
 #: Who stopped the agent.

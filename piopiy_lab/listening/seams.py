@@ -6,17 +6,21 @@ what of a turn strategy can still be changed in a call are inside of it.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
+import numpy as np
+from numpy.typing import NDArray
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 from pipecat.audio.volume import AudioVolumeTracker
+from pipecat.metrics.metrics import MetricsData
 from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
@@ -28,11 +32,13 @@ from piopiy_lab.sound.pcm import Float32
 #: What Silero's analyzer has beside what every analyzer has.
 _SILERO = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
 
-_LOG, _SHARED, _WAIT, _TURN = (
+_LOG, _SHARED, _WAIT, _TURN, _ENDS, _LOOKS = (
     "the log of a detector",
     "the shared Silero",
     "tune(incomplete_wait_secs=...)",
     "the shared Smart Turn",
+    "the end of a turn",
+    "the early look of the turn model",
 )
 
 RELIED_ON = (
@@ -52,6 +58,20 @@ RELIED_ON = (
     *attributes(LocalSmartTurnAnalyzerV3, "_session", "_log_data", needed_by=_TURN),
     *attributes(BaseTurnAnalyzer, "_sample_rate", needed_by=_TURN),
     *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
+    *attributes(
+        TurnAnalyzerUserTurnStopStrategy,
+        *("_vad_user_speaking", "_vad_stopped", "_turn_complete", "_timeout_task"),
+        *("_stt_timeout", "_timeout_handler"),
+        needed_by=_ENDS,
+    ),
+    method(
+        TurnAnalyzerUserTurnStopStrategy,
+        "_handle_vad_user_stopped_speaking",
+        "frame",
+        needed_by=_ENDS,
+    ),
+    *attributes(BaseSmartTurn, "_audio_buffer", "_model_executor", needed_by=_LOOKS),
+    method(BaseSmartTurn, "_process_speech_segment", "audio_buffer", needed_by=_LOOKS),
     *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
 )
 expect(RELIED_ON)
@@ -288,6 +308,39 @@ class SharedSmartTurn(FrugalSmartTurn):
             setattr(self, name, vars(loaded)[name])
 
 
+# --- a verdict before it is asked for ---------------------------------------------------------
+
+#: What Smart Turn has heard of a turn: pieces of it with the time at which each came.
+Heard = list[tuple[float, NDArray[np.int16]]]
+#: What it says of that.
+Verdict = tuple[EndOfTurnState, MetricsData | None]
+
+
+def can_look(analyzer: BaseTurnAnalyzer) -> bool:
+    """Tell whether an analyzer judges a whole turn at once, on what it has kept of it.
+
+    One that follows the sound as it comes (Krisp's) does its looking itself.
+    """
+    usual = BaseSmartTurn.analyze_end_of_turn
+    return isinstance(analyzer, BaseSmartTurn) and type(analyzer).analyze_end_of_turn is usual
+
+
+def heard_by(analyzer: BaseTurnAnalyzer) -> Heard:
+    """Return a copy of what an analyzer has kept. Missing: a way to see it."""
+    assert isinstance(analyzer, BaseSmartTurn), "only of what can look"
+    return list(analyzer._audio_buffer)
+
+
+def judge(analyzer: BaseTurnAnalyzer, heard: Heard) -> asyncio.Future[Verdict]:
+    """Have the model judge, on its own thread; nothing is changed. On the session's loop.
+
+    Missing: a way to ask it that leaves what it has heard.
+    """
+    assert isinstance(analyzer, BaseSmartTurn), "only of what can look"
+    loop = asyncio.get_running_loop()
+    return loop.run_in_executor(analyzer._model_executor, analyzer._process_speech_segment, heard)
+
+
 # --- what of the turns can be changed in a call -----------------------------------------------
 
 
@@ -299,6 +352,7 @@ def smart_turn_of(strategy: object) -> BaseSmartTurn | None:
     if not isinstance(strategy, TurnAnalyzerUserTurnStopStrategy):
         return None
     analyzer = strategy._turn_analyzer
+    analyzer = getattr(analyzer, "looking", analyzer)  # below what looks early
     return analyzer if isinstance(analyzer, BaseSmartTurn) else None
 
 

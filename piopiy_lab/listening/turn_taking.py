@@ -22,11 +22,15 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy, MinWordsInterruptionStrategy
+from piopiy_lab.listening.early_stop import EarlyStop
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
 INCOMPLETE_WAIT_SECS = 1.5
+
+#: Whether the turn model of a cascaded call looks before the detector is sure of the silence.
+EARLY_LOOKS_BY_DEFAULT = False
 
 _PARAMS = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
 
@@ -74,7 +78,11 @@ def make_strategies(
             if isinstance(interruption, BaseInterruptionStrategy)
             else [interruption]
         )
-        stop = recommended.stop if recommended is not None else _stop_strategies(vad, turn_analyzer)
+        stop = (
+            recommended.stop
+            if recommended is not None
+            else _stop_strategies(vad, turn_analyzer, realtime)
+        )
         return UserTurnStrategies(start=start, stop=stop)
     if recommended is not None:
         if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
@@ -82,18 +90,22 @@ def make_strategies(
         return ExternalUserTurnStrategies(enable_interruptions=False)
     if realtime:
         voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
-        stop = _stop_strategies(vad, turn_analyzer)
+        stop = _stop_strategies(vad, turn_analyzer, realtime)
         return UserTurnStrategies(start=[voice] if vad else [], stop=stop)
     start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
-    return UserTurnStrategies(start=[start], stop=_stop_strategies(vad, turn_analyzer))
+    stop = _stop_strategies(vad, turn_analyzer, realtime)
+    return UserTurnStrategies(start=[start], stop=stop)
 
 
 def _stop_strategies(
-    vad: bool, analyzer: BaseTurnAnalyzer | None
+    vad: bool, analyzer: BaseTurnAnalyzer | None, realtime: bool
 ) -> list[BaseUserTurnStopStrategy]:
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
-    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))]
+    analyzer = analyzer or shared_smart_turn(_PARAMS)
+    if EARLY_LOOKS_BY_DEFAULT and not realtime:
+        return [EarlyStop(turn_analyzer=analyzer)]
+    return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer)]
 
 
 def load_models() -> None:

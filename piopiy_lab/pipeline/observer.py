@@ -28,6 +28,7 @@ from piopiy_lab import events
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import InterruptionCause
+from piopiy_lab.listening.early_looks import LookMetricsData
 from piopiy_lab.services import error_texts
 from piopiy_lab.services.frame_values import (
     is_timed,
@@ -339,6 +340,7 @@ class CallObserver(BaseObserver):
                     complete=data.is_complete,
                     probability=round(data.probability, 6),
                     inference_secs=secs,
+                    **(data.look() if isinstance(data, LookMetricsData) else {}),
                 )
             for name, unit, value in measured(data):
                 if value is not None and (value or unit != "s"):

@@ -39,6 +39,7 @@ from piopiy_lab.pipeline.chain import (
     make_worker,
 )
 from piopiy_lab.pipeline.changes import Changes
+from piopiy_lab.pipeline.ears import lend_ears
 from piopiy_lab.pipeline.failures import failure, not_ready
 from piopiy_lab.pipeline.lost_turns import LostTurns
 from piopiy_lab.pipeline.parts import Parts
@@ -107,6 +108,7 @@ class AgentRun:
         )
         turns = parts.turns.strategies(parts.active.values())
         self._untap: Callable[[], None] | None = None  # off the detector; written by _build()
+        self._let_go: Callable[[], None] | None = None  # of its windows; written by _build()
         self._chain = self._build(turns)
         self._switchboard = Switchboard(parts, session, self._chain.output)
         if self._switchboard.switches:
@@ -175,6 +177,7 @@ class AgentRun:
         chain = build_chain(self._parts, self._context, self._transport, turns)
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)
+        self._let_go = lend_ears(turns, chain, self._session)
         self._observer.watch_output(chain.output)
         return chain
 
@@ -223,8 +226,9 @@ class AgentRun:
             self._lost_turns.stop()
             self._session.agents.remove(self)
             self._doubles.leave()
-            if self._untap is not None:
-                self._untap()
+            for done in (self._untap, self._let_go):
+                if done is not None:
+                    done()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
         if (failure := self._transport.failure) is not None:

@@ -72,7 +72,8 @@ def read_story(call: ShownCall) -> Story:
     story = Story(end, list(call.transcript), list(call.turns))
     _read_sides(story, events)
     story.interruptions = [e.at for e in events if isinstance(e, ev.AgentInterrupted)]
-    story.predictions = [e for e in events if isinstance(e, ev.TurnPredicted)]
+    judged = [e for e in events if isinstance(e, ev.TurnPredicted)]
+    story.predictions = [e for e in judged if e.outcome == "used"]
     story.vad = [e for e in events if isinstance(e, ev.VADSampled)]
     story.limits = _limits(events, end)
     story.marks = sorted([*_tools(call, end), *_marks(events)], key=lambda mark: mark.start)

@@ -52,8 +52,11 @@ def measured_in(events: Iterable[ev.Event]) -> list[float]:
         match event:
             case ev.UserSpeechStopped():
                 stopped = event.at
+            case ev.TurnPredicted(inference_secs=own, early=True) if own:
+                found.append(own)
             case ev.TurnPredicted(inference_secs=own) if own:
-                since = own if stopped is None else event.at - stopped
+                began = stopped if event.asked_at is None else event.asked_at
+                since = own if began is None else event.at - began
                 found.append(since if own <= since <= own + MOST_BESIDE_SECS else own)
                 stopped = None
             case _:

@@ -97,7 +97,8 @@ def _mark(event: ev.Event) -> Mark | None:
             return [at, "interrupted", f"interrupted by {_BY.get(event.cause, event.cause)}"]
         case ev.TurnPredicted():
             word = "complete" if event.complete else "incomplete"
-            return [at, "turn-model", f"Smart Turn: {word} ({event.probability:.2f})"]
+            came = _CAME.get(event.outcome, "")
+            return [at, "turn-model", f"Smart Turn: {word} ({event.probability:.2f}){came}"]
         case ev.ServiceSwitched():
             how = "" if event.cause == "manual" else f" ({event.cause})"
             return [at, "switched", f"{event.kind}: {event.old} → {event.new}{how}"]
@@ -116,4 +117,5 @@ def _mark(event: ev.Event) -> Mark | None:
             return None
 
 
+_CAME = {"again": ", looks again", "void": ", void: the caller spoke on"}
 _BY = {"user": "the caller", "typed": "a typed turn", "keypad": "a key", "command": "command"}

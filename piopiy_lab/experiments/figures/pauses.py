@@ -65,7 +65,7 @@ def _of_turn(log: EventLog, number: int, said: ev.CallerSpoke, upto: float) -> I
         for event in log.of(kind)
         if said.at < event.at < said.end
     ]
-    judged = log.of(ev.TurnPredicted)
+    judged = [look for look in log.of(ev.TurnPredicted) if look.outcome == "used"]
     for place, gap in enumerate(gaps):
         until = gaps[place + 1].start if place + 1 < len(gaps) else said.end
         looks = [p for p in judged if gap.start < p.at < gap.resumes]

@@ -179,7 +179,9 @@ def figures_of(call: Call) -> dict[str, object]:
         "tools": tuple(tool.name for tool in tools),
         "tool_args": tuple(redact_text(arguments_text(tool.arguments)) for tool in tools),
         "heard": tuple(redact_text(e.text) for e in call.transcript if e.role == "user"),
-        "ends": tuple(p.probability for p in call.events.of(ev.TurnPredicted)),
+        "ends": tuple(
+            p.probability for p in call.events.of(ev.TurnPredicted) if p.outcome == "used"
+        ),
         "tokens": round(sum(m.value for m in metrics if m.name in _TOKENS)),
         "characters": round(sum(m.value for m in metrics if m.name == "characters")),
         "turn_rows": turn_rows_of(call),
@@ -194,7 +196,7 @@ def figures_of(call: Call) -> dict[str, object]:
 
 def turn_rows_of(call: Call) -> tuple[TurnRow, ...]:
     """Return a call's answered turns as rows."""
-    asked = call.events.of(ev.TurnPredicted)
+    asked = [look for look in call.events.of(ev.TurnPredicted) if look.outcome == "used"]
     rows: list[TurnRow] = []
     since = 0.0
     for turn in call.turns:
