@@ -13,6 +13,7 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,7 +34,19 @@ from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.listening import seams
 from piopiy_lab.listening.early_looks import LOOK_SECS, EarlyLooks
-from piopiy_lab.listening.turn_stop import TurnsOnlyStop
+
+
+#: Seconds after a voice in which words that begin a turn are that voice's.
+SAME_VOICE_SECS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """A voice that began no turn; its words may still."""
+
+    over_at: float  # seconds of the loop's clock: when the detector was sure
+    words_by: float  # when its words are all there, at the latest
+    complete: bool  # whether it sounded so, or was not judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +66,10 @@ class Ears:
     stop_secs: Callable[[], float]
 
 
-class EarlyStop(TurnsOnlyStop):
-    """Ends turns as ``TurnsOnlyStop`` does, with a verdict that is there in time.
+class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
+    """Ends turns as pipecat's strategy does, with a verdict that is there in time.
 
-    Without ears, and with a model that does its own looking, it is ``TurnsOnlyStop``.
+    Without ears, and with a model that does its own looking, the look is at the stop.
     """
 
     def __init__(self, *, turn_analyzer: BaseTurnAnalyzer) -> None:
@@ -73,7 +86,8 @@ class EarlyStop(TurnsOnlyStop):
         self._looked = False  # at this silence; by _follow()
         self._agent_speaks = False  # by process_frame()
         self._over_agent = False  # whether the last voice began over the agent's words
-        self._incomplete = False  # whether the last voice, which began no turn, sounded so
+        self._turn = False  # whether there is one
+        self._beside: _Beside | None = None  # what is known of a voice that began no turn
         self._said: set[str] = set()  # notices that were given
 
     def listen(self, ears: Ears) -> None:
@@ -92,7 +106,7 @@ class EarlyStop(TurnsOnlyStop):
             case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
                 self._agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
             case VADUserStartedSpeakingFrame():
-                self._over_agent, self._incomplete = self._agent_speaks, False
+                self._over_agent, self._beside = self._agent_speaks, None
             case VADUserStoppedSpeakingFrame():
                 self._check(frame.stop_secs)
             case _:
@@ -103,19 +117,39 @@ class EarlyStop(TurnsOnlyStop):
         return result
 
     async def handle_user_turn_started(self) -> None:
-        """Wait for the turn's end; late words wait on if their voice sounded incomplete."""
+        """Wait for the turn's end.
+
+        Late words, whose voice is over already, end theirs when they are all there; if the voice
+        sounded incomplete it goes on.
+        """
         await super().handle_user_turn_started()
-        if self._incomplete and self._vad_stopped:
-            self._turn_complete = False
+        self._turn = True
+        beside, self._beside = self._beside, None
+        now = asyncio.get_running_loop().time()
+        if beside is None or self._vad_user_speaking or now - beside.over_at > SAME_VOICE_SECS:
+            return
+        self._vad_stopped, self._turn_complete = True, beside.complete
+        self._timeout_task = self.task_manager.create_task(
+            self._timeout_handler(max(0.0, beside.words_by - now)), f"{self}::_timeout_handler"
+        )
+
+    async def handle_user_turn_stopped(self) -> None:
+        """The turn is over."""
+        self._turn = False
+        await super().handle_user_turn_stopped()
 
     async def _handle_vad_user_stopped_speaking(self, frame: VADUserStoppedSpeakingFrame) -> None:
-        judged = not self._turn and not self._over_agent
-        if judged:
-            await TurnAnalyzerUserTurnStopStrategy._handle_vad_user_stopped_speaking(self, frame)
-            self._incomplete = not self._turn_complete
-            self._note_end(frame)
-        else:
+        turn, complete = self._turn, True
+        if turn or not self._over_agent:
             await super()._handle_vad_user_stopped_speaking(frame)
+            complete = self._turn_complete
+        else:
+            self._vad_user_speaking = False
+            self._looks.clear()
+        if not turn:
+            now = asyncio.get_running_loop().time()
+            words_by = now - frame.stop_secs + self._stt_timeout
+            self._beside = _Beside(over_at=now, words_by=words_by, complete=complete)
 
     def _follow(self) -> None:
         """Look when it is time; a voice voids that."""
