@@ -81,11 +81,13 @@ class Point:
         policy: Which; None for what an agent really did, or a wait alone.
         cut: The holds that it cuts.
         latency: Mean seconds that an end waits; None without ends.
+        n_ends: How many ends there are.
     """
 
     policy: Policy | None
     cut: Share
     latency: float | None
+    n_ends: int = 0
 
 
 def score(silences: Iterable[Silence], policy: Policy) -> Point:
@@ -139,7 +141,7 @@ def _point(fired: Sequence[tuple[Silence, float]], policy: Policy | None) -> Poi
     ends = [at for one, at in fired if one.label == "end"]
     cut = sum(one.secs > at + ROUNDING for one, at in holds)
     latency = sum(ends) / len(ends) if ends else None
-    return Point(policy, share_of(cut, len(holds)), latency)
+    return Point(policy, share_of(cut, len(holds)), latency, len(ends))
 
 
 def _thresholds(silences: Sequence[Silence]) -> tuple[float, ...]:

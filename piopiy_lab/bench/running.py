@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Literal
 
-from piopiy_lab.bench.agents import plain_session
+from piopiy_lab.bench.agents import pipecat_bot, plain_session
 from piopiy_lab.bench.measuring import Measured, measure, undisturbed_reply
 from piopiy_lab.bench.report import BenchReport
 from piopiy_lab.bench.scripting import UNDISTURBED, caller_of, undisturbed
@@ -16,7 +17,8 @@ from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.simulating import simulate_many
-from piopiy_lab.line.line import Line
+from piopiy_lab.line.line import Line, check_line
+from piopiy_lab.services.modelled_latency import check_latency
 from piopiy_lab.session.callback import SessionCallback
 
 #: Seconds that the stand-ins take, as real ones do. With none at all an agent that is cut off
@@ -30,6 +32,7 @@ async def run_bench(
     create_session: SessionCallback | None = None,
     *,
     recogniser: object = "screenplay",
+    against: Literal["pipecat"] | SessionCallback | None = None,
     replace: Mapping[str, object] | None = None,
     kinds: Iterable[Kind] | None = None,
     split: Split | None = None,
@@ -50,13 +53,14 @@ async def run_bench(
     Each stimulus is a call of its own: the caller makes the agent talk, and speaks, coughs or
     breaks in; or speaks a turn, with a pause in it. What the agent says doesn't matter, so a
     stand-in talks in the place of its language model, with an offline voice; detector, turn rules
-    and all else of the session are its own. The same bytes every time, whatever the executor.
+    and all else of the session are its own. The same figures every time, whatever the executor.
 
     Args:
         create_session: The agent, as for ``simulate``: a session or a bot. None for a plain one
             with this package's defaults.
         recogniser: "screenplay" hands on what was really said; "own" is the session's; or a
             function that makes one.
+        against: Another agent for a second column: "pipecat" for a bot with pipecat's defaults.
         replace: Services in place of the stand-ins, as for ``simulate``: by "stt", "llm" and
             "tts"; "own" is the session's.
         kinds: Only these of "backchannel", "interruption", "noise", "aside", "pause" and "end".
@@ -65,7 +69,7 @@ async def run_bench(
         stimuli: Others than those that ship.
         executor: Where the calls run, as for ``simulate_many``.
         line: A phone line, as for ``simulate``.
-        latency: As for ``simulate``; None for :data:`LATENCY`: an LLM of 0.35 s, a voice of 0.2 s.
+        latency: As for ``simulate``; None for an LLM of 0.35 s and a voice of 0.2 s.
         on_call: Called with the row of each call as it ends.
 
     Raises:
@@ -76,19 +80,52 @@ async def run_bench(
     listed = load_stimuli(kinds=kinds, split=split) if stimuli is None else tuple(stimuli)
     if not listed:
         raise ArgumentError("there are no stimuli: give one at least, or leave stimuli= out")
-    callers = {UNDISTURBED: undisturbed(), **{one.id: caller_of(one) for one in listed}}
+    if isinstance(against, str) and against != "pipecat":
+        raise ArgumentError(f"against={against!r}: give 'pipecat', or a session")
+    taken = check_latency(LATENCY if latency is None else latency)
+    settings: dict[str, object] = {
+        "stimuli": len(listed),
+        "split": split or "all",
+        "recogniser": recogniser if isinstance(recogniser, str) else _name(recogniser),
+        "line": None if check_line(line) is None else repr(line),
+        "latency": {part: list(secs) for part, secs in taken.items()},
+        "pipecat": version("pipecat-ai"),
+    }
+    options: dict[str, Any] = {
+        "executor": executor,
+        "line": line,
+        "latency": LATENCY if latency is None else latency,
+        "on_call": on_call,
+    }
     services = {"stt": recogniser, "llm": make_talker, "tts": make_voice, **(replace or {})}
-    calls = await simulate_many(
-        plain_session if create_session is None else create_session,
-        callers,
-        replace={part: by for part, by in services.items() if by != OWN},
-        executor=executor,
-        line=line,
-        latency=LATENCY if latency is None else latency,
-        on_call=on_call,
+    options["replace"] = {part: by for part, by in services.items() if by != OWN}
+    other = None
+    session = plain_session if create_session is None else create_session
+    measured, failed, notices = await _run(session, listed, options)
+    if against is not None:
+        found = await _run(pipecat_bot if against == "pipecat" else against, listed, options)
+        name = f"pipecat {settings['pipecat']}" if against == "pipecat" else _name(against)
+        other = BenchReport(*found, name=name, settings=settings)
+    return BenchReport(
+        measured,
+        failed,
+        notices,
+        name="a plain agent" if create_session is None else _name(create_session),
+        against=other,
+        settings=settings,
     )
-    measured, failed = _measured(listed, calls)
-    return BenchReport(measured, failed, calls.notices)
+
+
+def _name(thing: object) -> str:
+    return str(getattr(thing, "__qualname__", type(thing).__qualname__))
+
+
+async def _run(
+    session: SessionCallback, listed: Sequence[Stimulus], options: Mapping[str, Any]
+) -> tuple[list[Measured], list[tuple[Stimulus, str]], tuple[str, ...]]:
+    callers = {UNDISTURBED: undisturbed(), **{one.id: caller_of(one) for one in listed}}
+    calls = await simulate_many(session, callers, **options)
+    return (*_measured(listed, calls), calls.notices)
 
 
 def _measured(

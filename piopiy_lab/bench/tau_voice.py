@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from piopiy_lab.bench.seconds import Seconds, seconds_of
 from piopiy_lab.bench.timeline import TICK_SECS, Label, Segment, Ticks, Timeline
 from piopiy_lab.experiments.figures.statistics import Share, share_of
 
@@ -52,25 +53,6 @@ class Windows:
     def ticks(self, secs: float) -> int:
         """Return a window in ticks, cut off as there: 0.6 s of 0.2 s are two."""
         return int(secs / self.tick)
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """A mean of seconds.
-
-    Attributes:
-        values: Each of them.
-    """
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float | None:
-        """Their mean; None of none."""
-        return sum(self.values) / len(self.values) if self.values else None
-
-    def __str__(self) -> str:
-        return "none" if self.mean is None else f"{self.mean:.2f} s (of {len(self.values)})"
 
 
 @dataclass(frozen=True)
@@ -115,9 +97,9 @@ def panel(timelines: Sequence[Timeline], windows: Windows | None = None) -> Pane
     stops = [secs for ticks in cut for secs in yields(ticks, used)]
     began = sum(agent_interruptions(ticks) for ticks in cut)
     return Panel(
-        l_r=Seconds(tuple(secs for secs in answers if secs is not None)),
+        l_r=seconds_of(answers),
         r_r=_share([secs is not None for secs in answers]),
-        l_y=Seconds(tuple(secs for secs in stops if secs is not None)),
+        l_y=seconds_of(stops),
         r_y=_share([secs is not None for secs in stops]),
         i_a=began / len(answers) if answers else None,
         s_bc=_share([ok for ticks in cut for ok in talked_through(ticks, used)]),

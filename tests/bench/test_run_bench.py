@@ -3,30 +3,106 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
+from piopiy_lab.bench.board import end_of_turn_board, tau_voice_board
 from piopiy_lab.bench.running import run_bench
 from piopiy_lab.bench.stimuli import load_stimuli
-from piopiy_lab.errors import ArgumentError
+from piopiy_lab.errors import ArgumentError, SavedCallError
 
-WANTED = ("backchannel-01", "backchannel-03", "interruption-05", "interruption-07")
+WANTED = (
+    *("backchannel-01", "backchannel-03", "interruption-05", "interruption-07"),
+    *("noise-01", "noise-05", "aside-02", "pause-05", "end-01"),
+)
 FEW = [one for one in load_stimuli() if one.id in WANTED]
 
 
 def bench(*args, **options):
-    return asyncio.run(run_bench(*args, **{"executor": 0, **options}))
+    return asyncio.run(run_bench(*args, **{"executor": 0, "stimuli": FEW, **options}))
 
 
-def test_a_plain_agent_is_measured_by_the_public_definitions():
-    report = bench(stimuli=FEW)
+@pytest.fixture(scope="module")
+def report():
+    return bench(against="pipecat")
+
+
+def test_a_plain_agent_is_measured_by_the_public_definitions_and_by_ours(report):
     assert not report.failed
-    assert (report.tau.s_bc.n, report.tau.r_y.n) == (2, 2)
-    assert report.tau.r_y.count == 2, "it stops for whoever breaks in"
-    assert 0.2 <= report.tau.l_y.mean <= 0.8
-    assert "R_Y" in str(report)
+    tau = report.tau
+    assert (tau.s_bc.n, tau.r_y.n, tau.s_vt.n, tau.s_nd.n) == (2, 2, 2, 1)
+    assert tau.r_y.count == 2, "it stops for whoever breaks in"
+    assert 0.2 <= report["L_Y"].value <= 0.8
+    assert (report.ours.yielded.count, report.ours.noises.count) == (2, 2)
+    assert report.ours.fell.median == pytest.approx(0.35, abs=0.1)
+    assert report.ends.cut.n == 1
+    assert 0.1 < report["turns.latency"].value < 0.4
 
 
-def test_nothing_to_measure_is_refused():
+def test_an_interruption_s_cut_is_where_the_log_has_it(report):
+    (one,) = (one for one in report.measured if one.stimulus.id == "interruption-05")
+    assert one.reaction.outcome == "cut"
+    assert one.reaction.decided == pytest.approx(one.interrupted, abs=0.05)
+    assert one.turned
+
+
+def test_what_was_missed_says_what_the_agent_did(report):
+    kinds = {one.stimulus.kind for one in report.missed}
+    assert "interruption" not in kinds
+    assert "end-01" not in str(report.missed)
+    for one in report.missed:
+        assert one.stimulus.id in str(report.missed)
+
+
+def test_the_table_has_both_agents_the_board_and_its_date(report):
+    text = str(report)
+    assert "a plain agent" in text
+    assert "pipecat 1." in text
+    assert tau_voice_board().as_of in text
+    assert "S_BC" in text
+    assert "kept" in text
+
+
+def test_the_page_and_the_picture_stand_alone(report, tmp_path):
+    page = report.save_html(tmp_path / "bench.html").read_text("utf-8")
+    assert "What a plain agent missed" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "qwen3.5-omni-plus-realtime" in page
+    assert "Deepgram Flux" in page
+    with pytest.raises(SavedCallError, match="is there already"):
+        report.save_html(tmp_path / "bench.html")
+    assert {axes.get_label() for axes in report.plot().axes} == {"around", "curve"}
+
+
+def test_as_json_everything_is_there(report, tmp_path):
+    told = json.loads(report.save_json(tmp_path / "bench.json").read_text("utf-8"))
+    assert told["format"] == "piopiy-lab bench 1"
+    assert told["figures"]["tau.r_y"]["n"] == 2
+    assert [one["id"] for one in told["stimuli"]] == [one.id for one in FEW]
+    assert told["against"]["name"].startswith("pipecat")
+    assert told["settings"]["latency"] == {"llm": [0.35], "tts": [0.2]}
+    assert len(report.to_pandas()) == len(FEW)
+
+
+@pytest.mark.timeout(300)  # a process that begins loads the models
+def test_two_runs_on_other_executors_are_the_same_to_the_byte():
+    few = FEW[:1]
+    assert bench(stimuli=few).to_json() == bench(stimuli=few, executor=1).to_json()
+
+
+def test_what_can_not_be_measured_is_refused(report):
     with pytest.raises(ArgumentError, match="there are no stimuli"):
         bench(stimuli=[])
+    with pytest.raises(ArgumentError, match="against='livekit'"):
+        bench(against="livekit")
+    with pytest.raises(ArgumentError, match="figures are tau.s_bc"):
+        report["speed"]
+
+
+def test_the_boards_are_dated_and_whole():
+    board = tau_voice_board()
+    assert board.best("s_bc") == ("pine-voice preview", 0.97)
+    assert board.best("l_r") == ("xai-realtime", 1.15)
+    assert all(len(of) == 8 for of in board.systems.values())
+    assert end_of_turn_board().systems["Smart Turn v3.2"]["cuts_300"] == 0.352
