@@ -8,7 +8,7 @@ says what is done here instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from pipecat.observers.base_observer import BaseObserver
@@ -23,7 +23,9 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
+from piopiy_lab.events.values import HoldMode
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import load_models
 from piopiy_lab.pipeline.chain import ContextAggregators
 from piopiy_lab.pipeline.parts import Parts, check_unused, mark_used
@@ -131,6 +133,9 @@ class VoiceAgent:
         observers: Iterable[BaseObserver] | None = None,
         llm_switcher: AnySwitcher | None = None,
         mute_strategies: Iterable[BaseUserMuteStrategy] | None = None,
+        hold_backchannels: bool | None = None,
+        hold: HoldMode | None = None,
+        lexicon: str | Lexicon | Sequence[str] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
@@ -165,6 +170,11 @@ class VoiceAgent:
             observers: More pipecat observers.
             mute_strategies: When the caller isn't heard: pipecat's user mute strategies.
             llm_switcher: The same as ``tts_switcher`` for ``llm``; tools are the same for all.
+            hold_backchannels: Whether a voice over the agent's first holds its sound, which goes on
+                after an "mm hmm" or a cough (docs/turn_taking.md). None: off for now.
+            hold: How: "pause", or "duck" for 20 dB lower. Given, it is on.
+            lexicon: Whose words a listener says: a language ("en", "hi", "ta", "es", "de"), a list
+                of them, or a ``Lexicon``; None: the recogniser's language, or English.
 
         Raises:
             ArgumentTypeError: ``llm`` is missing, or something has the wrong type.
@@ -189,6 +199,9 @@ class VoiceAgent:
             turn_strategies=turn_strategies,
             observers=observers,
             mute_strategies=mute_strategies,
+            hold_backchannels=hold_backchannels,
+            hold=hold,
+            lexicon=lexicon,
         )
         await self._open_mcp(mcp_tools, session)
         self._parts = parts

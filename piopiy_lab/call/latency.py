@@ -78,6 +78,7 @@ _READ = (
     ev.UserTurnStopped,
     ev.TurnPredicted,
     ev.Transcribed,
+    ev.BackchannelHeard,
     ev.UserTurnAdded,
     ev.UserTextTyped,
     ev.DTMFReceived,
@@ -152,6 +153,8 @@ def _triggers(ordered: list[ev.Event]) -> list[_Trigger]:
                 heard, owed = True, False
             case ev.Transcribed():
                 heard = True
+            case ev.BackchannelHeard():
+                heard = False
             case ev.UserTurnAdded() if event.text.strip() in typed:
                 typed.remove(event.text.strip())
             case ev.UserTurnAdded():

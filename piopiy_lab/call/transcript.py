@@ -147,7 +147,7 @@ def _with_manners(users: list[Entry], log: Iterable[ev.Event]) -> list[Entry]:
     for entry in users:
         there = [e.beside for e in spoke if heard_at(e, entry)] if entry.source == "spoken" else []
         manner = ", ".join(dict.fromkeys(there)) if all(there) else ""
-        marked.append(replace(entry, manner=manner))
+        marked.append(replace(entry, manner=entry.manner or manner))
     return marked
 
 

@@ -42,8 +42,9 @@ class Entry:
         interrupted: Whether the agent was stopped before it had said all of it.
         words: ``(text, start, end)`` in seconds, empty when the service gave no word times.
         source: "spoken", "typed" or "keypad".
-        manner: What a scripted caller did there beside their turns, in words ("backchannel",
-            "aside"); "" where it was a turn, or nobody knows.
+        manner: What was done there beside the turns, in words: "backchannel" where the agent took
+            it for one and went on, or what a scripted caller did ("aside"); "" where it was a turn,
+            or nobody knows.
     """
 
     role: Role
@@ -82,6 +83,7 @@ READ = (
     ev.UserSpeechStopped,
     ev.UserTurnStarted,
     ev.Transcribed,
+    ev.BackchannelHeard,
     ev.UserTurnAdded,
     ev.UserTextTyped,
     ev.DTMFReceived,
@@ -99,7 +101,7 @@ def order(event: ev.Event) -> tuple[float, int]:
             rank = 2
         case ev.AgentSpeechStopped() | ev.AgentInterrupted() | ev.UserSpeechStopped():
             rank = 0
-        case ev.UserTurnAdded():
+        case ev.UserTurnAdded() | ev.BackchannelHeard():
             rank = 3
         case _:
             rank = 1
@@ -230,6 +232,8 @@ class _UserSide:
                 self._keys_open = False
             case ev.DTMFReceived():
                 self._key(event)
+            case ev.BackchannelHeard():
+                self._listened(event)
             case ev.UserTurnAdded():
                 self._turn_added(event.text.strip(), event.at)
             case _:
@@ -273,6 +277,22 @@ class _UserSide:
                 self._close(_UserTurn(None, apart), None, apart[-1].at)
             self._close(_UserTurn(self._turn.started, finals), text, at)
             self._turn = _UserTurn()
+
+    def _listened(self, event: ev.BackchannelHeard) -> None:
+        """Make an entry of what was no turn; what was recognised of it belongs to none."""
+        own = [final for final in self._turn.finals if final.at >= event.start]
+        if own:
+            before = [final for final in self._turn.finals if final.at < event.start]
+            self._turn = _UserTurn(self._turn.started if before else None, before)
+        if event.text.strip():
+            words = tuple(
+                (str(word), float(start), float(end))
+                for final in own
+                for word, start, end in final.words
+            )
+            text, start, end = event.text.strip(), event.start, event.end
+            self.entries.append(Entry("user", text, start, end, words=words, manner="backchannel"))
+        self._segments = [(begin, end) for begin, end in self._segments if begin > event.end]
 
     def _close(self, turn: _UserTurn, text: str | None, at: float) -> None:
         spoken = text if text is not None else join_words(f.text for f in turn.finals)

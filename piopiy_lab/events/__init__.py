@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from piopiy_lab.events.agent import (
     AgentInterrupted,
+    AgentSpeechHeld,
+    AgentSpeechResumed,
     AgentSpeechStarted,
     AgentSpeechStopped,
     AgentTurnAdded,
@@ -80,6 +82,7 @@ from piopiy_lab.events.transports import (
     LevelMeasured,
 )
 from piopiy_lab.events.user import (
+    BackchannelHeard,
     DTMFReceived,
     InterimTranscribed,
     Transcribed,
@@ -96,6 +99,8 @@ from piopiy_lab.events.user import (
 
 __all__ = [
     "AgentInterrupted",
+    "AgentSpeechHeld",
+    "AgentSpeechResumed",
     "AgentSpeechStarted",
     "AgentSpeechStopped",
     "AgentTurnAdded",
@@ -106,6 +111,7 @@ __all__ = [
     "CallEnded",
     "CallStarted",
     "CallStateChanged",
+    "BackchannelHeard",
     "BackgroundHeard",
     "CallerDescribed",
     "CallerSpoke",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from piopiy_lab.events.base import Event
-from piopiy_lab.events.values import InterruptionCause, SilenceCause
+from piopiy_lab.events.values import HoldMode, InterruptionCause, ResumeCause, SilenceCause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,21 @@ class AgentSpeechStopped(Event):
     """The agent fell silent."""
 
     cause: SilenceCause
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpeechHeld(Event):
+    """The agent's sound waits, or goes on 20 dB lower: somebody may be interrupting it."""
+
+    how: HoldMode
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpeechResumed(Event):
+    """It goes on where it stood: nobody was interrupting; else ``AgentInterrupted`` comes."""
+
+    cause: ResumeCause
+    held_secs: float  # since it was held
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,15 @@ class Transcribed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackchannelHeard(Event):
+    """The user showed over the agent's words that they listen: no turn, and nothing to answer."""
+
+    text: str  # "" where no words came
+    start: float  # seconds of the call's clock at which the voice began
+    end: float  # and ended
+
+
+@dataclass(frozen=True, kw_only=True)
 class UserTurnAdded(Event):
     """A user turn was written to the LLM's context."""
 

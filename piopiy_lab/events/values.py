@@ -52,6 +52,11 @@ UnheardCause = Literal["muted", "quiet", "short", "unclear", "unknown"]
 LookOutcome = Literal["used", "again", "void"]
 #: Why the agent fell silent.
 SilenceCause = Literal["finished", "interrupted"]
+#: How the agent's sound is held while somebody may be interrupting: it waits, or is 20 dB lower.
+HoldMode = Literal["pause", "duck"]
+#: Why it went on: the words of a listener, a short voice, a shorter noise, a long voice that was no
+#: interruption, the caller's side was muted, or nobody had decided for too long.
+ResumeCause = Literal["backchannel", "short", "noise", "long", "muted", "watchdog"]
 #: Who stopped the agent.
 InterruptionCause = Literal["user", "typed", "keypad", "command"]
 #: Why a tool was cancelled.

@@ -26,12 +26,48 @@ from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening import seams, vad
+from piopiy_lab.listening.lexicon import words_of
 
 #: The most words that an interruption may take.
 MOST_WORDS = 20
 
 
-class VoiceOrWordsStart(MinWordsUserTurnStartStrategy):
+class WordsStart(MinWordsUserTurnStartStrategy):
+    """pipecat's strategy, for which "[unclear: two]" is no words: nothing was understood of them.
+
+    While the agent is silent it begins a turn all the same, for the agent to ask again.
+    """
+
+    def __init__(self, *, min_words: int, enable_interruptions: bool = True) -> None:
+        """Make the strategy.
+
+        Args:
+            min_words: How many words it takes to interrupt.
+            enable_interruptions: Whether a turn stops the agent's speech.
+        """
+        super().__init__(min_words=min_words, enable_interruptions=enable_interruptions)
+        self._over_agent = False  # by process_frame(), and a turn that starts
+
+    async def handle_user_turn_started(self) -> None:
+        """Count from one word again."""
+        self._over_agent = False
+        await super().handle_user_turn_started()
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Decide whether ``frame`` starts a turn; on the session's loop."""
+        match frame:
+            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+                self._over_agent = isinstance(frame, BotStartedSpeakingFrame)
+            case TranscriptionFrame() | InterimTranscriptionFrame() if self._over_agent:
+                if not words_of(frame.text):
+                    await self.trigger_reset_aggregation()
+                    return ProcessFrameResult.CONTINUE
+            case _:
+                pass
+        return await super().process_frame(frame)
+
+
+class VoiceOrWordsStart(WordsStart):
     """Starts a turn by voice or by words; with ``min_words``, words alone interrupt the agent.
 
     At 0, the usual: the detector's sound of a voice starts a turn, and so does a transcript. From

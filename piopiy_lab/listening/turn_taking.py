@@ -8,6 +8,7 @@ finished find 3 s long. Without a detector transcripts decide.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
@@ -23,14 +24,19 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy, MinWordsInterruptionStrategy
 from piopiy_lab.listening.early_stop import EarlyStop
+from piopiy_lab.listening.hold_start import HoldStart
+from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
-from piopiy_lab.listening.tuning import VoiceOrWordsStart
+from piopiy_lab.listening.tuning import VoiceOrWordsStart, WordsStart
+from piopiy_lab.listening.turn_stop import TurnsOnlyStop
 
 #: Seconds of silence after which a turn that sounded incomplete ends all the same.
 INCOMPLETE_WAIT_SECS = 1.5
 
 #: Whether the turn model of a cascaded call looks before the detector is sure of the silence.
 EARLY_LOOKS_BY_DEFAULT = False
+#: Whether ``Action(hold_backchannels=None)`` holds the agent's sound before it is cut.
+HOLD_BY_DEFAULT = False
 
 _PARAMS = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
 
@@ -57,6 +63,7 @@ def make_strategies(
     recommended: UserTurnStrategies | None = None,
     turn_analyzer: BaseTurnAnalyzer | None = None,
     realtime: bool = False,
+    hold: HoldRules | None = None,
 ) -> UserTurnStrategies | None:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
@@ -69,25 +76,28 @@ def make_strategies(
         turn_analyzer: pipecat's, in place of Smart Turn; used with a detector.
         realtime: Whether a realtime model hears the caller: its transcripts come late, beside
             its answer, and must not start a turn that would interrupt it.
+        hold: How the agent's sound is held before it is cut; None: a voice cuts it. Not where
+            the turns are a service's, or the user's own strategies'.
     """
     if given is not None:
         return given
+    if not vad or not allow_interruptions or recommended is not None:
+        hold = None
     if interruption is not None:
-        start = (
-            interruption.start_strategies(enable_interruptions=True)
-            if isinstance(interruption, BaseInterruptionStrategy)
-            else [interruption]
-        )
+        if isinstance(interruption, MinWordsInterruptionStrategy) and hold is not None:
+            return _holding(hold, turn_analyzer, realtime, min_words=interruption.min_words)
         stop = (
             recommended.stop
             if recommended is not None
             else _stop_strategies(vad, turn_analyzer, realtime)
         )
-        return UserTurnStrategies(start=start, stop=stop)
+        return UserTurnStrategies(start=_interrupting(interruption), stop=stop)
     if recommended is not None:
         if allow_interruptions or not isinstance(recommended, ExternalUserTurnStrategies):
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
+    if hold is not None:
+        return _holding(replace(hold, by_words=not realtime), turn_analyzer)
     if realtime:
         voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
         stop = _stop_strategies(vad, turn_analyzer, realtime)
@@ -95,6 +105,28 @@ def make_strategies(
     start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
     stop = _stop_strategies(vad, turn_analyzer, realtime)
     return UserTurnStrategies(start=[start], stop=stop)
+
+
+def _holding(
+    rules: HoldRules, analyzer: BaseTurnAnalyzer | None, *, min_words: int = 0
+) -> UserTurnStrategies:
+    """Return strategies that hold the agent's sound before they cut it."""
+    start = HoldStart(voice=True, rules=rules)
+    start.min_words = min_words
+    stop = TurnsOnlyStop(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))
+    return UserTurnStrategies(start=[start], stop=[stop])
+
+
+def _interrupting(
+    strategy: BaseInterruptionStrategy | BaseUserTurnStartStrategy,
+) -> list[BaseUserTurnStartStrategy]:
+    match strategy:
+        case MinWordsInterruptionStrategy():
+            return [WordsStart(min_words=strategy.min_words)]
+        case BaseInterruptionStrategy():
+            return strategy.start_strategies(enable_interruptions=True)
+        case _:
+            return [strategy]
 
 
 def _stop_strategies(

@@ -54,7 +54,7 @@ class UnheardSpeech:
                 self._open.clear()
             case events.UserSpeechStopped():
                 self._hears, self._heard_to = False, event.at
-            case events.UserTurnStarted() | events.UserTurnAdded():
+            case events.UserTurnStarted() | events.UserTurnAdded() | events.BackchannelHeard():
                 self._open.clear()  # words can begin a turn, too
             case events.UserMuted():
                 if self._muted and not event.muted:

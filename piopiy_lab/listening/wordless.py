@@ -72,6 +72,8 @@ class WordlessSpeech:
                 self._quiet_at = event.at
             case events.Transcribed() if event.text.strip():
                 self._start = None
+            case events.BackchannelHeard():
+                self._start = None  # it needs no words
             case events.ErrorOccurred() if event.source == self._source:
                 self._start = None  # it says itself why there are none
             case events.UserMuted(muted=True):

@@ -82,6 +82,8 @@ class PhraseSTTService(ServesAgain, STTService):
     needs_vad = True
     #: It stands in for a recogniser that can: where nothing was said of one, it brings its own.
     brings_vad = True
+    #: Its interims are the grammar's guess at a sentence: no words to interrupt by.
+    guesses = True
     #: It keeps nothing of a call, so it can serve one after another.
     reusable = True
 

@@ -22,6 +22,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.listening.turn_taking import make_strategies, recommended_by
 from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.services.realtime import Mode
@@ -40,10 +41,13 @@ class TurnRules:
     interruption: BaseInterruptionStrategy | BaseUserTurnStartStrategy | None
     turn_analyzer: BaseTurnAnalyzer | None  # in place of Smart Turn
     realtime: bool  # whether a realtime model hears the caller
+    hold: HoldRules | None = None  # how the agent's sound is held before it is cut; None: it isn't
+    hold_asked: bool = False  # whether somebody asked for that
 
     def strategies(self, services: Iterable[FrameProcessor]) -> UserTurnStrategies | None:
         """Make the strategies of one run; None leaves them to a service that recommends some."""
-        return make_strategies(**vars(self), recommended=recommended_by(services))
+        given = {name: value for name, value in vars(self).items() if name != "hold_asked"}
+        return make_strategies(**given, recommended=recommended_by(services))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ Behind this nobody asks what a value might be. Runs on the session's loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,10 @@ from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
+from piopiy_lab.events.values import HoldMode
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.hold_options import read_hold
+from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import check_turns, realtime_interruption
 from piopiy_lab.listening.vad import make_vad
 from piopiy_lab.pipeline.part_checks import (
@@ -131,6 +134,9 @@ def read_parts(
     turn_strategies: UserTurnStrategies | None,
     observers: Iterable[BaseObserver] | None,
     mute_strategies: Iterable[BaseUserMuteStrategy] | None,
+    hold_backchannels: bool | None = None,
+    hold: HoldMode | None = None,
+    lexicon: str | Lexicon | Sequence[str] | None = None,
 ) -> Parts:
     """Check everything that ``Action`` was given; what is raised is in its docstring.
 
@@ -147,6 +153,9 @@ def read_parts(
         turn_strategies: As there.
         observers: As there.
         mute_strategies: As there.
+        hold_backchannels: As there.
+        hold: As there.
+        lexicon: As there.
     """
     mutes = check_turns(
         allow_interruptions=allow_interruptions,
@@ -162,6 +171,15 @@ def read_parts(
     bringing = None if detector is not None else _bringing_vad(services)
     analyzer = make_vad(detector if bringing is None else True)
     _check_usable(services, analyzer)
+    hold_rules = read_hold(
+        hold_backchannels,
+        hold,
+        lexicon,
+        vad=analyzer is not None,
+        turn_strategies=turn_strategies,
+        interruption_strategy=interruption_strategy,
+        language=language_of(services),
+    )
     return Parts(
         **vars(services),
         vad=analyzer,
@@ -172,6 +190,8 @@ def read_parts(
             interruption=interruption_strategy,
             turn_analyzer=room.turn_analyzer,
             realtime=services.mode != "cascaded",
+            hold=hold_rules,
+            hold_asked=hold_backchannels is True,
         ),
         mute_strategies=mutes,
         enable_metrics=enable_metrics,
@@ -188,6 +208,12 @@ def read_parts(
         ),
         observers=tuple(observers or ()),
     )
+
+
+def language_of(services: ServiceParts) -> object:
+    """Return the language that the recogniser was told to hear; None if it doesn't say."""
+    recogniser = next(iter(services.members.get("stt", ())), None)
+    return getattr(getattr(recogniser, "settings", None), "language", None)
 
 
 def _bringing_vad(services: ServiceParts) -> str | None:

@@ -41,6 +41,7 @@ from piopiy_lab.pipeline.chain import (
 from piopiy_lab.pipeline.changes import Changes
 from piopiy_lab.pipeline.ears import lend_ears
 from piopiy_lab.pipeline.failures import failure, not_ready
+from piopiy_lab.pipeline.floor import hold_floor
 from piopiy_lab.pipeline.lost_turns import LostTurns
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.run_observer import RunObserver
@@ -108,7 +109,8 @@ class AgentRun:
         )
         turns = parts.turns.strategies(parts.active.values())
         self._untap: Callable[[], None] | None = None  # off the detector; written by _build()
-        self._let_go: Callable[[], None] | None = None  # of its windows; written by _build()
+        #: Of the detector's windows, and of the floor; written by _build().
+        self._let_go: list[Callable[[], None] | None] = []
         self._chain = self._build(turns)
         self._switchboard = Switchboard(parts, session, self._chain.output)
         if self._switchboard.switches:
@@ -177,7 +179,10 @@ class AgentRun:
         chain = build_chain(self._parts, self._context, self._transport, turns)
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)
-        self._let_go = lend_ears(turns, chain, self._session)
+        self._let_go = [
+            lend_ears(turns, chain, self._session),
+            hold_floor(turns, chain, self._parts, self._session),
+        ]
         self._observer.watch_output(chain.output)
         return chain
 
@@ -226,7 +231,7 @@ class AgentRun:
             self._lost_turns.stop()
             self._session.agents.remove(self)
             self._doubles.leave()
-            for done in (self._untap, self._let_go):
+            for done in (self._untap, *self._let_go):
                 if done is not None:
                     done()
         if task is not None and task.cancelling():

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 
 from pipecat.frames.frames import (
     Frame,
+    InterimTranscriptionFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -21,6 +22,7 @@ from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.utils.time import time_now_iso8601
 
+from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.screenplay.spoken_words import SpokenWord
 from piopiy_lab.session.session import Session, current_session
@@ -37,23 +39,31 @@ FINAL_SECS = 1.0
 class ScreenplaySTTService(STTService):
     """A recogniser that knows the screenplay."""
 
-    def __init__(self, *, error_rate: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, *, error_rate: float = 0.0, seed: int = 0, interim_secs: float | None = None
+    ) -> None:
         """Make the service.
 
         Args:
             error_rate: The part of the words that get lost or replaced, 0 to 1.
             seed: Which words those are.
+            interim_secs: Seconds after a word's end at which it is told as an interim, as streaming
+                recognisers do (0.2, say; as it was said, without errors); None for no interims.
 
         Raises:
-            ArgumentError: The rate is out of range.
+            ArgumentError: The rate or the seconds are out of range.
         """
         if not 0 <= error_rate <= 1:
             raise ArgumentError(f"error_rate={error_rate!r}: give a number from 0 to 1")
+        if interim_secs is not None:
+            check_secs("interim_secs", interim_secs, zero=True)
         super().__init__(
             settings=STTSettings(model="screenplay", language=None), ttfs_p99_latency=FINAL_SECS
         )
         self._error_rate = error_rate
         self._random = random.Random(seed)
+        self._interim_secs = interim_secs
+        self._told = 0  # words of the script, up to the last one in an interim
         self._session: Session | None = None
         self._handed_on = 0  # words of the script that were handed on
         self._detected = False  # whether a detector says where speech is
@@ -77,6 +87,7 @@ class ScreenplaySTTService(STTService):
                 "no scripted caller: use it with simulate(create_session, Caller()...)"
             )
         self._session, self._handed_on, self._detected = session, 0, False
+        self._told = 0
         session.script.sound_ended.append(self._sound_ended)
 
     async def cleanup(self) -> None:
@@ -89,8 +100,15 @@ class ScreenplaySTTService(STTService):
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
         """Hear nothing: the words come from the script."""
-        return
-        yield
+        if self._interim_secs is None or self._session is None:
+            return
+        heard_by = self._session.now() - self._interim_secs
+        unfinished = self._session.script.words[self._handed_on :]
+        spoken = [word.text for word in unfinished if word.end <= heard_by]
+        if self._handed_on + len(spoken) > self._told:
+            self._told = self._handed_on + len(spoken)
+            text = " ".join(spoken)
+            yield InterimTranscriptionFrame(text, user_of(self), time_now_iso8601())
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Hand on the words when the detector says that the caller is silent."""
@@ -112,6 +130,7 @@ class ScreenplaySTTService(STTService):
         now = session.now()
         spoken = [word for word in session.script.words[self._handed_on :] if word.end <= now]
         self._handed_on += len(spoken)
+        self._told = max(self._told, self._handed_on)
         heard = [word for word in map(self._mishear, spoken) if word is not None]
         if not heard:
             return

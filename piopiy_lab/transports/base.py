@@ -14,14 +14,17 @@ from dataclasses import replace
 
 import numpy as np
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
+    InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
     StopFrame,
+    TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_input import BaseInputTransport
@@ -31,6 +34,7 @@ from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.handing_on import InTurn
+from piopiy_lab.transports.held_sound import HeldSound
 from piopiy_lab.transports.over_the_line import OverTheLine
 from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
 from piopiy_lab.transports.playout import Playout
@@ -251,7 +255,7 @@ class SessionOutput(PacedOutput):
         """Make the output of ``transport``."""
         super().__init__(transport.params)
         self._transport = transport
-
+        self.voice: HeldSound = HeldSound(lambda: self.audio, self)
         self._finishing: asyncio.TimerHandle | None = None  # when what is on its way is heard
 
     @property
@@ -266,32 +270,55 @@ class SessionOutput(PacedOutput):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Schedule a piece of the agent's audio; returns shortly before it has been heard."""
+        if not await self.voice.let_through() and frame.interruptible:
+            return False
         samples = np.frombuffer(frame.audio, np.int16)
         line = self._transport.phone_line
         queued = self.audio.playout.ends_at - self.audio.session.now() if line.carries_agent else 0
         rate = self._transport.settings.audio_out_sample_rate
         self._hand_over(line.hear_agent(samples, rate, queued))
-        if line.carries_agent:
-            self._finish_in(self.audio.playout.ends_at - self.audio.session.now() - EARLY_SECS)
+        self._let_line_end()
         await self.audio.wait_until_due()
         return True
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
-        """Push a frame; when the agent stops, what it said last is on its way to be heard."""
-        if isinstance(frame, BotStoppedSpeakingFrame):
-            self.finish()
+        """Push a frame; when the agent stops, what it said last is on its way to be heard.
+
+        What belongs to a sound that was held waits for it, or is dropped with it.
+        """
+        match frame:
+            case BotStartedSpeakingFrame():
+                self.voice.began()
+            case BotStoppedSpeakingFrame():
+                self.finish()
+                if self.voice.used:
+                    await self.voice.until_heard()
+            case TTSTextFrame() if self.voice.used:
+                at = frame.pts / 1e9 if frame.pts else None
+                if not await self.voice.until_word(at) and frame.interruptible:
+                    return
+            case _:
+                pass
         await super().push_frame(frame, direction)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            self.voice.dropped()
 
     async def cleanup(self) -> None:
         """Leave nothing behind."""
         self._finish_in(None)
+        self.voice.drop()
         await super().cleanup()
 
     def clear(self) -> None:
         """Drop the audio that was not heard yet."""
         at = self._transport.stop_playing()
+        self.voice.drop()
         self.audio.clear(at)
         self._transport.phone_line.cut(at)
         self._finish_in(None)
@@ -304,6 +331,31 @@ class SessionOutput(PacedOutput):
         if last is not None:
             self._hand_over(last)
 
+    def take_back(self) -> float:
+        """Play nothing more for now; returns when nothing more is heard, in seconds."""
+        at = self._transport.stop_playing()
+        self._transport.phone_line.hold(at)
+        self._finish_in(None)
+        return at
+
+    def heard_changed(self) -> None:
+        """What the listener hears has changed."""
+        self._let_line_end()
+        self._transport.heard_changed()
+
+    def give(self, samples: Int16) -> None:
+        """Schedule samples as they will be heard, and play them."""
+        start = self.audio.hand_over(samples)
+        self._transport.phone_line.played(start, samples, self.audio.playout.sample_rate)
+        self._transport.play(samples)
+        self._transport.heard_changed()
+        self.audio.record_played()
+
+    def _let_line_end(self) -> None:
+        """Let what a line has on its way be heard in time, unless more comes."""
+        if self._transport.phone_line.carries_agent and not self.voice.waits:
+            self._finish_in(self.audio.playout.ends_at - self.audio.session.now() - EARLY_SECS)
+
     def _finish_in(self, secs: float | None) -> None:
         if self._finishing is not None:
             self._finishing.cancel()
@@ -312,8 +364,6 @@ class SessionOutput(PacedOutput):
             self._finishing = asyncio.get_running_loop().call_later(max(0.0, secs), self.finish)
 
     def _hand_over(self, samples: Int16) -> None:
-        start = self.audio.hand_over(samples)
-        self._transport.phone_line.played(start, samples, self.audio.playout.sample_rate)
-        self._transport.play(samples)
-        self._transport.heard_changed()
-        self.audio.record_played()
+        shaped = self.voice.shape(samples)
+        if shaped is not None:
+            self.give(shaped)

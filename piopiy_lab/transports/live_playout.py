@@ -32,6 +32,10 @@ class LivePlayout(Playout):
         self.lag_secs = latency_secs  # what the current stretch of audio waited for its start
         self._numbers: deque[int] = deque()  # each piece's first sample, beside _pieces
 
+    def next_start(self, now: float) -> float:
+        """Return when what is handed over at ``now`` is heard, in seconds."""
+        return max(now + self.latency_secs, self.ends_at)
+
     def write(self, now: float, samples: Int16) -> float:
         """Hand over a piece; it is heard after what is scheduled, or after the latency."""
         idle = self.ends_at <= now

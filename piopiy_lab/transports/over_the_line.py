@@ -123,6 +123,10 @@ class OverTheLine:
         if self._line is not None and self._line.echo_db is not None:
             self._played.add(start, samples, rate)
 
+    def hold(self, at: float) -> None:
+        """Note that what the caller was to hear from the call's second ``at`` on is held."""
+        self._played.cut(at)
+
     def cut(self, at: float) -> None:
         """Note that the caller hears nothing more from the call's second ``at`` on."""
         if self._under_way and self._agent is not None:

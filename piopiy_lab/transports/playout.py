@@ -27,7 +27,8 @@ class Playout:
         """
         self.sample_rate = sample_rate  # may be changed before the first piece
         self.ends_at = 0.0  # seconds: when the last sample handed over will have been heard
-        self.audible_until = 0.0  # seconds: the same for the last audible sample
+        self.audible_until = 0.0  # seconds: the same for the last audible sample; inf: held
+        self.lag_secs = 0.0  # what a stretch of audio waits for its start
         self.speech_starts: list[float] = []  # when audible audio began after silence
         self._pieces: deque[tuple[float, Int16]] = deque()
 
@@ -59,6 +60,18 @@ class Playout:
                 break
             played.append(self._pieces.popleft())
         return played
+
+    def next_start(self, now: float) -> float:
+        """Return when what is handed over at ``now`` is heard, in seconds."""
+        return max(now, self.ends_at)
+
+    def left(self, now: float) -> list[Int16]:
+        """Return what is not heard by ``now``: int16 pieces, the first one cut there."""
+        cut = (
+            samples[max(0, round((now - start) * self.sample_rate)) :]
+            for start, samples in self._pieces
+        )
+        return [samples for samples in cut if len(samples)]
 
     def clear(self, now: float) -> tuple[list[tuple[float, Int16]], float]:
         """Forget what was not heard yet.

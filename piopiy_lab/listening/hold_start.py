@@ -1,0 +1,191 @@
+"""The turn start strategy that holds the agent's sound before it decides. See ``holding``.
+
+It sees the caller's audio behind the detector, so it looks at every window; the rule itself is
+pure, and what it says is carried out here. Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    TranscriptionFrame,
+    UserBackchannelFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.utils.time import time_now_iso8601
+
+from piopiy_lab import events
+from piopiy_lab.events.log import EventLog
+from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.listening.holding import (
+    Forget,
+    Hold,
+    Holding,
+    HoldRules,
+    Kept,
+    Move,
+    Resume,
+    Yield,
+)
+from piopiy_lab.listening.tuning import VoiceOrWordsStart
+
+#: How sure a recogniser's guesses are: whether what it has of a sentence so far may decide.
+TrustsInterims = Callable[[], bool]
+
+
+class HoldsSound(Protocol):
+    """An output that can hold the agent's sound."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it is held."""
+        ...
+
+    def hold(self, how: HoldMode) -> None:
+        """Hold it now."""
+        ...
+
+    def resume(self, cause: ResumeCause) -> None:
+        """Let it go on."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """What the strategy needs of the call.
+
+    Attributes:
+        log: The call's events, and its clock.
+        sound: What plays the agent's sound.
+        asked_at: Returns the call's seconds at which the agent's last question was heard.
+        trusts_interims: Returns whether the recogniser's interims are words.
+        tell: Takes a backchannel into the pipeline, at its beginning.
+    """
+
+    log: EventLog
+    sound: HoldsSound
+    asked_at: Callable[[], float]
+    trusts_interims: TrustsInterims
+    tell: Callable[[Frame], Awaitable[None]]
+
+
+class HoldStart(VoiceOrWordsStart):
+    """Starts a turn as ``VoiceOrWordsStart`` does, and over the agent's words by the rule.
+
+    On a floor that can't hold it is ``VoiceOrWordsStart``.
+    """
+
+    def __init__(self, *, voice: bool, rules: HoldRules) -> None:
+        """Make the strategy.
+
+        Args:
+            voice: Whether there is a detector to start turns.
+            rules: The limits.
+        """
+        super().__init__(voice=voice, enable_interruptions=True)
+        self.rules = rules
+        self._rule = Holding(rules)
+        self._floor: Floor | None = None  # by take(): before the pipeline starts
+        self._windows: list[float] = []  # since the last look; by heard()
+        self._window_secs = 0.0
+
+    def take(self, floor: Floor) -> None:
+        """Take the floor that is to be held."""
+        self._floor = floor
+
+    def heard(self, confidence: float, window_secs: float) -> None:
+        """Take the detector's judgement of a window: 0..1, and its length in seconds."""
+        self._windows.append(confidence)
+        self._window_secs = window_secs
+
+    def muted(self) -> None:
+        """The caller's side was closed: nothing more is heard of a voice that it holds for."""
+        if self._floor is not None and self._floor.sound.held and not self._rule.turn:
+            self._floor.sound.resume("muted")
+            self._rule.forget()
+
+    async def handle_user_turn_started(self) -> None:
+        """The caller has the turn."""
+        self._rule.begin_turn()
+        await super().handle_user_turn_started()
+
+    async def handle_user_turn_stopped(self) -> None:
+        """It is over."""
+        self._rule.end_turn()
+        await super().handle_user_turn_stopped()
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Decide what ``frame`` changes; on the session's loop."""
+        floor, rule = self._floor, self._rule
+        if floor is None:
+            return await super().process_frame(frame)
+        rule.min_words, rule.asked_at = self.min_words, floor.asked_at()
+        now = floor.log.now()
+        if rule.holds and not floor.sound.held:
+            rule.let_go(now)  # interrupted by a command, or held for too long
+        moves: list[Move] | None = None
+        match frame:
+            case InputAudioRawFrame():
+                heard, self._windows = self._windows, []
+                rule.hear(heard, self._window_secs)
+                moves = rule.look(now)
+            case InterimTranscriptionFrame():
+                if self.rules.by_words and not floor.trusts_interims() and rule.decides:
+                    return ProcessFrameResult.CONTINUE
+                moves = self._words(now, frame.text, final=False)
+            case TranscriptionFrame():
+                moves = self._words(now, frame.text, final=True)
+            case VADUserStartedSpeakingFrame():
+                rule.detected = True
+                if rule.agent_speaks:
+                    moves = rule.look(now)
+                else:
+                    await self._do(rule.close(), floor)
+            case VADUserStoppedSpeakingFrame():
+                rule.detected = False
+                moves = rule.look(now)
+            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+                rule.agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
+            case _:
+                pass
+        if moves is None:
+            return await super().process_frame(frame)
+        return await self._do(moves, floor)
+
+    def _words(self, now: float, text: str, *, final: bool) -> list[Move] | None:
+        if self.rules.by_words:
+            return self._rule.words(now, text, final=final)
+        return []  # a realtime model's come too late, beside its answer
+
+    async def _do(self, moves: list[Move], floor: Floor) -> ProcessFrameResult:
+        for move in moves:
+            match move:
+                case Hold():
+                    floor.sound.hold(self.rules.how)
+                case Resume(cause):
+                    floor.sound.resume(cause)
+                case Forget():
+                    await self.trigger_reset_aggregation()
+                case Kept(text, start, end):
+                    await self._tell(floor, text, start, end)
+                case Yield():
+                    await self.trigger_user_turn_started()
+                    return ProcessFrameResult.STOP
+        return ProcessFrameResult.CONTINUE
+
+    async def _tell(self, floor: Floor, text: str, start: float, end: float) -> None:
+        start, end = round(start, 6), round(end, 6)
+        heard = events.BackchannelHeard(at=floor.log.now(), text=text, start=start, end=end)
+        floor.log.append(heard)
+        frame = UserBackchannelFrame(text=text, user_id="", timestamp=time_now_iso8601())
+        await floor.tell(frame)

@@ -1,0 +1,284 @@
+"""Hold, decide, resume or yield: what to do about a voice over the agent's. Pure.
+
+About 0.1 s after somebody begins to speak over the agent its sound is held. When the voice is over,
+and the words say, or a short wait without any, that it was a backchannel or a noise, the sound
+goes on where it stood; a stop word, enough words, or a second of voice make it an interruption.
+
+The caller hears no difference between a hold and a cut, so a late decision costs an interruption
+nothing but the language model's time; for a backchannel it is the gap. Hence the limits: measured
+over 52 sounds of six voices (``docs/turn_taking.md``, ``benchmarks/hold.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, words_of
+
+#: Why the floor was given up: by words or a stop word, by a voice that went on, and either of them
+#: when the sound was there again.
+YieldCause = Literal["words", "long", "words, late", "long, late"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRules:
+    """The limits.
+
+    Attributes:
+        how: Whether the sound waits, or goes on 20 dB lower.
+        lexicon: The words of the caller's language.
+        hold_secs: Seconds of a voice before the sound is held: three of Silero's windows.
+        voice: The detector's confidence from which on a window is a voice ...
+        silence: ... and below which it is none; in between it is what it was.
+        over_secs: Seconds of silence after which a voice is over.
+        shortest_secs: A shorter voice is a noise; nobody waits for its words.
+        wait_secs: Seconds to wait for words when a voice is over.
+        longest_secs: A longer voice without a backchannel's words is an interruption.
+        late_secs: Seconds after a voice in which its words still count.
+        answer_secs: Seconds after a question of the agent's in which a "yes" answers it.
+        by_words: Whether words come in time to decide by; else its length alone does.
+    """
+
+    how: HoldMode = "pause"
+    lexicon: Lexicon = field(default_factory=lambda: LEXICONS["en"])
+    hold_secs: float = 0.096
+    voice: float = 0.7
+    silence: float = 0.4
+    over_secs: float = 0.096
+    shortest_secs: float = 0.16
+    wait_secs: float = 0.15
+    longest_secs: float = 1.0
+    late_secs: float = 1.2
+    answer_secs: float = 4.0
+    by_words: bool = True
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Hold the agent's sound."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Let it go on."""
+
+    cause: ResumeCause
+
+
+@dataclass(frozen=True)
+class Yield:
+    """The caller has the turn."""
+
+    cause: YieldCause
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Its words must not lead the caller's next turn."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """It was a backchannel."""
+
+    text: str  # "" if no words came
+    start: float  # seconds of the call's clock
+    end: float
+
+
+Move = Hold | Resume | Yield | Forget | Kept
+
+
+class Holding:
+    """Who has the floor while the agent speaks. Times are seconds of the call's clock."""
+
+    def __init__(self, rules: HoldRules) -> None:
+        """Begin with silence on both sides."""
+        self.rules = rules
+        self.min_words = 0  # words that it takes to interrupt; 0: length does, too. By the strategy
+        self.asked_at = -math.inf  # when the agent's last question was heard; by the strategy
+        self.agent_speaks = False  # by the strategy
+        self.turn = False  # the caller has the turn; by the strategy
+        self.detected = False  # the detector is sure of a voice; by the strategy
+        self._streak = self._silence = 0.0  # seconds of voice, of silence; by hear()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._state: Literal["idle", "held", "resumed"] = "idle"
+        self._onset = 0.0  # when the voice began
+        self._over_at: float | None = None  # when it was known to be over
+        self._ended = 0.0  # when it ended
+        self._text, self._final = "", False  # its words
+        self._kind: Literal["backchannel", "stop", "words"] | None = None
+        self._cause: ResumeCause = "short"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is not decided yet."""
+        return self._state == "held"
+
+    @property
+    def decides(self) -> bool:
+        """Whether a voice over the agent's is being judged, or the agent speaks: it may be."""
+        return self._state != "idle" or self.agent_speaks
+
+    def let_go(self, now: float) -> None:
+        """Take note that the sound is not held any more, by somebody else's doing."""
+        self._state, self._cause = "resumed", "watchdog"
+        if self._over_at is None:
+            self._over_at, self._ended = now, now
+
+    def forget(self) -> None:
+        """Forget a voice; what is heard of it later is another one."""
+        self._streak = self._silence = 0.0
+        self._forget()
+
+    def close(self) -> list[Move]:
+        """Wait for no more words of a voice that was kept."""
+        return self._close() if self._state == "resumed" else []
+
+    def begin_turn(self) -> None:
+        """Take note that the caller has the turn; nothing is held then."""
+        self.turn = True
+        self._forget()
+
+    def end_turn(self) -> None:
+        """Take note that the caller's turn is over."""
+        self.turn = False
+
+    # --- the detector's windows ----------------------------------------------------------------
+
+    def hear(self, confidences: Sequence[float], window_secs: float) -> None:
+        """Take the detector's judgements of windows, in their order; 0..1, of so many seconds."""
+        for confidence in confidences:
+            if confidence >= self.rules.voice:
+                self._streak, self._silence = self._streak + window_secs, 0.0
+            elif confidence < self.rules.silence:
+                self._streak, self._silence = 0.0, self._silence + window_secs
+
+    def look(self, now: float) -> list[Move]:
+        """Decide what can be decided by what was heard up to ``now``."""
+        if self._state != "idle":
+            self._follow(now)
+        match self._state:
+            case "idle":
+                return self._begin(now)
+            case "held":
+                return self._decide(now)
+            case "resumed":
+                return self._after(now)
+
+    def _follow(self, now: float) -> None:
+        if self._silence >= self.rules.over_secs - 1e-9:
+            if self._over_at is None:
+                self._over_at, self._ended = now, now - self._silence
+        elif self._streak >= self.rules.hold_secs / 2 and self._state == "held":
+            self._over_at = None
+
+    def _begin(self, now: float) -> list[Move]:
+        voice = self._streak >= self.rules.hold_secs - 1e-9
+        if not (voice and self.agent_speaks) or self.turn:
+            return []
+        self._forget()
+        self._state, self._onset = "held", now - self._streak
+        return [Hold()]
+
+    def _decide(self, now: float) -> list[Move]:
+        rules, over = self.rules, self._over_at
+        if self._is_enough():
+            return [Yield("words")]
+        if over is None:
+            if now - self._onset < rules.longest_secs - 1e-9:
+                return []
+            if self._kind == "backchannel":
+                return self._resume("backchannel")
+            long = self.detected and not self.min_words
+            return [Yield("long")] if long else self._resume("long")
+        if self._ended - self._onset < rules.shortest_secs:
+            return self._resume("noise")
+        if self._kind == "backchannel":
+            return self._resume("backchannel")
+        unclear = self._final and self._kind is None
+        if unclear or not rules.by_words or now - over >= rules.wait_secs - 1e-9:
+            return self._resume("short")
+        return []
+
+    def _resume(self, cause: ResumeCause) -> list[Move]:
+        self._state, self._cause = "resumed", cause
+        told = self._close() if self._final and self._over_at is not None else []
+        return [Resume(cause), *told]
+
+    def _close(self) -> list[Move]:
+        """Tell of a backchannel whose last word has come; a noise without words was none."""
+        kept = Kept(self._text, self._onset, max(self._ended, self._onset))
+        told: list[Move] = [kept] if self._text or self._cause != "noise" else []
+        self._forget()
+        return told
+
+    def _after(self, now: float) -> list[Move]:
+        if self._over_at is None:
+            long = now - self._onset > self.rules.longest_secs + 0.3 and self._kind is None
+            if long and self.agent_speaks and self.detected and not self.min_words:
+                return [Yield("long, late")]
+            return []
+        if self._streak >= self.rules.hold_secs - 1e-9 and self.agent_speaks and not self.turn:
+            return [*self._close(), *self._begin(now)]  # another voice
+        waited = now - self._over_at > self.rules.late_secs
+        return self._close() if waited or self._final else []
+
+    # --- words ---------------------------------------------------------------------------------
+
+    def words(self, now: float, text: str, *, final: bool) -> list[Move] | None:
+        """Take a transcript, or what a recogniser has of one; None: it is as if nobody spoke.
+
+        Args:
+            now: When it came.
+            text: What was heard so far of this utterance.
+            final: Whether that is all of it.
+        """
+        if self.turn or (self._state == "idle" and not self.agent_speaks):
+            return None
+        if self._state == "idle":  # the detector heard nothing of it
+            self._onset = self._ended = self._over_at = now
+        self._take(text, final)
+        enough = self._is_enough()
+        match self._state:
+            case "held":
+                if enough:
+                    return [Yield("words")]
+                return [Forget(), *self.look(now)] if final else self.look(now)
+            case "resumed":
+                if enough:
+                    return [Yield("words, late")]
+                over = self._over_at is not None
+                return [Forget(), *(self._close() if over else [])] if final else []
+            case "idle":
+                heard, kind = self._text, self._kind
+                onset = self._onset
+                self._forget()
+                if enough:
+                    return [Yield("words")]
+                kept = [Kept(heard, onset, now)] if kind == "backchannel" else []
+                return [Forget(), *kept] if final else []
+
+    def _take(self, text: str, final: bool) -> None:
+        self._text, self._final = (text if words_of(text) else ""), final
+        match self.rules.lexicon.judge(text):
+            case "answer":
+                asked = self._onset - self.asked_at <= self.rules.answer_secs
+                self._kind = "stop" if asked else "backchannel"
+            case "words" if not final and self.rules.lexicon.may_become(text):
+                self._kind = None
+            case kind:
+                self._kind = kind
+
+    def _is_enough(self) -> bool:
+        """Whether its words take the floor: two where more may come, one of what is final."""
+        if self._kind not in ("stop", "words"):
+            return False
+        one = self._final or self._kind == "stop"
+        return len(words_of(self._text)) >= max(self.min_words, 1 if one else 2)

@@ -1,0 +1,92 @@
+"""Gives a turn strategy that holds the agent's sound what it needs of the call.
+
+Runs on the session's loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from piopiy_lab import events
+from piopiy_lab.listening.hold_start import Floor, HoldStart
+from piopiy_lab.pipeline.chain import Chain
+from piopiy_lab.pipeline.parts import Parts
+from piopiy_lab.session.session import Session
+from piopiy_lab.transports.held_sound import HeldSound
+
+
+class _Question:
+    """When the agent's last question was heard."""
+
+    def __init__(self) -> None:
+        self.asked_at = -math.inf
+
+    def note(self, word: events.WordSpoken) -> None:
+        if "?" in word.text or "？" in word.text or "؟" in word.text:
+            self.asked_at = word.at
+
+
+def hold_floor(
+    turns: UserTurnStrategies | None, chain: Chain, parts: Parts, session: Session
+) -> Callable[[], None] | None:
+    """Let a call's turn strategy hold the agent's sound, if it is one that does.
+
+    Args:
+        turns: The call's strategies.
+        chain: Its pipeline.
+        parts: What it is made of.
+        session: The call.
+
+    Returns:
+        A function that lets go of the call; None where there is nothing to let go of.
+    """
+    if parts.turns.hold is None:
+        return None
+    starts = (turns.start or ()) if turns is not None else ()
+    start = next((one for one in starts if isinstance(one, HoldStart)), None)
+    if start is None:
+        if parts.turns.hold_asked and parts.turns.allow_interruptions:
+            session.notice(
+                "hold_backchannels: a service of this call decides itself when the caller has the "
+                "turn, so the agent's sound is not held; a voice cuts it as that service says"
+            )
+        return None
+    voice, analyzer = getattr(chain.output, "voice", None), chain.analyzer
+    if not isinstance(voice, HeldSound) or analyzer is None:
+        what = "transport can't hold what it plays" if analyzer else "detector shows no windows"
+        session.notice(f"hold_backchannels: this call's {what}, so a voice over the agent cuts it")
+        return None
+    question = _Question()
+    start.take(
+        Floor(
+            log=session.log,
+            sound=voice,
+            asked_at=lambda: question.asked_at,
+            trusts_interims=lambda: _trusts_interims(parts),
+            tell=chain.input.push_frame,
+        )
+    )
+
+    def note(event: events.Event) -> None:
+        match event:
+            case events.VADSampled():
+                start.heard(event.confidence, analyzer.num_frames_required() / analyzer.sample_rate)
+            case events.WordSpoken():
+                question.note(event)
+            case _:
+                pass
+
+    async def muted(user: LLMUserAggregator) -> None:
+        start.muted()
+
+    chain.user.add_event_handler("on_user_mute_started", muted)
+    return session.log.subscribe(note)
+
+
+def _trusts_interims(parts: Parts) -> bool:
+    """Whether what the recogniser at work has of a sentence so far are words that were said."""
+    return not getattr(parts.active.get("stt"), "guesses", False)

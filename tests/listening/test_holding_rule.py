@@ -1,0 +1,198 @@
+"""The rule by itself: windows and words in, moves out."""
+
+from __future__ import annotations
+
+import pytest
+
+from piopiy_lab.listening.holding import (
+    Forget,
+    Hold,
+    Holding,
+    HoldRules,
+    Kept,
+    Resume,
+    Yield,
+)
+
+WINDOW = 0.032
+
+
+class Line:
+    """A caller over an agent that speaks: windows of a voice or of silence, and words."""
+
+    def __init__(self, *, detected=True, **rules):
+        self.rule = Holding(HoldRules(**rules))
+        self.rule.agent_speaks = True
+        self.now, self.moves, self._detected = 10.0, [], detected
+
+    def hears(self, secs, confidence):
+        for _ in range(round(secs / WINDOW)):
+            self.now += WINDOW
+            if confidence > 0.5 and self.now > 10.3:
+                self.rule.detected = self._detected
+            self.rule.hear([confidence], WINDOW)
+            self._take(self.rule.look(self.now))
+        return self
+
+    def _take(self, moves):
+        self.moves += moves
+        if any(isinstance(move, Yield) for move in moves):
+            self.rule.begin_turn()
+
+    def voice(self, secs):
+        return self.hears(secs, 0.95)
+
+    def silence(self, secs):
+        return self.hears(secs, 0.05)
+
+    def words(self, text, *, final=True):
+        self._take(self.rule.words(self.now, text, final=final) or [])
+        return self
+
+    @property
+    def kinds(self):
+        return [type(move).__name__ for move in self.moves]
+
+
+def test_three_windows_of_a_voice_hold():
+    assert Line().voice(2 * WINDOW).silence(0.5).moves == []
+    line = Line().voice(3 * WINDOW)
+    assert line.moves == [Hold()]
+    assert line.now == pytest.approx(10.096)
+
+
+def test_a_short_noise_goes_on_at_once_and_is_no_backchannel():
+    line = Line().voice(0.128).silence(0.096)
+    assert line.moves == [Hold(), Resume("noise")]
+    assert line.silence(2.0).moves == [Hold(), Resume("noise")]
+
+
+def test_a_voice_without_words_goes_on_after_a_short_wait():
+    line = Line().voice(0.4).silence(0.096 + 0.1)
+    assert line.moves == [Hold()]
+    assert line.silence(0.1).moves == [Hold(), Resume("short")]
+    line.silence(1.5)
+    kept = line.moves[-1]
+    assert isinstance(kept, Kept)
+    assert kept.text == ""
+    assert kept.end - kept.start == pytest.approx(0.384, abs=1e-6)
+
+
+def test_a_backchannels_words_end_the_wait():
+    line = Line().voice(0.4).words("mm hmm", final=False).silence(0.096)
+    assert line.moves == [Hold(), Resume("backchannel")]
+    line.words("mm hmm")
+    assert line.kinds[2:] == ["Forget", "Kept"]
+    assert line.silence(3).kinds[4:] == []
+
+
+def test_a_final_before_the_end_waits_for_the_end():
+    line = Line().voice(0.4).words("okay").voice(0.1)
+    assert line.moves == [Hold(), Forget()]
+    assert line.silence(0.1).kinds[2:] == ["Resume", "Kept"]
+
+
+@pytest.mark.parametrize("text", ["stop", "no", "wait please", "excuse me"])
+def test_a_stop_word_takes_the_floor_with_its_first_interim(text):
+    assert Line().voice(0.4).words(text, final=False).moves == [Hold(), Yield("words")]
+
+
+def test_other_words_take_two_in_an_interim_and_one_in_a_final():
+    line = Line().voice(0.4).words("table", final=False)
+    assert line.moves == [Hold()]
+    assert line.words("table for", final=False).moves == [Hold(), Yield("words")]
+    assert Line().voice(0.4).words("table").moves == [Hold(), Yield("words")]
+
+
+def test_a_second_of_voice_takes_the_floor_unless_its_words_are_a_listeners():
+    line = Line().voice(1.2)
+    assert line.moves == [Hold(), Yield("long")]
+    line = Line().voice(0.6).words("mm hmm", final=False).voice(0.6)
+    assert line.moves == [Hold(), Resume("backchannel")]
+
+
+def test_a_voice_that_the_detector_is_not_sure_of_does_not_take_it_by_length():
+    line = Line(detected=False).voice(1.5).silence(0.2)
+    assert line.moves == [Hold(), Resume("long")]
+
+
+def test_late_words_still_take_the_floor():
+    line = Line().voice(0.4).silence(0.4).words("stop")
+    assert line.moves == [Hold(), Resume("short"), Yield("words, late")]
+    line = Line().voice(0.4).silence(0.4).words("stop", final=False)
+    assert line.moves[-1] == Yield("words, late")
+
+
+def test_unclear_has_no_words():
+    line = Line().voice(0.4).silence(0.1).words("[unclear: two people]")
+    assert line.kinds == ["Hold", "Forget", "Resume", "Kept"]
+    assert line.moves[-1].text == ""
+
+
+def test_yes_is_a_turn_after_a_question_and_a_listeners_word_otherwise():
+    asked = Line()
+    asked.rule.asked_at = 9.0
+    assert asked.voice(0.4).words("yes", final=False).moves == [Hold(), Yield("words")]
+    late = Line()
+    late.rule.asked_at = 9.0
+    assert late.voice(0.4).silence(0.4).words("okay").moves[-1] == Yield("words, late")
+    long_ago = Line()
+    long_ago.rule.asked_at = 4.0
+    assert long_ago.voice(0.4).silence(0.1).words("yes").kinds[-1] == "Kept"
+    listening = Line()
+    listening.rule.asked_at = 9.0
+    assert listening.voice(0.4).silence(0.1).words("mm hmm").kinds[-1] == "Kept"
+
+
+def test_words_that_are_needed_are_counted_while_held():
+    line = Line()
+    line.rule.min_words = 3
+    line.voice(0.4).words("stop it").voice(0.8).silence(0.2)
+    assert line.kinds == ["Hold", "Forget", "Resume", "Kept"]
+    enough = Line()
+    enough.rule.min_words = 3
+    assert enough.voice(0.4).words("make it seven", final=False).moves[-1] == Yield("words")
+    listening = Line()
+    listening.rule.min_words = 2
+    assert listening.voice(0.4).silence(0.1).words("oh okay right").kinds[-1] == "Kept"
+
+
+def test_nothing_is_held_in_a_turn_of_the_callers_or_while_the_agent_is_silent():
+    line = Line()
+    line.rule.begin_turn()
+    assert line.voice(0.5).moves == []
+    line.rule.end_turn()
+    silent = Line()
+    silent.rule.agent_speaks = False
+    assert silent.voice(0.5).moves == []
+    assert silent.rule.words(silent.now, "hello", final=True) is None
+
+
+def test_another_voice_holds_again_and_the_first_is_told():
+    line = Line().voice(0.4).silence(0.4).voice(0.1)
+    assert line.kinds == ["Hold", "Resume", "Kept", "Hold"]
+
+
+def test_words_that_the_detector_did_not_hear():
+    line = Line().words("mm hmm")
+    assert line.kinds == ["Forget", "Kept"]
+    assert Line().words("[unclear]").moves == [Forget()]
+    assert Line().words("make it seven").moves == [Yield("words")]
+    assert Line().words("make", final=False).moves == []
+
+
+def test_by_length_alone_nobody_waits_for_words():
+    line = Line(by_words=False).voice(0.4).silence(0.1)
+    assert line.moves == [Hold(), Resume("short")]
+
+
+def test_a_dip_within_a_word_is_not_its_end():
+    line = Line().voice(0.2).hears(0.2, 0.5).voice(0.2).silence(0.07).voice(0.1)
+    assert line.moves == [Hold()]
+
+
+def test_a_hold_that_somebody_else_ended_is_over():
+    line = Line().voice(0.3)
+    line.rule.let_go(line.now)
+    assert not line.rule.holds
+    assert line.silence(2.0).kinds == ["Hold", "Kept"]

@@ -1,0 +1,159 @@
+"""The sound that waits or is ducked, to the sample; what is heard, recorded and said of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from piopiy_lab import Caller, Line, VoiceAgent, events, offline_stack, simulate
+from piopiy_lab.session.commands import Interrupt
+from piopiy_lab.session.session import current_session
+from piopiy_lab.transports.held_sound import DUCKED, FADE_SECS, MOST_SECS
+
+GREETING = (
+    "Hello and welcome to the little bistro. We are open every day from noon until ten in the "
+    "evening, and you can book a table for up to eight people."
+)
+
+
+def run(*acts, line=None, wait=16):
+    """Run a call in which ``acts`` are done to the agent's voice: (seconds, method, argument)."""
+
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting=GREETING)
+        stt, llm, tts = offline_stack()
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+        session = current_session()
+
+        async def act():
+            await session.wait_until_listening()
+            for at, method, argument in acts:
+                await asyncio.sleep(at - session.now())
+                run = session.latest_agent
+                if method == "interrupt":
+                    await run.prepare(Interrupt())()
+                else:
+                    getattr(run._transport.output().voice, method)(argument)
+
+        doing = asyncio.create_task(act())
+        await agent.start()
+        await doing
+
+    caller = Caller().waits(wait).hangs_up()
+    return asyncio.run(simulate(create_session, caller, line=line)).raise_for_error()
+
+
+def spoken(call):
+    agent = np.asarray(call.recording.agent).astype(int)
+    loud = np.flatnonzero(agent)
+    return agent[loud[0] : loud[-1] + 1], loud[0]
+
+
+def words(call):
+    return [word.text for word in call.events.of(events.WordSpoken)]
+
+
+PLAIN = run()
+RATE = PLAIN.recording.sample_rate
+FADE = round(FADE_SECS * RATE)
+
+
+@pytest.mark.parametrize("at", [0.5, 1.7, 2.9, 4.3, 6.1, 7.5])
+def test_a_pause_goes_on_at_the_very_sample_and_every_word_is_told_once(at):
+    call = run((at, "hold", "pause"), (at + 0.61, "resume", "short"))
+    (want, began), (got, first) = spoken(PLAIN), spoken(call)
+    assert first == began
+    held = round(at * RATE) - first
+    resumed = held + round(0.61 * RATE)
+    assert np.array_equal(got[:held], want[:held])
+    assert not got[held + FADE + 2 : resumed - 2].any()
+    tail = got[resumed + FADE + 2 :]
+    assert np.array_equal(tail, want[len(want) - len(tail) :])
+    assert len(got) == len(want) + round(0.61 * RATE) - FADE
+    assert words(call) == words(PLAIN)
+    moved = 0.61 - FADE_SECS
+    for before, after in zip(
+        PLAIN.events.of(events.WordSpoken), call.events.of(events.WordSpoken), strict=True
+    ):
+        wanted = before.at if before.at < at else before.at + moved
+        assert after.at == pytest.approx(wanted, abs=0.02), before.text
+    (stopped,) = call.events.of(events.AgentSpeechStopped)
+    (usual,) = PLAIN.events.of(events.AgentSpeechStopped)
+    assert stopped.at == pytest.approx(usual.at + moved, abs=0.01)
+    assert len(call.events.of(events.AgentSpeechStarted)) == 1
+
+
+def test_ducked_the_recording_has_what_was_heard_and_no_time_is_lost():
+    call = run((1.7, "hold", "duck"), (2.5, "resume", "short"))
+    (want, _), (got, first) = spoken(PLAIN), spoken(call)
+    held, resumed = round(1.7 * RATE) - first, round(2.5 * RATE) - first
+    assert len(got) == len(want)
+    assert np.array_equal(got[:held], want[:held])
+    assert np.array_equal(got[resumed + FADE + 2 :], want[resumed + FADE + 2 :])
+    quiet = slice(held + FADE + 2, resumed - 2)
+    assert np.abs(got[quiet] - want[quiet] * DUCKED).max() <= 1
+    assert [w.at for w in call.events.of(events.WordSpoken)] == [
+        w.at for w in PLAIN.events.of(events.WordSpoken)
+    ]
+
+
+@pytest.mark.parametrize("how", ["pause", "duck"])
+def test_what_is_held_too_long_goes_on_by_itself(how):
+    call = run((1.7, "hold", how))
+    (resumed,) = call.events.of(events.AgentSpeechResumed)
+    assert (resumed.cause, resumed.held_secs) == ("watchdog", MOST_SECS)
+    assert words(call) == words(PLAIN)
+
+
+@pytest.mark.parametrize("at", [0.5, 1.7, 2.9, 4.3, 6.1])
+def test_what_is_held_and_cut_is_never_heard_nor_told(at):
+    call = run((at, "hold", "pause"), (at + 0.4, "interrupt", None))
+    heard = [w.text for w in PLAIN.events.of(events.WordSpoken) if w.at <= at]
+    assert words(call) == heard
+    assert call.transcript[0].text == " ".join(heard)
+    assert call.transcript[0].interrupted
+    added = call.events.of(events.AgentTurnAdded)[0].text
+    assert added == " ".join(heard)
+    got, first = spoken(call)
+    held = round(at * RATE) - first
+    assert not got[held + FADE + 2 : held + round(0.4 * RATE) - 2].any()
+
+
+def test_two_holds_in_one_speech():
+    call = run(
+        (1.0, "hold", "pause"), (1.5, "resume", "short"),
+        (1.55, "hold", "pause"), (2.2, "resume", "short"),
+        (4.0, "hold", "duck"), (4.3, "resume", "short"),
+    )  # fmt: skip
+    assert words(call) == words(PLAIN)
+    (want, _), (got, _) = spoken(PLAIN), spoken(call)
+    assert len(got) == len(want) + round((0.5 + 0.65) * RATE) - 2 * FADE
+
+
+def test_over_a_line_nothing_is_lost():
+    line = Line(codec="pcmu", delay_ms=80)
+    plain = run(line=line)
+    call = run((2.0, "hold", "pause"), (2.6, "resume", "short"), line=line)
+    assert words(call) == words(plain)
+    (want, _), (got, _) = spoken(plain), spoken(call)
+    assert len(got) == pytest.approx(len(want) + round(0.6 * RATE), abs=0.03 * RATE)
+
+
+def test_holding_twice_or_letting_go_of_nothing_changes_nothing():
+    call = run(
+        (1.0, "resume", "short"), (1.7, "hold", "pause"), (1.8, "hold", "duck"),
+        (2.2, "resume", "short"), (2.3, "resume", "short"),
+    )  # fmt: skip
+    assert len(call.events.of(events.AgentSpeechHeld)) == 1
+    assert len(call.events.of(events.AgentSpeechResumed)) == 1
+    assert words(call) == words(PLAIN)
+
+
+def test_before_the_agent_speaks_what_comes_waits():
+    call = run((0.0, "hold", "pause"), (0.7, "resume", "short"))
+    assert words(call) == words(PLAIN)
+    (want, began), (got, first) = spoken(PLAIN), spoken(call)
+    assert np.array_equal(want, got)
+    assert first > began
