@@ -122,6 +122,15 @@ def line():
 
 
 @pytest.fixture
+def turn_taking():
+    names = {}
+    yield names
+    call = names["call"].raise_for_error()
+    assert str(call.transcript) in text_of("docs/turn_taking.md")
+    assert not call.events.of(events.AgentInterrupted)
+
+
+@pytest.fixture
 def many_calls():
     names = {"create_session": desk_session}
     yield names

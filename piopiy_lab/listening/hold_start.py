@@ -99,6 +99,11 @@ class HoldStart(VoiceOrWordsStart):
         self._windows: list[float] = []  # since the last look; by heard()
         self._window_secs = 0.0
 
+    @property
+    def silent_secs(self) -> float:
+        """For how long no voice was heard; 0 while one is, and on a floor that can't be held."""
+        return self._rule.silent_secs
+
     def take(self, floor: Floor) -> None:
         """Take the floor that is to be held."""
         self._floor = floor

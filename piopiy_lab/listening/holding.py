@@ -117,6 +117,11 @@ class Holding:
         self._cause: ResumeCause = "short"
 
     @property
+    def silent_secs(self) -> float:
+        """For how long no voice was heard."""
+        return self._silence
+
+    @property
     def holds(self) -> bool:
         """Whether it is not decided yet."""
         return self._state == "held"

@@ -7,38 +7,43 @@ turn that late words began, when the voice was over, has nothing to wait for.
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.frames.frames import VADUserStoppedSpeakingFrame
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
-#: Seconds after a voice in which words that begin a turn are that voice's.
-SAME_VOICE_SECS = 2.0
+#: Seconds after a voice from which on it is over, and within which words that begin a turn are its.
+OVER_SECS, SAME_VOICE_SECS = 0.09, 2.0
 
 
 class TurnsOnlyStop(TurnAnalyzerUserTurnStopStrategy):
     """pipecat's strategy, which judges voices that have begun a turn, and no others."""
 
-    def __init__(self, *, turn_analyzer: BaseTurnAnalyzer) -> None:
-        """Judge with ``turn_analyzer``."""
+    def __init__(
+        self, *, turn_analyzer: BaseTurnAnalyzer, silent_secs: Callable[[], float]
+    ) -> None:
+        """Make the strategy.
+
+        Args:
+            turn_analyzer: The turn model.
+            silent_secs: Returns for how long no voice was heard.
+        """
         super().__init__(turn_analyzer=turn_analyzer)
+        self._silent_secs = silent_secs
         self._analyzer = turn_analyzer
         self._turn = False  # whether there is one
-        #: When the last voice's end was known, and when its words are there; the loop's seconds.
-        self._unjudged: tuple[float, float] | None = None
 
     async def handle_user_turn_started(self) -> None:
         """Wait for the turn's end; one whose voice is over already ends with its words."""
         await super().handle_user_turn_started()
         self._turn = True
-        unjudged, self._unjudged = self._unjudged, None
-        now = asyncio.get_running_loop().time()
-        if unjudged is None or self._vad_user_speaking or now - unjudged[0] > SAME_VOICE_SECS:
+        silent = self._silent_secs()
+        if self._vad_user_speaking or not OVER_SECS <= silent <= SAME_VOICE_SECS:
             return
         self._vad_stopped = self._turn_complete = True
         self._timeout_task = self.task_manager.create_task(
-            self._timeout_handler(max(0.0, unjudged[1] - now)), f"{self}::_timeout_handler"
+            self._timeout_handler(max(0.0, self._stt_timeout - silent)), f"{self}::_timeout_handler"
         )
 
     async def handle_user_turn_stopped(self) -> None:
@@ -51,6 +56,4 @@ class TurnsOnlyStop(TurnAnalyzerUserTurnStopStrategy):
             await super()._handle_vad_user_stopped_speaking(frame)
             return
         self._vad_user_speaking = False
-        now = asyncio.get_running_loop().time()
-        self._unjudged = (now, now - frame.stop_secs + self._stt_timeout)
         self._analyzer.clear()

@@ -113,7 +113,8 @@ def _holding(
     """Return strategies that hold the agent's sound before they cut it."""
     start = HoldStart(voice=True, rules=rules)
     start.min_words = min_words
-    stop = TurnsOnlyStop(turn_analyzer=analyzer or shared_smart_turn(_PARAMS))
+    model = analyzer or shared_smart_turn(_PARAMS)
+    stop = TurnsOnlyStop(turn_analyzer=model, silent_secs=lambda: start.silent_secs)
     return UserTurnStrategies(start=[start], stop=[stop])
 
 

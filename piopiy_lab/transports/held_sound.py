@@ -28,6 +28,8 @@ DUCKED = 0.1
 #: Seconds after which it goes on whatever happens: well below the 10 s after which pipecat takes a
 #: transport for dead that accepts no sound.
 MOST_SECS = 1.5
+#: Seconds that are no time: a sleep of less may not move a clock of floats.
+INSTANT = 1e-6
 
 
 class Device(Protocol):
@@ -207,7 +209,7 @@ class HeldSound:
                 continue
             audio = self._audio
             wait = pts_secs + audio.playout.lag_secs + self.moved - audio.session.now()
-            if wait <= 1e-6:
+            if wait <= INSTANT:
                 return True
             await asyncio.sleep(wait)
         return False
@@ -219,7 +221,7 @@ class HeldSound:
                 await self._free.wait()
             audio = self._audio
             wait = audio.playout.ends_at - audio.session.now()
-            if wait <= 0:
+            if wait <= INSTANT:
                 return
             await asyncio.sleep(wait)
 

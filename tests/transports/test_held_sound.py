@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +27,13 @@ def run(*acts, line=None, wait=16):
         stt, llm, tts = offline_stack()
         await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
         session = current_session()
+        assert session is not None
 
         async def act():
             await session.wait_until_listening()
             for at, method, argument in acts:
                 await asyncio.sleep(at - session.now())
-                run = session.latest_agent
+                run: Any = session.latest_agent
                 if method == "interrupt":
                     await run.prepare(Interrupt())()
                 else:

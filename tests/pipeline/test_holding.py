@@ -1,0 +1,480 @@
+"""A voice over the agent holds its sound first; then it was a listener's, or it takes the floor."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+
+import pytest
+from pipecat.turns.user_mute import (
+    AlwaysUserMuteStrategy,
+    BaseUserMuteStrategy,
+    FunctionCallUserMuteStrategy,
+)
+from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
+
+from piopiy_lab import (
+    Caller,
+    MinWordsInterruptionStrategy,
+    VoiceAgent,
+    calls_tool,
+    events,
+    offline_realtime,
+    offline_stack,
+    simulate,
+)
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.listening.lexicon import Lexicon
+from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
+from piopiy_lab.session.commands import Tune, UserSays
+from piopiy_lab.session.session import current_session
+from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
+
+GREETING = (
+    "Hello and welcome to the little bistro. We are open every day from noon until ten in the "
+    "evening, and you can book a table for up to eight people. It is a pleasure to have you here."
+)
+STREAMS = functools.partial(ScreenplaySTTService, interim_secs=0.2)
+#: Recognisers that know the caller's words: as they come, and at the end.
+HEARS = {"interims": STREAMS, "finals only": ScreenplaySTTService}
+
+
+def session(*, greeting: Any = GREETING, seen: Any = None, **action: Any):
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting=greeting)
+        stt, llm, tts = offline_stack()
+        made = {name: make() if callable(make) else make for name, make in action.items()}
+        made = {"hold_backchannels": True, **made}
+        await agent.Action(**{"stt": stt, "llm": llm, "tts": tts, "vad": True, **made})
+        if seen is not None:
+            seen(agent, current_session())
+        await agent.start()
+
+    return create_session
+
+
+def begins(text, after=2.0, *, wait=9):
+    """A caller who says something over the greeting and then waits."""
+    return Caller().backchannels(text, after=after).waits(wait)
+
+
+def over(text, after=2.0, *, wait=9):
+    """The same, who then hangs up."""
+    return begins(text, after, wait=wait).hangs_up()
+
+
+def run(create_session: Any = None, caller: Any = None, *, stt: Any = STREAMS, **options: Any):
+    replace = {"stt": stt} if stt is not None else {}
+    create_session = create_session or session()
+    call = asyncio.run(simulate(create_session, caller, replace=replace, **options))
+    return call.raise_for_error()
+
+
+def when_held(session, act):
+    """Do something at the moment when the agent's sound is held."""
+
+    def note(event):
+        if isinstance(event, events.AgentSpeechHeld):
+            unsubscribe()
+            act()
+
+    unsubscribe = session.log.subscribe(note)
+
+
+def cut(call):
+    return [e for e in call.events.of(events.AgentInterrupted) if e.speaking]
+
+
+def words(call):
+    return " ".join(word.text for word in call.events.of(events.WordSpoken))
+
+
+def kept(call):
+    return [event.text for event in call.events.of(events.BackchannelHeard)]
+
+
+def added(call):
+    return [event.text for event in call.events.of(events.UserTurnAdded)]
+
+
+@pytest.mark.parametrize("how", ["pause", "duck"])
+@pytest.mark.parametrize("stt", HEARS.values(), ids=HEARS)
+def test_a_backchannel_is_no_interruption(stt, how):
+    call = run(session(hold=how), over("mm hmm"), stt=stt)
+    assert not cut(call)
+    assert words(call) == GREETING
+    assert kept(call) == ["mm hmm"]
+    assert added(call) == []
+    assert call.events.of(events.UserTurnStarted, events.TurnPredicted) == []
+    assert call.events.of(events.ContextSent) == []
+    (held,) = call.events.of(events.AgentSpeechHeld)
+    (resumed,) = call.events.of(events.AgentSpeechResumed)
+    assert held.how == how
+    assert resumed.cause == "backchannel"
+    assert held.at - call.events.of(events.CallerSpoke)[0].at < 0.35
+
+
+def test_the_transcript_marks_it():
+    call = run(caller=begins("mm hmm").says("a table for two").hears_reply().hangs_up())
+    first, second, third, fourth = call.transcript
+    assert (first.role, first.text) == ("assistant", GREETING)
+    assert (second.text, second.manner) == ("mm hmm", "backchannel")
+    assert first.start < second.start < second.end < first.end
+    assert "mm hmm [backchannel]" in str(call.transcript)
+    assert (third.text, third.manner) == ("a table for two", "")
+    assert fourth.role == "assistant"
+    assert added(call) == ["a table for two"]
+
+
+def test_what_was_interrupts_said_and_heard_as_a_backchannel_is_marked_too():
+    call = run(caller=Caller().interrupts("okay", after=1.5).waits(10).hangs_up())
+    assert kept(call) == ["okay"]
+    assert [e.manner for e in call.transcript if e.role == "user"] == ["backchannel"]
+
+
+@pytest.mark.parametrize("stt", HEARS.values(), ids=HEARS)
+@pytest.mark.parametrize("text", ["stop", "wait", "what time are you open"])
+def test_an_interruption_is_one(text, stt):
+    call = run(caller=over(text), stt=stt)
+    (interruption,) = cut(call)
+    held = call.events.of(events.AgentSpeechHeld)[0]
+    assert added(call) == [text]
+    assert kept(call) == []
+    heard = [w.text for w in call.events.of(events.WordSpoken) if w.at <= held.at]
+    first = call.events.of(events.AgentTurnAdded)[0]
+    assert first.text == " ".join(heard)
+    assert call.transcript[0].text == " ".join(heard)
+    assert call.transcript[0].interrupted
+    assert not [w for w in call.events.of(events.WordSpoken) if held.at < w.at < interruption.at]
+    assert len(call.events.of(events.ContextSent)) == 1
+    assert call.transcript[-1].role == "assistant"
+
+
+@pytest.mark.parametrize("text", ["stop", "wait"])
+def test_a_turn_that_late_words_began_ends_at_once(text):
+    call = run(caller=over(text), stt=ScreenplaySTTService)
+    spoke = call.events.of(events.CallerSpoke)[0]
+    (stopped,) = call.events.of(events.UserTurnStopped)
+    assert stopped.at - spoke.end < 0.45
+    assert added(call) == [text]
+
+
+def test_an_interruption_that_goes_on_is_judged_by_the_turn_model_as_ever():
+    call = run(caller=over("i would like a table for two people tomorrow at seven"))
+    assert call.events.of(events.TurnPredicted)
+    assert added(call) == ["i would like a table for two people tomorrow at seven"]
+
+
+def test_a_backchannels_sound_does_not_lead_the_next_turn():
+    caller = begins("mm hmm", wait=11).says("a table for two").hears_reply().hangs_up()
+    with_it = run(caller=caller)
+    without = run(caller=Caller().waits(13).says("a table for two").hears_reply().hangs_up())
+    (one,), (other,) = (c.events.of(events.TurnPredicted) for c in (with_it, without))
+    assert one.complete == other.complete
+    assert one.probability == pytest.approx(other.probability, abs=0.2)
+
+
+def test_yes_answers_a_question_and_is_a_listeners_word_otherwise():
+    asks = "Would you like a table? You can say yes or no, and then we will go on from there."
+    call = run(session(greeting=asks), over("yes", after=2.2))
+    assert added(call) == ["yes"]
+    assert cut(call)
+    tells = asks.replace("?", ".")
+    call = run(session(greeting=tells), over("yes", after=2.2))
+    assert added(call) == []
+    assert kept(call) == ["yes"]
+
+
+def test_no_is_a_turn_in_either_case():
+    assert added(run(caller=over("no"))) == ["no"]
+
+
+def test_offline_nothing_unclear_has_words():
+    call = run(caller=over("mm hmm"), stt=None)
+    assert not cut(call)
+    assert added(call) == []
+    assert words(call) == GREETING
+
+
+def test_the_offline_recognisers_guesses_do_not_count():
+    call = run(caller=over("great"), stt=None)
+    assert not cut(call)
+    assert added(call) == []
+
+
+def test_a_backchannel_in_the_last_moment_is_a_turn_as_ever():
+    plain = run(caller=Caller().waits(14).hangs_up())
+    end = plain.events.of(events.AgentSpeechStopped)[0].at
+    start = plain.events.of(events.AgentSpeechStarted)[0].at
+    call = run(caller=over("okay", after=end - start - 0.05))
+    assert added(call) == ["okay"]
+    assert not call.events.of(events.AgentSpeechHeld)
+
+
+def test_two_backchannels_in_one_reply():
+    caller = Caller().backchannels("mm hmm", after=1.5).backchannels("okay", after=4.5)
+    call = run(caller=caller.waits(10).hangs_up())
+    assert kept(call) == ["mm hmm", "okay"]
+    assert words(call) == GREETING
+    assert not cut(call)
+
+
+def test_a_cough_is_neither():
+    call = run(caller=Caller().coughs(after=2.0).waits(10).hangs_up())
+    assert not cut(call)
+    assert words(call) == GREETING
+    assert added(call) == []
+
+
+@pytest.mark.parametrize("stt", HEARS.values(), ids=HEARS)
+def test_a_false_backchannel_that_goes_on_interrupts(stt):
+    call = run(caller=over("okay but make it a table for seven"), stt=stt)
+    assert cut(call)
+    assert added(call) == ["okay but make it a table for seven"]
+
+
+def test_with_interruptions_off_nothing_is_held():
+    off = run(session(allow_interruptions=False), over("stop"))
+    assert not off.events.of(events.AgentSpeechHeld)
+    assert not cut(off)
+    assert words(off).startswith(GREETING)
+
+
+def test_off_is_as_it_was():
+    for off in ({"hold_backchannels": False}, {"hold_backchannels": None}):
+        call = run(session(**off), over("mm hmm"))
+        assert cut(call)
+        assert not call.events.of(events.AgentSpeechHeld, events.BackchannelHeard)
+
+
+# --- with what else a call may have -----------------------------------------------------------
+
+
+def test_min_words_are_the_words_that_are_needed_while_held():
+    counts = {"interruption_strategy": lambda: MinWordsInterruptionStrategy(min_words=3)}
+    few = run(session(**counts), over("a table"))
+    assert few.events.of(events.AgentSpeechHeld)
+    assert not cut(few)
+    enough = run(session(**counts), over("make it seven people"))
+    assert cut(enough)
+    assert added(enough) == ["make it seven people"]
+
+
+def test_min_words_can_be_tuned_in_the_call():
+    call = run(session(), over("what time"))
+    assert cut(call)
+
+    def tuned(agent, session):
+        async def tune():
+            await session.wait_until_listening()
+            await session.latest_agent.prepare(Tune({"min_words": 4}))()
+
+        tasks.append(asyncio.create_task(tune()))
+
+    tasks: list[asyncio.Task[None]] = []
+    call = run(session(seen=tuned), over("what time"))
+    assert not cut(call)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_unclear_is_no_words_for_min_words(held):
+    call = run(
+        session(
+            hold_backchannels=held,
+            interruption_strategy=lambda: MinWordsInterruptionStrategy(min_words=2),
+        ),
+        over("mm hmm"),
+        stt=None,
+    )
+    assert any("unclear" in e.text for e in call.events.of(events.Transcribed))
+    assert not cut(call)
+    assert not added(call)
+
+
+def test_a_muted_caller_holds_nothing():
+    call = run(session(mute_strategies=lambda: [AlwaysUserMuteStrategy()]), over("stop"))
+    assert not call.events.of(events.AgentSpeechHeld)
+    assert words(call) == GREETING
+
+
+class MutesAt(BaseUserMuteStrategy):
+    """Mutes the caller from the moment that the agent's sound is held."""
+
+    def __init__(self, log):
+        super().__init__()
+        self._log = log
+
+    async def process_frame(self, frame):
+        return bool(self._log.of(events.AgentSpeechHeld))
+
+
+def mutes_when_held():
+    call = current_session()
+    assert call is not None
+    return [MutesAt(call.log)]
+
+
+def test_a_mute_that_begins_in_a_hold_lets_the_sound_go_on():
+    call = run(
+        session(mute_strategies=mutes_when_held),
+        over("what time are you open"),
+    )
+    (resumed,) = call.events.of(events.AgentSpeechResumed)
+    assert resumed.cause == "muted"
+    assert words(call) == GREETING
+    assert not cut(call)
+
+
+def test_the_users_mute_button_in_a_hold_ends_it():
+    def mutes(agent, session):
+        when_held(session, lambda: session.mute(True))
+
+    call = run(session(seen=mutes), over("what time are you open"), stt=None)
+    assert words(call) == GREETING
+    assert not cut(call)
+
+
+def test_a_typed_turn_in_a_hold_interrupts():
+    def types(agent, session):
+        def write():
+            act = session.latest_agent.prepare(UserSays("a table for two"))
+            tasks.append(asyncio.create_task(act()))
+
+        when_held(session, write)
+
+    tasks: list[asyncio.Task[None]] = []
+    call = run(session(seen=types), over("mm hmm"))
+    assert [e.source for e in call.transcript if e.text == "a table for two"] == ["typed"]
+    assert len(cut(call)) == 1
+    assert "For which day?" in words(call)
+
+
+def test_while_a_tool_is_at_work_its_filler_is_held_too():
+    async def look(params):
+        """Look it up."""
+        await asyncio.sleep(6)
+        await params.result_callback({"found": "nothing"})
+
+    filler = "One moment please, I am looking that up in the big book of all our tables for you."
+
+    async def create_session():
+        agent = VoiceAgent(instructions="x")
+        agent.add_tool(
+            {"type": "function", "function": {"name": "look", "parameters": {}}}, look,
+            filler=filler, filler_after_secs=0.1,
+        )  # fmt: skip
+        stt, llm, tts = offline_stack(
+            replies={"how is it": calls_tool("look").says("All is well.")}
+        )
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, hold_backchannels=True)
+        await agent.start()
+
+    caller = Caller().says("how is it").backchannels("mm hmm", after=1.5).hears("all is well")
+    call = run(create_session, caller.hangs_up())
+    assert kept(call) == ["mm hmm"]
+    assert filler in words(call)
+    assert not cut(call)
+    assert not call.events.of(events.ToolCancelled)
+    assert added(call) == ["how is it"]
+
+
+def test_a_mute_while_tools_run_goes_with_it():
+    mutes = {"mute_strategies": lambda: [FunctionCallUserMuteStrategy()]}
+    assert kept(run(session(**mutes), over("mm hmm"))) == ["mm hmm"]
+
+
+def test_with_switchers():
+    def switcher():
+        return ServiceSwitcher(services=[STREAMS(), ScreenplaySTTService()])
+
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting=GREETING)
+        _, llm, tts = offline_stack()
+        await agent.Action(
+            stt_switcher=switcher(), llm=llm, tts=tts, vad=True, hold_backchannels=True
+        )
+        await agent.start()
+
+    call = run(create_session, over("mm hmm"), stt=None)
+    assert kept(call) == ["mm hmm"]
+    assert not cut(call)
+
+
+def test_a_realtime_model_is_held_by_duration_only():
+    async def create_session():
+        agent = VoiceAgent(instructions="x", greeting=GREETING)
+        await agent.Action(llm=offline_realtime(), vad=True, hold_backchannels=True)
+        await agent.start()
+
+    def steps(text):
+        return Caller().backchannels(text, after=2).waits(8).hangs_up()
+
+    call = run(create_session, steps("mm hmm"), stt=None)
+    if not call.events.of(events.AgentSpeechHeld):
+        pytest.fail("nothing was held")
+    assert not cut(call)
+    call = run(create_session, steps("what time are you open"), stt=None)
+    assert cut(call)
+
+
+# --- what can't be ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "says"),
+    [
+        ({"hold_backchannels": "yes"}, ArgumentTypeError, "give True or False"),
+        ({"hold": "mute"}, ArgumentError, "'pause' or 'duck'"),
+        ({"lexicon": "fr"}, ArgumentError, "en, hi, ta, es, de"),
+        ({"lexicon": 3}, ArgumentTypeError, "give a language"),
+        ({"turn_strategies": UserTurnStrategies}, ArgumentError, "UserTurnStrategies"),
+        (
+            {"interruption_strategy": lambda: MinWordsUserTurnStartStrategy(min_words=2)},
+            ArgumentError,
+            "MinWordsInterruptionStrategy",
+        ),
+        ({"turn_strategies": ExternalUserTurnStrategies}, ArgumentError, "Leave one of them out"),
+        ({"vad": False, "stt": ScreenplaySTTService}, ArgumentError, "vad=True"),
+    ],
+)
+def test_what_does_not_fit_is_refused(action, error, says):
+    with pytest.raises(error, match=says):
+        run(session(**action), over("mm hmm"), stt=None)
+
+
+def test_a_lexicon_of_ones_own():
+    own = Lexicon(backchannels=frozenset({"splendid"}))
+    assert kept(run(session(lexicon=own), over("splendid"))) == ["splendid"]
+    assert cut(run(session(), over("splendid")))
+
+
+def test_another_language():
+    assert kept(run(session(lexicon=["en", "de"]), over("genau"))) == ["genau"]
+
+
+def test_the_frame_of_pipecats_reaches_the_aggregators_event():
+    heard = []
+
+    def listens(agent, session):
+        async def ready():
+            await session.wait_until_listening()
+            user = agent.context_aggregator.user()
+
+            async def on_backchannel(aggregator, message):
+                heard.append(message.content)
+
+            user.add_event_handler("on_user_backchannel", on_backchannel)
+
+        tasks.append(asyncio.create_task(ready()))
+
+    tasks: list[asyncio.Task[None]] = []
+    run(session(seen=listens), over("mm hmm"))
+    assert heard == ["mm hmm"]
+
+
+def test_the_same_call_twice_is_the_same_call():
+    one, other = (run(caller=over("mm hmm")) for _ in range(2))
+    assert [e.to_json() for e in one.events] == [e.to_json() for e in other.events]
+    assert (one.recording.agent == other.recording.agent).all()
