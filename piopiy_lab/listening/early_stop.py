@@ -35,7 +35,6 @@ from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.listening import seams
 from piopiy_lab.listening.early_looks import LOOK_SECS, EarlyLooks
 
-
 #: Seconds after a voice in which words that begin a turn are that voice's.
 SAME_VOICE_SECS = 2.0
 

@@ -97,7 +97,7 @@ def make_strategies(
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
     if hold is not None:
-        return _holding(replace(hold, by_words=not realtime), turn_analyzer)
+        return _holding(hold, turn_analyzer, realtime)
     if realtime:
         voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
         stop = _stop_strategies(vad, turn_analyzer, realtime)
@@ -108,12 +108,14 @@ def make_strategies(
 
 
 def _holding(
-    rules: HoldRules, analyzer: BaseTurnAnalyzer | None, *, min_words: int = 0
+    rules: HoldRules, analyzer: BaseTurnAnalyzer | None, realtime: bool, *, min_words: int = 0
 ) -> UserTurnStrategies:
     """Return strategies that hold the agent's sound before they cut it."""
-    start = HoldStart(voice=True, rules=rules)
+    start = HoldStart(voice=True, rules=replace(rules, by_words=not realtime))
     start.min_words = min_words
     model = analyzer or shared_smart_turn(_PARAMS)
+    if EARLY_LOOKS_BY_DEFAULT and not realtime:
+        return UserTurnStrategies(start=[start], stop=[EarlyStop(turn_analyzer=model)])
     stop = TurnsOnlyStop(turn_analyzer=model, silent_secs=lambda: start.silent_secs)
     return UserTurnStrategies(start=[start], stop=[stop])
 
