@@ -61,7 +61,7 @@ class Measured:
 def undisturbed_reply(call: Call) -> Int16 | None:
     """Return the agent's reply in the call without a stimulus, from its first sound on."""
     question = call.events.of(ev.CallerSpoke)[-1]
-    agent, rate = _agent(call)
+    agent, rate = agent_sound(call)
     return _from_first_sound(agent, round(question.end * rate))
 
 
@@ -74,7 +74,7 @@ def measure(stimulus: Stimulus, call: Call, undisturbed: Int16 | None) -> Measur
         undisturbed: As :func:`undisturbed_reply` gives it; None if it isn't known.
     """
     *before, spoke = call.events.of(ev.CallerSpoke)
-    agent, rate = _agent(call)
+    agent, rate = agent_sound(call)
     caller = np.asarray(call.recording)[:, 0]
     onset = _onset(caller, rate, spoke.at, spoke.end)
     spans = _spans(agent, rate)
@@ -103,7 +103,13 @@ def measure(stimulus: Stimulus, call: Call, undisturbed: Int16 | None) -> Measur
     )
 
 
-def _agent(call: Call) -> tuple[Int16, int]:
+def agent_spans(call: Call) -> tuple[tuple[float, float], ...]:
+    """Return where the agent is heard, in seconds; short silences of its own belong to it."""
+    return _spans(*agent_sound(call))
+
+
+def agent_sound(call: Call) -> tuple[Int16, int]:
+    """Return the agent's side of a call, int16 of (n,), and its Hz."""
     recording = call.recording
     return np.ascontiguousarray(np.asarray(recording)[:, 1]), recording.sample_rate
 
@@ -122,7 +128,6 @@ def _onset(caller: Int16, rate: int, start: float, end: float) -> float:
 
 
 def _spans(agent: Int16, rate: int) -> tuple[tuple[float, float], ...]:
-    """Return where the agent is heard, in seconds; short silences of its own belong to it."""
     loud = np.flatnonzero(np.abs(agent.astype(np.int32)) > SILENT)
     if not len(loud):
         return ()

@@ -69,7 +69,7 @@ def ours(measured: Iterable[Measured]) -> Ours:
 def right(one: Measured) -> bool | None:
     """Return whether the agent did by our figures what was to be done; None where nothing says.
 
-    A pause is right if the agent waited, an end if it answered within 2.0 s.
+    A pause is right if the agent waited, an end if it was answered at all.
     """
     if not _counts(one):
         return None
@@ -83,7 +83,7 @@ def right(one: Measured) -> bool | None:
         case "pause":
             return all(s.fired is None for s in one.silences if s.label == "hold")
         case "end":
-            return one.answered is not None and one.answered <= ANSWER_SECS
+            return one.answered is not None
 
 
 def ignored(one: Measured) -> bool:

@@ -125,7 +125,8 @@ class BenchReport:
             MissingExtraError: pandas isn't installed (the extra ``pandas``).
         """
         rows = [_row(one) for one in self.measured]
-        columns = dict.fromkeys(("id", "kind", "split", "words", "voice", "outcome"), "string")
+        texts = ("id", "kind", "split", "words", "voice", "outcome")
+        columns: dict[str, str] = dict.fromkeys(texts, "string")
         columns |= dict.fromkeys(("fell", "decided", "interrupted", "answered"), "float64")
         columns |= dict.fromkeys(("turned", "right"), "boolean")
         return data_frame(rows, columns)
