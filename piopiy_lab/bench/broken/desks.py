@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.services.llm_service import FunctionCallParams
 
 from piopiy_lab.bench.broken import faults, rules
@@ -65,11 +66,8 @@ class Desk:
     async def __call__(self, call_id: str) -> None:
         """Run the desk."""
         desk = booking.booking_desk()
-        (book,) = desk.tools
-        if self.fault == "dead air":
-            book.handler = book_slowly
         agent = VoiceAgent(
-            instructions=desk.instructions, greeting=desk.greeting, tools=[book, end_call]
+            instructions=desk.instructions, greeting=desk.greeting, tools=[self._book(), end_call]
         )
         await agent.Action(
             **{
@@ -77,10 +75,23 @@ class Desk:
                 "llm": RuleLLMService(self._rules()),
                 "tts": EspeakTTSService(),
                 "vad": {"stop_secs": STOP_SECS},
+                "hold_backchannels": True,
                 **self._parts(),
             }
         )
         await agent.start()
+
+    def _book(self) -> FunctionSchema:
+        (tool,) = booking.booking_desk().tools
+        if self.fault != "dead air":
+            return tool
+        return FunctionSchema(
+            name=tool.name,
+            description=tool.description,
+            properties=tool.properties,
+            required=tool.required,
+            handler=book_slowly,
+        )
 
     def _rules(self) -> rules.DeskBook:
         match self.fault:
@@ -99,18 +110,25 @@ class Desk:
         """Return what ``Action`` is given otherwise."""
         match self.fault:
             case "talks over":
-                return {"stt": faults.HastyRecogniser(), "turn_strategies": faults.hasty_turns()}
+                return {
+                    "stt": faults.HastyRecogniser(),
+                    "turn_strategies": faults.hasty_turns(),
+                    "hold_backchannels": None,
+                }
             case "ignores interruptions":
-                return {"allow_interruptions": False}
+                return {"allow_interruptions": False, "hold_backchannels": None}
             case "yields to mm hmm":
-                return {"turn_strategies": faults.any_voice()}
+                return {"hold_backchannels": False}
             case "cuts off in a pause":
                 return {
                     "vad": {"stop_secs": 0.2},
                     "telecmi_params": TelecmiParams(turn_analyzer=faults.AlwaysComplete()),
                 }
             case "answers noise":
-                return {"stt": faults.InventingRecogniser(), "vad": faults.LoudnessDetector()}
+                return {
+                    "stt": faults.InventingRecogniser(),
+                    "vad": faults.LoudnessDetector(STOP_SECS),
+                }
             case _:
                 return {}
 

@@ -74,8 +74,13 @@ class InventingRecogniser(ScreenplaySTTService):
 class LoudnessDetector(VADAnalyzer):
     """Takes any loud sound for a voice."""
 
-    def __init__(self) -> None:
-        super().__init__(params=VADParams(start_secs=0.1, stop_secs=0.2, min_volume=0.1))
+    def __init__(self, stop_secs: float) -> None:
+        """Make it.
+
+        Args:
+            stop_secs: Seconds of silence after which a voice is over.
+        """
+        super().__init__(params=VADParams(start_secs=0.1, stop_secs=stop_secs, min_volume=0.1))
 
     def num_frames_required(self) -> int:
         """Return the samples of a window: 32 ms."""
@@ -117,8 +122,3 @@ def hasty_turns() -> UserTurnStrategies:
     return UserTurnStrategies(
         start=[VADUserTurnStartStrategy(enable_interruptions=False)], stop=[AfterSomeWords()]
     )
-
-
-def any_voice() -> UserTurnStrategies:
-    """Return turn rules by which any voice stops the agent at once."""
-    return UserTurnStrategies(start=[VADUserTurnStartStrategy()])
