@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     )
     from piopiy_lab.line.line import Line as Line
     from piopiy_lab.line.perturb import Perturb as Perturb
+    from piopiy_lab.listening.lexicon import Lexicon as Lexicon
     from piopiy_lab.logs import log as log
     from piopiy_lab.offline import calls_tool as calls_tool
     from piopiy_lab.offline import offline_realtime as offline_realtime
@@ -80,6 +81,7 @@ _HOME = {
     "Replay": "piopiy_lab.call.replay",
     "Caller": "piopiy_lab.screenplay.caller",
     "Keyboard": "piopiy_lab.transports.microphones",
+    "Lexicon": "piopiy_lab.listening.lexicon",
     "Line": "piopiy_lab.line.line",
     "Microphone": "piopiy_lab.transports.microphones",
     "MinWordsInterruptionStrategy": "piopiy_lab.interruptions",

@@ -29,6 +29,7 @@ from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import HoldMode, ResumeCause
 from piopiy_lab.listening.holding import (
     Forget,
+    HearOut,
     Hold,
     Holding,
     HoldRules,
@@ -69,6 +70,7 @@ class Floor:
         sound: What plays the agent's sound.
         asked_at: Returns the call's seconds at which the agent's last question was heard.
         trusts_interims: Returns whether the recogniser's interims are words.
+        hear_out: Has a recogniser that waits for the detector look at what was just heard.
         tell: Takes a backchannel into the pipeline, at its beginning.
     """
 
@@ -76,6 +78,7 @@ class Floor:
     sound: HoldsSound
     asked_at: Callable[[], float]
     trusts_interims: TrustsInterims
+    hear_out: Callable[[], None]
     tell: Callable[[Frame], Awaitable[None]]
 
 
@@ -179,6 +182,8 @@ class HoldStart(VoiceOrWordsStart):
                     floor.sound.hold(self.rules.how)
                 case Resume(cause):
                     floor.sound.resume(cause)
+                case HearOut():
+                    floor.hear_out()
                 case Forget():
                     await self.trigger_reset_aggregation()
                 case Kept(text, start, end):

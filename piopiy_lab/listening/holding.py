@@ -77,6 +77,11 @@ class Yield:
 
 
 @dataclass(frozen=True)
+class HearOut:
+    """The voice is over and the detector was not sure of it: a recogniser that waits may look."""
+
+
+@dataclass(frozen=True)
 class Forget:
     """Its words must not lead the caller's next turn."""
 
@@ -90,7 +95,7 @@ class Kept:
     end: float
 
 
-Move = Hold | Resume | Yield | Forget | Kept
+Move = Hold | Resume | Yield | HearOut | Forget | Kept
 
 
 class Holding:
@@ -104,17 +109,20 @@ class Holding:
         self.agent_speaks = False  # by the strategy
         self.turn = False  # the caller has the turn; by the strategy
         self.detected = False  # the detector is sure of a voice; by the strategy
+        self._heard = 0.0  # seconds of sound: a busy machine hears late, not longer; by hear()
         self._streak = self._silence = 0.0  # seconds of voice, of silence; by hear()
         self._forget()
 
     def _forget(self) -> None:
         self._state: Literal["idle", "held", "resumed"] = "idle"
         self._onset = 0.0  # when the voice began
+        self._from = 0.0  # and after how many seconds of sound
         self._over_at: float | None = None  # when it was known to be over
         self._ended = 0.0  # when it ended
         self._text, self._final = "", False  # its words
         self._kind: Literal["backchannel", "stop", "words"] | None = None
         self._cause: ResumeCause = "short"
+        self._heard_out = False  # a recogniser was asked for the words of a voice that is over
 
     @property
     def silent_secs(self) -> float:
@@ -160,6 +168,7 @@ class Holding:
     def hear(self, confidences: Sequence[float], window_secs: float) -> None:
         """Take the detector's judgements of windows, in their order; 0..1, of so many seconds."""
         for confidence in confidences:
+            self._heard += window_secs
             if confidence >= self.rules.voice:
                 self._streak, self._silence = self._streak + window_secs, 0.0
             elif confidence < self.rules.silence:
@@ -180,9 +189,14 @@ class Holding:
     def _follow(self, now: float) -> None:
         if self._silence >= self.rules.over_secs - 1e-9:
             if self._over_at is None:
-                self._over_at, self._ended = now, now - self._silence
+                self._over_at, self._ended = now, self._onset + self._voice_secs
         elif self._streak >= self.rules.hold_secs / 2 and self._state == "held":
             self._over_at = None
+
+    @property
+    def _voice_secs(self) -> float:
+        """How long the voice has been, by its sound."""
+        return self._heard - self._silence - self._from
 
     def _begin(self, now: float) -> list[Move]:
         voice = self._streak >= self.rules.hold_secs - 1e-9
@@ -190,6 +204,7 @@ class Holding:
             return []
         self._forget()
         self._state, self._onset = "held", now - self._streak
+        self._from = self._heard - self._streak
         return [Hold()]
 
     def _decide(self, now: float) -> list[Move]:
@@ -197,7 +212,7 @@ class Holding:
         if self._is_enough():
             return [Yield("words")]
         if over is None:
-            if now - self._onset < rules.longest_secs - 1e-9:
+            if self._voice_secs < rules.longest_secs - 1e-9:
                 return []
             if self._kind == "backchannel":
                 return self._resume("backchannel")
@@ -207,6 +222,9 @@ class Holding:
             return self._resume("noise")
         if self._kind == "backchannel":
             return self._resume("backchannel")
+        if not self._heard_out and not self.detected and rules.by_words:
+            self._heard_out = True
+            return [HearOut()]
         unclear = self._final and self._kind is None
         if unclear or not rules.by_words or now - over >= rules.wait_secs - 1e-9:
             return self._resume("short")
@@ -226,7 +244,7 @@ class Holding:
 
     def _after(self, now: float) -> list[Move]:
         if self._over_at is None:
-            long = now - self._onset > self.rules.longest_secs + 0.3 and self._kind is None
+            long = self._voice_secs > self.rules.longest_secs + 0.3 and self._kind is None
             if long and self.agent_speaks and self.detected and not self.min_words:
                 return [Yield("long, late")]
             return []

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
@@ -35,6 +37,7 @@ from pipecat.utils.time import time_now_iso8601
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline import decoders, lending, narrow_band, recogniser
+from piopiy_lab.offline.listeners import with_listeners
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound import pcm
@@ -46,6 +49,8 @@ PRE_ROLL_SECS = 0.8
 #: How many times as fast as it comes in the audio from before the detector was sure is decoded.
 #: Decoding it at once would hold up the loop, and with it the interruption that speech just began.
 CATCH_UP = 3
+#: Seconds of audio that are decoded at once where all of it is there: 2 ms of CPU.
+STEP_SECS = 0.02
 #: Seconds of audio between two looks at the sentence so far.
 INTERIM_SECS = 0.2
 #: Seconds from the last sound by which the final is there, whatever the detector's ``stop_secs``. A
@@ -129,7 +134,17 @@ class PhraseSTTService(ServesAgain, STTService):
         self.try_saying = tuple(dict.fromkeys(try_saying or book.examples(3)))
         self._threshold = float(rejection_threshold)
         self._borrowed: lending.Borrowed | None = None  # from setup() to cleanup()
+        self._over_agent: lending.Borrowed | None = None  # the same, where listeners are heard
+        self._listeners = False  # by hear_listeners()
         self._forget()
+
+    def hear_listeners(self) -> None:
+        """Hear in the next call what listeners say over the agent's words: "mm hmm", "stop".
+
+        What begins while the agent is silent is decoded as ever.
+        """
+        decoders.check_words(with_listeners(self.book), self._pronunciations)
+        self._listeners = True
 
     def _forget(self) -> None:
         self._pre_roll: deque[Int16] = deque()  # int16 pieces at the input rate
@@ -142,6 +157,9 @@ class PhraseSTTService(ServesAgain, STTService):
         self._told = False  # that there is noise
         self._interim = ""
         self._listening = False
+        self._hearing_out = False  # what was heard is an utterance; by hear_out()
+        self._agent_speaks = False  # by process_frame()
+        self._at_work: lending.Borrowed | None = None  # of the open utterance; by _begin()
 
     def can_generate_metrics(self) -> bool:
         """It reports how long after the end of speech the transcript came."""
@@ -153,20 +171,29 @@ class PhraseSTTService(ServesAgain, STTService):
         self._forget()
         if self._borrowed is None:
             self._borrowed = await lending.borrow(self.book, self._pronunciations)
+        if self._listeners and self._over_agent is None:
+            book = with_listeners(self.book)
+            self._over_agent = await lending.borrow(book, self._pronunciations)
 
     async def cleanup(self) -> None:
-        """Give the recogniser back."""
-        if self._borrowed is not None:
-            self._borrowed.give_back()
-            self._borrowed = None
+        """Give the recognisers back."""
+        for borrowed in self._all_borrowed:
+            borrowed.give_back()
+        self._borrowed = self._over_agent = None
+        self._listeners = False
         self._forget()
         await super().cleanup()
 
     async def start(self, frame: StartFrame) -> None:
         """Get ready for a telephone's sound where the input's rate says that it is one."""
         await super().start(frame)
-        if self._borrowed is not None and self.sample_rate <= narrow_band.SAMPLE_RATE:
-            await lending.prepare(self._borrowed, narrow=True)
+        if self.sample_rate <= narrow_band.SAMPLE_RATE:
+            for borrowed in self._all_borrowed:
+                await lending.prepare(borrowed, narrow=True)
+
+    @property
+    def _all_borrowed(self) -> list[lending.Borrowed]:
+        return [one for one in (self._borrowed, self._over_agent) if one is not None]
 
     async def stop(self, frame: EndFrame) -> None:
         """Drop an utterance that the call's end cut off."""
@@ -179,9 +206,9 @@ class PhraseSTTService(ServesAgain, STTService):
         await super().cancel(frame)
 
     def _drop(self) -> None:
-        self._listening = False
-        if self._borrowed is not None:
-            self._borrowed.recogniser.drop()
+        self._listening = self._hearing_out = False
+        for borrowed in self._all_borrowed:
+            borrowed.recogniser.drop()
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
         """Decode a piece of audio, or keep it in case that speech has begun."""
@@ -190,20 +217,27 @@ class PhraseSTTService(ServesAgain, STTService):
             self._keep(samples)
             return
         self._decode(samples)
-        if self._unseen >= INTERIM_SECS * recogniser.SAMPLE_RATE and self._borrowed is not None:
+        if self._unseen >= INTERIM_SECS * recogniser.SAMPLE_RATE and self._at_work is not None:
             self._unseen = 0
-            text = self._borrowed.recogniser.partial()
+            text = self._at_work.recogniser.partial()
             if text and text != self._interim:
                 self._interim = text
                 yield InterimTranscriptionFrame(text, self._user_id, time_now_iso8601())
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Begin and end utterances as the detector says."""
-        if isinstance(frame, VADUserStartedSpeakingFrame):
-            self._begin()
-        elif isinstance(frame, STTMuteFrame):
-            self._drop()
-            self._forget()
+        match frame:
+            case VADUserStartedSpeakingFrame():
+                self._begin()
+            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+                self._agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
+            case STTMuteFrame():
+                self._drop()
+                speaks = self._agent_speaks
+                self._forget()
+                self._agent_speaks = speaks
+            case _:
+                pass
         await super().process_frame(frame, direction)
         if isinstance(frame, VADUserStoppedSpeakingFrame) and self._listening:
             await self._end(frame.stop_secs)
@@ -221,6 +255,10 @@ class PhraseSTTService(ServesAgain, STTService):
     def _begin(self) -> None:
         if self._listening or self._borrowed is None or self.is_muted:
             return
+        if self._hearing_out and self._at_work is not None:
+            self._at_work.recogniser.drop()
+        self._hearing_out = False
+        self._at_work = (self._over_agent if self._agent_speaks else None) or self._borrowed
         kept = np.concatenate([np.zeros(0, np.int16), *self._pre_roll])
         kept = kept[-round(PRE_ROLL_SECS * self.sample_rate) :]
         self._pre_roll.clear()
@@ -229,7 +267,7 @@ class PhraseSTTService(ServesAgain, STTService):
         self._speech_at = self._now()
         self._resampler = pcm.StreamResampler(self.sample_rate, recogniser.SAMPLE_RATE)
         ready = self._resampler.process(kept)
-        self._borrowed.recogniser.begin(ready)
+        self._at_work.recogniser.begin(ready)
         onset = recogniser.onset(ready)
         self._backlog = ready[onset:]
         # From what was kept: the resampler holds some of it back.
@@ -240,20 +278,44 @@ class PhraseSTTService(ServesAgain, STTService):
 
     def _decode(self, samples: Int16) -> None:
         assert self._resampler is not None
-        assert self._borrowed is not None
+        assert self._at_work is not None
         ready = self._resampler.process(samples)
         self._backlog = np.concatenate([self._backlog, ready])
         now, self._backlog = np.split(self._backlog, [CATCH_UP * len(ready)])
-        self._borrowed.recogniser.feed(now)
+        self._at_work.recogniser.feed(now)
         self._unseen += len(now)
 
     def _noise_notice(self) -> dict[str, str]:
-        assert self._borrowed is not None
-        snr = self._borrowed.recogniser.snr_db
+        assert self._at_work is not None
+        snr = self._at_work.recogniser.snr_db
         if self._told or snr >= recogniser.LEAST_SNR_DB:
             return {}
         self._told = True
         return {"piopiy_lab_notice": _NOISE_NOTICE.format(snr)}
+
+    async def hear_out(self) -> None:
+        """Take what was just heard for an utterance: a short voice that no detector was sure of.
+
+        Others run between the steps. What is none of the sentences is no transcript.
+        """
+        if self._listening or self._hearing_out or self.is_muted or self._borrowed is None:
+            return
+        self._begin()
+        assert self._resampler is not None
+        assert self._at_work is not None
+        rest = np.concatenate([self._backlog, self._resampler.flush()])
+        self._listening, self._hearing_out = False, True  # what comes now is another utterance's
+        step = round(STEP_SECS * recogniser.SAMPLE_RATE)
+        for at in range(0, len(rest), step):
+            self._at_work.recogniser.feed(rest[at : at + step])
+            await asyncio.sleep(0)
+            if not self._hearing_out:
+                return
+        heard = await self._judged(self._at_work.recogniser)
+        if heard is not None and self._hearing_out:
+            self._hearing_out = False
+            if heard.accepted and heard.text:
+                await self._push(heard, heard.text)
 
     async def _judged(self, ear: recogniser.Recogniser) -> recogniser.Recognised | None:
         """End the utterance; others run between the steps of a second look, and may drop it."""
@@ -267,10 +329,10 @@ class PhraseSTTService(ServesAgain, STTService):
 
     async def _end(self, stop_secs: float) -> None:
         assert self._resampler is not None
-        assert self._borrowed is not None
+        assert self._at_work is not None
         rest = [self._backlog, self._resampler.flush()]
-        self._borrowed.recogniser.feed(np.concatenate(rest))
-        heard = await self._judged(self._borrowed.recogniser)
+        self._at_work.recogniser.feed(np.concatenate(rest))
+        heard = await self._judged(self._at_work.recogniser)
         if heard is None:
             return
         self._listening = False
@@ -280,6 +342,9 @@ class PhraseSTTService(ServesAgain, STTService):
         nearest = heard.text or None
         if not nearest and heard.begun:
             nearest = self.book.nearest(heard.begun, 1)[0]
+        await self._push(heard, nearest)
+
+    async def _push(self, heard: recogniser.Recognised, nearest: str | None) -> None:
         text = heard.text if heard.accepted else unclear_text(nearest)
         words = [
             [word, self._began_at + start, self._began_at + end] for word, start, end in heard.words

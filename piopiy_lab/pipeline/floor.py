@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
+from pipecat.services.stt_service import STTService
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab import events
@@ -60,6 +62,9 @@ def hold_floor(
         what = "transport can't hold what it plays" if analyzer else "detector shows no windows"
         session.notice(f"hold_backchannels: this call's {what}, so a voice over the agent cuts it")
         return None
+    for recogniser in parts.members.get("stt", ()):
+        if isinstance(recogniser, HearsOut):
+            recogniser.hear_listeners()
     question = _Question()
     start.take(
         Floor(
@@ -67,6 +72,7 @@ def hold_floor(
             sound=voice,
             asked_at=lambda: question.asked_at,
             trusts_interims=lambda: _trusts_interims(parts),
+            hear_out=lambda: _hear_out(parts),
             tell=chain.input.push_frame,
         )
     )
@@ -85,6 +91,26 @@ def hold_floor(
 
     chain.user.add_event_handler("on_user_mute_started", muted)
     return session.log.subscribe(note)
+
+
+def _hear_out(parts: Parts) -> None:
+    """Have the recogniser at work look at what was just heard, if it is one that can."""
+    recogniser = parts.active.get("stt")
+    if isinstance(recogniser, STTService) and isinstance(recogniser, HearsOut):
+        recogniser.create_task(recogniser.hear_out(), "hear_out")
+
+
+@runtime_checkable
+class HearsOut(Protocol):
+    """A recogniser that can look at what it heard before the detector was sure."""
+
+    def hear_listeners(self) -> None:
+        """Hear in the next call what listeners say over the agent's words."""
+        ...
+
+    async def hear_out(self) -> None:
+        """Take what was just heard for an utterance."""
+        ...
 
 
 def _trusts_interims(parts: Parts) -> bool:

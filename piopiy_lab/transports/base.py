@@ -14,19 +14,13 @@ from dataclasses import replace
 
 import numpy as np
 from pipecat.frames.frames import (
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
-    Frame,
     InputAudioRawFrame,
-    InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
     StopFrame,
-    TTSTextFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
@@ -35,8 +29,9 @@ from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.handing_on import InTurn
 from piopiy_lab.transports.held_sound import HeldSound
+from piopiy_lab.transports.holding_output import HoldingOutput
 from piopiy_lab.transports.over_the_line import OverTheLine
-from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
+from piopiy_lab.transports.pacing import PacedAudio
 from piopiy_lab.transports.playout import Playout
 
 #: Seconds of audio in one input frame while somebody may be speaking.
@@ -248,7 +243,7 @@ class SessionInput(BaseInputTransport):
                 await self.cancel_task(task)
 
 
-class SessionOutput(PacedOutput):
+class SessionOutput(HoldingOutput):
     """The agent's side: hands audio to the playout and keeps its pace."""
 
     def __init__(self, transport: SessionTransport) -> None:
@@ -280,34 +275,6 @@ class SessionOutput(PacedOutput):
         self._let_line_end()
         await self.audio.wait_until_due()
         return True
-
-    async def push_frame(
-        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
-        """Push a frame; when the agent stops, what it said last is on its way to be heard.
-
-        What belongs to a sound that was held waits for it, or is dropped with it.
-        """
-        match frame:
-            case BotStartedSpeakingFrame():
-                self.voice.began()
-            case BotStoppedSpeakingFrame():
-                self.finish()
-                if self.voice.used:
-                    await self.voice.until_heard()
-            case TTSTextFrame() if self.voice.used:
-                at = frame.pts / 1e9 if frame.pts else None
-                if not await self.voice.until_word(at) and frame.interruptible:
-                    return
-            case _:
-                pass
-        await super().push_frame(frame, direction)
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""
-        await super().process_frame(frame, direction)
-        if isinstance(frame, InterruptionFrame):
-            self.voice.dropped()
 
     async def cleanup(self) -> None:
         """Leave nothing behind."""

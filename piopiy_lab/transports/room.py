@@ -9,6 +9,8 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +19,11 @@ from pipecat.transports.livekit.transport import LiveKitInputTransport, LiveKitO
 
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
+from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.transports.held_sound import HeldSound
+from piopiy_lab.transports.holding_output import HoldingOutput
 from piopiy_lab.transports.levels import LevelMeter
-from piopiy_lab.transports.pacing import PacedAudio, PacedOutput
+from piopiy_lab.transports.pacing import PacedAudio
 from piopiy_lab.transports.playout import Playout
 from piopiy_lab.transports.room_client import RoomClient, rtc
 from piopiy_lab.transports.telecmi import TelecmiParams, TelecmiTransport
@@ -107,13 +112,21 @@ class RoomInput(LiveKitInputTransport):
         await super().push_audio_frame(frame)
 
 
-class RoomOutput(PacedOutput, LiveKitOutputTransport):
-    """The agent's side: hands audio to the room at the pace at which it is heard."""
+class RoomOutput(HoldingOutput, LiveKitOutputTransport):
+    """The agent's side: hands audio to the room at the pace at which it is heard.
+
+    LiveKit's queue gives nothing back and doesn't say what it dropped, so what is held is taken
+    from our own account of what was heard: within the 10 ms that LiveKit sends at a time.
+    """
 
     def __init__(self, transport: RoomTransport, client: RoomClient, params: TelecmiParams) -> None:
         """Make the output of ``transport``."""
         LiveKitOutputTransport.__init__(self, transport, client, params)
+        self._rooms_channels = params.audio_out_channels
         self._room, self._link = transport, client
+        self.voice: HeldSound = HeldSound(lambda: self.audio, self)
+        self._to_send: deque[Int16] = deque()  # of what was held, in front of the room's queue
+        self._sending: asyncio.Task[None] | None = None  # hands it over; by give()
 
     @property
     def audio(self) -> PacedAudio:
@@ -122,11 +135,18 @@ class RoomOutput(PacedOutput, LiveKitOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand over a piece of the agent's audio; returns shortly before it has been heard."""
+        while self._sending is not None or self.voice.waits:
+            if not await self.voice.let_through() and frame.interruptible:
+                return False
+            if self._sending is not None:
+                await asyncio.wait([self._sending])
+        if self.voice.cutting and frame.interruptible:
+            return False
+        samples = np.frombuffer(frame.audio, np.int16)[:: frame.num_channels]
+        if self.voice.held:
+            samples = self._ducked(frame, samples)
         taken = await super().write_audio_frame(frame)
         if taken:
-            samples = np.frombuffer(frame.audio, np.int16)
-            if frame.num_channels > 1:
-                samples = samples[:: frame.num_channels]
             start = self.audio.hand_over(samples)
             self._room.levels.agent(start, self.audio.playout.ends_at, samples)
             self.audio.record_played()
@@ -135,8 +155,51 @@ class RoomOutput(PacedOutput, LiveKitOutputTransport):
 
     def clear(self) -> None:
         """Drop the audio that was not heard yet, here and in LiveKit's queue."""
+        at = self.take_back()
+        self.voice.drop()
+        self.audio.clear(at)
+
+    async def cleanup(self) -> None:
+        """Leave nothing behind."""
+        self.voice.drop()
+        self._to_send.clear()
+        await super().cleanup()
+
+    # --- what is held ---------------------------------------------------------------------------
+
+    def take_back(self) -> float:
+        """Play nothing more for now; returns when nothing more is heard, in seconds."""
+        self._to_send.clear()
         self._link.stop_speaking()
-        self.audio.clear(self.audio.session.now())
+        return self.audio.session.now()
+
+    def give(self, samples: Int16) -> None:
+        """Schedule samples as they will be heard, and send them, in front of what is written."""
+        start = self.audio.hand_over(samples)
+        self._room.levels.agent(start, self.audio.playout.ends_at, samples)
+        self.audio.record_played()
+        self._to_send.append(samples)
+        if self._sending is None:
+            self._sending = self.create_task(self._send(), "held sound")
+
+    def heard_changed(self) -> None:
+        """Nobody asks here."""
+
+    async def _send(self) -> None:
+        channels = self._rooms_channels
+        try:
+            while self._to_send:
+                audio = np.repeat(self._to_send.popleft(), channels).tobytes()
+                rate = self.audio.playout.sample_rate
+                await super().write_audio_frame(OutputAudioRawFrame(audio, rate, channels))
+        finally:
+            self._sending = None
+
+    def _ducked(self, frame: OutputAudioRawFrame, samples: Int16) -> Int16:
+        shaped = self.voice.shape(samples)
+        assert shaped is not None
+        frame.audio = np.repeat(shaped, frame.num_channels).tobytes()
+        return shaped
 
 
 def room_params(settings: TransportSettings) -> TelecmiParams:

@@ -6,6 +6,7 @@ import pytest
 
 from piopiy_lab.listening.holding import (
     Forget,
+    HearOut,
     Hold,
     Holding,
     HoldRules,
@@ -114,6 +115,13 @@ def test_a_second_of_voice_takes_the_floor_unless_its_words_are_a_listeners():
 def test_a_voice_that_the_detector_is_not_sure_of_does_not_take_it_by_length():
     line = Line(detected=False).voice(1.5).silence(0.2)
     assert line.moves == [Hold(), Resume("long")]
+
+
+def test_a_recogniser_that_waits_for_the_detector_may_look_once():
+    line = Line(detected=False).voice(0.4).silence(0.15)
+    assert line.moves == [Hold(), HearOut()]
+    assert line.words("stop").moves[2:] == [Yield("words")]
+    assert Line(detected=False, by_words=False).voice(0.4).silence(0.1).kinds == ["Hold", "Resume"]
 
 
 def test_late_words_still_take_the_floor():
