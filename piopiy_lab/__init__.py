@@ -62,7 +62,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.transports.microphones import BrowserMicrophone as BrowserMicrophone
     from piopiy_lab.transports.microphones import Keyboard as Keyboard
     from piopiy_lab.transports.microphones import Microphone as Microphone
-    from piopiy_lab.vad_lab import vad_sweep as vad_sweep
+    from piopiy_lab.turn_lab import vad_sweep as vad_sweep
     from piopiy_lab.voice_agent import VoiceAgent as VoiceAgent
     from piopiy_lab.voicing.table import voices as voices
 
@@ -113,7 +113,7 @@ _HOME = {
     "transfer_call": "piopiy_lab.tools",
     "transfer_call_to": "piopiy_lab.tools",
     "unload_ipython_extension": "piopiy_lab.notebook.extension",
-    "vad_sweep": "piopiy_lab.vad_lab",
+    "vad_sweep": "piopiy_lab.turn_lab",
     "voices": "piopiy_lab.voicing.table",
 }
 

@@ -28,6 +28,7 @@ from piopiy_lab.errors import CallError, SavedCallError
 from piopiy_lab.redaction import shown
 
 if TYPE_CHECKING:
+    from piopiy_lab.call.robustness import Robustness
     from piopiy_lab.screenplay.caller import Caller
 
 #: How long Ctrl-C in join() waits for the call to end before it is raised again, in seconds.
@@ -164,6 +165,29 @@ class Call(FromElsewhere, ActingCall):
             limits=limits,
             record=record,
         )
+
+    def robustness(self, n: int = 30, *, seed: int = 1) -> Robustness:
+        """Find out how sure the verdicts on the caller's pauses are.
+
+        Detector and turn model alone hear the caller ``n`` times more, up to 80 ms later and up to
+        3 dB louder or quieter, and three times brought to another sample rate and back: for each
+        pause the share of runs in which the turn would have ended there, with its interval. It is
+        kept with the call: ``call.turns``, ``print(call)`` and the picture show it from then on.
+        About 0.5 s of CPU for a run over half a minute.
+
+        Args:
+            n: Runs, 1 to 1000. 30 give a share to 0.17, 100 to 0.10.
+            seed: Of what is changed: the same seed gives the same.
+
+        Returns:
+            The pauses, which show themselves as a table.
+
+        Raises:
+            CallError: The call runs, has no sound, or its turns were ended by something else.
+            ArgumentError: ``n`` or ``seed`` is out of range.
+            SavedCallError: The call's folder can't be written; the call has it all the same.
+        """
+        return behind("robustness")(self, n, seed=seed)
 
     def to_code(self) -> str:
         """Return this call's caller as a screenplay to edit: Python text that makes ``caller``.

@@ -21,6 +21,7 @@ DOORS = {
     "save_test": "piopiy_lab.simulation.saved_test:save_test",
     "panel": "piopiy_lab.notebook.extension:panel",
     "replay": "piopiy_lab.simulation.again:replay",
+    "robustness": "piopiy_lab.turn_lab.robust:robustness",
     "save_otlp": "piopiy_lab.elsewhere.otlp_writing:save_otlp",
 }
 

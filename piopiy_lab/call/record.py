@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from piopiy_lab import events as ev
 from piopiy_lab.call.activity import ActivityReader
 from piopiy_lab.call.ending import Ending
+from piopiy_lab.call.robustness import KEY, Robustness
 from piopiy_lab.call.switchers import Switcher, read_switchers
 from piopiy_lab.call.tool_calls import ToolCalls, build_tool_calls
 from piopiy_lab.call.transcript import Transcript, build_transcript
@@ -144,8 +145,18 @@ class CallRecord:
 
     @property
     def turns(self) -> Turns:
-        """The answered turns, each with its latency in parts."""
-        return self._derived("turns", build_turns)
+        """The answered turns, each with its latency in parts, and how sure their pauses were.
+
+        The latter where :meth:`Call.robustness` has found it out.
+        """
+        turns = self._derived("turns", build_turns)
+        known = self.known_robustness
+        return turns if known is None else turns.beside(known)
+
+    @property
+    def known_robustness(self) -> Robustness | None:
+        """How sure the verdicts on the caller's pauses are, if somebody has found it out."""
+        return Robustness.from_json(self.meta.get(KEY))
 
     @property
     def tool_calls(self) -> ToolCalls:

@@ -189,6 +189,22 @@ def load(path: str | PathLike[str]) -> tuple[EventLog, SavedAudio, dict[str, obj
     return log, SavedAudio(folder / WAV, rate, lambda: heard_in(folder, told, begins)), meta
 
 
+def keep_in_meta(folder: Path, name: str, value: object) -> None:
+    """Put one thing into the ``meta.json`` of a saved call, in one step; the rest stays.
+
+    Raises:
+        SavedCallError: It can't be written.
+    """
+    meta = {**_read_meta(folder / META), name: value}
+    draft = folder / f".{META}.new"
+    try:
+        text = json.dumps(redact(meta), indent=2, ensure_ascii=False) + "\n"
+        draft.write_bytes(text.encode("utf-8", LONE))
+        draft.replace(folder / META)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def _save_into(call: CallRecord, empty: Path) -> Path:
     """Save a call into a folder that is there and empty (a mount point, say)."""
     try:

@@ -73,6 +73,8 @@ def story_of(call: CallRecord, error: BaseException | None) -> str:
     parts = [repr(call), _failure(call, error), "\n".join(map(str, in_order(rows_of(call))))]
     if call.turns:
         parts.append(f"Latency in milliseconds:\n{call.turns.text()}")
+    if (known := call.known_robustness) is not None:
+        parts.append(f"How sure the verdicts on the caller's pauses are:\n{known.text()}")
     if wrong := troubles_in(call.events):
         lines = (f"{clock_time(at)}  {told(trouble)}" for at, trouble in wrong)
         parts.append("\n".join(("What went wrong:", *lines)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 from piopiy_lab import events as ev
 from piopiy_lab.call.latency import PARTS as PARTS
 from piopiy_lab.call.latency import SAME_MOMENT_SECS, find_answers
+from piopiy_lab.call.robustness import PauseVerdict, Robustness, told_of
 from piopiy_lab.call.transcript import Entry, Transcript, build_transcript, clock_time
 from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError
@@ -60,6 +61,8 @@ class Turn:
         return f"<Turn {self.total:.3f} s ({parts}): {_short(shown(self.user))!r}>"
 
 
+#: Heads the column that says in how many runs a turn's pauses would have been cut.
+CUT = "cut in runs"
 #: Said where the row of medians is no sum.
 APART = "(each column has its own median: the parts need not add up to the total)"
 
@@ -70,20 +73,33 @@ class Turns(Sequence[Turn]):
     Attributes:
         note: What the seconds leave out, or hold: the computing of services in a simulated call;
             "" in others.
+        pauses: Of each turn, in how many runs its pauses would have been cut; None where nobody
+            has found it out.
     """
 
-    def __init__(self, turns: Iterable[Turn] = (), note: str = "") -> None:
+    def __init__(
+        self,
+        turns: Iterable[Turn] = (),
+        note: str = "",
+        pauses: Sequence[Sequence[PauseVerdict]] | None = None,
+    ) -> None:
         self._turns = tuple(turns)
         self.note = note
+        self.pauses = pauses
+
+    def beside(self, known: Robustness) -> Turns:
+        """Return the same turns with what is known of their pauses."""
+        return Turns(self._turns, self.note, known.by_turn([turn.start for turn in self]))
 
     @overload
     def __getitem__(self, index: int) -> Turn: ...
     @overload
     def __getitem__(self, index: slice) -> Turns: ...
     def __getitem__(self, index: int | slice) -> Turn | Turns:
-        return (
-            Turns(self._turns[index], self.note) if isinstance(index, slice) else self._turns[index]
-        )
+        if isinstance(index, slice):
+            pauses = None if self.pauses is None else self.pauses[index]
+            return Turns(self._turns[index], self.note, pauses)
+        return self._turns[index]
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -124,7 +140,7 @@ class Turns(Sequence[Turn]):
 
     def text(self) -> str:
         """Return a table in milliseconds, one line per turn, the median last."""
-        heads = ["at", *PARTS, "total", "caller"]
+        heads = [*self._heads(), "caller"]
         rows = [[*cells, _short(user)] for cells, user in self._rows()]
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads) - 1)]
         lines = [
@@ -171,7 +187,7 @@ class Turns(Sequence[Turn]):
     def _repr_html_(self) -> str:
         if not self._turns:
             return "<em>no turn was answered</em>"
-        heads = "".join(f"<th{SPACED}>{name}</th>" for name in ("at", *PARTS, "total", "caller"))
+        heads = "".join(f"<th{SPACED}>{name}</th>" for name in (*self._heads(), "caller"))
         rows = "".join(
             "<tr>"
             + "".join(f"<td{SPACED}>{cell}</td>" for cell in cells)
@@ -184,17 +200,23 @@ class Turns(Sequence[Turn]):
         head = f"<caption>{unit}</caption><thead><tr>{heads}</tr></thead>"
         return f"<table>{head}<tbody>{rows}</tbody></table>"
 
+    def _heads(self) -> list[str]:
+        return ["at", *PARTS, "total", *([CUT] if self.pauses is not None else [])]
+
     def _rows(self) -> list[tuple[list[str], str]]:
         names = (*PARTS, "total")
+        known = self.pauses
+        pauses = [[] for _ in self] if known is None else [[told_of(turn)] for turn in known]
         rows = [
             (
-                [clock_time(turn.start), *(_ms(_value(turn, name)) for name in names)],
+                [clock_time(turn.start), *(_ms(_value(turn, name)) for name in names), *cut],
                 shown(turn.user),
             )
-            for turn in self
+            for turn, cut in zip(self, pauses, strict=True)
         ]
         if len(self) > 1:
-            rows.append((["median", *(_ms(self.median(name)) for name in names)], ""))
+            cells = ["median", *(_ms(self.median(name)) for name in names)]
+            rows.append(([*cells, *([] if self.pauses is None else [""])], ""))
         return rows
 
 

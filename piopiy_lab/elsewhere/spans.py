@@ -70,7 +70,7 @@ def speech_spans(
 
 def _judged(samples: Int16, rate: int, part: Span, gain: float) -> list[Span]:
     """Return what the detector takes for speech in a part of the recording."""
-    from piopiy_lab.vad_lab.judged import Detector  # pipecat and its model: seconds
+    from piopiy_lab.turn_lab.judged import Detector  # pipecat and its model: seconds
 
     piece = samples[round(part[0] * rate) : round(part[1] * rate)]
     heard = pcm.to_float32(piece) * np.float32(gain)

@@ -103,6 +103,14 @@ def draw_turns(axes: Axes, story: Story) -> None:
             )
 
 
+def draw_risks(axes: Axes, story: Story) -> None:
+    """Write below the user's voice in how many runs each pause would have been cut."""
+    for risk in story.risks:
+        middle = (risk.start + risk.end) / 2
+        look = {"color": style.ALARM, "size": style.SMALL_PT, "ha": "center", "va": "center"}
+        style.write(axes, middle, -0.86, risk.label, weight="bold", gid="risk", **look)
+
+
 @dataclass(frozen=True)
 class Gap:
     """An answer's latency in its lane: its label's row, 0 the bar's own, and x in seconds."""

@@ -5,7 +5,7 @@ Pure: it reads the call's log and computed views, and knows neither matplotlib n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from piopiy_lab import events as ev
@@ -56,6 +56,8 @@ class Story:
     agent_speech: list[Span] = field(default_factory=list[Span])
     muted: list[Span] = field(default_factory=list[Span])
     interruptions: list[float] = field(default_factory=list[float])
+    #: The caller's pauses that would have been cut in some run, if somebody has found it out.
+    risks: list[Mark] = field(default_factory=list[Mark])
     predictions: list[ev.TurnPredicted] = field(default_factory=list[ev.TurnPredicted])
     marks: list[Mark] = field(default_factory=list[Mark])
     limits: list[Limits] = field(default_factory=list[Limits])
@@ -76,8 +78,17 @@ def read_story(call: ShownCall) -> Story:
     story.predictions = [e for e in judged if e.outcome == "used"]
     story.vad = [e for e in events if isinstance(e, ev.VADSampled)]
     story.limits = _limits(events, end)
+    story.risks = list(_risks(call))
     story.marks = sorted([*_tools(call, end), *_marks(events)], key=lambda mark: mark.start)
     return story
+
+
+def _risks(call: ShownCall) -> Iterator[Mark]:
+    """Yield the pauses that would have been cut, and in how many runs."""
+    for pause in getattr(call, "known_robustness", None) or ():
+        if pause.number is not None and pause.cut.count:
+            label = f"{pause.cut.count}/{pause.cut.n}"
+            yield Mark(pause.at, pause.at + (pause.secs or 0.0), "risk", label)
 
 
 def _read_sides(story: Story, events: Iterable[ev.Event]) -> None:

@@ -185,6 +185,9 @@ class Timeline:
         if self.story.predictions:
             signs.append(("●", style.SIDES["user"], "judged complete"))
             signs.append(("○", style.SIDES["user"], "not yet"))
+        if self.story.risks:
+            label = self.story.risks[0].label
+            signs.append((label, style.ALARM, "would be cut, in so many runs"))
         if self.story.interruptions:
             signs.append(("┆", style.ALARM, "agent interrupted"))
         x = style.draw_key(axes, left, 43, items, scale.per_second)
@@ -207,6 +210,7 @@ class Timeline:
                 look = {"facecolor": style.FAINT, "alpha": 0.7, "hatch": "////"}
                 lanes.draw_spans(axes, story.muted, "muted", edgecolor=style.QUIET, **look)
                 lanes.draw_turns(axes, story)
+                lanes.draw_risks(axes, story)
             if samples is not None:
                 lanes.draw_waveform(axes, role, samples[:, side], rate, int(scale.pixels))
             else:

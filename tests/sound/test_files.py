@@ -13,7 +13,7 @@ from piopiy_lab import AudioFile, Caller
 from piopiy_lab.errors import AudioFileError
 from piopiy_lab.screenplay.mouth import open_audio_file
 from piopiy_lab.sound.files import open_sound
-from piopiy_lab.vad_lab.spans import caller_samples
+from piopiy_lab.turn_lab.spans import caller_samples
 
 TONE = (8000 * np.sin(np.arange(16000) / 5)).astype(np.int16)
 

@@ -1,84 +1,25 @@
 """How sure a share is, and whether two agents differ in it: closed formulas. Pure.
 
-Wilson's interval (E. B. Wilson 1927) for one share, McNemar's exact test for pairs of pass and
-fail, pass@k and pass^k (Chen et al. 2021, arXiv 2107.03374; Yao et al. 2024, arXiv 2406.12045),
-Holm's correction (1979) where several figures are looked at. Resampling is in ``resampling``, what
-must be known before a run in ``needed``.
+Wilson's interval of one share is in :mod:`piopiy_lab.call.shares`. Here are McNemar's exact test
+for pairs of pass and fail, pass@k and pass^k (Chen et al. 2021, arXiv 2107.03374; Yao et al. 2024,
+arXiv 2406.12045), Holm's correction (1979) where several figures are looked at. Resampling is in
+``resampling``, what must be known before a run in ``needed``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
 
+from piopiy_lab.call.shares import LEVEL as LEVEL
+from piopiy_lab.call.shares import Share as Share
+from piopiy_lab.call.shares import Z as Z
+from piopiy_lab.call.shares import share_of as share_of
+from piopiy_lab.call.shares import wilson as wilson
 from piopiy_lab.errors import ArgumentError
 
-#: How sure an interval is, everywhere in this room.
-LEVEL = 0.95
-#: The quantile of the normal distribution that belongs to it: 1.95996.
-Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 #: A difference is called one if chance alone gives it less often than this.
 ALPHA = 1 - LEVEL
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many of so many, with what is known of the share that they are drawn from.
-
-    Attributes:
-        count: How many were so.
-        n: Of how many.
-        low: Lower end of Wilson's 95 % interval, 0 to 1.
-        high: Its upper end.
-    """
-
-    count: int
-    n: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """``count / n``, 0 to 1; not a number of none."""
-        return self.count / self.n if self.n else math.nan
-
-    def __float__(self) -> float:
-        return self.share
-
-    def __str__(self) -> str:
-        if not self.n:
-            return "0 of 0"
-        return f"{self.count} of {self.n}, {self.share:.2f} ({self.low:.2f} to {self.high:.2f})"
-
-
-def share_of(count: int, n: int) -> Share:
-    """Return a share with its interval."""
-    return Share(count, n, *wilson(count, n))
-
-
-def wilson(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share, 0 to 1; (0, 1) of none.
-
-    Centre ``(p + z²/2n) / (1 + z²/n)``, half ``z sqrt(p(1-p)/n + z²/4n²) / (1 + z²/n)``.
-
-    Args:
-        count: How many were so.
-        n: Of how many.
-
-    Raises:
-        ArgumentError: The count isn't 0 to n.
-    """
-    if not 0 <= count <= n:
-        raise ArgumentError(f"wilson({count}, {n}): the count must be 0 to n")
-    if n == 0:
-        return 0.0, 1.0
-    p, z2 = count / n, Z * Z
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    low = 0.0 if count == 0 else max(0.0, centre - half)
-    return low, 1.0 if count == n else min(1.0, centre + half)
 
 
 def mcnemar(worse: int, better: int) -> float:

@@ -15,7 +15,7 @@ SESSION = """
 import asyncio, threading
 from piopiy_lab import Caller, VoiceAgent, calls_tool, events, offline_stack
 from piopiy_lab import simulate, stacks, start_call
-from piopiy_lab.vad_lab import vad_sweep
+from piopiy_lab.turn_lab import vad_sweep
 
 ready = threading.Event()
 

@@ -12,9 +12,9 @@ from piopiy_lab.call.turns import SPACED
 from piopiy_lab.checks.data_frames import data_frame
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening.vad import RANGES, check_params
-from piopiy_lab.vad_lab.judged import Detector
-from piopiy_lab.vad_lab.score import USUAL, VADScore, recommended, score
-from piopiy_lab.vad_lab.spans import Span, caller_samples, reference_of
+from piopiy_lab.turn_lab.judged import Detector
+from piopiy_lab.turn_lab.score import USUAL, VADScore, recommended, score
+from piopiy_lab.turn_lab.spans import Span, caller_samples, reference_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -216,7 +216,7 @@ class VADSweep(Sequence[VADScore]):
         Raises:
             ArgumentError: There is no such setting.
         """
-        from piopiy_lab.vad_lab.heat_map import draw
+        from piopiy_lab.turn_lab.heat_map import draw
 
         return draw(self, x, y)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piopiy_lab.vad_lab.score import VADScore
-from piopiy_lab.vad_lab.sweep import VADSweep, vad_sweep
+from piopiy_lab.turn_lab.score import VADScore
+from piopiy_lab.turn_lab.sweep import VADSweep, vad_sweep
 
 __all__ = ["VADScore", "VADSweep", "vad_sweep"]

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from piopiy_lab.vad_lab.spans import Span
+from piopiy_lab.turn_lab.spans import Span
 
 #: Seconds by which a detection may lie beside the reference and still be the same speech.
 NEAR_SECS = 0.1

@@ -1,20 +1,24 @@
-"""What the lab needs of pipecat's analyzer: checked here, when this is imported."""
+"""What the lab needs of pipecat's analyzers: checked here, when this is imported."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 
-from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.services.fitting import attributes, expect, method
+from piopiy_lab.sound.pcm import Float32
 
 RELIED_ON = (
-    *attributes(SileroVADAnalyzer, "_model", needed_by="the VAD lab"),
-    method(VADAnalyzer, "_run_analyzer", "buffer", needed_by="the VAD lab"),
-    method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by="the VAD lab"),
+    *attributes(SileroVADAnalyzer, "_model", needed_by="the turn lab"),
+    method(LocalSmartTurnAnalyzerV3, "_predict_endpoint", "audio_array", needed_by="the turn lab"),
+    method(VADAnalyzer, "_run_analyzer", "buffer", needed_by="the turn lab"),
+    method(VADAnalyzer, "_get_smoothed_volume", "audio", needed_by="the turn lab"),
 )
 expect(RELIED_ON)
 
@@ -60,3 +64,18 @@ class ReplayedAnalyzer(SharedSileroVADAnalyzer):
             self._volumes.append(super()._get_smoothed_volume(audio))
         self._judged += 1
         return self._volumes[self._judged - 1]
+
+
+class TurnModel:
+    """Smart Turn on a stretch of sound, in this thread. Missing: a public way to ask it that."""
+
+    def __init__(self, rate: int) -> None:
+        """Take the process's one model, for sound of a rate in Hz."""
+        self._analyzer: Any = shared_smart_turn(SmartTurnParams())
+        self._analyzer.set_sample_rate(rate)
+        #: Seconds of sound that it is given at the most.
+        self.most_secs: float = self._analyzer.params.max_duration_secs
+
+    def judge(self, samples: Float32) -> float:
+        """Return how sure it is that a turn is over, 0 to 1, after float32 samples of -1 to 1."""
+        return float(self._analyzer._predict_endpoint(samples)["probability"])

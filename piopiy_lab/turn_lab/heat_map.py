@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from piopiy_lab.display.wording import milliseconds
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.plot import style
-from piopiy_lab.vad_lab.score import USUAL, VADScore, recommended
+from piopiy_lab.turn_lab.score import USUAL, VADScore, recommended
 
 #: Which settings are drawn unless told: those that matter most for a conversation first.
 _PREFERRED = ("stop_secs", "confidence", "start_secs", "min_volume")

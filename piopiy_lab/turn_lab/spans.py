@@ -16,7 +16,7 @@ from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.sound.recording import Recording
-from piopiy_lab.vad_lab.judged import RATE
+from piopiy_lab.turn_lab.judged import RATE
 
 Span = tuple[float, float]
 

@@ -17,7 +17,8 @@ from pipecat.audio.vad.vad_analyzer import VADState
 
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
 from piopiy_lab.sound.pcm import Float32, Int16
-from piopiy_lab.vad_lab.seams import ReplayedAnalyzer
+from piopiy_lab.turn_lab.rule import Voice
+from piopiy_lab.turn_lab.seams import ReplayedAnalyzer
 
 #: Hz; the model knows 16000 and 8000, and hears more at 16000.
 RATE = 16000
@@ -65,15 +66,18 @@ class _KnownModel:
 class Detector:
     """Says what the detector takes for speech in a recording, for any settings."""
 
-    def __init__(self, samples: Int16) -> None:
+    def __init__(self, samples: Int16, rate: int = RATE) -> None:
         """Take a recording.
 
         Args:
-            samples: int16, (n,), at 16 kHz.
+            samples: int16, (n,).
+            rate: Hz: 16000 or 8000.
         """
-        self._analyzer = SharedSileroVADAnalyzer(sample_rate=RATE)
+        self._rate = rate
+        self._analyzer = SharedSileroVADAnalyzer(sample_rate=rate)
+        self._analyzer.set_sample_rate(rate)
         size = self._analyzer.num_frames_required()
-        self.window_secs: float = size / RATE
+        self.window_secs: float = size / rate
         usable = len(samples) // size * size
         self._windows = [w.tobytes() for w in samples[:usable].reshape(-1, size)]
         self._courses: dict[int, _Course] = {}
@@ -87,18 +91,36 @@ class Detector:
         Args:
             settings: ``confidence``, ``start_secs``, ``stop_secs``, ``min_volume``.
         """
-        machine = ReplayedAnalyzer(RATE, settings, self._known, self._volumes)
-        found: list[tuple[float, float]] = []
-        started: int | None = None
+        end = len(self._windows) * self.window_secs  # if it never was sure of silence again
+        return [
+            (voice.started, end if voice.stopped is None else voice.stopped)
+            for voice in self.voices(settings)
+        ]
+
+    def voices(self, settings: Mapping[str, float]) -> list[Voice]:
+        """Return what it takes for speech, in order, and when the silence behind each begins.
+
+        Args:
+            settings: As for :meth:`detect`.
+        """
+        machine = ReplayedAnalyzer(self._rate, settings, self._known, self._volumes)
+        secs = self.window_secs
+        found: list[Voice] = []
+        started = quiet = None
         for i, window in enumerate(self._windows, start=1):
             state = machine.judge(window)
+            if state in (VADState.SPEAKING, VADState.STARTING):
+                quiet = None
+            elif quiet is None:
+                quiet = (i - 1) * secs
             if started is None and state == VADState.SPEAKING:
-                started = i
+                started = i * secs
             elif started is not None and state == VADState.QUIET:
-                found.append((started * self.window_secs, i * self.window_secs))
+                found.append(Voice(started, i * secs if quiet is None else quiet, i * secs))
                 started = None
-        if started is not None:  # it never was sure of silence again
-            found.append((started * self.window_secs, len(self._windows) * self.window_secs))
+        if started is not None:
+            end = len(self._windows) * secs
+            found.append(Voice(started, end if quiet is None else quiet, None))
         return found
 
     def _known(self, model: _Model) -> _KnownModel:

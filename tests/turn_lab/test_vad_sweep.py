@@ -14,9 +14,9 @@ from piopiy_lab import events as ev
 from piopiy_lab.display import Hook, set_hook
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, AudioFileError
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
-from piopiy_lab.vad_lab.judged import RATE, Detector
-from piopiy_lab.vad_lab.score import score
-from piopiy_lab.vad_lab.spans import caller_samples
+from piopiy_lab.turn_lab.judged import RATE, Detector
+from piopiy_lab.turn_lab.score import score
+from piopiy_lab.turn_lab.spans import caller_samples
 
 SETTINGS = {"confidence": 0.7, "start_secs": 0.2, "stop_secs": 0.2, "min_volume": 0.6}
 LOOSE = {"confidence": 0.5, "start_secs": 0.06, "stop_secs": 0.8, "min_volume": 0.0}

@@ -1,0 +1,158 @@
+"""The turn rule as a calculation: voices in, turns out. Pure; a model's verdicts are asked for.
+
+It is what :mod:`piopiy_lab.listening` does in a call, told again without frames and clocks: a voice
+begins a turn. When the detector is sure of the silence behind it and the turn model finds it
+complete, it ends; a model that finds it incomplete is waited for. The model looks 0.1 s into the
+silence too: an early "complete" counts, an early "incomplete" is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+#: Seconds of sound before a voice that the turn model is given, beside what the detector took to be
+#: sure of it (pipecat's ``SmartTurnParams.pre_speech_ms``).
+PRE_SPEECH_SECS = 0.5
+#: A verdict above it is "complete" (pipecat's Smart Turn).
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A stretch of what the detector takes for speech. Seconds from the sound's first sample.
+
+    Attributes:
+        started: When it was sure of the voice.
+        quiet: When the silence behind it began.
+        stopped: When it was sure of the silence; None: the sound ended before.
+    """
+
+    started: float
+    quiet: float
+    stopped: float | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The settings of detector and turn rule.
+
+    Attributes:
+        confidence: Of the detector's model, 0 to 1.
+        start_secs: Seconds of voice until it is sure.
+        stop_secs: Seconds of silence until it is sure.
+        min_volume: Smoothed, 0 to 1.
+        threshold: A verdict of the turn model above it is "complete", 0 to 1. At 0 the model is
+            not asked: the silence alone ends a turn.
+        wait_secs: Seconds for which a turn that sounded incomplete is waited for.
+        look_secs: Seconds into the silence at which the model looks first; None: only when the
+            detector is sure.
+    """
+
+    confidence: float = 0.7
+    start_secs: float = 0.2
+    stop_secs: float = 0.2
+    min_volume: float = 0.6
+    threshold: float = THRESHOLD
+    wait_secs: float = 1.5
+    look_secs: float | None = None
+
+    @property
+    def detector(self) -> dict[str, float]:
+        """The detector's settings by name."""
+        names = ("confidence", "start_secs", "stop_secs", "min_volume")
+        return {name: getattr(self, name) for name in names}
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return its settings by name."""
+        return asdict(self)
+
+
+class Model(Protocol):
+    """The turn model on one sound."""
+
+    def __call__(self, since: float, until: float) -> float:
+        """Return how sure it is of an end, 0 to 1, given what was heard between two seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Look:
+    """The turn model's verdict on a silence.
+
+    Attributes:
+        quiet: When the silence began.
+        at: When the detector was sure of it.
+        probability: How sure it was of an end, 0 to 1; None: it was not asked.
+        complete: Whether it took the turn for over.
+    """
+
+    quiet: float
+    at: float
+    probability: float | None
+    complete: bool
+
+
+@dataclass(frozen=True)
+class End:
+    """A turn's end: when it was decided, and when the silence had begun in which it was."""
+
+    at: float
+    quiet: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the rule made of a sound: its verdicts on silences, and the turns' ends."""
+
+    looks: tuple[Look, ...]
+    ends: tuple[End, ...]
+
+
+def run(rule: Rule, voices: Iterable[Voice], model: Model, until: float) -> Course:
+    """Return what the rule makes of a sound.
+
+    Args:
+        rule: The settings.
+        voices: What the detector made of it, with these settings, in order.
+        model: The turn model.
+        until: The sound's length, seconds.
+    """
+    looks: list[Look] = []
+    ends: list[End] = []
+    steps = list(_pairs(voices))
+    since, cleared = None, 0.0  # of the turn that goes on, and when the last one was over
+    for voice, following in steps:
+        if since is None:
+            since = max(cleared, voice.started - rule.start_secs - PRE_SPEECH_SECS)
+        if voice.stopped is None:
+            break
+        look = _look(rule, voice, since, voice.stopped, model)
+        looks.append(look)
+        ends_at = voice.stopped if look.complete else voice.stopped + rule.wait_secs
+        if ends_at <= (until if following is None else following.started):
+            ends.append(End(ends_at, voice.quiet))
+            since, cleared = None, ends_at
+    return Course(tuple(looks), tuple(ends))
+
+
+def _pairs(voices: Iterable[Voice]) -> Iterator[tuple[Voice, Voice | None]]:
+    before: Voice | None = None
+    for voice in voices:
+        if before is not None:
+            yield before, voice
+        before = voice
+    if before is not None:
+        yield before, None
+
+
+def _look(rule: Rule, voice: Voice, since: float, stopped: float, model: Model) -> Look:
+    if rule.threshold <= 0:
+        return Look(voice.quiet, stopped, None, complete=True)
+    if rule.look_secs is not None and voice.quiet + rule.look_secs < stopped:
+        early = model(since, voice.quiet + rule.look_secs)
+        if early > rule.threshold:
+            return Look(voice.quiet, stopped, early, complete=True)
+    late = model(since, stopped)
+    return Look(voice.quiet, stopped, late, complete=late > rule.threshold)
