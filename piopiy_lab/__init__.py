@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.line.line import Line as Line
     from piopiy_lab.line.perturb import Perturb as Perturb
     from piopiy_lab.listening.lexicon import Lexicon as Lexicon
+    from piopiy_lab.listening.smart_turn import smart_turn as smart_turn
     from piopiy_lab.logs import log as log
     from piopiy_lab.offline import calls_tool as calls_tool
     from piopiy_lab.offline import offline_realtime as offline_realtime
@@ -62,7 +63,9 @@ if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.transports.microphones import BrowserMicrophone as BrowserMicrophone
     from piopiy_lab.transports.microphones import Keyboard as Keyboard
     from piopiy_lab.transports.microphones import Microphone as Microphone
+    from piopiy_lab.turn_lab import turn_sweep as turn_sweep
     from piopiy_lab.turn_lab import vad_sweep as vad_sweep
+    from piopiy_lab.turn_lab import what_if as what_if
     from piopiy_lab.voice_agent import VoiceAgent as VoiceAgent
     from piopiy_lab.voicing.table import voices as voices
 
@@ -104,6 +107,7 @@ _HOME = {
     "runs_needed": "piopiy_lab.experiments.figures.needed",
     "simulate": "piopiy_lab.simulation.simulate",
     "simulate_many": "piopiy_lab.experiments.simulating",
+    "smart_turn": "piopiy_lab.listening.smart_turn",
     "speech": "piopiy_lab.sound",
     "stack": "piopiy_lab.service_catalog.stacking",
     "stacks": "piopiy_lab.service_catalog.table",
@@ -112,9 +116,11 @@ _HOME = {
     "tool_options": "piopiy_lab.tools",
     "transfer_call": "piopiy_lab.tools",
     "transfer_call_to": "piopiy_lab.tools",
+    "turn_sweep": "piopiy_lab.turn_lab",
     "unload_ipython_extension": "piopiy_lab.notebook.extension",
     "vad_sweep": "piopiy_lab.turn_lab",
     "voices": "piopiy_lab.voicing.table",
+    "what_if": "piopiy_lab.turn_lab",
 }
 
 if not TYPE_CHECKING:  # a checker would take any name for one of ours

@@ -190,6 +190,14 @@ def stacks(monkeypatch, runner):
 
 
 @pytest.fixture
+def turn_lab():
+    names = {"create_session": desk_session}
+    yield names
+    assert len(names["call"].known_robustness) == 2
+    assert len(names["sweep"]) == 12
+
+
+@pytest.fixture
 def tools(monkeypatch, runner):
     from mcp import StdioServerParameters
     from mcp.client import session_group

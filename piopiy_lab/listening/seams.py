@@ -341,6 +341,23 @@ def judge(analyzer: BaseTurnAnalyzer, heard: Heard) -> asyncio.Future[Verdict]:
     return loop.run_in_executor(analyzer._model_executor, analyzer._process_speech_segment, heard)
 
 
+class ThresholdSmartTurn(SharedSmartTurn):
+    """pipecat's Smart Turn with a threshold of one's own. Missing: a parameter for it.
+
+    Attributes:
+        threshold: A verdict above it is "complete", 0 to 1.
+    """
+
+    def __init__(self, threshold: float, **kwargs: Any) -> None:
+        """Make an analyzer; further arguments as for ``LocalSmartTurnAnalyzerV3``."""
+        super().__init__(**kwargs)
+        self.threshold = threshold
+
+    def _predict_endpoint(self, audio_array: Float32) -> dict[str, Any]:
+        verdict = super()._predict_endpoint(audio_array)
+        return {**verdict, "prediction": int(verdict["probability"] > self.threshold)}
+
+
 # --- what of the turns can be changed in a call -----------------------------------------------
 
 

@@ -143,6 +143,8 @@ class Tuning:
         found: dict[str, float] = {}
         if self._wait is not None:
             found["incomplete_wait_secs"] = seams.incomplete_wait_secs(self._wait)
+        if isinstance(self._wait, seams.ThresholdSmartTurn):  # told, and not to be tuned
+            found["turn_threshold"] = self._wait.threshold
         if self._start is not None:
             found["min_words"] = seams.min_words(self._start)
         return found

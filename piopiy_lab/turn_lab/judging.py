@@ -65,11 +65,12 @@ def _gaps_of(
     inside = [look for look in looks if look.at < turn.end - FADE_SECS]
     last = [look for look in looks if look.at >= turn.end - FADE_SECS]
     places = sorted({*(start for start, _ in turn.pauses), *_between_words(turn, inside)})
+    inner = [end for end in ends if any(end.quiet == look.quiet for look in inside)]
     found: list[Gap] = []
     for place, start in enumerate(places):
         until = places[place + 1] if place + 1 < len(places) else turn.end
         here = [look for look in inside if _belongs(look.quiet, start, until)]
-        cut = any(_belongs(end.quiet, start, until) and end.at < turn.end for end in ends)
+        cut = any(_belongs(end.quiet, start, until) and end.at < turn.end for end in inner)
         resumes = next((end for begin, end in turn.pauses if begin == start), start)
         found.append(_gap(number, start, here, cut=cut, secs=resumes - start))
     over = next((end.at for end in ends for look in last if end.quiet == look.quiet), None)

@@ -5,10 +5,14 @@ Both are functions of the samples, so each answer is asked for once. Runs in the
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from piopiy_lab.listening.early_looks import LOOK_SECS
 from piopiy_lab.sound.pcm import FULL_SCALE, Int16
 from piopiy_lab.turn_lab.judged import Detector
 from piopiy_lab.turn_lab.rule import Course, Rule, Voice, run
@@ -17,6 +21,9 @@ from piopiy_lab.turn_lab.seams import TurnModel
 #: Seconds of a frame: sound reaches the turn rule in pieces of it, and what the detector is sure of
 #: at the end of a window is acted on at the end of a frame.
 FRAME_SECS = 0.02
+#: Seconds of a window of the detector, and into a silence until the model looks: whole windows.
+WINDOW_SECS = 0.032
+EARLY_LOOK_SECS = round(LOOK_SECS / WINDOW_SECS) * WINDOW_SECS
 #: Seconds that are no time at all.
 INSTANT = 1e-9
 
@@ -24,14 +31,17 @@ INSTANT = 1e-9
 class Listened:
     """One sound, and what was made of it so far."""
 
-    def __init__(self, samples: Int16, rate: int) -> None:
+    def __init__(self, samples: Int16, rate: int, sizes: Sequence[int] | None = None) -> None:
         """Take a sound.
 
         Args:
             samples: int16, (n,).
             rate: Hz: 16000 or 8000.
+            sizes: Samples of each frame that it came in; None for 20 ms each.
         """
-        self.secs: float = len(samples) / rate
+        size = round(FRAME_SECS * rate)
+        sizes = [size] * (len(samples) // size + 1) if sizes is None else sizes
+        self._ends = list(itertools.accumulate(sizes))  # of frames, in samples
         self._samples, self._rate = samples, rate
         self._detector = Detector(samples, rate)
         self._model = TurnModel(rate)
@@ -40,7 +50,7 @@ class Listened:
 
     def course(self, rule: Rule) -> Course:
         """Return what a turn rule makes of it."""
-        return run(rule, self.voices(rule), self.probability, self.secs)
+        return run(rule, self.voices(rule), self.probability)
 
     def voices(self, rule: Rule) -> list[Voice]:
         """Return what the detector takes for speech, in frames' time."""
@@ -48,9 +58,9 @@ class Listened:
         if key not in self._voices:
             self._voices[key] = [
                 Voice(
-                    _framed(voice.started),
+                    self._framed(voice.started) / self._rate,
                     voice.quiet,
-                    None if voice.stopped is None else _framed(voice.stopped),
+                    None if voice.stopped is None else self._framed(voice.stopped) / self._rate,
                 )
                 for voice in self._detector.voices(rule.detector)
             ]
@@ -58,15 +68,15 @@ class Listened:
 
     def probability(self, since: float, until: float) -> float:
         """Return how sure the turn model is of an end after what was heard between two seconds."""
-        last = round(_framed(until) * self._rate)
-        first = max(0, round(_framed(since) * self._rate))
+        last, first = self._framed(until), self._framed(max(0.0, since))
         first = max(first, last - round(self._model.most_secs * self._rate))
         if (first, last) not in self._verdicts:
             sound = self._samples[first:last].astype(np.float32) / np.float32(FULL_SCALE)
             self._verdicts[first, last] = self._model.judge(sound) if len(sound) else 0.0
         return self._verdicts[first, last]
 
-
-def _framed(secs: float) -> float:
-    """Return the end of the frame in which a moment is."""
-    return math.ceil(secs / FRAME_SECS - INSTANT) * FRAME_SECS
+    def _framed(self, secs: float) -> int:
+        """Return the sample at which the frame ends that a moment is in."""
+        sample = math.ceil((secs - INSTANT) * self._rate)
+        place = bisect.bisect_left(self._ends, sample)
+        return self._ends[min(place, len(self._ends) - 1)] if sample > 0 else 0

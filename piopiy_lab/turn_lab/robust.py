@@ -21,12 +21,11 @@ from piopiy_lab.call.saved import keep_in_meta
 from piopiy_lab.call.shares import share_of
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.errors import ArgumentError, CallError
-from piopiy_lab.listening.early_looks import LOOK_SECS
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.turn_lab.judged import RATE
 from piopiy_lab.turn_lab.judging import NEAR_SECS, Gap, judged
-from piopiy_lab.turn_lab.listened import Listened
+from piopiy_lab.turn_lab.listened import EARLY_LOOK_SECS, Listened
 from piopiy_lab.turn_lab.rule import Rule
 from piopiy_lab.turn_lab.spoken import turns_of
 
@@ -40,9 +39,6 @@ PROBED_RATES = (24000, 44100, 48000)
 INSTANT = 1e-6
 #: More runs than this are a mistake.
 MOST_RUNS = 1000
-#: Seconds of a window of the detector, and into a silence until the model looks: whole windows.
-WINDOW_SECS = 0.032
-EARLY_LOOK_SECS = round(LOOK_SECS / WINDOW_SECS) * WINDOW_SECS
 #: Rates in Hz that the detector's model knows.
 KNOWN_RATES = (8000, 16000)
 
@@ -129,24 +125,44 @@ def rule_of(call: CallRecord) -> Rule:
         )
     early = any(look.early for look in looks)
     settings = dict(started.vad_params)
-    wait = started.turn_params.get("incomplete_wait_secs", Rule.wait_secs)
-    return Rule(**settings, wait_secs=wait, look_secs=EARLY_LOOK_SECS if early else None)
+    return Rule(
+        **settings,
+        threshold=started.turn_params.get("turn_threshold", Rule.threshold),
+        wait_secs=started.turn_params.get("incomplete_wait_secs", Rule.wait_secs),
+        look_secs=EARLY_LOOK_SECS if early else None,
+    )
 
 
-def sound_of(call: CallRecord) -> tuple[Int16, int, float]:
-    """Return the caller's sound as the agent heard it, its rate, and when it began.
+@dataclass(frozen=True)
+class CallersSound:
+    """The caller of a call, as the agent heard them.
+
+    Attributes:
+        samples: int16, (n,).
+        rate: Hz: 16000 or 8000.
+        begins: The call's seconds of the first sample.
+        sizes: Samples of each frame that they came in; None where nobody knows.
+    """
+
+    samples: Int16
+    rate: int
+    begins: float
+    sizes: tuple[int, ...] | None
+
+
+def sound_of(call: CallRecord) -> CallersSound:
+    """Return the caller's sound as the agent heard it.
 
     Of a call that hasn't kept that it is the recording's caller.
-
-    Returns:
-        int16, (n,), Hz that the detector knows, and the call's seconds of the first sample.
 
     Raises:
         CallError: The call has no sound.
     """
     heard = call.heard
+    sizes: tuple[int, ...] | None = None
     if heard is not None and len(heard.samples):
         samples, rate, begins = heard.samples, heard.sample_rate, heard.frames.begins
+        sizes = tuple(heard.frames.sizes())
     else:
         samples, rate, begins = call.recording.caller, call.sample_rate, 0.0
     if not samples.any():
@@ -155,8 +171,9 @@ def sound_of(call: CallRecord) -> tuple[Int16, int, float]:
             "spoke"
         )
     if rate not in KNOWN_RATES:
-        samples, rate = pcm.resample(samples, rate, RATE), RATE
-    return samples, rate, begins
+        samples, rate, sizes = pcm.resample(samples, rate, RATE), RATE, None
+    whole = sizes is not None and sum(sizes) == len(samples)
+    return CallersSound(samples, rate, begins, sizes if whole else None)
 
 
 def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
@@ -165,7 +182,8 @@ def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
             f"call {call.call_id} is still running; wait for its end, await call.wait()"
         )
     rule = rule_of(call)
-    samples, rate, begins = sound_of(call)
+    sound = sound_of(call)
+    rate, begins = sound.rate, sound.begins
     turns = turns_of(call)
     bar = display.progress()
     kinds = [Nudge(), *nudges(n, seed, rate), *(Nudge(rate=other) for other in PROBED_RATES)]
@@ -174,7 +192,8 @@ def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
         for number, nudge in enumerate(kinds):
             if bar is not None:
                 bar.update(number / len(kinds), f"{number} of {len(kinds)} runs")
-            listened = Listened(nudge.of(samples, rate), rate)
+            sizes = None if nudge.later else sound.sizes
+            listened = Listened(nudge.of(sound.samples, rate), rate, sizes)
             moved = [turn.moved(nudge.later / rate - begins) for turn in turns]
             back = begins - nudge.later / rate
             runs.append(tuple(_moved(gap, back) for gap in judged(listened.course(rule), moved)))

@@ -110,14 +110,13 @@ class Course:
     ends: tuple[End, ...]
 
 
-def run(rule: Rule, voices: Iterable[Voice], model: Model, until: float) -> Course:
-    """Return what the rule makes of a sound.
+def run(rule: Rule, voices: Iterable[Voice], model: Model) -> Course:
+    """Return what the rule makes of a sound; behind its last sample there is silence.
 
     Args:
         rule: The settings.
         voices: What the detector made of it, with these settings, in order.
         model: The turn model.
-        until: The sound's length, seconds.
     """
     looks: list[Look] = []
     ends: list[End] = []
@@ -131,7 +130,7 @@ def run(rule: Rule, voices: Iterable[Voice], model: Model, until: float) -> Cour
         look = _look(rule, voice, since, voice.stopped, model)
         looks.append(look)
         ends_at = voice.stopped if look.complete else voice.stopped + rule.wait_secs
-        if ends_at <= (until if following is None else following.started):
+        if following is None or ends_at <= following.started:
             ends.append(End(ends_at, voice.quiet))
             since, cleared = None, ends_at
     return Course(tuple(looks), tuple(ends))

@@ -66,10 +66,12 @@ def _scripted(said: ev.CallerSpoke, late: float) -> SpokenTurn:
 
 
 def _found(call: CallRecord) -> Iterator[SpokenTurn]:
+    utterances = [one for one in utterances_of(call.events, call.duration) if one.wants_floor]
     spoken = [
         (one.start + BEFORE_SECS, max(one.start + BEFORE_SECS, one.end - AFTER_SECS))
-        for one in utterances_of(call.events, call.duration)
-        if one.wants_floor
+        if one.found
+        else (one.start, one.end)
+        for one in utterances
     ]
     agent = [e.at for e in call.events.of(ev.AgentSpeechStarted)]
     parts: list[Span] = []

@@ -1,0 +1,37 @@
+"""``smart_turn(threshold=, wait_secs=)``: the turn model with settings of one's own."""
+
+from __future__ import annotations
+
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+
+from piopiy_lab.checks.arguments import check_number
+from piopiy_lab.listening.seams import ThresholdSmartTurn
+from piopiy_lab.listening.turn_taking import INCOMPLETE_WAIT_SECS
+
+
+def smart_turn(
+    *, threshold: float = 0.5, wait_secs: float = INCOMPLETE_WAIT_SECS
+) -> ThresholdSmartTurn:
+    """Return Smart Turn, the model that says whether a caller is done, with other settings.
+
+    For one call; :func:`turn_sweep` recommends the settings. What stands in its place is Smart Turn
+    with a threshold of 0.5 and a wait of 1.5 s.
+
+    Example::
+
+        params = TelecmiParams(turn_analyzer=smart_turn(threshold=0.7, wait_secs=1.0))
+        await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, telecmi_params=params)
+
+    Args:
+        threshold: The turn is over if the model is surer of it than that, 0 to 1. Higher cuts
+            fewer callers off, and more of those who are done wait.
+        wait_secs: Seconds of silence after which a turn that sounded incomplete ends all the same,
+            0.1 to 30.
+
+    Raises:
+        ArgumentError: A value is out of range.
+        ArgumentTypeError: One is no number.
+    """
+    check_number("threshold", threshold, 0, 1, of="smart_turn")
+    check_number("wait_secs", wait_secs, 0.1, 30, of="smart_turn")
+    return ThresholdSmartTurn(float(threshold), params=SmartTurnParams(stop_secs=wait_secs))
