@@ -18,6 +18,8 @@ loguru.logger.disable("pipecat")
 
 if TYPE_CHECKING:  # for checkers and editors, which read nothing but such lines
     from piopiy_lab.agent import Agent as Agent
+    from piopiy_lab.bench.report import BenchReport as BenchReport
+    from piopiy_lab.bench.running import run_bench as run_bench
     from piopiy_lab.call.call import Call as Call
     from piopiy_lab.call.divergence import Divergence as Divergence
     from piopiy_lab.call.replay import Replay as Replay
@@ -75,6 +77,7 @@ _HOME = {
     "Agent": "piopiy_lab.agent",
     "Audio": "piopiy_lab.screenplay.steps",
     "AudioFile": "piopiy_lab.screenplay.steps",
+    "BenchReport": "piopiy_lab.bench.report",
     "Background": "piopiy_lab.screenplay.behind",
     "BrowserMicrophone": "piopiy_lab.transports.microphones",
     "Call": "piopiy_lab.call.call",
@@ -103,6 +106,7 @@ _HOME = {
     "offline_realtime": "piopiy_lab.offline",
     "offline_stack": "piopiy_lab.offline",
     "pause": "piopiy_lab.screenplay.phrases",
+    "run_bench": "piopiy_lab.bench.running",
     "run_eval": "piopiy_lab.evals.running",
     "runs_needed": "piopiy_lab.experiments.figures.needed",
     "simulate": "piopiy_lab.simulation.simulate",

@@ -81,6 +81,7 @@ def measure(stimulus: Stimulus, call: Call, undisturbed: Int16 | None) -> Measur
     said = [Said(one.at, one.end, "set-up") for one in before]
     said.append(Said(spoke.at, spoke.end, _LABELS[stimulus.kind]))
     secs = call.duration
+    is_turn = stimulus.kind in ("pause", "end")
     if _LABELS[stimulus.kind] == "turn":
         said.append(Said(secs, secs + TICK_SECS, "again"))
         secs += TICK_SECS
@@ -99,7 +100,7 @@ def measure(stimulus: Stimulus, call: Call, undisturbed: Int16 | None) -> Measur
         interrupted=cuts[0] - onset if cuts else None,
         turned=any(one.at >= onset for one in call.events.of(ev.UserTurnAdded)),
         answered=answers[0] - spoke.end if answers else None,
-        silences=_silences(call, spoke, spans) if stimulus.manner == "says" else (),
+        silences=_silences(call, spoke, spans, stimulus.holds) if is_turn else (),
     )
 
 
@@ -138,11 +139,15 @@ def _spans(agent: Int16, rate: int) -> tuple[tuple[float, float], ...]:
 
 
 def _silences(
-    call: Call, spoke: ev.CallerSpoke, spans: tuple[tuple[float, float], ...]
+    call: Call,
+    spoke: ev.CallerSpoke,
+    spans: tuple[tuple[float, float], ...],
+    holds: tuple[tuple[float, float], ...],
 ) -> tuple[Silence, ...]:
     """Return a turn's pauses and the silence after it, and whether the agent took its chance."""
     parts = [(float(start), float(end)) for _, start, end in spoke.parts or ()]
     edges = [(a[1], b[0]) for a, b in zip(parts, parts[1:], strict=False)]
+    edges += [(spoke.at + start, spoke.at + end) for start, end in holds]
     edges.append((spoke.end, call.duration))
     ends = [one.at for one in call.events.of(ev.UserTurnStopped)]
     starts = [start for start, _ in spans]

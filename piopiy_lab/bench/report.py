@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piopiy_lab.bench.board import Board, end_of_turn_board, tau_voice_board
+from piopiy_lab.bench.board import Board, tau_voice_board
 from piopiy_lab.bench.end_of_turn import Point, Silence, as_it_was
+from piopiy_lab.bench.end_of_turn_rows import EndOfTurnRow, end_of_turn_rows
 from piopiy_lab.bench.figures import Figure, figures_of
 from piopiy_lab.bench.measuring import Measured
 from piopiy_lab.bench.ours import Ours, ours, right
-from piopiy_lab.bench.stimuli import Stimulus
+from piopiy_lab.bench.stimuli import KINDS, Kind, Split, Stimulus
 from piopiy_lab.bench.tau_voice import Panel, Windows, panel
 from piopiy_lab.bench.wording import did
 from piopiy_lab.checks.data_frames import data_frame
@@ -53,6 +54,7 @@ class BenchReport:
         ends: What the agent really did with pauses and ends, by eot-bench's rule.
         against: The same of another agent, in the same run; None without one.
         settings: How it was measured, as texts and numbers.
+        eot: The silences of eot-bench's data, with the turn model's scores; none without it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class BenchReport:
         name: str = "this agent",
         against: BenchReport | None = None,
         settings: Mapping[str, object] | None = None,
+        eot: Sequence[Silence] = (),
     ) -> None:
         """Take what was measured; :func:`run_bench` makes it."""
         self.name = name
@@ -75,6 +78,7 @@ class BenchReport:
         self.ends: Point = as_it_was(self.silences)
         self.against = against
         self.settings = dict(settings or {})
+        self.eot = tuple(eot)
         self._figures = figures_of(self.tau, self.ours, self.ends)
 
     @property
@@ -93,6 +97,31 @@ class BenchReport:
         return Listing(
             [one for one in self.measured if right(one) is False], _MISSED, "nothing was missed"
         )
+
+    def of(self, *, split: Split | None = None, kinds: Iterable[Kind] | None = None) -> BenchReport:
+        """Return the report of some of the stimuli: of the "accept" split alone, say."""
+        wanted = KINDS if kinds is None else tuple(kinds)
+
+        def has(one: Stimulus) -> bool:
+            return one.kind in wanted and split in (None, one.split)
+
+        return BenchReport(
+            [one for one in self.measured if has(one.stimulus)],
+            [(one, why) for one, why in self.failed if has(one)],
+            self.notices,
+            name=self.name,
+            against=None if self.against is None else self.against.of(split=split, kinds=wanted),
+            settings={**self.settings, "split": split or self.settings.get("split")},
+            eot=self.eot,
+        )
+
+    @property
+    def end_of_turn(self) -> Listing[EndOfTurnRow]:
+        """What eot-bench tells of a turn model, of our stimuli and of its own data if it is there.
+
+        The fewest cuts at a mean wait of 0.3 and 0.6 s, and the least wait with 5 and 10 % cuts.
+        """
+        return end_of_turn_rows(self.name, self.silences, self.eot)
 
     def __getitem__(self, key: str) -> Figure:
         for figure in self._figures:
@@ -137,6 +166,7 @@ class BenchReport:
             "name": self.name,
             "settings": self.settings,
             "windows": vars(Windows()),
+            "end_of_turn": [vars(row) for row in self.end_of_turn],
             "figures": {figure.key: figure.record() for figure in self._figures},
             "stimuli": [_row(one) for one in self.measured],
             "failed": [{"id": one.id, "why": why} for one, why in self.failed],
@@ -151,6 +181,8 @@ class BenchReport:
     def text(self) -> str:
         """Return the table as text."""
         lines = [text_table(*self._table()), "", _board_line(tau_voice_board())]
+        if self.silences or self.eot:
+            lines += ["", repr(self.end_of_turn), ""]
         lines += [f"note: {shown(notice)}" for notice in self._notes()]
         return "\n".join(lines)
 
@@ -191,12 +223,12 @@ class BenchReport:
         return f"<div>{html_table(*self._table())}{picture}{told}</div>"
 
     def _more_html(self) -> str:
-        boards = "".join(
+        board = tau_voice_board()
+        return (
+            f"<h2>What {escape(self.name)} missed</h2>{self.missed._repr_html_()}"
+            f"<h2>Pauses cut against the wait</h2>{self.end_of_turn._repr_html_()}"
             f"<h2>{escape(board.name)}, {board.as_of}</h2>{html_table(*_board_table(board))}"
-            for board in (tau_voice_board(), end_of_turn_board())
         )
-        missed = self.missed._repr_html_()
-        return f"<h2>What {escape(self.name)} missed</h2>{missed}{boards}"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         columns = [self] if self.against is None else [self, self.against]

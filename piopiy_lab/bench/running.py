@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
+from os import PathLike
 from typing import Any, Literal
 
 from piopiy_lab.bench.agents import pipecat_bot, plain_session
+from piopiy_lab.bench.eot_data import eot_silences
+from piopiy_lab.bench.human import load_recordings
 from piopiy_lab.bench.measuring import Measured, measure, undisturbed_reply
 from piopiy_lab.bench.report import BenchReport
 from piopiy_lab.bench.scripting import UNDISTURBED, caller_of, undisturbed
@@ -37,6 +40,8 @@ async def run_bench(
     kinds: Iterable[Kind] | None = None,
     split: Split | None = None,
     stimuli: Sequence[Stimulus] | None = None,
+    human: str | PathLike[str] | None = None,
+    eot: str | PathLike[str] | None = None,
     executor: int | Executor | None = None,
     line: Line | None = None,
     latency: Mapping[str, Any] | None = None,
@@ -67,6 +72,10 @@ async def run_bench(
         split: Only the stimuli for setting parameters ("tune"), or those that no parameter was set
             on ("accept"). None for all.
         stimuli: Others than those that ship.
+        human: A folder of recordings with labels (``piopiy_lab.bench.human``), in place of those
+            that ship. Their words' times are estimated.
+        eot: A folder of eot-bench's data (``piopiy_lab.bench.eot_data``): the turn model is
+            scored on it too, by the same rule; some 50 ms for each silence.
         executor: Where the calls run, as for ``simulate_many``.
         line: A phone line, as for ``simulate``.
         latency: As for ``simulate``; None for an LLM of 0.35 s and a voice of 0.2 s.
@@ -75,14 +84,14 @@ async def run_bench(
     Raises:
         ArgumentError: No stimuli, or a value that can't be used.
         ArgumentTypeError: A value of the wrong type.
+        AudioFileError: A recording can't be read.
         MissingExtraError: The extra ``offline`` isn't installed.
     """
-    listed = load_stimuli(kinds=kinds, split=split) if stimuli is None else tuple(stimuli)
-    if not listed:
-        raise ArgumentError("there are no stimuli: give one at least, or leave stimuli= out")
+    listed = _listed(stimuli, human, kinds, split)
     if isinstance(against, str) and against != "pipecat":
         raise ArgumentError(f"against={against!r}: give 'pipecat', or a session")
     taken = check_latency(LATENCY if latency is None else latency)
+    silences = () if eot is None else await eot_silences(eot)
     settings: dict[str, object] = {
         "stimuli": len(listed),
         "split": split or "all",
@@ -113,7 +122,33 @@ async def run_bench(
         name="a plain agent" if create_session is None else _name(create_session),
         against=other,
         settings=settings,
+        eot=silences,
     )
+
+
+def _listed(
+    stimuli: Sequence[Stimulus] | None,
+    human: str | PathLike[str] | None,
+    kinds: Iterable[Kind] | None,
+    split: Split | None,
+) -> tuple[Stimulus, ...]:
+    """Return the stimuli that were asked for, one list or another.
+
+    Raises:
+        ArgumentError: There are none, or two lists were given.
+    """
+    shipped = load_stimuli(kinds=kinds, split=split)  # checks both
+    if stimuli is not None and human is not None:
+        raise ArgumentError("stimuli= and human= both say who is heard: give one of them")
+    if human is not None:
+        stimuli = load_recordings(human)
+    if stimuli is None:
+        return shipped
+    wanted = {one.kind for one in shipped}
+    listed = tuple(one for one in stimuli if one.kind in wanted and split in (None, one.split))
+    if not listed:
+        raise ArgumentError("there are no stimuli: give one at least, or leave stimuli= out")
+    return listed
 
 
 def _name(thing: object) -> str:

@@ -44,6 +44,8 @@ class Stimulus:
         during: Whether it is heard in the agent's speech or in its silence.
         after: Seconds from the first sound of the agent's reply, or of its silence.
         split: "tune" or "accept".
+        clip: A recording of it, in place of the voice; None without one.
+        holds: ``(start, end)`` of a recording's pauses within the turn, in seconds of it.
     """
 
     id: str
@@ -54,6 +56,8 @@ class Stimulus:
     during: During
     after: float
     split: Split
+    clip: str | None = None
+    holds: tuple[tuple[float, float], ...] = ()
 
     @property
     def words(self) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab._version import __version__
+from piopiy_lab.cli.bench import add_bench
 from piopiy_lab.cli.saved_calls import add_saved_calls
 from piopiy_lab.cli.sessions import UserCodeError
 from piopiy_lab.cli.terminal import OutputClosedError, Terminal, forget_stdout
@@ -36,6 +37,7 @@ examples:
   piopiy-lab show piopiy-lab-demo       what was said in a saved call, and how fast
   piopiy-lab replay calls/bad my_agent.py  a saved call again, on the agent as it is now
   piopiy-lab eval desk.yaml bot.py:bot  pipecat's eval file on the bot, in virtual time
+  piopiy-lab bench my_agent.py          its turn-taking, by the public definitions
   piopiy-lab serve my_agent:session     answer the phone (id and token in the environment)
   piopiy-lab notebooks                  learn by doing: copies notebooks, opens JupyterLab
   piopiy-lab doctor                     what is installed; paste it into a bug report
@@ -175,6 +177,10 @@ def _run(terminal: Terminal, options: argparse.Namespace) -> int:
                     debug=getattr(options, "debug", False),
                 ),
             )
+        case "bench":
+            from piopiy_lab.cli.bench import bench
+
+            return bench(terminal, options)
         case "notebooks":
             from piopiy_lab.cli.notebooks import notebooks
 
@@ -350,6 +356,7 @@ def _parser() -> argparse.ArgumentParser:
     evals.add_argument(
         "--results", type=Path, metavar="DIR", help="write pipecat's results.jsonl, and traces"
     )
+    add_bench(command)
     notebooks = command(
         "notebooks",
         "copy the notebooks and open them",

@@ -1,0 +1,73 @@
+"""Turn-taking by the bench: cut at once, paused or ducked first, and pipecat's default.
+
+    python benchmarks/turn_taking.py [--split accept] [--recogniser screenplay|offline] [--jobs N]
+
+Prints a column for each, with intervals; the figures are the same every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import time
+
+from piopiy_lab import VoiceAgent, offline_stack, run_bench
+from piopiy_lab.bench.agents import GREETING, pipecat_bot
+from piopiy_lab.experiments.figures.listing import text_table
+
+
+async def session(call_id, hold=None):
+    """Run an agent that holds its sound before it is cut, or doesn't."""
+    agent = VoiceAgent(instructions="You tell callers about a restaurant.", greeting=GREETING)
+    stt, llm, tts = offline_stack()
+    how = {"hold_backchannels": False} if hold is None else {"hold": hold}
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, **how)
+    await agent.start()
+
+
+def offline_recogniser():
+    """Return the offline recogniser of the booking desk."""
+    return offline_stack()[0]
+
+
+AGENTS = {
+    "cut at once": functools.partial(session, hold=None),
+    "paused": functools.partial(session, hold="pause"),
+    "ducked": functools.partial(session, hold="duck"),
+    "pipecat": pipecat_bot,
+}
+
+
+async def main() -> None:
+    """Measure, and print a table."""
+    told = argparse.ArgumentParser()
+    told.add_argument("--split", choices=("tune", "accept"))
+    told.add_argument("--recogniser", choices=("screenplay", "offline"), default="screenplay")
+    told.add_argument("--agents", nargs="*", default=list(AGENTS), choices=list(AGENTS))
+    told.add_argument("--jobs", type=int)
+    told.add_argument("--json", metavar="PREFIX", help="keep each agent's figures")
+    options = told.parse_args()
+    heard = "screenplay" if options.recogniser == "screenplay" else offline_recogniser
+    reports = {}
+    for name in options.agents:
+        began = time.perf_counter()
+        reports[name] = await run_bench(
+            AGENTS[name], recogniser=heard, split=options.split, executor=options.jobs
+        )
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+        if options.json:
+            reports[name].save_json(f"{options.json}-{name.replace(' ', '-')}.json")
+    first = next(iter(reports.values()))
+    rows = [
+        [figure.name, *(report[figure.key].told() for report in reports.values())]
+        for figure in first.figures
+    ]
+    print(text_table(["figure", *reports], rows))
+    for name, report in reports.items():
+        for one, why in report.failed[:3]:
+            print(f"{name}: {one.id} came to nothing: {why}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,93 @@
+"""eot-bench's four figures, of what was measured here and of its own board, as rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from piopiy_lab.bench.board import end_of_turn_board
+from piopiy_lab.bench.end_of_turn import Point, Silence, cuts_at, latency_at, policies, waits
+from piopiy_lab.experiments.figures.listing import Listing
+
+
+@dataclass(frozen=True)
+class EndOfTurnRow:
+    """One turn model, or a wait alone.
+
+    Attributes:
+        who: Whose silences, and what decides.
+        cuts_300: The fewest cuts at a mean wait of 0.3 s, 0 to 1; None if nothing is as fast.
+        cuts_600: The same at 0.6 s.
+        latency_5: The least mean wait in seconds with 5 % cuts; None if nothing cuts so few.
+        latency_10: The same with 10 %.
+        holds: How many pauses it is of; None of the board.
+    """
+
+    who: str
+    cuts_300: float | None
+    cuts_600: float | None
+    latency_5: float | None
+    latency_10: float | None
+    holds: int | None = None
+
+
+def end_of_turn_rows(
+    name: str, measured: Sequence[Silence], eot: Sequence[Silence]
+) -> Listing[EndOfTurnRow]:
+    """Return a row for each of ours that there is, and those of the board.
+
+    Args:
+        name: The agent's.
+        measured: Silences of the stimuli.
+        eot: Those of eot-bench's data.
+    """
+    board = end_of_turn_board()
+    rows: list[EndOfTurnRow] = []
+    for silences, which in ((measured, f"the stimuli, {name}"), (eot, "eot-bench's data")):
+        if silences:
+            holds = sum(one.label == "hold" and one.scored for one in silences)
+            rows.append(_row(f"{which}: turn model", policies(silences), holds))
+            rows.append(_row(f"{which}: a wait alone", waits(silences), holds))
+    rows += [
+        EndOfTurnRow(
+            f"{board.name.split()[0]}, {board.as_of}: {system}",
+            of["cuts_300"],
+            of["cuts_600"],
+            of["latency_5"],
+            of["latency_10"],
+        )
+        for system, of in board.systems.items()
+    ]
+    return Listing(rows, _COLUMNS, "no pauses")
+
+
+def _row(who: str, front: Sequence[Point], holds: int) -> EndOfTurnRow:
+    cuts = [cuts_at(front, secs) for secs in (0.3, 0.6)]
+    return EndOfTurnRow(
+        who,
+        *(None if share is None else round(share.share, 6) for share in cuts),
+        *(_rounded(latency_at(front, share)) for share in (0.05, 0.1)),
+        holds,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _percent(value: float | None) -> str:
+    return "none" if value is None else f"{100 * value:.1f} %"
+
+
+def _ms(value: float | None) -> str:
+    return "none" if value is None else f"{1000 * value:.0f} ms"
+
+
+_COLUMNS = {
+    "pauses cut against the wait": lambda row: row.who,
+    "cut @300 ms": lambda row: _percent(row.cuts_300),
+    "cut @600 ms": lambda row: _percent(row.cuts_600),
+    "wait @5 %": lambda row: _ms(row.latency_5),
+    "wait @10 %": lambda row: _ms(row.latency_10),
+    "pauses": lambda row: "" if row.holds is None else str(row.holds),
+}
