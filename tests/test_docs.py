@@ -46,6 +46,9 @@ from piopiy_lab import (
     simulate,
     stack,
 )
+from piopiy_lab.bench import running
+from piopiy_lab.bench.broken.trial import MEANT
+from piopiy_lab.bench.stimuli import load_stimuli
 from piopiy_lab.errors import EvalFileError, PiopiyLabError
 from piopiy_lab.evals.files import load
 
@@ -77,6 +80,19 @@ def a_test_from_a_call():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert "1 passed" in ran.stdout, ran.stdout
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    few = [one for one in load_stimuli() if one.id == "backchannel-41"]
+    monkeypatch.setattr(running, "load_stimuli", lambda **_: tuple(few))
+    names = {}
+    yield names
+    assert [one.stimulus for one in names["report"].measured] == few
+    assert Path("bench.html").is_file()
+    assert names["trial"].missed == ()
+    rows = re.findall(r"^\| `(.+?)` \|.*\| `(\w+)` \|$", text_of("docs/bench.md"), re.M)
+    assert dict(rows) == dict(MEANT)
 
 
 @pytest.fixture

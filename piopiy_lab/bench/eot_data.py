@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.metrics.metrics import TurnMetricsData
 
 from piopiy_lab.bench.end_of_turn import Silence
 from piopiy_lab.checks.arguments import is_number
@@ -139,4 +140,4 @@ async def _score(
     model.append_audio(pcm.to_bytes(heard[: len(heard) - silent]), True)
     model.append_audio(pcm.to_bytes(heard[len(heard) - silent :]), False)
     _, metrics = await model.analyze_end_of_turn()
-    return float(getattr(metrics, "probability", 0.0))
+    return metrics.probability if isinstance(metrics, TurnMetricsData) else 0.0

@@ -190,7 +190,7 @@ class BenchReport:
         """Draw the shares with their intervals, and the pauses against the waits."""
         from piopiy_lab.bench.report_plot import draw
 
-        return draw(self)
+        return draw([self] if self.against is None else [self, self.against])
 
     def save_html(self, path: str | PathLike[str], overwrite: bool = False) -> Path:
         """Save the table, the picture and what was missed as one page; nothing is from outside.

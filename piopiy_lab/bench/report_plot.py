@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from piopiy_lab.bench.board import tau_voice_board
-from piopiy_lab.bench.end_of_turn import Point, policies, waits
+from piopiy_lab.bench.end_of_turn import Point, Silence, policies, waits
+from piopiy_lab.bench.figures import Figure
 from piopiy_lab.plot import style
 
-if TYPE_CHECKING:
-    from piopiy_lab.bench.report import BenchReport
+
+class Drawn(Protocol):
+    """What is drawn of a report."""
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def figures(self) -> Sequence[Figure]:
+        """All figures."""
+        ...
+
+    @property
+    def silences(self) -> Sequence[Silence]:
+        """Pauses and ends, with the turn model's scores."""
+        ...
+
+    @property
+    def ends(self) -> Point:
+        """What the agent really did with them."""
+        ...
+
+    def __getitem__(self, key: str) -> Figure:
+        """Return a figure."""
+        ...
+
 
 TITLE = "Turn-taking"
 WIDE, LEFT, ROW, HEAD = 460.0, 150.0, 34.0, 64.0  # of the shares, pixels
@@ -24,14 +51,13 @@ _COLOURS = (style.SIDES["user"], style.SIDES["assistant"])
 _BOARD = style.QUIET
 
 
-def draw(report: BenchReport) -> Picture:
-    """Draw a report.
+def draw(reports: Sequence[Drawn]) -> Picture:
+    """Draw a report, or two beside each other.
 
     Args:
-        report: Whose.
+        reports: One or two.
     """
-    reports = [report] if report.against is None else [report, report.against]
-    shares = [figure for figure in report.figures if figure.unit == "share"]
+    shares = [figure for figure in reports[0].figures if figure.unit == "share"]
     high = ROW * len(shares)
     width = LEFT + WIDE + BETWEEN + CURVE + RIGHT
     height = HEAD + high + FOOT
@@ -52,7 +78,7 @@ def draw(report: BenchReport) -> Picture:
     return picture
 
 
-def _shares(around: Axes, reports: Sequence[BenchReport], high: float) -> None:
+def _shares(around: Axes, reports: Sequence[Drawn], high: float) -> None:
     board = tau_voice_board()
     quiet = {"color": style.QUIET, "ha": "center", "va": "center"}
     for step in range(5):
@@ -87,7 +113,7 @@ def _shares(around: Axes, reports: Sequence[BenchReport], high: float) -> None:
 def _curve(
     picture: Picture,
     around: Axes,
-    reports: Sequence[BenchReport],
+    reports: Sequence[Drawn],
     width: float,
     height: float,
     high: float,

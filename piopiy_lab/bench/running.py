@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
@@ -152,6 +153,8 @@ def _listed(
 
 
 def _name(thing: object) -> str:
+    while isinstance(thing, functools.partial):
+        thing = thing.func
     return str(getattr(thing, "__qualname__", type(thing).__qualname__))
 
 
