@@ -62,12 +62,14 @@ def end_of_turn_rows(
 
 
 def _row(who: str, front: Sequence[Point], holds: int) -> EndOfTurnRow:
-    cuts = [cuts_at(front, secs) for secs in (0.3, 0.6)]
+    fast, slow = cuts_at(front, 0.3), cuts_at(front, 0.6)
     return EndOfTurnRow(
         who,
-        *(None if share is None else round(share.share, 6) for share in cuts),
-        *(_rounded(latency_at(front, share)) for share in (0.05, 0.1)),
-        holds,
+        cuts_300=_rounded(None if fast is None else fast.share),
+        cuts_600=_rounded(None if slow is None else slow.share),
+        latency_5=_rounded(latency_at(front, 0.05)),
+        latency_10=_rounded(latency_at(front, 0.1)),
+        holds=holds,
     )
 
 

@@ -19,7 +19,6 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.metrics.metrics import TurnMetricsData
 
 from piopiy_lab.bench.end_of_turn import Silence
-from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
@@ -119,10 +118,15 @@ async def _turn(
 def _spans(where: str, told: object) -> list[tuple[float, float]]:
     spans: list[tuple[float, float]] = []
     for span in told if isinstance(told, list) else ():
-        ends = [span.get("start"), span.get("end")] if isinstance(span, dict) else span
-        if not isinstance(ends, list) or len(ends) != 2 or not all(map(is_number, ends)):
-            raise ArgumentError(f"{where}: a silence is {span!r:.60}; give its start and end")
-        spans.append((float(ends[0]), float(ends[1])))
+        match span:
+            case {"start": int() | float() as start, "end": int() | float() as end}:
+                spans.append((float(start), float(end)))
+            case [int() | float() as start, int() | float() as end]:
+                spans.append((float(start), float(end)))
+            case _:
+                raise ArgumentError(
+                    f"{where}: a silence is {span!r:.60}; give its start and end in seconds"
+                )
     if not spans:
         raise ArgumentError(f"{where} has no silence_spans: the last one is the turn's end")
     return spans

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from piopiy_lab.bench.broken.callers import CALLERS
-from piopiy_lab.bench.broken.desks import DESKS, FAULTS, SOUND, Fault
+from piopiy_lab.bench.broken.desks import DESKS, FAULTS, SOUND
 from piopiy_lab.bench.broken.trial_checks import CHECKS
 from piopiy_lab.checks.json_values import Record
 from piopiy_lab.errors import ArgumentError
@@ -20,7 +20,7 @@ from piopiy_lab.redaction import shown
 from piopiy_lab.session.replacing import Replacements
 
 #: Which check is there for which fault.
-MEANT: Mapping[Fault, str] = dict(zip(FAULTS, CHECKS, strict=True))
+MEANT: Mapping[str, str] = dict(zip(FAULTS, CHECKS, strict=True))
 #: What the callers' own steps are called beside the checks: a reply that didn't come, say.
 STEPS = "the screenplay"
 
