@@ -1,6 +1,6 @@
 """Turn-taking by the bench: cut at once, paused or ducked first, and pipecat's default.
 
-    python benchmarks/turn_taking.py [--split accept] [--recogniser screenplay|offline] [--jobs N]
+    python benchmarks/turn_taking.py [--split accept] [--recogniser screenplay|interims|offline] [--jobs N]
 
 Prints a column for each, with intervals; the figures are the same every time.
 """
@@ -15,6 +15,7 @@ import time
 from piopiy_lab import VoiceAgent, offline_stack, run_bench
 from piopiy_lab.bench.agents import GREETING, pipecat_bot
 from piopiy_lab.experiments.figures.listing import text_table
+from piopiy_lab.simulation import ScreenplaySTTService
 
 
 async def session(call_id, hold=None):
@@ -26,11 +27,21 @@ async def session(call_id, hold=None):
     await agent.start()
 
 
+def with_interims():
+    """Return the screenplay recogniser as a streaming one: each word 0.2 s after its end."""
+    return ScreenplaySTTService(interim_secs=0.2)
+
+
 def offline_recogniser():
     """Return the offline recogniser of the booking desk."""
     return offline_stack()[0]
 
 
+RECOGNISERS = {
+    "screenplay": "screenplay",
+    "interims": with_interims,
+    "offline": offline_recogniser,
+}
 AGENTS = {
     "cut at once": functools.partial(session, hold=None),
     "paused": functools.partial(session, hold="pause"),
@@ -43,12 +54,12 @@ async def main() -> None:
     """Measure, and print a table."""
     told = argparse.ArgumentParser()
     told.add_argument("--split", choices=("tune", "accept"))
-    told.add_argument("--recogniser", choices=("screenplay", "offline"), default="screenplay")
+    told.add_argument("--recogniser", choices=list(RECOGNISERS), default="screenplay")
     told.add_argument("--agents", nargs="*", default=list(AGENTS), choices=list(AGENTS))
     told.add_argument("--jobs", type=int)
     told.add_argument("--json", metavar="PREFIX", help="keep each agent's figures")
     options = told.parse_args()
-    heard = "screenplay" if options.recogniser == "screenplay" else offline_recogniser
+    heard = RECOGNISERS[options.recogniser]
     reports = {}
     for name in options.agents:
         began = time.perf_counter()

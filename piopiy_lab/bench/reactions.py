@@ -153,10 +153,12 @@ class _Beside:
             if place + gap_frames * self._frame > len(self._calm):
                 break  # it came to its end
             if self._silent(at, gap_frames) and not self._calm_silent(place, gap_frames):
-                stop = self._last_sound(at)
+                heard = self._last_sound(at) - self._begin - lag
+                due = self._due(heard)  # a silence of its own may come first
+                stop = due + self._begin + lag
                 fell = (stop - first) / self._rate if fell is None else fell
                 begin = _first_sound(self._agent[:last].astype(np.int16), at)
-                moved = None if begin is None else self._astray(begin, stop - self._begin - lag)
+                moved = None if begin is None else self._astray(begin, heard, due)
                 if begin is None or moved is None:
                     return Reaction("cut", fell, ducked, tuple(gaps), (stop - first) / self._rate)
                 gaps.append((begin - stop) / self._rate)
@@ -191,18 +193,24 @@ class _Beside:
         loud = np.flatnonzero(np.abs(self._agent[max(0, at - self._rate) : at]) > SILENT)
         return at if not len(loud) else max(0, at - self._rate) + int(loud[-1]) + 1
 
-    def _astray(self, begin: int, place: int) -> int | None:
+    def _due(self, place: int) -> int:
+        """Return where the undisturbed reply has its next sound, in samples of it."""
+        loud = np.flatnonzero(np.abs(self._calm[max(0, place) :]) > SILENT)
+        return place + int(loud[0]) if len(loud) else place
+
+    def _astray(self, begin: int, place: int, due: int) -> int | None:
         """Return where in the undisturbed reply sound goes on; None if it is something else.
 
         Args:
             begin: The first sample after a gap.
             place: Where the reply stood before it, in samples of the undisturbed one.
+            due: Where its next sound was to come; the same, but for a silence of its own.
         """
         length, reach = round(ALIKE_SECS * self._rate), round(ASTRAY_SECS * self._rate)
         skip = round(0.03 * self._rate)  # a fade
         heard = self._agent[begin + skip : begin + skip + length]
         low = max(0, place + skip - reach)
-        around = self._calm[low : place + skip + reach + length]
+        around = self._calm[low : due + skip + reach + length]
         if len(heard) < length // 2 or len(around) < len(heard):
             return place  # too near the end of what is looked at to say
         products = np.correlate(around, heard, "valid")

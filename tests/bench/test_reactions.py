@@ -63,7 +63,14 @@ def test_silence_is_a_yield_and_so_is_another_reply_after_it():
     assert (silent.outcome, silent.yielded) == ("cut", True)
     other = heard(part(0, 3.36), secs(0.5), part(0, 3))
     assert (other.outcome, other.gaps) == ("cut", ())
-    assert other.decided == pytest.approx(0.3, abs=0.06), "its own closure comes before the cut"
+    assert other.decided == pytest.approx(0.4, abs=0.01), "its own closure is no silence yet"
+
+
+def test_a_pause_within_a_silence_of_the_reply_s_own_begins_when_a_sound_was_due():
+    found = heard(part(0, 3.35), secs(0.46), part(3.35, 8))
+    assert found.outcome == "resumed"
+    assert found.fell == pytest.approx(0.4, abs=0.002)
+    assert found.gaps == (pytest.approx(0.46, abs=0.002),)
 
 
 def test_a_reply_that_begins_again_was_not_resumed_where_it_stood():
