@@ -1,6 +1,6 @@
 """Turn-taking by the bench: cut at once, paused or ducked first, and pipecat's default.
 
-    python benchmarks/turn_taking.py [--split accept] [--recogniser screenplay|interims|offline] [--jobs N]
+    python benchmarks/turn_taking.py [--recogniser interims] [--agents paused ducked] [--jobs N]
 
 Prints a column for each, with intervals; the figures are the same every time.
 """
