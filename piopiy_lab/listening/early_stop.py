@@ -34,9 +34,7 @@ from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.listening import seams
 from piopiy_lab.listening.early_looks import LOOK_SECS, EarlyLooks
-
-#: Seconds after a voice in which words that begin a turn are that voice's.
-SAME_VOICE_SECS = 2.0
+from piopiy_lab.listening.turn_stop import OVER_SECS, SAME_VOICE_SECS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +69,20 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
     Without ears, and with a model that does its own looking, the look is at the stop.
     """
 
-    def __init__(self, *, turn_analyzer: BaseTurnAnalyzer) -> None:
-        """Judge with ``turn_analyzer``."""
+    def __init__(
+        self,
+        *,
+        turn_analyzer: BaseTurnAnalyzer,
+        silent_secs: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Make the strategy.
+
+        Args:
+            turn_analyzer: The turn model.
+            silent_secs: Returns for how long no voice was heard, the detector's volume gate aside;
+                0 where nobody knows.
+        """
+        self._silent_secs = silent_secs
         self._ears: Ears | None = None  # by listen(): before the pipeline starts
         looks = EarlyLooks(turn_analyzer, now=self._now, tell=self._tell)
         super().__init__(turn_analyzer=looks)
@@ -125,6 +135,10 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
         self._turn = True
         beside, self._beside = self._beside, None
         now = asyncio.get_running_loop().time()
+        silent = self._silent_secs()
+        if beside is None and OVER_SECS <= silent <= SAME_VOICE_SECS:  # too low for the detector
+            words_by = now + max(0.0, self._stt_timeout - silent)
+            beside = _Beside(over_at=now, words_by=words_by, complete=True)
         if beside is None or self._vad_user_speaking or now - beside.over_at > SAME_VOICE_SECS:
             return
         self._vad_stopped, self._turn_complete = True, beside.complete

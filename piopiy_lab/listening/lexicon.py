@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -40,14 +41,16 @@ class Lexicon:
         backchannels: Words and phrases that show that one listens ("mm hmm", "I see").
         answers: Those of them that answer a question, too ("yes"); others may be added ("no").
         stops: Words and phrases that take the floor however few they are ("wait", "hold on").
+        languages: Those that it is of ("en"); empty if nobody says.
     """
 
-    backchannels: frozenset[str]
-    answers: frozenset[str] = frozenset()
-    stops: frozenset[str] = frozenset()
+    backchannels: AbstractSet[str]
+    answers: AbstractSet[str] = frozenset()
+    stops: AbstractSet[str] = frozenset()
+    languages: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        for name in ("backchannels", "answers", "stops"):
+        for name in _LISTS:
             given = getattr(self, name)
             if isinstance(given, str) or not isinstance(given, Iterable):
                 raise ArgumentTypeError(f"Lexicon({name}={given!r}): give a set of words")
@@ -62,6 +65,7 @@ class Lexicon:
             self.backchannels | other.backchannels,
             self.answers | other.answers,
             self.stops | other.stops,
+            self.languages | other.languages,
         )
 
     def judge(self, text: str) -> Kind | None:
@@ -69,13 +73,22 @@ class Lexicon:
         words = words_of(text)
         if not words:
             return None
-        if self._finds("stops", words):
-            return "stop"
-        if self._covers("answers", words):
-            return "answer"
-        if self._covers("backchannels", words):
-            return "answer" if self._finds("answers", words) else "backchannel"
-        return "words"
+        kinds = self._kinds(words)
+        for kind in ("stop", "words", "answer"):
+            if kind in kinds:
+                return kind
+        return "backchannel"
+
+    def _kinds(self, words: tuple[str, ...]) -> set[Kind]:
+        """Return what its phrases are, the longest ones counting: "no way" is no "no"."""
+        phrases = vars(self)["_phrases"]
+        kinds: set[Kind] = set()
+        while words:
+            found = [(_length(phrases[name], words), kind) for name, kind in _KINDS]
+            length, kind = max(found, key=lambda one: one[0])
+            kinds.add(kind if length else "words")
+            words = words[max(length, 1) :]
+        return kinds
 
     def may_become(self, text: str) -> bool:
         """Whether more words may make a backchannel of it: "got" is the beginning of "got it"."""
@@ -84,24 +97,18 @@ class Lexicon:
         for size in range(1, len(words) + 1):
             tail, head = words[-size:], words[:-size]
             begun = any(p[:size] == tail and len(p) > size for p in table["backchannels"])
-            if begun and (not head or self._covers("backchannels", head)):
+            if begun and self._kinds(head) <= {"backchannel", "answer"}:
                 return True
         return False
 
-    def _finds(self, name: str, words: tuple[str, ...]) -> bool:
-        return any(_length(vars(self)["_phrases"][name], words[i:]) for i in range(len(words)))
-
-    def _covers(self, name: str, words: tuple[str, ...]) -> bool:
-        phrases = vars(self)["_phrases"][name]
-        while words:
-            length = _length(phrases, words)
-            if not length:
-                return False
-            words = words[length:]
-        return True
-
 
 _LISTS = ("backchannels", "answers", "stops")
+#: The lists by what their phrases are; of two equally long ones the first counts.
+_KINDS: tuple[tuple[str, Kind], ...] = (
+    ("stops", "stop"),
+    ("answers", "answer"),
+    ("backchannels", "backchannel"),
+)
 
 
 def _phrases(listed: Iterable[str]) -> frozenset[tuple[str, ...]]:
@@ -125,24 +132,33 @@ def _same(listed: str, word: str) -> bool:
     return bool(_DRAWN_OUT.search(word)) and _RUN.sub(r"\1", listed) == _RUN.sub(r"\1", word)
 
 
-def _lexicon(backchannels: str, answers: str, stops: str) -> Lexicon:
+def _lexicon(language: str, backchannels: str, answers: str, stops: str) -> Lexicon:
     lists = (frozenset(w.strip() for w in t.split(",")) for t in (backchannels, answers, stops))
-    return Lexicon(*lists)
+    return Lexicon(*lists, languages=frozenset({language}))
 
 
 #: The lexicons by language; Hindi and Tamil in both scripts, for recognisers write either.
 LEXICONS = MappingProxyType(
     {
         "en": _lexicon(
+            "en",
             "mm, mmhm, hmm, hm, mhm, mm hmm, uh huh, aha, ah, oh, okay, ok, yeah, yep, yup, yes, "
             "right, alright, all right, sure, i see, got it, great, cool, fine, good, exactly, "
-            "of course, makes sense, sounds good, wow, nice, perfect",
+            "of course, makes sense, that makes sense, sounds good, sounds great, wow, nice, "
+            "perfect, "
+            "lovely, brilliant, awesome, amazing, excellent, wonderful, interesting, absolutely, "
+            "definitely, certainly, totally, indeed, true, very true, really, oh really, gotcha, "
+            "understood, i understand, i know, fair enough, no way, no problem, no worries, that's "
+            "right, that is right, that's true, that's good, that's great, very good, for sure, "
+            "all good, go on, go ahead, good to know, oh my, oh no, huh, ooh, aw",
             "yes, yeah, yep, yup, okay, ok, sure, right, correct, exactly, fine, please, "
-            "no, nope, thank you, thanks, of course, alright, all right",
+            "no, nope, thank you, thanks, of course, alright, all right, absolutely, definitely, "
+            "certainly, that's right, that is right, understood",
             "stop, wait, no, hold on, hang on, sorry, excuse, excuse me, pardon, but, actually, "
             "what, who, when, how, where, why, one moment, just a moment, just a second, listen",
         ),
         "hi": _lexicon(
+            "hi",
             "हाँ, हां, जी, जी हाँ, जी हां, हम्म, हूँ, हूं, हुँ, अच्छा, ठीक है, ठीक, सही, ओके, ओह, "
             "समझ गया, समझ गई, बिल्कुल, अरे वाह, "
             "haan, han, haanji, ji, ji haan, hmm, hm, hoon, accha, achha, acha, theek hai, "
@@ -157,6 +173,7 @@ LEXICONS = MappingProxyType(
             "magar, kya, kaun, kab, kaise, kahan",
         ),
         "ta": _lexicon(
+            "ta",
             "ஆமா, ஆமாம், ஆம், சரி, சரிங்க, ம்ம், ம், ஹ்ம், ஓகே, ஓ, அப்படியா, புரியுது, "
             "புரிஞ்சது, நல்லது, "
             "aama, aamaa, aamam, aam, seri, sari, seringa, saringa, mm, hmm, okay, ok, oh, "
@@ -170,6 +187,7 @@ LEXICONS = MappingProxyType(
             "mannikkavum, aana, aanal, enna, yaaru, eppo, eppadi, enga",
         ),
         "es": _lexicon(
+            "es",
             "mm, hmm, ajá, aja, ah, oh, sí, si, ya, ya veo, vale, claro, claro que sí, "
             "bueno, bien, "
             "muy bien, de acuerdo, entiendo, exacto, perfecto, okay, ok, genial, eso",
@@ -181,6 +199,7 @@ LEXICONS = MappingProxyType(
             "por qué",
         ),
         "de": _lexicon(
+            "de",
             "mm, mhm, hm, hmm, aha, ah, oh, ja, jaja, ja ja, jo, okay, ok, genau, gut, sehr gut, "
             "alles klar, klar, richtig, stimmt, ach so, achso, verstehe, ich verstehe, "
             "schön, super, "

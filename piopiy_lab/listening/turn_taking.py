@@ -114,9 +114,8 @@ def _holding(
     start = HoldStart(voice=True, rules=replace(rules, by_words=not realtime))
     start.min_words = min_words
     model = analyzer or shared_smart_turn(_PARAMS)
-    if EARLY_LOOKS_BY_DEFAULT and not realtime:
-        return UserTurnStrategies(start=[start], stop=[EarlyStop(turn_analyzer=model)])
-    stop = TurnsOnlyStop(turn_analyzer=model, silent_secs=lambda: start.silent_secs)
+    kind = EarlyStop if EARLY_LOOKS_BY_DEFAULT and not realtime else TurnsOnlyStop
+    stop = kind(turn_analyzer=model, silent_secs=lambda: start.silent_secs)
     return UserTurnStrategies(start=[start], stop=[stop])
 
 

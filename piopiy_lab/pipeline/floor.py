@@ -15,8 +15,9 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab import events
 from piopiy_lab.listening.hold_start import Floor, HoldStart
+from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.pipeline.chain import Chain
-from piopiy_lab.pipeline.parts import Parts
+from piopiy_lab.pipeline.parts import Parts, language_of
 from piopiy_lab.session.session import Session
 from piopiy_lab.transports.held_sound import HeldSound
 
@@ -30,6 +31,26 @@ class _Question:
     def note(self, word: events.WordSpoken) -> None:
         if "?" in word.text or "？" in word.text or "؟" in word.text:
             self.asked_at = word.at
+
+
+class _Misnamed:
+    """Says it when a screenplay's ``interrupts()`` was a listener's words, and no interruption."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._spoke: events.CallerSpoke | None = None
+
+    def note(self, event: events.CallerSpoke | events.BackchannelHeard) -> None:
+        match event:
+            case events.CallerSpoke():
+                self._spoke = event if event.manner == "interruption" else None
+            case events.BackchannelHeard(text=text, start=start):
+                spoke = self._spoke
+                if text and spoke is not None and spoke.at - 0.1 <= start <= spoke.end:
+                    self._session.notice(
+                        f"the caller interrupts({text!r}), and these are words of a listener: this "
+                        f"agent goes on. Write .backchannels({text!r}), or interrupt with others"
+                    )
 
 
 def hold_floor(
@@ -62,10 +83,11 @@ def hold_floor(
         what = "transport can't hold what it plays" if analyzer else "detector shows no windows"
         session.notice(f"hold_backchannels: this call's {what}, so a voice over the agent cuts it")
         return None
+    _check_language(parts, parts.turns.hold, session)
     for recogniser in parts.members.get("stt", ()):
         if isinstance(recogniser, HearsOut):
             recogniser.hear_listeners()
-    question = _Question()
+    question, misnamed = _Question(), _Misnamed(session)
     start.take(
         Floor(
             log=session.log,
@@ -83,6 +105,8 @@ def hold_floor(
                 start.heard(event.confidence, analyzer.num_frames_required() / analyzer.sample_rate)
             case events.WordSpoken():
                 question.note(event)
+            case events.CallerSpoke() | events.BackchannelHeard():
+                misnamed.note(event)
             case _:
                 pass
 
@@ -91,6 +115,18 @@ def hold_floor(
 
     chain.user.add_event_handler("on_user_mute_started", muted)
     return session.log.subscribe(note)
+
+
+def _check_language(parts: Parts, rules: HoldRules, session: Session) -> None:
+    """Say it when the words of a listener are those of another language than is heard."""
+    language = language_of(parts)
+    code = str(getattr(language, "value", language) or "").replace("_", "-")
+    heard, ours = code.partition("-")[0].lower(), rules.lexicon.languages
+    if heard and ours and heard not in ours and heard != "multi":
+        session.notice(
+            f"hold_backchannels: the recogniser hears {code!r}, and a listener's words are those "
+            f"of {', '.join(sorted(ours))}: others interrupt. Give Action(lexicon=...) its words"
+        )
 
 
 def _hear_out(parts: Parts) -> None:

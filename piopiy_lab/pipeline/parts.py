@@ -119,6 +119,12 @@ class Parts(ServiceParts):
         return tuple(part for part in parts if part is not None)
 
 
+def language_of(services: ServiceParts) -> object:
+    """Return the language that the recogniser was told to hear; None if it doesn't say."""
+    recogniser = next(iter(services.members.get("stt", ())), None)
+    return getattr(getattr(recogniser, "settings", None), "language", None)
+
+
 def name_services(switchers: Mapping[str, AnySwitcher]) -> dict[str, dict[str, FrameProcessor]]:
     """Return each switcher's services by a name that is the same in every run.
 

@@ -34,6 +34,7 @@ from piopiy_lab.pipeline.parts import (
     ServiceParts,
     TurnRules,
     check_unused,
+    language_of,
     name_services,
 )
 from piopiy_lab.pipeline.service_switcher import AnySwitcher
@@ -208,12 +209,6 @@ def read_parts(
         ),
         observers=tuple(observers or ()),
     )
-
-
-def language_of(services: ServiceParts) -> object:
-    """Return the language that the recogniser was told to hear; None if it doesn't say."""
-    recogniser = next(iter(services.members.get("stt", ())), None)
-    return getattr(getattr(recogniser, "settings", None), "language", None)
 
 
 def _bringing_vad(services: ServiceParts) -> str | None:

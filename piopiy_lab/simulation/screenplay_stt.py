@@ -118,6 +118,13 @@ class ScreenplaySTTService(STTService):
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             await self._hand_on()
 
+    def hear_listeners(self) -> None:
+        """Nothing to get ready: it knows every word."""
+
+    async def hear_out(self) -> None:
+        """Hand on the words of a voice that is over, and that no detector was sure of."""
+        await self._hand_on()
+
     def _sound_ended(self) -> None:
         if not self._detected:
             loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.handing_on import InTurn
-from piopiy_lab.transports.held_sound import HeldSound
+from piopiy_lab.transports.held_sound import FADE_SECS, HeldSound
 from piopiy_lab.transports.holding_output import HoldingOutput
 from piopiy_lab.transports.over_the_line import OverTheLine
 from piopiy_lab.transports.pacing import PacedAudio
@@ -47,6 +47,9 @@ EARLY_SECS = 0.005
 
 class SessionTransport(BaseTransport):
     """A pipecat transport that plays a session's audio and records it."""
+
+    #: Whether what it plays fades out by itself when it is dropped.
+    fades_itself = False
 
     def __init__(self, session: Session, settings: TransportSettings) -> None:
         """Make the transport.
@@ -297,6 +300,11 @@ class SessionOutput(HoldingOutput):
         last = self._transport.phone_line.last_of_agent()
         if last is not None:
             self._hand_over(last)
+
+    @property
+    def fade_secs(self) -> float:
+        """Seconds in which a sound that is held fades out."""
+        return 0.0 if self._transport.fades_itself else FADE_SECS
 
     def take_back(self) -> float:
         """Play nothing more for now; returns when nothing more is heard, in seconds."""

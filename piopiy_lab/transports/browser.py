@@ -65,6 +65,8 @@ Phase = Literal["waiting", "live", "ended", "failed"]
 class BrowserTransport(LiveTransport):
     """A live transport whose device is in a browser."""
 
+    fades_itself = True  # and a buffer that is empty waits before it plays again
+
     def __init__(
         self,
         session: Session,

@@ -35,6 +35,11 @@ INSTANT = 1e-6
 class Device(Protocol):
     """What plays the sound."""
 
+    @property
+    def fade_secs(self) -> float:
+        """Seconds in which to fade the sound out; 0 where that is done where it is played."""
+        ...
+
     def take_back(self) -> float:
         """Play nothing more of what it was given; return when nothing more is heard, in seconds."""
         ...
@@ -103,6 +108,7 @@ class HeldSound:
         self._waits_from = None
         fade = self._fade_samples(self._rest)
         if how == "pause":
+            fade = min(fade, round(self._device.fade_secs * audio.playout.sample_rate))
             self._free.clear()
             head, self._rest = np.split(self._rest, [fade])
             self._give(_ramp(head, 1.0, 0.0, fade))

@@ -20,7 +20,7 @@ from pipecat.transports.livekit.transport import LiveKitInputTransport, LiveKitO
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
 from piopiy_lab.sound.pcm import Int16
-from piopiy_lab.transports.held_sound import HeldSound
+from piopiy_lab.transports.held_sound import FADE_SECS, HeldSound
 from piopiy_lab.transports.holding_output import HoldingOutput
 from piopiy_lab.transports.levels import LevelMeter
 from piopiy_lab.transports.pacing import PacedAudio
@@ -166,6 +166,11 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
         await super().cleanup()
 
     # --- what is held ---------------------------------------------------------------------------
+
+    @property
+    def fade_secs(self) -> float:
+        """Seconds in which a sound that is held fades out."""
+        return FADE_SECS
 
     def take_back(self) -> float:
         """Play nothing more for now; returns when nothing more is heard, in seconds."""

@@ -131,6 +131,8 @@ def test_the_transcript_marks_it():
 def test_what_was_interrupts_said_and_heard_as_a_backchannel_is_marked_too():
     call = run(caller=Caller().interrupts("okay", after=1.5).waits(10).hangs_up())
     assert kept(call) == ["okay"]
+    (notice,) = call.events.of(events.NoticeGiven)
+    assert "Write .backchannels('okay')" in notice.message
     assert [e.manner for e in call.transcript if e.role == "user"] == ["backchannel"]
 
 
@@ -159,6 +161,14 @@ def test_a_turn_that_late_words_began_ends_at_once(text):
     (stopped,) = call.events.of(events.UserTurnStopped)
     assert stopped.at - spoke.end < 0.45
     assert added(call) == [text]
+
+
+def test_a_stop_word_that_no_detector_was_sure_of_is_heard():
+    caller = Caller().hears_greeting().says("a table for two").backchannels("wait", after=0.3)
+    call = run(session(greeting="Hi."), caller.waits(4).hangs_up(), stt=ScreenplaySTTService)
+    assert added(call) == ["a table for two", "wait"]
+    assert len(call.events.of(events.UserSpeechStarted)) == 1
+    assert cut(call)
 
 
 def test_an_interruption_that_goes_on_is_judged_by_the_turn_model_as_ever():
@@ -448,6 +458,23 @@ def test_a_lexicon_of_ones_own():
     own = Lexicon(backchannels=frozenset({"splendid"}))
     assert kept(run(session(lexicon=own), over("splendid"))) == ["splendid"]
     assert cut(run(session(), over("splendid")))
+
+
+class French(ScreenplaySTTService):
+    """A recogniser that says what it hears."""
+
+    def __init__(self):
+        super().__init__()
+        self._settings.language = "fr-FR"
+
+
+def test_the_words_of_another_language_than_is_heard_are_one_notice():
+    call = run(session(), over("mm hmm"), stt=French)
+    (notice,) = call.events.of(events.NoticeGiven)
+    assert "hears 'fr-FR'" in notice.message
+    assert "lexicon=" in notice.message
+    own = Lexicon(backchannels={"ouais"})
+    assert not run(session(lexicon=own), over("ouais"), stt=French).events.of(events.NoticeGiven)
 
 
 def test_another_language():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from piopiy_lab import Caller, Line, VoiceAgent, events, offline_stack, simulate
+from piopiy_lab.events.log import EventLog
 from piopiy_lab.session.commands import Interrupt
 from piopiy_lab.session.session import current_session
-from piopiy_lab.transports.held_sound import DUCKED, FADE_SECS, MOST_SECS
+from piopiy_lab.transports.held_sound import DUCKED, FADE_SECS, MOST_SECS, HeldSound
+from piopiy_lab.transports.live_playout import LivePlayout
+from piopiy_lab.transports.pacing import PacedAudio
 
 GREETING = (
     "Hello and welcome to the little bistro. We are open every day from noon until ten in the "
@@ -151,6 +155,62 @@ def test_holding_twice_or_letting_go_of_nothing_changes_nothing():
     assert len(call.events.of(events.AgentSpeechHeld)) == 1
     assert len(call.events.of(events.AgentSpeechResumed)) == 1
     assert words(call) == words(PLAIN)
+
+
+class Player:
+    """A device that keeps what it was given for 0.1 s, on a clock that is set by hand."""
+
+    def __init__(self, fade_secs=FADE_SECS):
+        self.now, self.fade_secs, self.given = 0.0, fade_secs, []
+        self.recorded = []
+        session = SimpleNamespace(
+            now=lambda: self.now,
+            log=EventLog(lambda: self.now),
+            recorder=SimpleNamespace(
+                write_agent=lambda start, samples, _: self.recorded.append((start, samples))
+            ),
+        )
+        self.audio = PacedAudio(cast(Any, session), LivePlayout(1000, latency_secs=0.1), 0.2)
+        self.sound = HeldSound(lambda: self.audio, self)
+
+    def take_back(self):
+        return self.now + 0.05  # what a card has already is heard
+
+    def give(self, samples):
+        self.given.append(samples)
+        self.audio.hand_over(samples)
+
+    def heard_changed(self):
+        pass
+
+    @property
+    def heard(self):
+        self.audio.record_played()
+        return np.concatenate([samples for _, samples in self.recorded])
+
+
+@pytest.mark.parametrize("fade_secs", [FADE_SECS, 0.0])
+def test_on_a_device_what_it_has_already_is_heard_and_the_rest_waits(fade_secs):
+    async def main():
+        player = Player(fade_secs)
+        tone = np.arange(1000, 2000, dtype=np.int16)
+        player.give(tone[:500])  # heard from 0.1 to 0.6
+        player.now = 0.3
+        player.sound.hold("pause")  # heard up to 0.35, and the fade
+        fade = round(fade_secs * 1000)
+        assert [len(one) for one in player.given[1:]] == [fade] * bool(fade)
+        player.now = 0.8
+        player.sound.resume("short")
+        assert len(player.given[-1]) == 250 - fade
+        assert player.sound.moved == pytest.approx(0.9 - 0.35 - fade_secs)
+        player.give(tone[500:])
+        player.now = 3.0
+        heard = player.heard
+        assert len(heard) == 1000
+        assert np.array_equal(heard[:250], tone[:250])
+        assert np.array_equal(heard[250 + fade + 10 :], tone[250 + fade + 10 :])
+
+    asyncio.run(main())
 
 
 def test_before_the_agent_speaks_what_comes_waits():
