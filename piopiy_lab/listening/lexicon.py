@@ -84,10 +84,10 @@ class Lexicon:
         phrases = vars(self)["_phrases"]
         kinds: set[Kind] = set()
         while words:
-            found = [(_length(phrases[name], words), kind) for name, kind in _KINDS]
-            length, kind = max(found, key=lambda one: one[0])
-            kinds.add(kind if length else "words")
-            words = words[max(length, 1) :]
+            lengths = [_length(phrases[name], words) for name, _ in _KINDS]
+            longest = max(lengths)
+            kinds.add(_KINDS[lengths.index(longest)][1] if longest else "words")
+            words = words[max(longest, 1) :]
         return kinds
 
     def may_become(self, text: str) -> bool:
