@@ -16,6 +16,7 @@ from piopiy_lab import Audio, Call, Caller, Line, pause, simulate
 from piopiy_lab import events as ev
 from piopiy_lab.call.robustness import Robustness
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, SavedCallError
+from piopiy_lab.listening import turn_taking
 from piopiy_lab.turn_lab.listened import Listened
 from piopiy_lab.turn_lab.robust import MOST_LATER_SECS, Nudge, nudges, rule_of, sound_of
 
@@ -56,10 +57,13 @@ def call(made):
 # --- it is what ran in the call ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", [None, Line.phone()], ids=["clean", "phone"])
-def test_undisturbed_it_is_what_the_call_itself_did(made, line):
+@pytest.mark.parametrize("what", ["clean", "phone", "early looks"])
+def test_undisturbed_it_is_what_the_call_itself_did(made, what, monkeypatch):
     """Detector and turn model are those of the call, asked at the same samples."""
-    call = made if line is None else run(line=line)
+    monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", what == "early looks")
+    call = made if what == "clean" else run(line=Line.phone() if what == "phone" else None)
+    if what == "early looks":
+        assert any(e.early for e in call.events.of(ev.TurnPredicted))
     sound = sound_of(call)
     begins = sound.begins
     rule = rule_of(call)
