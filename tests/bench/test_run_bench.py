@@ -85,6 +85,22 @@ def test_as_json_everything_is_there(report, tmp_path):
     assert len(report.to_pandas()) == len(FEW)
 
 
+def test_a_part_of_the_list_has_a_report_of_its_own(report):
+    part = report.of(kinds=["backchannel", "end"])
+    assert (part.tau.s_bc.n, part.tau.r_y.n, part.ends.n_ends) == (2, 0, 1)
+    assert part.against.tau.s_bc.n == 2
+    assert report.of(split="accept").measured == ()
+    assert report.of(split="tune")["S_BC"] == report["S_BC"]
+
+
+def test_pauses_are_told_beside_the_public_board_s(report):
+    rows = report.end_of_turn
+    assert [row.holds for row in rows[:2]] == [1, 1]
+    assert rows[1].latency_5 == pytest.approx(0.9), "a wait as long as the pause cuts none"
+    assert rows[-1].who.endswith("VAD")
+    assert "35.2 %" in str(rows)
+
+
 @pytest.mark.timeout(300)  # a process that begins loads the models
 def test_two_runs_on_other_executors_are_the_same_to_the_byte():
     few = FEW[:1]
