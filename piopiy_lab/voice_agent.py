@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.processors.frame_processor import FrameProcessor
@@ -136,6 +136,7 @@ class VoiceAgent:
         hold_backchannels: bool | None = None,
         hold: HoldMode | None = None,
         lexicon: str | Lexicon | Sequence[str] | None = None,
+        speculate: Literal["llm"] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
@@ -175,6 +176,9 @@ class VoiceAgent:
             hold: How: "pause", or "duck" for 20 dB lower. Given, it is on.
             lexicon: Whose words a listener says: a language ("en", "hi", "ta", "es", "de"), a list
                 of them, or a ``Lexicon``; None: the recogniser's language, or English.
+            speculate: "llm" asks the LLM at a likely end of a turn; nothing of its answer is heard
+                and no tool runs until the turn is over. For a longer stop window at the latency of
+                a short one: ``vad={"stop_secs": 0.5}`` (docs/turn_taking.md).
 
         Raises:
             ArgumentTypeError: ``llm`` is missing, or something has the wrong type.
@@ -202,6 +206,7 @@ class VoiceAgent:
             hold_backchannels=hold_backchannels,
             hold=hold,
             lexicon=lexicon,
+            speculate=speculate,
         )
         await self._open_mcp(mcp_tools, session)
         self._parts = parts

@@ -170,8 +170,22 @@ class CallRecord:
 
     @property
     def context(self) -> list[list[dict[str, object]]]:
-        """What the LLM was given, turn by turn: the messages as they stood each time."""
-        return [sent.messages for sent in self._log.of(ev.ContextSent)]
+        """What the LLM was given, turn by turn: the messages as they stood each time.
+
+        Without what was asked ahead and thrown away.
+        """
+        given: list[ev.ContextSent] = []
+        for event in self._log.of(ev.ContextSent, ev.SpeculationSettled):
+            match event:
+                case ev.ContextSent():
+                    given.append(event)
+                case ev.SpeculationSettled() if event.outcome != "confirmed":
+                    asked = [sent for sent in given if sent.speculative]
+                    if asked:
+                        given.remove(asked[-1])
+                case _:
+                    pass
+        return [sent.messages for sent in given]
 
     @property
     def recording(self) -> Recording:

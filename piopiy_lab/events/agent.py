@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from piopiy_lab.events.base import Event
-from piopiy_lab.events.values import HoldMode, InterruptionCause, ResumeCause, SilenceCause
+from piopiy_lab.events.base import Event, said_if_other
+from piopiy_lab.events.values import (
+    HoldMode,
+    InterruptionCause,
+    ResumeCause,
+    SilenceCause,
+    SpeculationOutcome,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +20,22 @@ class ContextSent(Event):
 
     messages: list[dict[str, object]]  # as they stood then, role and content
     tools: list[str]  # names
+    speculative: bool = said_if_other(False)  # for a turn that may not be over
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerSpeculated(Event):
+    """An answer was begun before the turn was over; nothing of it is heard or done until it is."""
+
+    text: str  # the turn, as far as it was heard
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeculationSettled(Event):
+    """What came of that: it is the answer ("confirmed"), or it was thrown away."""
+
+    text: str
+    outcome: SpeculationOutcome
 
 
 @dataclass(frozen=True, kw_only=True)

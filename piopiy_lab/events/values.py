@@ -50,6 +50,10 @@ UnheardCause = Literal["muted", "quiet", "short", "unclear", "unknown"]
 #: What came of a verdict of the turn model: it counted; the model looked again when the pause was
 #: long enough; the caller spoke on.
 LookOutcome = Literal["used", "again", "void"]
+#: What came of an answer that was begun before the turn was over: the turn ended with those words;
+#: the caller spoke on; other words came; it wanted a tool, or something else was answered; the turn
+#: ended otherwise.
+SpeculationOutcome = Literal["confirmed", "spoke_on", "other_words", "tool", "superseded", "ended"]
 #: Why the agent fell silent.
 SilenceCause = Literal["finished", "interrupted"]
 #: How the agent's sound is held while somebody may be interrupting: it waits, or is 20 dB lower.

@@ -4,7 +4,10 @@ pipecat asks the model when the detector is sure of the silence, 0.2 s into it, 
 for the answer. Here it is asked 0.1 s into it, on a thread of its own, and the answer is there when
 it is wanted. An early "complete" stands (54 of 54 human pauses, 61 of 63 of synthetic voices were
 still complete at 0.2 s); an early "incomplete" does not (one in eight was complete by then), so the
-model looks again: never later than it used to.
+model looks again: never later than it used to, and earlier where the detector waits longer.
+
+What it is given ends a fixed time behind the last sample of the voice (see ``sound_end``), so that
+it says the same of the same words.
 
 Runs on the session's loop.
 """
@@ -27,10 +30,17 @@ from pipecat.metrics.metrics import MetricsData, TurnMetricsData
 from piopiy_lab.checks.texts import described
 from piopiy_lab.events.values import LookOutcome
 from piopiy_lab.listening import seams
+from piopiy_lab.listening.sound_end import silence_of, with_silence
 from piopiy_lab.logs import safe_logger
 
 #: Seconds of silence into which the model looks first: three windows of Silero's.
 LOOK_SECS = 0.1
+#: Seconds of silence behind the voice that it is given then, and when the detector is sure. They
+#: are there at three windows, or one or two later; and when it is sure.
+EARLY_SILENCE_SECS, SURE_SILENCE_SECS = 0.12, 0.19
+#: Below this the level finds no silence where the detector hears one: there is a noise. Then the
+#: detector's silence counts, which begins later.
+NO_SILENCE_SECS, HEARD_SHARE = 0.03, 0.75
 
 log: Logger = safe_logger("piopiy_lab.call")
 
@@ -84,10 +94,19 @@ class Asked:
 
 @dataclass(frozen=True)
 class Look:
-    """The model looks: when it was asked, and what it will say."""
+    """The model looks: when it was asked, what it will say, and whether that is its last word."""
 
     asked: Asked
     verdict: asyncio.Future[seams.Verdict]
+    last: bool
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether it said that the turn is over; None: it hasn't said."""
+        verdict = self.verdict
+        if not verdict.done() or verdict.cancelled() or verdict.exception() is not None:
+            return None
+        return verdict.result()[0] is EndOfTurnState.COMPLETE
 
 
 class EarlyLooks(BaseTurnAnalyzer):
@@ -125,24 +144,44 @@ class EarlyLooks(BaseTurnAnalyzer):
         """The early look at this silence, if there is one."""
         return self._look
 
-    def look(self) -> Look:
-        """Have the model look now, beside everything else."""
-        self.void()
-        asked = Asked(self._now(), self.silence_secs, early=True)
-        self._look = Look(asked, seams.judge(self.looking, seams.heard_by(self.looking)))
+    def look_if_due(self) -> Look | None:
+        """Have the model look beside everything else, if it is time for a look; return that.
+
+        Once when there is a little silence, and if it was incomplete then, when there is as much
+        as at the detector's stop: that is its last word.
+        """
+        before = self._look
+        if before is not None and (before.last or before.complete is not False):
+            return None
+        wanted = EARLY_SILENCE_SECS if before is None else SURE_SILENCE_SECS
+        silence = silence_of(seams.heard_by(self.looking), self.sample_rate)
+        noisy = silence < NO_SILENCE_SECS and self.silence_secs >= HEARD_SHARE * wanted
+        if silence < wanted and not noisy:
+            return None
+        self._let_go("again")
+        self._look = self._ask(wanted, early=True)
         return self._look
+
+    def _ask(self, silence_secs: float, *, early: bool) -> Look:
+        asked = Asked(self._now(), self.silence_secs, early)
+        heard = with_silence(seams.heard_by(self.looking), self.sample_rate, silence_secs)
+        verdict = seams.judge(self.looking, heard)
+        return Look(asked, verdict, last=silence_secs == SURE_SILENCE_SECS)
 
     def void(self) -> None:
         """Forget the early look, if there is one: the caller spoke on."""
+        self._let_go("void")
+
+    def _let_go(self, outcome: LookOutcome) -> None:
         look, self._look = self._look, None
         if look is not None:
-            task = asyncio.get_running_loop().create_task(self._tell_void(look))
+            task = asyncio.get_running_loop().create_task(self._tell_of(look, outcome))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    async def _tell_void(self, look: Look) -> None:
+    async def _tell_of(self, look: Look, outcome: LookOutcome) -> None:
         found = await self._of(look)
-        data = look.asked.told(found[1], "void") if found is not None else None
+        data = look.asked.told(found[1], outcome) if found is not None else None
         if data is not None:
             await self._tell(data)
 
@@ -164,13 +203,18 @@ class EarlyLooks(BaseTurnAnalyzer):
             state, data = found
             if state is EndOfTurnState.COMPLETE:
                 self.looking.clear()
+            if state is EndOfTurnState.COMPLETE or early.last:
                 return state, early.asked.told(data, "used")
             told = early.asked.told(data, "again")
             if told is not None:
                 await self._tell(told)
-        asked = Asked(self._now(), self.silence_secs, early=False)
-        state, data = await self.looking.analyze_end_of_turn()
-        return state, asked.told(data, "used")
+        if not seams.can_look(self.looking):
+            return await self.looking.analyze_end_of_turn()
+        look = self._ask(SURE_SILENCE_SECS, early=False)
+        state, data = await look.verdict
+        if state is EndOfTurnState.COMPLETE:
+            self.looking.clear()
+        return state, look.asked.told(data, "used")
 
     @property
     def speech_triggered(self) -> bool:

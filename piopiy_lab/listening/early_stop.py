@@ -31,9 +31,10 @@ from pipecat.metrics.metrics import MetricsData
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
+from piopiy_lab import events
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.listening import seams
-from piopiy_lab.listening.early_looks import LOOK_SECS, EarlyLooks
+from piopiy_lab.listening.early_looks import LOOK_SECS, EarlyLooks, Look
 from piopiy_lab.listening.turn_stop import OVER_SECS, SAME_VOICE_SECS
 
 
@@ -53,12 +54,16 @@ class Ears:
     Attributes:
         now: Returns the seconds of the call's clock.
         notice: Tells the user something, once.
+        log: Takes an event.
+        trusts_interims: Returns whether what the recogniser has of a sentence are words.
         window_secs: Returns the length of the detector's windows.
         stop_secs: Returns how much silence makes the detector sure.
     """
 
     now: Callable[[], float]
     notice: Callable[[str], None]
+    log: Callable[[events.Event], None]
+    trusts_interims: Callable[[], bool]
     window_secs: Callable[[], float]
     stop_secs: Callable[[], float]
 
@@ -92,7 +97,6 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
         self._heard: list[bool] = []  # whether each new window is a voice; by heard()
         self._any_window = False  # whether the detector shows its windows; by heard()
         self._silent = 0  # windows of silence on end; by _follow()
-        self._looked = False  # at this silence; by _follow()
         self._agent_speaks = False  # by process_frame()
         self._over_agent = False  # whether the last voice began over the agent's words
         self._turn = False  # whether there is one
@@ -122,8 +126,17 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
                 pass
         result = await super().process_frame(frame)
         if isinstance(frame, InputAudioRawFrame):
+            voice = any(self._heard)
             self._follow()
+            if voice:
+                await self._spoke_on()
         return result
+
+    async def _spoke_on(self) -> None:
+        """The caller goes on, or never paused."""
+
+    def _looks_now(self, look: Look) -> None:
+        """The model looks early."""
 
     async def handle_user_turn_started(self) -> None:
         """Wait for the turn's end.
@@ -170,7 +183,6 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
         for voice in self._heard:
             self._silent = 0 if voice else self._silent + 1
             if voice:
-                self._looked = False
                 self._looks.void()
         self._heard.clear()
         if ears is None or not self._can_look:
@@ -178,10 +190,11 @@ class EarlyStop(TurnAnalyzerUserTurnStopStrategy):
         secs = ears.window_secs()
         self._looks.silence_secs = self._silent * secs
         judged = self._turn or not self._over_agent
-        waits = judged and self._vad_user_speaking and not self._looked
+        waits = judged and self._vad_user_speaking
         if waits and _first(secs) <= self._silent < _windows(ears.stop_secs(), secs):
-            self._looked = True
-            self._looks.look()
+            look = self._looks.look_if_due()
+            if look is not None:
+                self._looks_now(look)
 
     def _check(self, stop_secs: float) -> None:
         """Say once why the model doesn't look early."""

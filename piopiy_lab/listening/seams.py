@@ -12,8 +12,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
@@ -25,6 +23,7 @@ from pipecat.turns.user_start import MinWordsUserTurnStartStrategy
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
 from piopiy_lab.listening.blas import one_thread
+from piopiy_lab.listening.sound_end import Heard
 from piopiy_lab.services.fitting import attributes, expect, method, refuse
 from piopiy_lab.services.pure_memory import PureMemory, digest, remembers
 from piopiy_lab.sound.pcm import Float32
@@ -310,8 +309,6 @@ class SharedSmartTurn(FrugalSmartTurn):
 
 # --- a verdict before it is asked for ---------------------------------------------------------
 
-#: What Smart Turn has heard of a turn: pieces of it with the time at which each came.
-Heard = list[tuple[float, NDArray[np.int16]]]
 #: What it says of that.
 Verdict = tuple[EndOfTurnState, MetricsData | None]
 

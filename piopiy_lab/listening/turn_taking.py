@@ -23,6 +23,7 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy, MinWordsInterruptionStrategy
+from piopiy_lab.listening.ahead_stop import AheadStop
 from piopiy_lab.listening.early_stop import EarlyStop
 from piopiy_lab.listening.hold_start import HoldStart
 from piopiy_lab.listening.holding import HoldRules
@@ -64,6 +65,7 @@ def make_strategies(
     turn_analyzer: BaseTurnAnalyzer | None = None,
     realtime: bool = False,
     hold: HoldRules | None = None,
+    ahead: bool = False,
 ) -> UserTurnStrategies | None:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
@@ -78,18 +80,24 @@ def make_strategies(
             its answer, and must not start a turn that would interrupt it.
         hold: How the agent's sound is held before it is cut; None: a voice cuts it. Not where
             the turns are a service's, or the user's own strategies'.
+        ahead: Whether the LLM is asked at a likely end of a turn, and its answer held.
     """
     if given is not None:
         return given
     if not vad or not allow_interruptions or recommended is not None:
         hold = None
+    if hold is not None:
+        hold = replace(hold, by_words=not realtime)
+    looks = (
+        None if realtime else AheadStop if ahead else EarlyStop if EARLY_LOOKS_BY_DEFAULT else None
+    )
     if interruption is not None:
         if isinstance(interruption, MinWordsInterruptionStrategy) and hold is not None:
-            return _holding(hold, turn_analyzer, realtime, min_words=interruption.min_words)
+            return _holding(hold, turn_analyzer, looks, min_words=interruption.min_words)
         stop = (
             recommended.stop
             if recommended is not None
-            else _stop_strategies(vad, turn_analyzer, realtime)
+            else _stop_strategies(vad, turn_analyzer, looks)
         )
         return UserTurnStrategies(start=_interrupting(interruption), stop=stop)
     if recommended is not None:
@@ -97,24 +105,28 @@ def make_strategies(
             return None
         return ExternalUserTurnStrategies(enable_interruptions=False)
     if hold is not None:
-        return _holding(hold, turn_analyzer, realtime)
+        return _holding(hold, turn_analyzer, looks)
     if realtime:
         voice = VADUserTurnStartStrategy(enable_interruptions=allow_interruptions)
-        stop = _stop_strategies(vad, turn_analyzer, realtime)
+        stop = _stop_strategies(vad, turn_analyzer, looks)
         return UserTurnStrategies(start=[voice] if vad else [], stop=stop)
     start = VoiceOrWordsStart(voice=vad, enable_interruptions=allow_interruptions)
-    stop = _stop_strategies(vad, turn_analyzer, realtime)
+    stop = _stop_strategies(vad, turn_analyzer, looks)
     return UserTurnStrategies(start=[start], stop=stop)
 
 
 def _holding(
-    rules: HoldRules, analyzer: BaseTurnAnalyzer | None, realtime: bool, *, min_words: int = 0
+    rules: HoldRules,
+    analyzer: BaseTurnAnalyzer | None,
+    looks: type[EarlyStop] | None,
+    *,
+    min_words: int = 0,
 ) -> UserTurnStrategies:
     """Return strategies that hold the agent's sound before they cut it."""
-    start = HoldStart(voice=True, rules=replace(rules, by_words=not realtime))
+    start = HoldStart(voice=True, rules=rules)
     start.min_words = min_words
     model = analyzer or shared_smart_turn(_PARAMS)
-    kind = EarlyStop if EARLY_LOOKS_BY_DEFAULT and not realtime else TurnsOnlyStop
+    kind = looks or TurnsOnlyStop
     stop = kind(turn_analyzer=model, silent_secs=lambda: start.silent_secs)
     return UserTurnStrategies(start=[start], stop=[stop])
 
@@ -132,13 +144,13 @@ def _interrupting(
 
 
 def _stop_strategies(
-    vad: bool, analyzer: BaseTurnAnalyzer | None, realtime: bool
+    vad: bool, analyzer: BaseTurnAnalyzer | None, looks: type[EarlyStop] | None
 ) -> list[BaseUserTurnStopStrategy]:
     if not vad:
         return [SpeechTimeoutUserTurnStopStrategy()]
     analyzer = analyzer or shared_smart_turn(_PARAMS)
-    if EARLY_LOOKS_BY_DEFAULT and not realtime:
-        return [EarlyStop(turn_analyzer=analyzer)]
+    if looks is not None:
+        return [looks(turn_analyzer=analyzer)]
     return [TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer)]
 
 

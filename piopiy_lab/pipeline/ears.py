@@ -12,6 +12,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from piopiy_lab import events
 from piopiy_lab.listening.early_stop import EarlyStop, Ears
 from piopiy_lab.pipeline.chain import Chain
+from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.session.session import Session
 
 #: Seconds of silence that pipecat's detectors wait for, and of a window of Silero's: of a detector
@@ -20,13 +21,14 @@ _STOP_SECS, _WINDOW_SECS = 0.2, 0.032
 
 
 def lend_ears(
-    turns: UserTurnStrategies | None, chain: Chain, session: Session
+    turns: UserTurnStrategies | None, chain: Chain, parts: Parts, session: Session
 ) -> Callable[[], None] | None:
     """Let a call's turn strategy hear the detector's windows, if it is one that looks early.
 
     Args:
         turns: The call's strategies.
         chain: Its pipeline.
+        parts: What it is made of.
         session: The call.
 
     Returns:
@@ -35,6 +37,11 @@ def lend_ears(
     stops = (turns.stop or ()) if turns is not None else ()
     stop = next((one for one in stops if isinstance(one, EarlyStop)), None)
     if stop is None:
+        if parts.turns.ahead:
+            session.notice(
+                "speculate: a service of this call decides itself when the caller is done, so the "
+                "LLM is asked when that service says"
+            )
         return None
     analyzer = chain.analyzer
 
@@ -50,6 +57,8 @@ def lend_ears(
         Ears(
             now=session.now,
             notice=session.notice,
+            log=session.log.append,
+            trusts_interims=lambda: not getattr(parts.active.get("stt"), "guesses", False),
             window_secs=window_secs,
             stop_secs=stop_secs,
         )

@@ -202,6 +202,7 @@ class CallObserver(BaseObserver):
                     *readable_messages(frame.context),
                 ],
                 tools=tool_names(frame.context),
+                speculative=frame.speculation,
             )
 
     def _instructing(self) -> list[dict[str, object]]:

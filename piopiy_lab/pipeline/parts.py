@@ -43,6 +43,7 @@ class TurnRules:
     realtime: bool  # whether a realtime model hears the caller
     hold: HoldRules | None = None  # how the agent's sound is held before it is cut; None: it isn't
     hold_asked: bool = False  # whether somebody asked for that
+    ahead: bool = False  # whether the LLM is asked at a likely end
 
     def strategies(self, services: Iterable[FrameProcessor]) -> UserTurnStrategies | None:
         """Make the strategies of one run; None leaves them to a service that recommends some."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.observers.base_observer import BaseObserver
@@ -18,6 +18,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.events.values import HoldMode
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.ahead_options import read_speculate
 from piopiy_lab.listening.hold_options import read_hold
 from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import check_turns, realtime_interruption
@@ -138,6 +139,7 @@ def read_parts(
     hold_backchannels: bool | None = None,
     hold: HoldMode | None = None,
     lexicon: str | Lexicon | Sequence[str] | None = None,
+    speculate: Literal["llm"] | None = None,
 ) -> Parts:
     """Check everything that ``Action`` was given; what is raised is in its docstring.
 
@@ -157,6 +159,7 @@ def read_parts(
         hold_backchannels: As there.
         hold: As there.
         lexicon: As there.
+        speculate: As there.
     """
     mutes = check_turns(
         allow_interruptions=allow_interruptions,
@@ -193,6 +196,12 @@ def read_parts(
             realtime=services.mode != "cascaded",
             hold=hold_rules,
             hold_asked=hold_backchannels is True,
+            ahead=read_speculate(
+                speculate,
+                vad=analyzer is not None,
+                turn_strategies=turn_strategies,
+                realtime=services.mode != "cascaded",
+            ),
         ),
         mute_strategies=mutes,
         enable_metrics=enable_metrics,

@@ -180,7 +180,7 @@ class AgentRun:
         if chain.analyzer is not None:
             self._untap = vad.tap(chain.analyzer, self._session.log)
         self._let_go = [
-            lend_ears(turns, chain, self._session),
+            lend_ears(turns, chain, self._parts, self._session),
             hold_floor(turns, chain, self._parts, self._session),
         ]
         self._observer.watch_output(chain.output)

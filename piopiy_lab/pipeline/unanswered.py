@@ -53,6 +53,10 @@ class EmptyAnswers:
     def note(self, event: events.Event) -> None:
         """Take an event of the call's log."""
         match event:
+            case events.ContextSent(speculative=True):
+                pass  # nothing is owed until the turn is over
+            case events.SpeculationSettled(outcome="confirmed"):
+                self._ask(event.at)
             case events.ContextSent() if self._at_work.get("stt") is not None:
                 self._ask(event.at)
             case events.UserTurnStopped() if self._at_work.get("stt") is None:

@@ -81,6 +81,8 @@ def _slow_llm(llm: Any, draw: Callable[[], float]) -> None:
     def making(process: seams.Method) -> seams.Method:
         async def process_frame(frame: Frame, direction: FrameDirection) -> None:
             if isinstance(frame, LLMContextFrame):
+                if frame.speculation:
+                    seams.begin_speculation(llm)
                 await asyncio.sleep(draw())  # an interruption cancels it, like a request
             await process(frame, direction)
 

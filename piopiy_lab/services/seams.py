@@ -112,8 +112,14 @@ def _relied_on_of_voices(module: ModuleType) -> tuple[Reliance, ...]:
     )
 
 
+def _relied_on_of_models(module: ModuleType) -> tuple[Reliance, ...]:
+    """Return what a language model's latency relies on, where it is asked ahead."""
+    return attributes(module.LLMService, "_speculation_gate", needed_by=_LATENCY)
+
+
 #: What is checked only when its module is there.
 LATE = {
+    "pipecat.services.llm_service": _relied_on_of_models,
     "pipecat.processors.frame_processor": _relied_on_of_processors,
     "pipecat.services.tts_service": _relied_on_of_voices,
 }
@@ -127,6 +133,17 @@ Making = Callable[[Method], Method]
 def replace_processing(llm: FrameProcessor, making: Making) -> None:
     """Replace what a language model does with frames. Missing: a hook before its request."""
     _replace(llm, "process_frame", making)
+
+
+def begin_speculation(llm: FrameProcessor) -> None:
+    """Let a model know that it answers a turn that may not be over, before its modelled latency.
+
+    So a withdrawal finds something to withdraw, as it does of a request that is under way. Missing:
+    a hook before its request.
+    """
+    gate = getattr(llm, "_speculation_gate", None)
+    if gate is not None:
+        gate.begin_speculation(True)
 
 
 def replace_speaking(tts: TTSService, making: Making) -> None:

@@ -109,7 +109,7 @@ def notices(call):
 
 
 def test_the_verdict_is_there_when_the_detector_is_sure(monkeypatch):
-    call = run(latency={"turn": 0.06})
+    call = judged_by(Says(0.9), latency={"turn": 0.06})
     (stopped,) = (e.at for e in call.events.of(events.UserSpeechStopped))
     (look,) = looks(call)
     assert look.early
@@ -122,13 +122,13 @@ def test_the_verdict_is_there_when_the_detector_is_sure(monkeypatch):
     assert sum(turn.parts.values()) == pytest.approx(turn.total, abs=1e-3)
 
     monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", False)
-    (before,) = run(latency={"turn": 0.06}).turns
+    (before,) = judged_by(Says(0.9), latency={"turn": 0.06}).turns
     assert before.total - turn.total == pytest.approx(0.06)
     assert before.parts["turn"] == pytest.approx(0.06)
 
 
 def test_what_the_window_does_not_hide_is_waited_for():
-    call = run(latency={"turn": 0.15})
+    call = judged_by(Says(0.9), latency={"turn": 0.15})
     (look,) = looks(call)
     (stopped,) = (e.at for e in call.events.of(events.UserSpeechStopped))
     assert waited(look) == pytest.approx(0.15)
@@ -138,12 +138,14 @@ def test_what_the_window_does_not_hide_is_waited_for():
 
 def test_an_early_incomplete_is_looked_at_again():
     model = Says(0.2, 0.9)
-    call = judged_by(model, latency={"turn": 0.06})
+    call = judged_by(model, vad={"stop_secs": 0.13}, latency={"turn": 0.06})
     first, second = looks(call)
+    (stopped,) = (e.at for e in call.events.of(events.UserSpeechStopped))
     assert (first.early, first.complete, first.outcome) == (True, False, "again")
     assert (second.early, second.complete, second.outcome) == (False, True, "used")
-    assert second.silence_secs == pytest.approx(0.192)
+    assert second.silence_secs == pytest.approx(0.128)
     assert waited(second) == pytest.approx(0.06)
+    assert second.at - waited(second) >= stopped
     assert model.given[1] > model.given[0]
     assert len(call.turns) == 1
 
@@ -376,10 +378,38 @@ def test_a_stop_window_shorter_than_the_look_is_said_once(make):
 
 
 def test_a_longer_stop_window_hides_a_slow_model():
-    call = run(create_session=session(vad={"stop_secs": 0.5}), latency={"turn": 0.35})
+    call = judged_by(Says(0.9), vad={"stop_secs": 0.5}, latency={"turn": 0.3})
     (look,) = looks(call)
     assert (look.early, look.outcome) == (True, "used")
     assert call.turns[0].parts["turn"] == 0.0
+
+
+@pytest.mark.parametrize("second", [0.9, 0.3])
+def test_in_a_longer_stop_window_the_model_has_its_last_word_before_it_is_over(second):
+    call = judged_by(model := Says(0.2, second), vad={"stop_secs": 0.5}, latency={"turn": 0.06})
+    again, used = looks(call)
+    assert (again.early, again.outcome) == (True, "again")
+    assert (used.early, used.outcome, used.complete) == (True, "used", second > 0.5)
+    assert len(model.given) == 2, "and is not asked a third time for the same sound"
+    assert model.given[1] - model.given[0] == pytest.approx(0.07, abs=0.001)
+    assert len(call.turns) == 1
+
+
+# --- by the sound itself ------------------------------------------------------------------------
+
+
+def test_a_verdict_is_the_same_whenever_the_detector_looks(monkeypatch):
+    def verdicts():
+        found = []
+        for phase in range(0, 16, 3):
+            caller = Caller().hears_greeting().waits(0.3 + phase / 100).says("yes please")
+            call = run(caller.hears_reply().hangs_up())
+            found.append([look.probability for look in looks(call)][-1])
+        return found
+
+    assert len(set(verdicts())) == 1
+    monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", False)
+    assert len(set(verdicts())) > 1
 
 
 # --- on disk, and again -------------------------------------------------------------------------
