@@ -2,7 +2,8 @@
 
 A recogniser's words come after the sound, so the last of them may still be missing when the turn
 model says that the caller is done. Words that have been the same for 0.1 s of that silence are
-mostly all there; asked at once, every turn would be asked twice.
+mostly all there; asked at once, every turn would be asked twice. A recogniser that is later than
+that shows it in the first request that is wasted on it, and is waited for from then on.
 
 Pure; times are seconds of one clock.
 """
@@ -16,6 +17,10 @@ from pipecat.turns.user_stop import NormalizedMatch
 #: Seconds of a likely end for which the words must have been the same.
 STOOD_SECS = 0.1
 
+#: Seconds by which a recogniser may be later than it was, and above which what comes belongs to
+#: more that was said.
+MARGIN_SECS, MOST_LATE_SECS = 0.05, 0.4
+
 _SAME = NormalizedMatch()
 
 
@@ -24,6 +29,8 @@ class Ahead:
 
     def __init__(self) -> None:
         """Begin with nothing said."""
+        self._late = 0.0  # seconds of a likely end after which a last word came, at the most
+        self._likely_since = 0.0  # when the last answer was begun
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -47,6 +54,9 @@ class Ahead:
         self._interim = "" if final else text
         if not _SAME.matches(before, self.words):
             self._changed_at = now
+            if self.begun is not None:
+                late = now - self._likely_since + MARGIN_SECS
+                self._late = max(self._late, min(late, MOST_LATE_SECS))
 
     @property
     def outdated(self) -> bool:
@@ -62,10 +72,11 @@ class Ahead:
         said = self.words
         if not said or self.begun is not None or any(_SAME.matches(said, t) for t in self._spent):
             return math.inf
-        return max(self._changed_at, likely_since) + STOOD_SECS
+        return max(self._changed_at + STOOD_SECS, likely_since + max(STOOD_SECS, self._late))
 
-    def begin(self) -> str:
+    def begin(self, likely_since: float) -> str:
         """An answer to the words so far is begun; return them."""
+        self._likely_since = likely_since
         self.begun = self.words
         return self.begun
 

@@ -141,9 +141,10 @@ class AheadStop(EarlyStop):
         if left > 1e-6:
             await asyncio.sleep(left)
         self._waiting = None
-        if self._likely_since == math.inf or self._ahead.begun is not None:
+        since = self._likely_since
+        if since == math.inf or self._ahead.begun is not None:
             return
-        text = self._ahead.begin()
+        text = self._ahead.begin(since)
         self._log(events.AnswerSpeculated(at=self._now(), text=text))
         await self.trigger_user_turn_inference_triggered(speculation=UserTurnSpeculation(text=text))
 

@@ -209,7 +209,7 @@ def test_words_must_have_stood_at_a_likely_end():
 def test_the_same_words_are_asked_once():
     ahead = Ahead()
     ahead.hear("yes", 0.0, final=False)
-    assert ahead.begin() == "yes"
+    assert ahead.begin(0.0) == "yes"
     assert ahead.due_at(0.0) == math.inf
     assert ahead.throw_away() == "yes"
     assert ahead.throw_away() is None
@@ -218,18 +218,26 @@ def test_the_same_words_are_asked_once():
     assert ahead.due_at(0.0) == pytest.approx(1.1)
 
 
+def test_a_late_recogniser_wastes_one_request_and_is_waited_for_then():
+    caller = Caller().hears_greeting().says("my name is anna").hears_reply()
+    caller = caller.says("thank you very much").hears_reply().says("make it six").hears_reply()
+    call = run(caller.hangs_up(), lag=0.3)
+    assert outcomes(call) == ["other_words", "confirmed", "confirmed", "confirmed"]
+    assert said(call) == asked(call)[1:]
+
+
 def test_an_answer_counts_for_all_that_was_said_or_not_at_all():
     ahead = Ahead()
     ahead.hear("a table", 0.0, final=True)
     ahead.hear("for two", 0.5, final=False)
-    assert ahead.begin() == "a table for two"
+    assert ahead.begin(0.0) == "a table for two"
     ahead.hear("For two.", 0.9, final=True)
     assert not ahead.outdated
     assert ahead.confirm() == "a table for two"
     assert ahead.confirm() is None
     ahead.begin_turn()
     ahead.hear("yes", 1.0, final=False)
-    ahead.begin()
+    ahead.begin(0.0)
     ahead.hear("yes but not today", 1.2, final=True)
     assert ahead.outdated
     assert ahead.confirm() is None
