@@ -30,7 +30,7 @@ from typing import Literal
 import numpy as np
 
 from piopiy_lab import Audio, Call, Caller, VoiceAgent, events, offline_stack, simulate, start_call
-from piopiy_lab.listening import turn_taking
+from piopiy_lab.listening import early_looks, turn_taking
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.sound import speech
 
@@ -83,7 +83,7 @@ def latency(turns: int) -> None:
             *((False, None, 0.2), (True, None, 0.2)),
             *((True, "llm", 0.05), (True, "llm", 0.2), (True, "llm", 0.3)),
         ):
-            turn_taking.EARLY_LOOKS_BY_DEFAULT = early
+            turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
             stt = {"stt": lambda lag=lag: ScreenplaySTTService(interim_secs=lag)}
             made = simulate(
                 session(stop, "llm" if ahead else None),
@@ -105,7 +105,7 @@ def phases() -> None:
     for voice, clip, text in clips():
         counts: dict[bool, int] = {}
         for early in (False, True):
-            turn_taking.EARLY_LOOKS_BY_DEFAULT = early
+            turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
             counts[early] = sum(_ends(clip, phase / 100) for phase in range(16))
             same[early] += counts[early] in (0, 1, 15, 16)
         rows += 1
@@ -145,7 +145,7 @@ def _flite(text: str) -> np.ndarray:
 def live(turns: int) -> None:
     print("end of speech -> first sound with instant services, ms")
     for early in (False, True, False, True):
-        turn_taking.EARLY_LOOKS_BY_DEFAULT = early
+        turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
         caller = Caller().hears_greeting()
         for index in range(turns):
             caller = caller.says(LINES[index % len(LINES)]).hears_reply()

@@ -6,8 +6,8 @@ it is wanted. An early "complete" stands (54 of 54 human pauses, 61 of 63 of syn
 still complete at 0.2 s); an early "incomplete" does not (one in eight was complete by then), so the
 model looks again: never later than it used to, and earlier where the detector waits longer.
 
-What it is given ends a fixed time behind the last sample of the voice (see ``sound_end``), so that
-it says the same of the same words.
+Where ``ANCHORED``, what it is given ends a fixed time behind the last sample of the voice (see
+``sound_end``), so that it says the same of the same words.
 
 Runs on the session's loop.
 """
@@ -35,6 +35,9 @@ from piopiy_lab.logs import safe_logger
 
 #: Seconds of silence into which the model looks first: three windows of Silero's.
 LOOK_SECS = 0.1
+#: Whether it is given sound that ends a fixed time behind the voice; else what there is, once early
+#: and once at the stop. Not before the turn lab, which looks again at a call's pauses, does too.
+ANCHORED = False
 #: Seconds of silence behind the voice that it is given then, and when the detector is sure. They
 #: are there at three windows, or one or two later; and when it is sure.
 EARLY_SILENCE_SECS, SURE_SILENCE_SECS = 0.12, 0.19
@@ -151,6 +154,11 @@ class EarlyLooks(BaseTurnAnalyzer):
         as at the detector's stop: that is its last word.
         """
         before = self._look
+        if not ANCHORED:
+            if before is not None:
+                return None
+            self._look = self._ask(None, early=True)
+            return self._look
         if before is not None and (before.last or before.complete is not False):
             return None
         wanted = EARLY_SILENCE_SECS if before is None else SURE_SILENCE_SECS
@@ -162,9 +170,11 @@ class EarlyLooks(BaseTurnAnalyzer):
         self._look = self._ask(wanted, early=True)
         return self._look
 
-    def _ask(self, silence_secs: float, *, early: bool) -> Look:
+    def _ask(self, silence_secs: float | None, *, early: bool) -> Look:
         asked = Asked(self._now(), self.silence_secs, early)
-        heard = with_silence(seams.heard_by(self.looking), self.sample_rate, silence_secs)
+        heard = seams.heard_by(self.looking)
+        if silence_secs is not None:
+            heard = with_silence(heard, self.sample_rate, silence_secs)
         verdict = seams.judge(self.looking, heard)
         return Look(asked, verdict, last=silence_secs == SURE_SILENCE_SECS)
 
@@ -210,7 +220,7 @@ class EarlyLooks(BaseTurnAnalyzer):
                 await self._tell(told)
         if not seams.can_look(self.looking):
             return await self.looking.analyze_end_of_turn()
-        look = self._ask(SURE_SILENCE_SECS, early=False)
+        look = self._ask(SURE_SILENCE_SECS if ANCHORED else None, early=False)
         state, data = await look.verdict
         if state is EndOfTurnState.COMPLETE:
             self.looking.clear()

@@ -14,6 +14,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from piopiy_lab import Caller, VoiceAgent, events, offline_realtime, offline_stack, pause, simulate
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.listening import early_looks
 from piopiy_lab.listening.ahead import Ahead
 from piopiy_lab.session.commands import UserSays
 from piopiy_lab.session.session import current_session
@@ -21,6 +22,11 @@ from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.transports.telecmi import TelecmiParams
 
 SLOW = {"turn": 0.06, "llm": 0.35, "tts": 0.2}
+
+
+@pytest.fixture(autouse=True)
+def anchored(monkeypatch):
+    monkeypatch.setattr(early_looks, "ANCHORED", True)
 
 
 class Says(BaseSmartTurn):

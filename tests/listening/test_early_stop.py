@@ -28,7 +28,7 @@ from piopiy_lab import (
 )
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.events.reading import from_json
-from piopiy_lab.listening import turn_taking
+from piopiy_lab.listening import early_looks, turn_taking
 from piopiy_lab.listening.early_stop import EarlyStop
 from piopiy_lab.session.commands import Tune
 from piopiy_lab.session.session import current_session
@@ -45,6 +45,7 @@ WORDS = {"stt": "screenplay"}
 @pytest.fixture(autouse=True)
 def early(monkeypatch):
     monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", True)
+    monkeypatch.setattr(early_looks, "ANCHORED", True)
 
 
 class Says(BaseSmartTurn):
