@@ -193,3 +193,9 @@ def test_real_calls_hold_against_themselves_and_a_slow_model_does_not(tmp_path):
     assert slow.failed
     assert slow.same == 0
     assert outcomes(slow)["mean"] == "worse"
+
+
+def test_a_mean_has_no_rounding_that_depends_on_the_python():
+    """Python 3.12 sums floats otherwise than 3.11, and otherwise than numpy's."""
+    (call,) = made_calls({"a": "p"}, lambda caller, run: (0.1,) * 10)
+    assert call.mean == 0.1

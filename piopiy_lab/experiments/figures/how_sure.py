@@ -203,7 +203,7 @@ def _chance(
             low, high = resampling.interval(of_them)
         else:  # all alike: as so many of so many callers
             low, high = statistics.wilson(round(each[0][0] * len(each)), len(each))
-    value = sum(value for (value,) in each) / len(each)
+    value = math.fsum(value for (value,) in each) / len(each)
     return Chance(name, k, value, low, high, len(callers))
 
 

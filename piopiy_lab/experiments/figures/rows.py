@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -131,8 +132,8 @@ class CallRow:
 
     @property
     def mean(self) -> float | None:
-        """Seconds: the mean of its answers; None without one."""
-        return sum(self.answers) / len(self.answers) if self.answers else None
+        """Seconds: the mean of its answers, rounded once; None without one."""
+        return math.fsum(self.answers) / len(self.answers) if self.answers else None
 
     def percentile(self, q: float) -> float | None:
         """Return a percentile of its answers in seconds, linearly interpolated; None without one.
