@@ -40,9 +40,9 @@ async def compare_agents(
         diff.pair("polite", 3)     # both calls of one run, side by side, with their sound
 
     Both hear the same: what a caller says in a run has the same seed with either, utterance by
-    utterance, and begins when the agent lets it. What goes on by the clock (a background, a line's
-    noise and losses, the floor between utterances) is the same at the same second of the call. How
-    many calls a wanted difference takes is said
+    utterance, and begins when the agent lets it. What goes on by itself (a background, a line's
+    noise and losses, the noise floor) begins anew under each utterance, so that the same lies under
+    the same words however long an agent has taken. How many calls a wanted difference takes is said
     by ``runs_needed`` beforehand, and by the comparison from how much these scatter.
 
     Args:
