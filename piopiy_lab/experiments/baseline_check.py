@@ -19,6 +19,7 @@ from piopiy_lab.experiments.figures import resampling
 from piopiy_lab.experiments.figures.differences import METRICS, Metric, RowPair, differences_of
 from piopiy_lab.experiments.figures.how_sure import why_no_interval
 from piopiy_lab.experiments.figures.listing import text_table
+from piopiy_lab.experiments.figures.made_of import differing_aspects
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.figures.statistics import ALPHA, share_of
 
@@ -126,13 +127,15 @@ def check_baseline(
         seed: Of the resampling.
 
     Raises:
-        ArgumentError: There are no calls, they have other callers than the baseline, or a
+        ArgumentError: There are no calls, they have other callers than the baseline (another name,
+            other words, another voice or manner), another line, are perturbed where it is not, or a
             ``min_difference`` of what isn't held against it.
         SavedCallError: It is no baseline, or damaged.
     """
     allowed = _allowed(min_difference)
     was = rows_of(baseline)
     _refuse_other_callers(was, rows)
+    _refuse_other_sound(was, rows)
     earlier = {(row.caller, row.run, row.seed): row for row in was}
     keys = [(row.caller, row.run, row.seed) for row in rows]
     paired = len(was) == len(rows) and set(keys) == set(earlier)
@@ -183,6 +186,39 @@ def _refuse_other_callers(was: Sequence[CallRow], now: Sequence[CallRow]) -> Non
             f"these aren't the baseline's callers: {', and '.join(told)}, which the other hasn't; "
             "run the same callers, or make the baseline anew"
         )
+
+
+def _refuse_other_sound(was: Sequence[CallRow], now: Sequence[CallRow]) -> None:
+    """Refuse calls in which the agent had to do with something else, as far as both tell it."""
+    made = {(row.caller, row.run): row.made_of for row in was if row.made_of}
+    for row in now:
+        before = made.get((row.caller, row.run))
+        if before is None or not row.made_of:
+            continue
+        if changed := differing_aspects(before, row.made_of):
+            told = " and ".join(_CHANGED[name] for name in changed)
+            raise ArgumentError(
+                f"the caller {row.caller!r} isn't the baseline's: {told}, so what differs says "
+                "nothing of the agent; make the calls as then, or write the baseline anew"
+            )
+    perturbed = [any(row.seed is not None for row in side) for side in (was, now)]
+    if perturbed[0] != perturbed[1]:
+        how = "the baseline's calls were perturbed and these are not"
+        if perturbed[1]:
+            how = "these calls are perturbed and the baseline's were not"
+        raise ArgumentError(
+            f"{how} (perturb=), so they did not hear the same; make the calls as then, or write "
+            "the baseline anew"
+        )
+
+
+#: What changed, in words.
+_CHANGED = {
+    "words": "what is said, pressed or waited for has changed",
+    "voice": "the voice is another",
+    "manner": "times or background are others",
+    "line": "the line is another (line=)",
+}
 
 
 def _of_versions(baseline: Record) -> list[str]:
@@ -247,7 +283,7 @@ def _unpaired(
         return Finding(name, "no data", gone[0], None, None, None, most, gone[1])
     sides = [[row for row in rows if len(metric.values(row))] for rows in (was, now)]
     values = [[metric.values(row) for row in rows] for rows in sides]
-    callers = [[row.caller for row in rows] for rows in sides]
+    callers = [[row.whose for row in rows] for rows in sides]
     if not all(values):
         return Finding(name, "can't tell", None, None, None, None, most, "it was never measured")
     before, after = (

@@ -94,9 +94,18 @@ def _planned(item: pytest.Function, mark: pytest.Mark) -> RepeatedTest:
         if mark.args:
             raise ArgumentError(f"give names, voice(repeat={mark.args[0]!r})")
         asked = item.config.getoption("--voice-repeat")
-        return RepeatedTest.of(**mark.kwargs, asked=asked)
+        planned = RepeatedTest.of(**mark.kwargs, asked=asked)
     except (ArgumentError, ArgumentTypeError, TypeError) as error:
         pytest.fail(f"@pytest.mark.voice of {item.name}: {error}", pytrace=False)
+    if (told := planned.too_few(_is_held(item) and "min_difference" in mark.kwargs)) is not None:
+        item.warn(pytest.PytestWarning(f"@pytest.mark.voice of {item.name}: {told}"))
+    return planned
+
+
+def _is_held(item: pytest.Function) -> bool:
+    """Whether a test is held against a baseline."""
+    given = item.config.getoption("--voice-baseline")
+    return given is not None and not item.config.getoption("--voice-update")
 
 
 def _repeating(

@@ -15,6 +15,7 @@ from piopiy_lab.checks.arguments import check_count, check_number
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
+from piopiy_lab.experiments.figures.beforehand import too_few_for_difference, too_few_for_rate
 from piopiy_lab.experiments.figures.needed import runs_needed
 from piopiy_lab.experiments.figures.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.figures.statistics import Share, share_of
@@ -100,6 +101,19 @@ class RepeatedTest:
             check_count("--voice-repeat", asked, least=1)
             made.repeat = asked
         return made
+
+    def too_few(self, difference: bool) -> str | None:
+        """Return what is to be said before the first run; None where the runs are enough.
+
+        Args:
+            difference: Whether the mark's ``min_difference`` is asked of a baseline.
+        """
+        if self._few and self.min_pass_rate is not None:
+            told = too_few_for_rate(self.min_pass_rate, self.repeat)
+            return f"{told}; so few fail only if they contradict it"
+        if not difference or not self.min_difference:
+            return None
+        return too_few_for_difference(self.min_difference, 1, self.repeat)
 
     def run(
         self,

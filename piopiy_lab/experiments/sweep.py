@@ -195,7 +195,8 @@ def _figure_text(one: Figure) -> str:
     ends = ""
     if one.low is not None and one.high is not None:
         ends = f" ({scale * one.low:{form}} to {scale * one.high:{form}})"
-    return f"{scale * one.value:{form}}{unit}{ends}"
+    lacks = f", {one.missing} never came" if one.missing and one.name == "mean" else ""
+    return f"{scale * one.value:{form}}{unit}{ends}{lacks}"
 
 
 def _record(point: Point) -> dict[str, object]:

@@ -24,6 +24,7 @@ from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.line.perturb import Perturb, check_perturb
 from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.prints import prints_of
 from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.services.pure_memory import remembered
@@ -201,6 +202,7 @@ async def simulate(
         record=record,
     )
     hosts.append(host)
+    host.meta["caller"] = prints_of(caller)
     if modelled:
         host.meta["latency"] = modelled
     keyless = checked or (tape is not None and tape.keyless)

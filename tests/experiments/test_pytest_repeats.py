@@ -22,6 +22,7 @@ DESK = """
 
     GREETED = Caller().hears_greeting()
     ASKS = GREETED.says("a table for two tomorrow at seven").hears("what name")
+    SHORTER = GREETED.says("a table for two tomorrow at seven").hears_reply()
 """
 
 
@@ -186,6 +187,8 @@ def test_fewer_runs_fail_only_if_they_contradict_the_rate(run):
     assert code == 1
     assert "1 failed, 1 passed" in said
     assert "1 of 2, 0.50 (0.09 to 0.91); min_pass_rate=0.95 is above 0.905" in said
+    assert "2 runs can't show min_pass_rate=0.95, even if all pass: that takes 73 runs" in said
+    assert "so few fail only if they contradict it" in said
 
 
 ROW = CallRow(0, "call-1", 1, 1, answers=(0.2,), sha="a")
@@ -220,6 +223,30 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     said, code = run(BASELINE, *HOLD)
     assert code == 1
     assert "broke: call-1, 1" in said
+
+
+ASKED = """
+    import os
+
+    @pytest.mark.voice(repeat=2, min_pass_rate=0, min_difference=0.05)
+    def test_it(simulate):
+        simulate(desk, SHORTER if os.environ.get("SHORTER") else ASKS)
+"""
+
+
+def test_a_baseline_says_what_so_few_runs_cannot_decide_and_refuses_another_caller(
+    run, monkeypatch
+):
+    said, code = run(ASKED, *WRITE)
+    assert (code, "min_difference" in said) == (0, False)
+    said, code = run(ASKED, *HOLD)
+    assert code == 0, said
+    assert "2 calls can't be counted on to show min_difference=0.05: that takes about 32" in said
+    monkeypatch.setenv("SHORTER", "1")
+    said, code = run(ASKED, *HOLD)
+    assert code == 1
+    assert "the caller 'call-1' isn't the baseline's: what is said" in said
+    assert "--voice-update writes it" in said
 
 
 def test_a_test_that_fails_writes_no_baseline(run, pytester):

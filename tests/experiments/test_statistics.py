@@ -137,7 +137,7 @@ def test_a_run_that_may_fail_costs_more_of_them():
     [
         ({}, "give one of"),
         ({"pass_rate": 0.9, "fault": 0.1}, "give one of"),
-        ({"difference": 0.05}, "sd="),
+        ({"difference": 0}, "give a difference"),
         ({"worse": 0.1, "better": 0.1}, "more that break"),
         ({"rates": (0.9, 0.9)}, "two that differ"),
         ({"pass_rate": 1.2}, "out of range"),

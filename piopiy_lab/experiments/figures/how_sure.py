@@ -119,6 +119,8 @@ class Figure:
         at_most: Of p95, where each caller gave one answer: what it is not above, 95 % sure,
             whatever the distribution: the longest of 59 answers, say. None otherwise, for the
             answers of one caller are alike.
+        missing: How many answers never came, and are in no figure: a slow one that the caller did
+            not wait for is among them.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Figure:
     n: int
     why: str | None = None
     at_most: float | None = None
+    missing: int = 0
 
     def __float__(self) -> float:
         return math.nan if self.value is None else self.value
@@ -160,7 +163,7 @@ OF_ANSWERS: dict[str, tuple[str, Callable[[CallRow], Sequence[float]], Statistic
 def pass_rate(rows: Sequence[CallRow], *, seed: int = 1) -> PassRate:
     """Return how many passed, with Wilson's interval, and over callers from six on."""
     passed = sum(row.passed for row in rows)
-    callers = [row.caller for row in rows]
+    callers = [row.whose for row in rows]
     among = None
     units = resampling.units_of(callers)
     if units.of_callers and units.callers < len(rows):
@@ -191,10 +194,10 @@ def _chance(
     check_count("k", k, least=1)
     if not rows:
         raise ArgumentError(f"{name}: there are no calls")
-    callers = list(dict.fromkeys(row.caller for row in rows))
+    callers = list(dict.fromkeys(row.whose for row in rows))
     each: list[tuple[float]] = []
     for caller in callers:
-        runs = [row.passed for row in rows if row.caller == caller]
+        runs = [row.passed for row in rows if row.whose == caller]
         each.append((of(len(runs), sum(runs), k),))
     low = high = None
     if len(callers) >= resampling.LEAST_UNITS:
@@ -239,19 +242,19 @@ def figure(rows: Sequence[CallRow], name: str, *, seed: int = 1) -> Figure:
     _, values_of, statistic = OF_ANSWERS[name]
     answered = [row for row in rows if row.answers]
     values = [values_of(row) for row in answered]
-    callers = [row.caller for row in answered]
-    n = sum(map(len, values))
+    callers = [row.whose for row in answered]
+    n, missing = sum(map(len, values)), sum(row.lacking for row in rows)
     if not n:
-        return Figure(name, None, None, None, 0, "no answers")
+        return Figure(name, None, None, None, 0, "no answers", None, missing)
     units = resampling.units_of(callers)
     value = resampling.once(resampling.gathered(values, units), statistic)
     every = [secs for row in answered for secs in row.answers]
     bound = upper_bound(every) if name == "p95" and len(set(callers)) == n else None
     why = why_no_interval(name, units, n)
     if why is not None:
-        return Figure(name, value, None, None, n, why, bound)
+        return Figure(name, value, None, None, n, why, bound, missing)
     low, high = resampling.interval(resampling.bootstrap(values, callers, statistic, seed=seed))
-    return Figure(name, value, low, high, n, None, bound)
+    return Figure(name, value, low, high, n, None, bound, missing)
 
 
 def why_no_interval(name: str, units: resampling.Units, answers: int) -> str | None:
@@ -278,6 +281,8 @@ _STEPS: dict[str, Callable[[FailingStep], str]] = {
 
 def _told(one: Figure) -> str:
     notes = [one.why] if one.why else []
+    if one.missing:
+        notes.append(f"{one.missing} answer{'' if one.missing == 1 else 's'} never came")
     if one.at_most is not None:
         notes.append(f"at most {one.at_most:.3f}, 95 % sure")
     return "; ".join(notes)

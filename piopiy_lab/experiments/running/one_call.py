@@ -27,6 +27,7 @@ from piopiy_lab.errors import (
 )
 from piopiy_lab.experiments.figures.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.running.checking import failed_check
+from piopiy_lab.experiments.running.drawing import seeded_draws
 from piopiy_lab.experiments.running.work import Job, Result, Work
 from piopiy_lab.logs import silenced
 from piopiy_lab.redaction import redact_text
@@ -50,7 +51,7 @@ async def one_call(work: Work, job: Job) -> Result:
     error: BaseException | None = None
     played = is_played(work, job)
     try:
-        with silenced():
+        with silenced(), seeded_draws(job):
             call = await _simulated(work, job)
         error = call.error
     except (Exception, SystemExit) as raised:
@@ -106,7 +107,7 @@ def ran_tools(work: Work, call: Call) -> tuple[str, ...]:
 
 def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None) -> CallRow:
     """Return a call's row: what it was, and whether it passed."""
-    figures: dict[str, Any] = {} if call is None else figures_of(call)
+    figures: dict[str, Any] = {} if call is None else figures_of(call, job.run - 1)
     kind: Kind = "passed"
     told: str | None = None
     if error is not None:
@@ -115,7 +116,7 @@ def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None)
         kind, told = "failed", redact_text(steps[0].why)  # of a recorded caller, who goes on
     elif call is not None and (failed := failed_check(work.checks, call)) is not None:
         kind, (figures["failing_step"], told) = "failed", failed
-    row = CallRow(job.index, job.caller, job.run, job.seed, kind, told)
+    row = CallRow(job.index, job.caller, job.run, job.seed, kind, told, unit=job.unit)
     return replace(row, **figures)
 
 

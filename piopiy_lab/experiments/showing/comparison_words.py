@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from piopiy_lab.experiments.figures.differences import Difference, RowPair, Verdict, change_of
+from piopiy_lab.experiments.figures.differences import (
+    Difference,
+    RowPair,
+    Verdict,
+    change_of,
+    missing_in,
+)
 from piopiy_lab.experiments.figures.row_texts import reason
 from piopiy_lab.experiments.figures.statistics import ALPHA, least_discordant
 
@@ -84,9 +90,11 @@ def notes(compared: Compared) -> list[str]:
 
 
 def _of_whom(compared: Compared) -> list[str]:
-    callers = list(dict.fromkeys(pair.caller for pair in compared.pairs))
-    runs = len(compared.pairs) // len(callers)
+    callers = list(dict.fromkeys(pair.whose for pair in compared.pairs))
+    recorded = len({pair.caller for pair in compared.pairs})
+    runs = len(compared.pairs) // recorded
     who = callers[0] if len(callers) == 1 else f"{len(callers)} callers"
+    who += f", {recorded} recordings" if recorded > len(callers) else ""
     told = f"{len(compared.pairs)} pairs: {who}" + (f", {runs} runs each" if runs > 1 else "")
     if compared.differences[0].units == len(callers) > 1:
         return [f"{told}; intervals are of callers like these."]
@@ -144,7 +152,7 @@ def _of_latency(compared: Compared) -> list[str]:
 
 
 def _units(compared: Compared) -> str:
-    callers = {pair.caller for pair in compared.pairs}
+    callers = {pair.whose for pair in compared.pairs}
     return "callers" if compared.differences[0].units == len(callers) > 1 else "calls"
 
 
@@ -169,11 +177,21 @@ def _of_chance(compared: Compared) -> list[str]:
 def _of_gaps(compared: Compared) -> list[str]:
     n = len(compared.pairs)
     silent = sum(change_of(pair) is None for pair in compared.pairs)
-    return (
+    told = (
         [f"{silent} of {n} pairs have a call without answers: they are in no latency."]
         if silent
         else []
     )
+    was, now = missing_in(compared.pairs)
+    if was or now:
+        told.append(f"Answers that never came, and are in no latency: {was} before, {now} after.")
+    if was != now:
+        more = "second" if now > was else "first"
+        told.append(
+            f"The {more} agent lacks more, its slowest perhaps: it isn't called quicker for those "
+            "that are left."
+        )
+    return told
 
 
 def _number(value: float | None, one: Difference, *, signed: bool = False) -> str:
