@@ -2,7 +2,8 @@
 
 A hundred calls of about twenty seconds, each perturbed by a seed of its own, in two processes that
 are started for them, and again in one; whether the rows are the same; CPU, and memory of this
-process and of the workers. ``python benchmarks/many.py 20`` makes fewer.
+process and of the workers. ``python benchmarks/many.py 20`` makes fewer. ``--short 1000`` makes so
+many short ones, whose callers hear the greeting and hang up, in two processes: what memory does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 import psutil
 from common import CALLER, desk_session
 
-from piopiy_lab import Calls, simulate_many
+from piopiy_lab import Caller, Calls, simulate_many
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.running.processes import end_all
 
@@ -25,24 +26,24 @@ from piopiy_lab.experiments.running.processes import end_all
 class Memory:
     """The most that processes had, in MB, looked at after each call."""
 
-    here: float = 0.0
+    here: list[float] = field(default_factory=list[float])
     workers: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
 
     def look(self, row: CallRow) -> None:
         me = psutil.Process()
-        self.here = max(self.here, me.memory_info().rss / 1e6)
+        self.here.append(me.memory_info().rss / 1e6)
         worker = psutil.Process(row.worker)
         self.workers.setdefault(row.worker, []).append(worker.memory_info().rss / 1e6)
 
 
-def run(calls: int, workers: int) -> Calls:
+def run(calls: int, workers: int, caller: Caller = CALLER) -> Calls:
     """Make the calls in so many fresh processes, and print what it took."""
     end_all()
     memory = Memory()
     began = time.perf_counter()
     made = asyncio.run(
         simulate_many(
-            desk_session, {"anna": CALLER}, repeat=calls, executor=workers, on_call=memory.look
+            desk_session, {"anna": caller}, repeat=calls, executor=workers, on_call=memory.look
         )
     )
     wall = time.perf_counter() - began
@@ -55,9 +56,15 @@ def run(calls: int, workers: int) -> Calls:
     print(
         f"  {sum(row.passed for row in made)} passed; of {len(made)} calls {distinct(made)} differ"
     )
-    print(f"  memory: {memory.here:.0f} MB here, {highest(memory)} MB in the workers at most")
+    print(f"  memory: {max(memory.here):.0f} MB here, {highest(memory)} MB in the workers at most")
+    print(f"  grown here by {grown_by(memory.here):.0f} MB after the tenth part of the calls")
     print(f"  processes: {len(memory.workers)}, grown by {max(grown):.0f} MB after the first call")
     return made
+
+
+def grown_by(seen: list[float]) -> float:
+    """Return by how many MB a process grew behind the first tenth of its calls."""
+    return seen[-1] - seen[len(seen) // 10]
 
 
 def median(made: Calls) -> float:
@@ -79,7 +86,12 @@ def main() -> None:
     """Run both and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("calls", type=int, nargs="?", default=100)
-    count = parser.parse_args().calls
+    parser.add_argument("--short", type=int, metavar="CALLS", help="so many short calls alone")
+    given = parser.parse_args()
+    if given.short is not None:
+        run(given.short, 2, Caller().hears_greeting().hangs_up())
+        return
+    count = given.calls
     two, one = run(count, 2), run(count, 1)
     same = two.rows == one.rows
     print(f"the rows of two processes and of one are {'the same' if same else 'DIFFERENT'}")
