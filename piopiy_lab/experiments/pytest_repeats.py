@@ -159,7 +159,8 @@ def _keep_worst(repeated: RepeatedTest, simulate: SimulateFixture, item: pytest.
     given = item.config.getoption("--voice-artefacts")
     if given is None or repeated.failure() is not None or not repeated.worst_calls:
         return
-    from piopiy_lab.simulation.pytest_report import file_name, keep
+    from piopiy_lab.checks.file_names import file_name
+    from piopiy_lab.simulation.pytest_report import keep
 
     folder = Path(given).absolute() / file_name(item.nodeid)
     for line in keep([call for _, call in repeated.worst_calls], folder):

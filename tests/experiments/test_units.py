@@ -38,7 +38,7 @@ def saved(tmp_path_factory):
 
 def test_runs_that_were_saved_together_are_one_caller(saved):
     calls = many(desk, saved / "together")
-    assert [row.caller for row in calls] == ["00000-anna-1", "00001-anna-2", "00002-anna-3"]
+    assert [row.caller for row in calls] == ["anna-1", "anna-2", "anna-3"]
     assert {row.whose for row in calls} == {"anna"}
     assert calls.pass_rate.callers == 1
     assert calls.pass_hat(3).callers == 1, "one caller's three runs"
@@ -46,6 +46,16 @@ def test_runs_that_were_saved_together_are_one_caller(saved):
     assert [(row.caller, row.whose) for row in loaded] == [
         ("anna-1", "anna"), ("anna-2", "anna"), ("anna-3", "anna"),
     ]  # fmt: skip
+
+
+def test_a_saved_batch_has_its_callers_names(tmp_path):
+    """A caller who called once is called as in the batch: no number of a row, none of a run."""
+    once = many(desk, {"anna": SHORT, "bo": OTHER})
+    once.save(tmp_path / "once")
+    for callers in (tmp_path / "once", once, Calls.load(tmp_path / "once")):
+        assert [row.caller for row in many(desk, callers)] == ["anna", "bo"]
+    odd = many(desk, {"a": SHORT, "a-1": OTHER}, repeat=2).where(lambda row: row.call_id != "a-1-2")
+    assert [row.caller for row in many(desk, odd)] == ["a-1", "a-2", "a-1-1"], "all by their ids"
 
 
 def test_runs_that_were_saved_one_by_one_are_known_by_their_screenplay(saved):

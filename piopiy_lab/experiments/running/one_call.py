@@ -14,6 +14,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.packed import pack
 from piopiy_lab.cassette.tape import LINES
+from piopiy_lab.checks.file_names import file_name
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import (
@@ -82,7 +83,9 @@ async def _simulated(work: Work, job: Job) -> Call:
 
 
 def _cassette(folder: str, job: Job) -> str:
-    return os.path.join(folder, job.call_id)
+    """Return the folder of a call's cassette: by its id, made safe where none is called so yet."""
+    plain = os.path.join(folder, job.call_id)
+    return plain if os.path.isdir(plain) else os.path.join(folder, file_name(job.call_id))
 
 
 def is_played(work: Work, job: Job) -> bool:

@@ -61,6 +61,7 @@ class Named(dict[str, Caller | AudioFile]):
 def callers_of(callers: Callers) -> Named:
     """Return who calls, by name: of a list "caller-1", "caller-2"; of a saved call its id.
 
+    Calls of one batch are called as their callers were, where each called once; else by their ids.
     Several saved runs of one caller are callers of their own names, and one unit.
 
     Args:
@@ -133,7 +134,21 @@ def _of_many(calls: ManyCalls) -> tuple[dict[str, One], dict[str, str]]:
     kept = [row for row in calls.rows if row.kept]
     if not kept:
         raise ArgumentError("none of these calls was kept, so none can call again: keep='all'")
-    return {row.call_id: calls.call(row) for row in kept}, {row.call_id: row.whose for row in kept}
+    names = _names_of(kept)
+    found: dict[str, One] = {name: calls.call(row) for name, row in zip(names, kept, strict=True)}
+    return found, {name: row.whose for name, row in zip(names, kept, strict=True)}
+
+
+def _names_of(rows: Sequence[CallRow]) -> list[str]:
+    """Return what calls that call again are called: as their callers, where each called once.
+
+    Else by their ids, "polite-2"; those of several batches may be the same, and get numbers.
+    """
+    callers, ids = [row.caller for row in rows], [row.call_id for row in rows]
+    often = Counter(callers)
+    mixed = [c if often[c] == 1 else i for c, i in zip(callers, ids, strict=True)]
+    numbered = [f"{row.index:05d}-{row.call_id}" for row in rows]
+    return next((names for names in (mixed, ids) if len(set(names)) == len(names)), numbered)
 
 
 def _saved(folder: Path) -> tuple[dict[str, One], dict[str, str]]:
@@ -144,15 +159,12 @@ def _saved(folder: Path) -> tuple[dict[str, One], dict[str, str]]:
         raise SavedCallError(f"{folder} is no folder; give one with saved calls in it")
     if (folder / ROWS).is_file():  # of many that were saved together
         saved = load_calls(folder)
-        named = [
-            (saved.files[row.index].name.removesuffix(SUFFIX), row.whose, saved.files[row.index])
-            for row in saved.rows
-            if row.index in saved.files
-        ]
-        if not named:
+        kept = [row for row in saved.rows if row.index in saved.files]
+        if not kept:
             raise SavedCallError(f"{folder} has no saved call in it, only rows: keep='all' keeps")
-        calls: dict[str, One] = {name: Call.load(path) for name, _, path in named}
-        return calls, {name: whose for name, whose, _ in named}
+        named = list(zip(_names_of(kept), kept, strict=True))
+        calls: dict[str, One] = {n: Call.load(saved.files[row.index]) for n, row in named}
+        return calls, {name: row.whose for name, row in named}
     places = sorted(
         place
         for place in folder.iterdir()
