@@ -64,7 +64,8 @@ def _by_value() -> Callable[[object, set[str]], bytes] | None:
             if not standard and not file.closed and file.writable():
                 # cloudpickle sends a copy of one that can be read too: what is written is lost
                 raise pickle.PicklingError(f"{file!r} is open for writing")
-            return whole[io.TextIOWrapper](file)
+            reduced: Any = whole[io.TextIOWrapper](file)
+            return reduced
 
         class Pickler(cloudpickle.Pickler):
             """Keeps the names of files, which cloudpickle leaves out: rows and errors have them."""
