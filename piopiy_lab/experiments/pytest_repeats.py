@@ -15,6 +15,7 @@ everybody who has the package: it imports nothing that costs.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,15 +173,16 @@ def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> str | No
     given = item.config.getoption("--voice-baseline")
     if given is None:
         return None
-    from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse
+    from piopiy_lab.experiments.pytest_baseline import figures_of, id_of, why_worse
 
+    path = Path(given).absolute()
+    test = id_of(path, item.path, item.nodeid)
     if item.config.getoption("--voice-update"):
         if repeated.failure() is not None:
             return "no figures of it were written: a test that fails is no measure"
-        item.user_properties.append((FIGURES, figures_of(repeated.rows)))
+        item.user_properties.append((FIGURES, json.dumps({test: figures_of(repeated.rows)})))
         return None
-    path = Path(given).absolute()
-    return why_worse(path, item.nodeid, repeated.rows, repeated.min_difference)
+    return why_worse(path, test, repeated.rows, repeated.min_difference)
 
 
 class FiguresWriter:
@@ -195,7 +197,7 @@ class FiguresWriter:
         """Note a test's figures."""
         for name, told in report.user_properties:
             if name == FIGURES and report.when == "call":
-                self._figures[report.nodeid] = str(told)
+                self._figures.update(json.loads(str(told)))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was written."""

@@ -12,6 +12,7 @@ import pytest
 
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
+from piopiy_lab.experiments.repeated_test import Failure, RepeatedTest
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -186,9 +187,39 @@ def test_fewer_runs_fail_only_if_they_contradict_the_rate(run):
     )
     assert code == 1
     assert "1 failed, 1 passed" in said
-    assert "1 of 2, 0.50 (0.09 to 0.91); min_pass_rate=0.95 is above 0.905" in said
+    assert "1 of 2, 0.500 (0.094 to 0.905); min_pass_rate=0.95 is above 0.905" in said
     assert "2 runs can't show min_pass_rate=0.95, even if all pass: that takes 73 runs" in said
     assert "so few fail only if they contradict it" in said
+
+
+def repeated(failed, repeat=100, min_pass_rate=0.95):
+    test = RepeatedTest.of(repeat=repeat, min_pass_rate=min_pass_rate)
+    for run in range(1, repeat + 1):
+        test.rows.append(CallRow(run - 1, "call-1", run, run))
+        if run <= failed:
+            test.failures[run] = Failure("a step", "why")
+    return test.failure()
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        (
+            1,
+            "99 of 100, 0.990 (0.945 to 0.998); min_pass_rate=0.95 is above 0.945, so it isn't "
+            "shown: with 1 failure it takes 110 runs",
+        ),
+        (
+            3,
+            "97 of 100, 0.970 (0.915 to 0.989); min_pass_rate=0.95 is above 0.915, so it isn't "
+            "shown: with 3 failures it takes 173 runs",
+        ),
+        (20, "80 of 100, 0.800 (0.711 to 0.866); min_pass_rate=0.95 is above 0.711"),
+    ],
+)
+def test_a_rate_that_is_not_shown_says_how_many_runs_it_takes(failed, told):
+    assert repeated(failed).splitlines()[0] == f"runs that passed: {told}"
+    assert repeated(0) is None
 
 
 ROW = CallRow(0, "call-1", 1, 1, answers=(0.2,), sha="a")
@@ -209,7 +240,7 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     assert code == 0, said
     assert "voice.json: 1 tests" in said
     kept = json.loads((pytester.path / "base" / "voice.json").read_text())
-    assert list(kept["tests"]) == ["test_it.py::test_it"]
+    assert list(kept["tests"]) == ["../test_it.py::test_it"]
     monkeypatch.setenv("LLM", "0.05")  # certain, and less than the 0.1 that is allowed
     said, code = run(BASELINE, *HOLD)
     assert code == 0, said
@@ -222,7 +253,19 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     monkeypatch.setenv("BROKEN", "6")
     said, code = run(BASELINE, *HOLD)
     assert code == 1
-    assert "broke: call-1, 1" in said
+    assert "broke: run 1; run 2" in said
+
+
+def test_a_baseline_is_the_same_from_wherever_pytest_is_started(run, pytester, monkeypatch):
+    (pytester.path / "inner").mkdir()
+    base = pytester.path / "voice.json"
+    monkeypatch.chdir(pytester.path / "inner")
+    said, code = run(BASELINE, "--rootdir=.", f"--voice-baseline={base}", "--voice-update")
+    assert code == 0, said
+    assert list(json.loads(base.read_text())["tests"]) == ["inner/test_it.py::test_it"]
+    monkeypatch.chdir(pytester.path)
+    said, code = run(BASELINE, "--rootdir=.", "inner", "--voice-baseline=inner/../voice.json")
+    assert code == 0, said
 
 
 ASKED = """

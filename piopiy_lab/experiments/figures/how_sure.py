@@ -6,6 +6,7 @@ What speaks of other callers is resampled by callers; see ``resampling``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -211,19 +212,41 @@ def _chance(
 
 
 def failing_steps(rows: Sequence[CallRow]) -> Listing[FailingStep]:
-    """Return which step or check fails, in which share of its callers' calls: the worst first."""
+    """Return which step or check fails, in which share of its callers' calls: the worst first.
+
+    Errors of one type from one line are one, whatever their texts say.
+    """
     failed: dict[str, list[CallRow]] = {}
     for row in rows:
         if not row.passed:
-            failed.setdefault(row.failing_step or row.error or row.kind, []).append(row)
+            failed.setdefault(cause_of_row(row), []).append(row)
     found: list[FailingStep] = []
-    for step, those in failed.items():
+    for cause, those in failed.items():
+        told = {row.error for row in those if row.error and not row.failing_step}
+        step = next(iter(told)) if len(told) == 1 else cause
         callers = tuple(dict.fromkeys(row.caller for row in those))
         n = sum(row.caller in callers for row in rows)
         share = share_of(len(those), n)
         found.append(FailingStep(step, callers, share, (those[0].caller, those[0].run)))
     found.sort(key=lambda one: (-one.share.share, one.step))
     return Listing(found, _STEPS, "no step failed")
+
+
+#: The end of an error's text: "(desk.py, line 12, in book: raise KeyError(number))".
+_PLACE = re.compile(r" \((?P<place>[^()]+, line \d+, in [^:]+): .*\)$", re.DOTALL)
+
+
+def cause_of_row(row: CallRow) -> str:
+    """Return why a call did not pass: its step or check; else the error's type and place.
+
+    What an error's text says is left out where it has a place, so ``KeyError: 'order 7'`` and
+    ``KeyError: 'order 8'`` of one line are one. Of a call that passed it is its kind.
+    """
+    error = row.error or ""
+    if row.failing_step or not error:
+        return row.failing_step or row.kind
+    place, kind = _PLACE.search(error), re.match(r"\w+", error)
+    return error if place is None or kind is None else f"{kind[0]} ({place['place']})"
 
 
 def latency(rows: Sequence[CallRow], *, seed: int = 1) -> Listing[Figure]:

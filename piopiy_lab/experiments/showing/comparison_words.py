@@ -16,6 +16,8 @@ from piopiy_lab.experiments.figures.statistics import ALPHA, least_discordant
 
 #: Seconds that are no change.
 _NOISE = 1e-6
+#: So many callers that broke for good are named.
+MOST_CALLERS = 5
 
 
 class HasText(Protocol):
@@ -76,6 +78,25 @@ def headline(compared: Compared) -> str:
     return f"{compared.verdict}; {told}"
 
 
+def for_good(compared: Compared) -> list[str]:
+    """Return which callers broke for good, if any: every run passed before, and none does now.
+
+    Of callers with two runs at least; it stands next to the verdict, which speaks of all callers.
+    """
+    runs: dict[str, list[RowPair]] = {}
+    for pair in compared.pairs:
+        runs.setdefault(pair.caller, []).append(pair)
+    broke = [
+        f"{name} ({len(pairs)} of {len(pairs)} before, 0 of {len(pairs)} after)"
+        for name, pairs in runs.items()
+        if len(pairs) > 1 and all(pair.before.passed and not pair.after.passed for pair in pairs)
+    ]
+    if not broke:
+        return []
+    more = f" and {len(broke) - MOST_CALLERS} more" if len(broke) > MOST_CALLERS else ""
+    return [f"Broke for good: {', '.join(broke[:MOST_CALLERS])}{more}."]
+
+
 def notes(compared: Compared) -> list[str]:
     """Return what must be known to read the table, in sentences."""
     return [
@@ -112,9 +133,13 @@ def _of_passes(compared: Compared) -> list[str]:
         f"Pass or fail: {broke} broke and {mended} mended (McNemar's p {_chance(compared.mcnemar)})"
     )
     if compared.mcnemar < ALPHA:
-        sure = compared.differences[0].verdict != "can't tell"
-        of = "" if sure else " of these callers' calls; it is too few callers to speak of others"
-        return [f"{told}{of}."]
+        if (passes := compared.differences[0]).verdict != "can't tell":
+            return [f"{told}."]
+        return [
+            f"{told}, which is of these callers' calls. The table's p"
+            f"{'' if passes.p is None else f', {_chance(passes.p)},'} is of callers, each with all "
+            "runs together; that changed with too few callers to speak of others."
+        ]
     most, least = max(broke, mended), min(broke, mended)
     needed = least_discordant(least)
     return [f"{told}; with {least} the other way it takes {needed} for p < 0.05, and {most} did."]
