@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,7 @@ def _repeating(
             try:
                 repeated.run(number, lambda: body(**fixtures), simulate, (pytest.fail.Exception,))
             except (pytest.skip.Exception, pytest.xfail.Exception):
+                tell("")
                 if repeated.failures:
                     told = repeated.failure(number - 1)
                     pytest.fail(f"{told}\nrun {number} was skipped then", pytrace=False)
@@ -140,16 +142,25 @@ def _repeating(
 
 
 def _progress(item: pytest.Function) -> Callable[[str], None]:
-    """Return what shows how far a test is: a line that is written over, in a terminal."""
+    """Return what shows how far a test is, in a terminal: behind pytest's own words in its line.
+
+    The cursor goes back each time, so that pytest writes over it; "" takes it away.
+    """
     plugins = item.config.pluginmanager
     reporter: Any = plugins.get_plugin("terminalreporter")  # not in xdist's workers
     capture: Any = plugins.get_plugin("capturemanager")
     if reporter is None or capture is None or not reporter.hasmarkup:
         return lambda text: None
 
+    line = item.config.get_terminal_writer()
+
     def tell(text: str) -> None:
+        text = text[: line.fullwidth - line.width_of_current_line % line.fullwidth - 1]
+        back = f"\x1b[{len(text)}D" if text else ""
         with capture.global_and_fixture_disabled():
-            reporter.rewrite(text, erase=True)
+            reporter.flush()
+            sys.stdout.write(f"\x1b[K{text}{back}")
+            sys.stdout.flush()
 
     return tell
 

@@ -46,6 +46,25 @@ def run(pytester, monkeypatch):
     return run
 
 
+def test_a_terminal_shows_how_far_a_test_is_and_takes_the_line_away(run):
+    text = """
+    @pytest.mark.voice(repeat=3)
+    def test_it(simulate):
+        simulate(desk, GREETED)
+    """
+    text += """
+    def test_before():
+        pass
+    """
+    said, code = run(text, "-p", "no:randomly", "-v", "-v", "--color=yes")  # -q is given
+    assert code == 0, said
+    shown = [f"run {run} of 3: {run} passed" for run in (1, 2, 3)]
+    written = "".join(f"\x1b[K{text}\x1b[{len(text)}D" for text in shown)
+    assert f"test_it.py::test_it {written}\x1b[K\x1b[32mPASSED" in said, "behind the test's name"
+    plain, _ = run(text, "--color=no")
+    assert " of 3: " not in plain
+
+
 def test_every_run_is_another_call_and_all_must_pass(run, pytester):
     said, code = run("""
     seen = []
