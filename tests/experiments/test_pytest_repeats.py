@@ -275,15 +275,17 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     assert "broke: run 1; run 2" in said
 
 
-def test_a_baseline_is_the_same_from_wherever_pytest_is_started(run, pytester, monkeypatch):
-    (pytester.path / "inner").mkdir()
-    base = pytester.path / "voice.json"
-    monkeypatch.chdir(pytester.path / "inner")
-    said, code = run(BASELINE, "--rootdir=.", f"--voice-baseline={base}", "--voice-update")
+def test_a_baseline_knows_its_tests_whatever_pytest_takes_for_its_rootdir(run, pytester):
+    once = """
+    @pytest.mark.voice(repeat=1)
+    def test_it(simulate):
+        simulate(desk, GREETED)
+    """
+    said, code = run(once, "--rootdir=..", "--voice-baseline=voice.json", "--voice-update")
     assert code == 0, said
-    assert list(json.loads(base.read_text())["tests"]) == ["inner/test_it.py::test_it"]
-    monkeypatch.chdir(pytester.path)
-    said, code = run(BASELINE, "--rootdir=.", "inner", "--voice-baseline=inner/../voice.json")
+    kept = json.loads((pytester.path / "voice.json").read_text())
+    assert list(kept["tests"]) == ["test_it.py::test_it"]
+    said, code = run(once, "--rootdir=.", "--voice-baseline=voice.json")
     assert code == 0, said
 
 
