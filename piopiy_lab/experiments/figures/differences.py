@@ -232,8 +232,9 @@ def _difference(metric: Metric, pairs: Sequence[RowPair], seed: int) -> Differen
     if alike:  # nothing to be tested
         return Difference(metric, before, after, 0.0, 0.0, None, None, verdict, len(kept), n, 0.0)
     of = resampling.paired_bootstrap(was, now, callers, metric.statistic, seed=seed)
-    low, high = resampling.interval(of)
-    sd = float(np.nanstd(of)) * math.sqrt(n)
+    most = 1 if metric.unit == "share" else math.inf
+    low, high = resampling.interval(of, -most, most)
+    sd = float(np.nanstd(of)) / units.widening * math.sqrt(n)
     sd = 0.0 if sd < _NOISE else sd
     if metric.name == "pass" and n == len(kept):
         p = mcnemar(*discordant_counts([pairs[i] for i in kept]))

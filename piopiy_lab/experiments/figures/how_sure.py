@@ -93,8 +93,8 @@ class FailingStep:
     """One step, or check, that failed.
 
     Attributes:
-        step: The caller's step, or the check's name; where there was none, what became of the call:
-            "raised", "hung" or "died".
+        step: The caller's step, or the check's name; where there was none, the error: its text, or
+            its type and place if several texts came from one; without one what became of the call.
         callers: Whose.
         share: In how many of these callers' calls.
         worst: The first call that it failed in: caller and run.
@@ -171,7 +171,7 @@ def pass_rate(rows: Sequence[CallRow], *, seed: int = 1) -> PassRate:
         if 0 < passed < len(rows):
             values = [(float(row.passed),) for row in rows]
             of = resampling.bootstrap(values, callers, resampling.mean, seed=seed)
-            among = resampling.interval(of)
+            among = resampling.interval(of, 0, 1)
         else:
             among = statistics.wilson(units.callers if passed else 0, units.callers)
     low, high = statistics.wilson(passed, len(rows))
@@ -204,7 +204,7 @@ def _chance(
     if len(callers) >= resampling.LEAST_UNITS:
         if len(set(each)) > 1:
             of_them = resampling.bootstrap(each, callers, resampling.mean, seed=seed)
-            low, high = resampling.interval(of_them)
+            low, high = resampling.interval(of_them, 0, 1)
         else:  # all alike: as so many of so many callers
             low, high = statistics.wilson(round(each[0][0] * len(each)), len(each))
     value = math.fsum(value for (value,) in each) / len(each)
@@ -276,7 +276,8 @@ def figure(rows: Sequence[CallRow], name: str, *, seed: int = 1) -> Figure:
     why = why_no_interval(name, units, n)
     if why is not None:
         return Figure(name, value, None, None, n, why, bound, missing)
-    low, high = resampling.interval(resampling.bootstrap(values, callers, statistic, seed=seed))
+    of = resampling.bootstrap(values, callers, statistic, seed=seed)
+    low, high = resampling.interval(of, 0, 1 if name == "late" else math.inf)
     return Figure(name, value, low, high, n, None, bound, missing)
 
 
