@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from piopiy_lab.experiments.figures.rows import CallRow
+from piopiy_lab.experiments.figures.rows import CallRow, Kind
 
 
 def passes_of(rows: Sequence[CallRow]) -> list[CallRow]:
@@ -34,7 +34,7 @@ def completed(rows: Sequence[CallRow], other: Sequence[CallRow]) -> list[CallRow
         rows: The calls, of one side.
         other: The other side's, whose runs are the same or others.
     """
-    kinds = {(row.run, row.seed): row.kind for row in rows}
+    kinds: dict[tuple[int, int | None], Kind] = {(row.run, row.seed): row.kind for row in rows}
     there = {(row.caller, row.run, row.seed) for row in rows}
     callers = {row.caller for row in rows}
     found = list(rows)
