@@ -2,7 +2,10 @@
 
 A hundred calls of about twenty seconds, each perturbed by a seed of its own, in two processes that
 are started for them, and again in one; whether the rows are the same; CPU, and memory of this
-process and of the workers. ``python benchmarks/many.py 20`` makes fewer. ``--short 1000`` makes so
+process and of the workers. Then the figures of the other benchmarks in the same run: simulated
+seconds per CPU second of one call (``simulation.py``), and live calls a core, beside bare pipecat
+(``live_load.py``, one round). ``--quick`` makes twenty calls and one round of each kind,
+``python benchmarks/many.py 20`` twenty calls. ``--short 1000`` makes so
 many short ones, whose callers hear the greeting and hang up, in two processes: what memory does.
 """
 
@@ -10,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import time
 from dataclasses import dataclass, field
 
+import live_load
 import psutil
+import simulation
 from common import CALLER, desk_session
 
 from piopiy_lab import Caller, Calls, simulate_many
@@ -85,16 +91,22 @@ def highest(memory: Memory) -> str:
 def main() -> None:
     """Run both and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("calls", type=int, nargs="?", default=100)
+    parser.add_argument("calls", type=int, nargs="?", help="100, with --quick 20")
+    parser.add_argument("--quick", action="store_true", help="fewer of all, and no live calls")
     parser.add_argument("--short", type=int, metavar="CALLS", help="so many short calls alone")
     given = parser.parse_args()
     if given.short is not None:
         run(given.short, 2, Caller().hears_greeting().hangs_up())
         return
-    count = given.calls
+    count = given.calls or (20 if given.quick else 100)
     two, one = run(count, 2), run(count, 1)
     same = two.rows == one.rows
     print(f"the rows of two processes and of one are {'the same' if same else 'DIFFERENT'}")
+    end_all()
+    simulation.print_speeds(rounds=1 if given.quick else 3)
+    if not given.quick:
+        live_load.print_loads(["bare pipecat", "ours"], calls=4, rounds=1)
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
