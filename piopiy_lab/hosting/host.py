@@ -14,7 +14,7 @@ import platform
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +25,7 @@ from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.checks.texts import described
-from piopiy_lab.errors import ArgumentTypeError, CallError
+from piopiy_lab.errors import ArgumentTypeError, CallError, ScreenplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction, EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
@@ -191,6 +191,8 @@ class CallHost(CallCommands):
             ended.cancel()
             await self._wind_down(session, task)
         await self._let_caller_go(session)
+        if not cancelled and session.error is None:
+            self._look_for_undone(session)
         self._finish(session)
         for close in session.closers:
             await close()
@@ -274,6 +276,19 @@ class CallHost(CallCommands):
                 else f"{secs:g} s after its call; after_call_secs= gives it more"
             )
             session.notice(f"{self._whose} was still at work and was cut off {why}")
+
+    def _look_for_undone(self, session: Session) -> None:
+        """Fail the screenplay of a caller who was hung up on in the middle of it."""
+        reason = session.reason or "agent_ended"
+        left = self._settings.undone(tuple(self.log), reason)
+        if left is None:
+            return
+        left = replace(left, at=self.log.now())
+        self.log.append(left)
+        session.error = ScreenplayError(
+            f"step {left.number} of the screenplay, {left.step}, was not reached to its end: "
+            f"{left.why}. If that is right, let the screenplay end there."
+        )
 
     def _finish(self, session: Session) -> None:
         self._error = session.error
