@@ -122,7 +122,7 @@ def test_a_goodbye_is_heard_to_its_last_word_though_the_agent_is_stopped_before(
         session.log.subscribe(leave)
         await agent.start()
 
-    call = made(create_session, last(caller))
+    call = made(create_session, last(caller).waits(5))
     assert (call.error, call.end_reason) == (None, "agent_ended")
 
 
