@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
-from carried_sound import speech
+from carried_sound import HAS_OPUS, speech
 
 from piopiy_lab.line.anew import CallersWay
 from piopiy_lab.line.line import Line
@@ -17,10 +14,6 @@ from piopiy_lab.screenplay.mouth import Clip, Mouth
 from piopiy_lab.screenplay.steps import Audio
 from piopiy_lab.sound.anew import Anew
 
-HAS_OPUS = pytest.mark.skipif(
-    find_spec("av") is None and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
-    reason="PyAV, the 'line' extra, is not installed",
-)
 SHAKY = Line.phone(noise="street", snr_db=12.0, gain_db=-3.0, loss=0.1, burst=3.0, seed=4)
 OPUS = {"codec": "opus", "loss": 0.1, "burst": 2.0, "noise": "cafe", "snr_db": 15.0}
 RATE, EARLY = 16000, 320
