@@ -101,6 +101,24 @@ def in_a_process(name: str, calls: int) -> dict[str, object]:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+def print_loads(sides: list[str], calls: int, rounds: int) -> None:
+    """Run the sides by turns, and print what a second of a call cost and how late answers were."""
+    print(f"{calls} live calls at once, {rounds} rounds", flush=True)
+    found = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name in sides:
+            found[name].append(in_a_process(name, calls))
+    print(f"{'':24}{'CPU / s of call':>17}{'calls a core':>14}{'answer, median':>16}{'p95':>10}")
+    for name, ran in found.items():
+        cpu = sum(one["cpu"] for one in ran) / sum(one["secs"] for one in ran)
+        answers = [secs for one in ran for secs in one["answers"]]
+        median, late = np.quantile(answers, (0.5, 0.95))
+        print(
+            f"{name:24}{cpu * 1000:14.1f} ms{1 / cpu:14.1f}{median * 1000:13.0f} ms"
+            f"{late * 1000:7.0f} ms   ({len(answers)} answers; {SIDES[name]})"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=4)
@@ -111,20 +129,7 @@ def main() -> None:
     if given.side:
         print(json.dumps(side(given.side, given.calls)))
         return
-    print(f"{given.calls} live calls at once, {given.rounds} rounds", flush=True)
-    found = {name: [] for name in given.sides}
-    for _ in range(given.rounds):
-        for name in given.sides:
-            found[name].append(in_a_process(name, given.calls))
-    print(f"{'':24}{'CPU / s of call':>17}{'calls a core':>14}{'answer, median':>16}{'p95':>10}")
-    for name, rounds in found.items():
-        cpu = sum(one["cpu"] for one in rounds) / sum(one["secs"] for one in rounds)
-        answers = [secs for one in rounds for secs in one["answers"]]
-        median, late = np.quantile(answers, (0.5, 0.95))
-        print(
-            f"{name:24}{cpu * 1000:14.1f} ms{1 / cpu:14.1f}{median * 1000:13.0f} ms"
-            f"{late * 1000:7.0f} ms   ({len(answers)} answers; {SIDES[name]})"
-        )
+    print_loads(given.sides, given.calls, given.rounds)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

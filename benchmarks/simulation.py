@@ -108,23 +108,28 @@ def split(session, caller, replace, heard_before) -> list[tuple[str, float]]:
     )
 
 
+def print_speeds(rounds: int) -> None:
+    """Print the best of so many rounds of each kind, with its floor and aim."""
+    print(f"{'simulated seconds per CPU second':48}{'got':>7}{'at least':>10}{'aimed at':>10}")
+    for name, (session, caller, replace, heard, least, aim) in KINDS.items():
+        speed, call = measure(session, caller, replace, heard, rounds)
+        verdict = "" if speed >= least else "   BELOW"
+        print(f"{name:48}{speed:6.1f}x{least:9}x{aim:9}x{verdict}   ({call.duration:.0f} s)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-live", action="store_true", help="leave out the call in real time")
     options = parser.parse_args()
-    print(f"{'simulated seconds per CPU second':48}{'got':>7}{'at least':>10}{'aimed at':>10}")
-    for name, (session, caller, replace, heard, least, aim) in KINDS.items():
-        speed, call = measure(session, caller, replace, heard, options.rounds)
-        verdict = "" if speed >= least else "   BELOW"
-        print(f"{name:48}{speed:6.1f}x{least:9}x{aim:9}x{verdict}   ({call.duration:.0f} s)")
+    print_speeds(options.rounds)
     for name, (session, caller, replace, heard, _, _) in KINDS.items():
         print(f"\nwhere it goes: {name}")
         for part, share in split(session, caller, replace, heard):
             print(f"  {share:5.0%}  {part}")
     if not options.no_live:
         began = time.monotonic()
-        call = asyncio.run(simulate(desk_session, CALLER))
+        asyncio.run(simulate(desk_session, CALLER))
         simulated = time.monotonic() - began
         began = time.monotonic()
         start_call(desk_session, CALLER).join()

@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,6 +20,7 @@ from pathlib import Path
 
 from piopiy_lab import events as ev
 from piopiy_lab.call.event_file import LONE, EventFile
+from piopiy_lab.call.placing import beside, discard, put_in_place
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
@@ -60,7 +59,7 @@ class CallFolder:
         self._old: Path | None = None  # the call that was here; written by close()
         try:
             if _has_something(self.path):
-                self._old = _beside(self.path, "old")
+                self._old = beside(self.path, "old")
                 self.path.rename(self._old)
             self.path.mkdir(parents=True, exist_ok=True)
             self._file = EventFile(self.path / EVENTS)
@@ -103,7 +102,7 @@ class CallFolder:
             self._file.close()
             old, self._old = self._old, None
         if old is not None:
-            _discard(old, self.path)
+            discard(old, self.path, OURS)
 
     def _put_back(self) -> None:
         if self._old is not None and self._old.exists():
@@ -135,26 +134,18 @@ def save(call: CallRecord, path: str | PathLike[str], overwrite: bool = False) -
     target = _checked(path, overwrite)
     if target.exists() and not _has_something(target):
         return _save_into(call, target)
-    draft = _beside(target, "new")
+    draft = beside(target, "new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(call, draft)
-        old = _beside(target, "old") if _has_something(target) else None
-        if old is not None:
-            target.rename(old)
-        try:
-            draft.rename(target)
-        except OSError:
-            if old is not None:
-                old.rename(target)
-            raise
+        old = put_in_place(draft, target)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         if isinstance(error, SavedCallError):
             raise
         raise _unwritable(target, error) from error
     if old is not None:
-        _discard(old, target)
+        discard(old, target, OURS)
     return target
 
 
@@ -338,22 +329,6 @@ def _is_saved_call(folder: Path) -> bool:
     except (OSError, SavedCallError, UnicodeDecodeError):
         return False
     return True
-
-
-def _beside(folder: Path, what: str) -> Path:
-    name = folder.name.encode()[:200].decode(errors="ignore")  # of 255 bytes that may be there
-    return folder.with_name(f".{name}.{what}-{os.getpid()}-{secrets.token_hex(3)}")
-
-
-def _discard(old: Path, new: Path) -> None:
-    """Delete a call that was replaced, but move files that aren't a call's to the new folder."""
-    try:
-        for extra in sorted(old.iterdir()):
-            if extra.name not in OURS and not (new / extra.name).exists():
-                extra.rename(new / extra.name)
-    except OSError:
-        return  # keep it: better a folder too many than a file too few
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> SavedCallError:

@@ -81,7 +81,11 @@ class CallerDescribed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundHeard(Event):
-    """Behind the scripted caller something was said from ``at`` to ``end``: ground truth."""
+    """Behind the scripted caller something was said from ``at`` to ``end``: ground truth.
+
+    With each utterance of the caller's it goes on from another place: what is said there is told
+    with its whole text, though only a part of it was heard.
+    """
 
     what: str  # "television", "speaker", or a file's name
     text: str | None  # None for a sound whose words nobody knows

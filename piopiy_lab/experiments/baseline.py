@@ -1,7 +1,8 @@
 """A baseline: what many calls were like, as JSON, for later ones to be held against.
 
-By caller and run: the seed, the outcome, the answers' seconds, counts and fingerprints; no word of
-what was said, no key. Files are written whole or not at all.
+By caller and run: the seed, the outcome, the answers' seconds, counts and fingerprints, of what the
+caller and the line were like, too; no word of what was said, no key. Files are written whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from os import PathLike
 from pathlib import Path
 
 from piopiy_lab._version import __version__
+from piopiy_lab.checks.json_files import read_object
 from piopiy_lab.checks.json_values import Record
-from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import ArgumentError, SavedCallError
 from piopiy_lab.experiments.figures.ordering import groups_of
 from piopiy_lab.experiments.figures.row_json import row_from_json
@@ -37,6 +38,8 @@ _OF_RUN = (
     "sha",
     "course",
 )
+#: What is kept where there is any.
+_IF_ANY = ("missing", "unit")
 
 
 def baseline_of(rows: Sequence[CallRow]) -> Record:
@@ -63,16 +66,24 @@ def baseline_of(rows: Sequence[CallRow]) -> Record:
 
 def _of_caller(rows: Sequence[CallRow]) -> Record:
     answers = [secs for row in rows for secs in row.answers]
+    made = next((dict(row.made_of) for row in rows if row.made_of), {})
     return {
+        **({"made_of": made} if made else {}),
         "n": len(rows),
         "passed": sum(row.passed for row in rows),
         "means": [_rounded(row.mean) for row in rows],
         "p50": _rounded(percentile(answers, 50)),
         "p95": _rounded(percentile(answers, 95)),
-        "runs": [
-            {"run": row.run, **{name: getattr(row, name) for name in _OF_RUN}} for row in rows
-        ],
+        "runs": [_of_run(row, made) for row in rows],
     }
+
+
+def _of_run(row: CallRow, made: Record) -> Record:
+    """Return a run; what it was made of only where that isn't as of the caller's first."""
+    told: Record = {name: getattr(row, name) for name in _OF_RUN}
+    if row.made_of and row.made_of != made:
+        told["made_of"] = dict(row.made_of)
+    return told | {name: getattr(row, name) for name in _IF_ANY if getattr(row, name)}
 
 
 def _rounded(secs: float | None) -> float | None:
@@ -112,19 +123,11 @@ def load_baseline(path: str | PathLike[str]) -> Record:
     """
     file = Path(path).expanduser().resolve()
     try:
-        with open_regular(file) as opened:
-            whole: object = json.loads(opened.read())
+        return read_object(file, "baseline", "take it from a copy, or make it anew")
     except FileNotFoundError as error:
         raise SavedCallError(
             f"{file} isn't there: make it with calls.save_baseline({str(path)!r})"
         ) from error
-    except OSError as error:
-        raise SavedCallError(f"{file} can't be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise SavedCallError(f"{file} is damaged ({error}); take it from a copy") from error
-    if not isinstance(whole, dict):
-        raise SavedCallError(f"{file} is no baseline: make it with calls.save_baseline()")
-    return whole
 
 
 def rows_of(baseline: Record) -> list[CallRow]:
@@ -144,6 +147,7 @@ def rows_of(baseline: Record) -> list[CallRow]:
             for told in of["runs"]:
                 record = {**told, "index": len(rows), "caller": caller}
                 record["answers"] = list(told["answers"])
+                record.setdefault("made_of", of.get("made_of", {}))
                 rows.append(row_from_json(record))
     except (KeyError, TypeError, AttributeError, SavedCallError) as error:
         raise SavedCallError(

@@ -19,8 +19,10 @@ from piopiy_lab.experiments.figures import resampling
 from piopiy_lab.experiments.figures.differences import METRICS, Metric, RowPair, differences_of
 from piopiy_lab.experiments.figures.how_sure import why_no_interval
 from piopiy_lab.experiments.figures.listing import text_table
+from piopiy_lab.experiments.figures.made_of import differing_aspects
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.figures.statistics import ALPHA, share_of
+from piopiy_lab.experiments.figures.whole_runs import completed, passes_of
 
 #: What is held against a baseline, and by how much it may be worse, though that is certain:
 #: seconds, shares, or how many a call.
@@ -115,6 +117,7 @@ def check_baseline(
     *,
     min_difference: float | Mapping[str, float] | None = None,
     seed: int = 1,
+    whole_runs: bool = False,
 ) -> BaselineCheck:
     """Hold calls against a baseline.
 
@@ -124,24 +127,35 @@ def check_baseline(
         min_difference: By how much a figure may be worse: seconds of mean, p50 and p95 (0.1 by
             default), or by name, with "pass" as a share (0 by default).
         seed: Of the resampling.
+        whole_runs: Whether calls with one run's number are one run, as in a repeated test: it
+            passes once, and a call that a broken run did not come to is one that failed.
 
     Raises:
-        ArgumentError: There are no calls, they have other callers than the baseline, or a
+        ArgumentError: There are no calls, they have other callers than the baseline (another name,
+            other words, another voice or manner), another line, are perturbed where it is not, or a
             ``min_difference`` of what isn't held against it.
         SavedCallError: It is no baseline, or damaged.
     """
     allowed = _allowed(min_difference)
     was = rows_of(baseline)
+    made = len(rows)
+    if whole_runs:
+        was, rows = completed(was, rows), completed(rows, was)
     _refuse_other_callers(was, rows)
+    _refuse_other_sound(was, rows)
     earlier = {(row.caller, row.run, row.seed): row for row in was}
     keys = [(row.caller, row.run, row.seed) for row in rows]
     paired = len(was) == len(rows) and set(keys) == set(earlier)
     if paired:
         pairs = [RowPair(earlier[key], row) for key, row in zip(keys, rows, strict=True)]
-        findings = _of_pairs(pairs, allowed, seed)
+        findings = _of_pairs(pairs, allowed, seed, whole_runs)
         same = sum(pair.same for pair in pairs)
     else:
-        findings = [_unpaired(m, was, rows, allowed[m.name], seed) for m in _held()]
+        runs = (passes_of(was), passes_of(rows)) if whole_runs else (was, rows)
+        findings = [
+            _unpaired(m, *(runs if m.name == "pass" else (was, rows)), allowed[m.name], seed)
+            for m in _held()
+        ]
         same = 0
     lost = [row for row in rows if row.kind not in ("passed", "failed")]
     if lost:  # no baseline has such calls
@@ -152,7 +166,7 @@ def check_baseline(
     notices = _of_versions(baseline)
     if not paired:
         notices.append("other runs or seeds than the baseline's: less is seen than with its own")
-    return BaselineCheck(findings, paired=paired, same=same, calls=len(rows), notices=notices)
+    return BaselineCheck(findings, paired=paired, same=same, calls=made, notices=notices)
 
 
 def _held() -> list[Metric]:
@@ -185,6 +199,39 @@ def _refuse_other_callers(was: Sequence[CallRow], now: Sequence[CallRow]) -> Non
         )
 
 
+def _refuse_other_sound(was: Sequence[CallRow], now: Sequence[CallRow]) -> None:
+    """Refuse calls in which the agent had to do with something else, as far as both tell it."""
+    made = {(row.caller, row.run): row.made_of for row in was if row.made_of}
+    for row in now:
+        before = made.get((row.caller, row.run))
+        if before is None or not row.made_of:
+            continue
+        if changed := differing_aspects(before, row.made_of):
+            told = " and ".join(_CHANGED[name] for name in changed)
+            raise ArgumentError(
+                f"the caller {row.caller!r} isn't the baseline's: {told}, so what differs says "
+                "nothing of the agent; make the calls as then, or write the baseline anew"
+            )
+    perturbed = [any(row.seed is not None for row in side) for side in (was, now)]
+    if perturbed[0] != perturbed[1]:
+        how = "the baseline's calls were perturbed and these are not"
+        if perturbed[1]:
+            how = "these calls are perturbed and the baseline's were not"
+        raise ArgumentError(
+            f"{how} (perturb=), so they did not hear the same; make the calls as then, or write "
+            "the baseline anew"
+        )
+
+
+#: What changed, in words.
+_CHANGED = {
+    "words": "what is said, pressed or waited for has changed",
+    "voice": "the voice is another",
+    "manner": "times or background are others",
+    "line": "the line is another (line=)",
+}
+
+
 def _of_versions(baseline: Record) -> list[str]:
     made, here = baseline.get("made_with"), versions()
     if not isinstance(made, dict):
@@ -193,8 +240,15 @@ def _of_versions(baseline: Record) -> list[str]:
     return [f"the baseline was made with {', '.join(other)}"] if other else []
 
 
-def _of_pairs(pairs: Sequence[RowPair], allowed: Mapping[str, float], seed: int) -> list[Finding]:
+def _of_pairs(
+    pairs: Sequence[RowPair], allowed: Mapping[str, float], seed: int, whole_runs: bool
+) -> list[Finding]:
     found = {one.name: one for one in differences_of(pairs, seed=seed)}
+    passes = pairs
+    if whole_runs:
+        sides = ([pair.before for pair in pairs], [pair.after for pair in pairs])
+        passes = [RowPair(*both) for both in zip(*map(passes_of, sides), strict=True)]
+        found |= {one.name: one for one in differences_of(passes, seed=seed) if one.name == "pass"}
     findings: list[Finding] = []
     for metric in _held():
         most = allowed[metric.name]
@@ -207,7 +261,8 @@ def _of_pairs(pairs: Sequence[RowPair], allowed: Mapping[str, float], seed: int)
         one = found.get(metric.name)
         if one is None or one.difference is None:
             continue  # it was never measured
-        broken = [f"{p.caller}, {p.run}" for p in pairs if p.before.passed and not p.after.passed]
+        lost = [pair for pair in passes if pair.before.passed and not pair.after.passed]
+        broken = [f"run {p.run}" if whole_runs else f"{p.caller}, {p.run}" for p in lost]
         why = one.why or ""
         if metric.name == "pass" and broken:
             more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
@@ -247,7 +302,7 @@ def _unpaired(
         return Finding(name, "no data", gone[0], None, None, None, most, gone[1])
     sides = [[row for row in rows if len(metric.values(row))] for rows in (was, now)]
     values = [[metric.values(row) for row in rows] for rows in sides]
-    callers = [[row.caller for row in rows] for rows in sides]
+    callers = [[row.whose for row in rows] for rows in sides]
     if not all(values):
         return Finding(name, "can't tell", None, None, None, None, most, "it was never measured")
     before, after = (

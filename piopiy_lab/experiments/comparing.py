@@ -11,8 +11,9 @@ from typing import Any
 from piopiy_lab.checks.arguments import check_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.experiments.comparison import Comparison
+from piopiy_lab.experiments.figures.beforehand import too_few_for_difference
 from piopiy_lab.experiments.figures.resampling import LEAST_UNITS
-from piopiy_lab.experiments.running.who_calls import Callers, callers_of
+from piopiy_lab.experiments.running.who_calls import Callers, Named, callers_of
 from piopiy_lab.experiments.simulating import simulate_many
 from piopiy_lab.session.callback import SessionCallback
 
@@ -40,9 +41,9 @@ async def compare_agents(
         diff.pair("polite", 3)     # both calls of one run, side by side, with their sound
 
     Both hear the same: what a caller says in a run has the same seed with either, utterance by
-    utterance, and begins when the agent lets it. What goes on by the clock (a background, a line's
-    noise and losses, the floor between utterances) is the same at the same second of the call. How
-    many calls a wanted difference takes is said
+    utterance, and begins when the agent lets it. What goes on by itself (a background, a line's
+    noise and losses, the noise floor) begins anew under each utterance, so that the same lies under
+    the same words however long an agent has taken. How many calls a wanted difference takes is said
     by ``runs_needed`` beforehand, and by the comparison from how much these scatter.
 
     Args:
@@ -50,7 +51,8 @@ async def compare_agents(
         after: The agent as it would be.
         callers: Who calls, as for ``simulate_many``.
         min_difference: Seconds of a call's mean answer that matter: the comparison says how many
-            calls it takes to see them, and whether such a difference is ruled out.
+            calls it takes to see them, and whether such a difference is ruled out. Where the calls
+            are likely too few to show it, a warning says so before the first is made.
         before_options: Options of ``simulate_many`` for the first agent alone, such as
             ``{"latency": {"llm": 0.4}}`` or ``{"replace": {"stt": ...}}``.
         after_options: The same for the second.
@@ -80,7 +82,7 @@ async def compare_agents(
         if (folder := own.get("cassette", options.get("cassette"))) is not None:
             own["cassette"] = folder if "cassette" in own else Path(folder) / name
     named = callers_of(callers)
-    _warn_of_few(len(named) * max(1, int(options.get("repeat", 1))))
+    warn_of_few("compare_agents", named, options.get("repeat", 1), min_difference)
     was = await simulate_many(before, named, **{**options, **arms["before"]})
     now = await simulate_many(after, named, **{**options, **arms["after"]})
     return Comparison(was, now, min_difference=min_difference, seed=seed)
@@ -104,11 +106,26 @@ def check_options(what: str, options: Mapping[str, object]) -> None:
             )
 
 
-def _warn_of_few(pairs: int) -> None:
+def warn_of_few(what: str, named: Named, repeat: object, wanted: float | None) -> None:
+    """Warn, once and with a number, where there will be too few calls for what is asked.
+
+    Args:
+        what: The function that was called.
+        named: Who calls.
+        repeat: How often each, as the user gave it.
+        wanted: Seconds of a call's mean answer that matter, if somebody said so.
+    """
+    times = max(1, repeat) if isinstance(repeat, int) else 1
+    pairs = len(named) * times
+    told = None
     if pairs < LEAST_UNITS:
-        warnings.warn(
-            f"compare_agents with {pairs} pair{'' if pairs == 1 else 's'} of calls can't be "
+        told = (
+            f"{what} with {pairs} pair{'' if pairs == 1 else 's'} of calls can't be "
             f"certain of anything: give {LEAST_UNITS} callers at least, or repeat= (runs_needed() "
-            "says how many calls a difference takes)",
-            stacklevel=3,
+            "says how many calls a difference takes)"
         )
+    elif wanted is not None:
+        told = too_few_for_difference(wanted, named.count(), pairs // named.count())
+        told = None if told is None else f"{what}: {told}"
+    if told is not None:
+        warnings.warn(told, stacklevel=3)

@@ -19,6 +19,7 @@ from piopiy_lab.experiments.figures.differences import (
     differences_of,
     discordant_counts,
 )
+from piopiy_lab.experiments.figures.made_of import differing_aspects
 from piopiy_lab.experiments.figures.statistics import ALPHA, holm, mcnemar
 from piopiy_lab.experiments.showing.comparison_words import headline
 from piopiy_lab.experiments.showing.text_file import check_free, write_text
@@ -217,7 +218,15 @@ def _paired(before: Calls, after: Calls) -> tuple[RowPair, ...]:
             f"calls can't be paired ({what}): give both agents the same callers, runs and seeds"
         )
     _refuse_other_sound(before.settings, after.settings)
-    return tuple(RowPair(was, sides[1][key]) for key, was in sides[0].items())
+    pairs = tuple(RowPair(was, sides[1][key]) for key, was in sides[0].items())
+    for was, now in pairs:
+        if was.made_of and now.made_of and (changed := differing_aspects(was.made_of, now.made_of)):
+            raise ArgumentError(
+                f"calls can't be paired: of {was.call_id} the {' and the '.join(changed)} differed "
+                "(words, voice or manner of the caller, or the line), so both agents did not hear "
+                "the same; give both the same callers and line"
+            )
+    return pairs
 
 
 def _refuse_other_sound(before: Mapping[str, object], after: Mapping[str, object]) -> None:

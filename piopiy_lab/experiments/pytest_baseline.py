@@ -1,11 +1,14 @@
 """``--voice-baseline FILE``: repeated tests, held against the figures of an earlier run.
 
-The file has a baseline (:mod:`piopiy_lab.experiments.baseline`) for each test, by its id.
+The file has a baseline (:mod:`piopiy_lab.experiments.baseline`) for each test, by its id: that of
+pytest with the test's file as seen from the baseline's folder, so that it is the same whatever
+pytest takes for its rootdir.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +20,22 @@ from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.showing.text_file import write_text
 
 _UPDATE = "pytest --voice-baseline {path} --voice-update writes it"
+
+
+def id_of(baseline: Path, file: Path, node: str) -> str:
+    """Return a test's id in a baseline's file.
+
+    Args:
+        baseline: The baseline's file, absolute.
+        file: The test's file, absolute.
+        node: pytest's id of it, "tests/test_it.py::test_it[2]".
+    """
+    folder = baseline.parent.resolve()
+    try:
+        seen = os.path.relpath(file.resolve(), folder)
+    except ValueError:  # another drive of Windows
+        return node
+    return Path(seen).as_posix() + "".join(node.partition("::")[1:])
 
 
 def figures_of(rows: Sequence[CallRow]) -> str:
@@ -42,7 +61,7 @@ def why_worse(path: Path, test: str, rows: Sequence[CallRow], min_difference: fl
         tests = _tests_in(path)
         if test not in tests:
             return f"{path} has no figures of this test: {update}"
-        check = check_baseline(rows, tests[test], min_difference=min_difference)
+        check = check_baseline(rows, tests[test], min_difference=min_difference, whole_runs=True)
     except PiopiyLabError as error:
         return f"--voice-baseline: {error}; {update}"
     return f"{check!r}\nif that is as it should be, {update}" if check.failed else None

@@ -15,6 +15,8 @@ everybody who has the package: it imports nothing that costs.
 from __future__ import annotations
 
 import inspect
+import json
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,9 +96,18 @@ def _planned(item: pytest.Function, mark: pytest.Mark) -> RepeatedTest:
         if mark.args:
             raise ArgumentError(f"give names, voice(repeat={mark.args[0]!r})")
         asked = item.config.getoption("--voice-repeat")
-        return RepeatedTest.of(**mark.kwargs, asked=asked)
+        planned = RepeatedTest.of(**mark.kwargs, asked=asked)
     except (ArgumentError, ArgumentTypeError, TypeError) as error:
         pytest.fail(f"@pytest.mark.voice of {item.name}: {error}", pytrace=False)
+    if (told := planned.too_few(_is_held(item) and "min_difference" in mark.kwargs)) is not None:
+        item.warn(pytest.PytestWarning(f"@pytest.mark.voice of {item.name}: {told}"))
+    return planned
+
+
+def _is_held(item: pytest.Function) -> bool:
+    """Whether a test is held against a baseline."""
+    given = item.config.getoption("--voice-baseline")
+    return given is not None and not item.config.getoption("--voice-update")
 
 
 def _repeating(
@@ -114,6 +125,7 @@ def _repeating(
             try:
                 repeated.run(number, lambda: body(**fixtures), simulate, (pytest.fail.Exception,))
             except (pytest.skip.Exception, pytest.xfail.Exception):
+                tell("")
                 if repeated.failures:
                     told = repeated.failure(number - 1)
                     pytest.fail(f"{told}\nrun {number} was skipped then", pytrace=False)
@@ -130,16 +142,25 @@ def _repeating(
 
 
 def _progress(item: pytest.Function) -> Callable[[str], None]:
-    """Return what shows how far a test is: a line that is written over, in a terminal."""
+    """Return what shows how far a test is, in a terminal: behind pytest's own words in its line.
+
+    The cursor goes back each time, so that pytest writes over it; "" takes it away.
+    """
     plugins = item.config.pluginmanager
     reporter: Any = plugins.get_plugin("terminalreporter")  # not in xdist's workers
     capture: Any = plugins.get_plugin("capturemanager")
     if reporter is None or capture is None or not reporter.hasmarkup:
         return lambda text: None
 
+    line = item.config.get_terminal_writer()
+
     def tell(text: str) -> None:
+        text = text[: line.fullwidth - line.width_of_current_line % line.fullwidth - 1]
+        back = f"\x1b[{len(text)}D" if text else ""
         with capture.global_and_fixture_disabled():
-            reporter.rewrite(text, erase=True)
+            reporter.flush()
+            sys.stdout.write(f"\x1b[K{text}{back}")
+            sys.stdout.flush()
 
     return tell
 
@@ -150,7 +171,8 @@ def _keep_worst(repeated: RepeatedTest, simulate: SimulateFixture, item: pytest.
     given = item.config.getoption("--voice-artefacts")
     if given is None or repeated.failure() is not None or not repeated.worst_calls:
         return
-    from piopiy_lab.simulation.pytest_report import file_name, keep
+    from piopiy_lab.checks.file_names import file_name
+    from piopiy_lab.simulation.pytest_report import keep
 
     folder = Path(given).absolute() / file_name(item.nodeid)
     for line in keep([call for _, call in repeated.worst_calls], folder):
@@ -162,15 +184,16 @@ def _against_baseline(repeated: RepeatedTest, item: pytest.Function) -> str | No
     given = item.config.getoption("--voice-baseline")
     if given is None:
         return None
-    from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse
+    from piopiy_lab.experiments.pytest_baseline import figures_of, id_of, why_worse
 
+    path = Path(given).absolute()
+    test = id_of(path, item.path, item.nodeid)
     if item.config.getoption("--voice-update"):
         if repeated.failure() is not None:
             return "no figures of it were written: a test that fails is no measure"
-        item.user_properties.append((FIGURES, figures_of(repeated.rows)))
+        item.user_properties.append((FIGURES, json.dumps({test: figures_of(repeated.rows)})))
         return None
-    path = Path(given).absolute()
-    return why_worse(path, item.nodeid, repeated.rows, repeated.min_difference)
+    return why_worse(path, test, repeated.rows, repeated.min_difference)
 
 
 class FiguresWriter:
@@ -185,7 +208,7 @@ class FiguresWriter:
         """Note a test's figures."""
         for name, told in report.user_properties:
             if name == FIGURES and report.when == "call":
-                self._figures[report.nodeid] = str(told)
+                self._figures.update(json.loads(str(told)))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was written."""

@@ -5,6 +5,7 @@ Knows no pytest but what :mod:`piopiy_lab.experiments.pytest_repeats` hands it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from piopiy_lab.checks.arguments import check_count, check_number
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
+from piopiy_lab.experiments.figures.beforehand import too_few_for_difference, too_few_for_rate
 from piopiy_lab.experiments.figures.needed import runs_needed
 from piopiy_lab.experiments.figures.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.figures.statistics import Share, share_of
@@ -101,6 +103,19 @@ class RepeatedTest:
             made.repeat = asked
         return made
 
+    def too_few(self, difference: bool) -> str | None:
+        """Return what is to be said before the first run; None where the runs are enough.
+
+        Args:
+            difference: Whether the mark's ``min_difference`` is asked of a baseline.
+        """
+        if self._few and self.min_pass_rate is not None:
+            told = too_few_for_rate(self.min_pass_rate, self.repeat)
+            return f"{told}; so few fail only if they contradict it"
+        if not difference or not self.min_difference:
+            return None
+        return too_few_for_difference(self.min_difference, 1, self.repeat)
+
     def run(
         self,
         number: int,
@@ -185,23 +200,33 @@ class RepeatedTest:
         if self.min_pass_rate is None:
             if not self.failures:
                 return None
-            wanted = "without min_pass_rate all must"
+            told = f"{rate}; without min_pass_rate all must"
         elif (rate.high if self._few else rate.low) >= self.min_pass_rate:
             return None
-        elif self._few:
-            wanted = f"min_pass_rate={self.min_pass_rate!r} is above {rate.high:.3f}"
         else:
-            wanted = f"min_pass_rate={self.min_pass_rate!r} is above {rate.low:.3f}"
+            told = self._below(rate, self.min_pass_rate)
         counted = Counter(failed.where for failed in self.failures.values()).most_common()
         listed = [self._listed(where, count, runs) for where, count in counted[:MOST_LISTED]]
         rest = len(counted) - MOST_LISTED
         return "\n".join(
             [
-                f"runs that passed: {rate}; {wanted}",
+                f"runs that passed: {told}",
                 *listed,
                 *([f"  and {rest} other places"] if rest > 0 else []),
             ]
         )
+
+    def _below(self, rate: Share, wanted: float) -> str:
+        """Return the share, as exactly as needed to see that it is too low, and what it takes."""
+        low, high = _rounded_down(rate.low), _rounded_down(rate.high)
+        told = f"{rate.count} of {rate.n}, {rate.share:.3f} ({low} to {high})"
+        told += f"; min_pass_rate={wanted!r} is above {high if self._few else low}"
+        if self._few or rate.share < wanted:
+            return told
+        failed = rate.n - rate.count
+        what = f"{failed} failure{'' if failed == 1 else 's'}"
+        needed = runs_needed(pass_rate=wanted, failures=failed)
+        return f"{told}, so it isn't shown: with {what} it takes {needed} runs"
 
     def _listed(self, where: str, count: int, runs: int) -> str:
         first = min(run for run, failed in self.failures.items() if failed.where == where)
@@ -209,6 +234,11 @@ class RepeatedTest:
             f"  {where}: {share_of(count, runs)}\n"
             f"    the first, simulate(..., perturb={first}): {self.failures[first].told}"
         )
+
+
+def _rounded_down(share: float) -> str:
+    """Write a share so that one below a limit never reads as the limit: 0.9496 as 0.949."""
+    return f"{math.floor(1000 * share) / 1000:.3f}"
 
 
 def _failure(error: BaseException, call: Call) -> Failure:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +21,9 @@ from pathlib import Path, PurePosixPath
 from piopiy_lab._version import __version__
 from piopiy_lab.call.event_file import LONE
 from piopiy_lab.call.packed_file import SUFFIX
+from piopiy_lab.call.placing import beside, discard, put_in_place
+from piopiy_lab.checks.json_files import read_object
 from piopiy_lab.checks.json_values import Record
-from piopiy_lab.checks.regular_files import open_regular
 from piopiy_lab.errors import SavedCallError
 from piopiy_lab.experiments.figures.row_json import row_from_json, row_to_json
 from piopiy_lab.experiments.figures.rows import CallRow
@@ -73,13 +72,13 @@ def save_calls(
             the disk is full, or a call's own file can't be read.
     """
     target = Path(folder).expanduser().resolve()
-    draft = _beside(target, "new")
+    draft = beside(target, "new")
     try:
         _refuse(target, overwrite)
         (draft / CALLS).mkdir(parents=True)
         names = _copy(rows, kept, draft)
         _write_rows(draft / ROWS, rows, names, notices, settings or {})
-        old = _swap(draft, target)
+        old = put_in_place(draft, target)
     except SavedCallError:
         raise
     except OSError as error:
@@ -87,7 +86,7 @@ def save_calls(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     if old is not None:
-        _discard(old, target)
+        discard(old, target, (ROWS, CALLS))
     kept.moved({i: target / name for i, name in names.items() if _is_in(kept.path(i), target)})
     return target
 
@@ -196,32 +195,6 @@ def _write_rows(
     path.write_bytes(f'{text},\n  "rows": [\n{body}\n]}}\n'.encode("utf-8", LONE))
 
 
-def _swap(draft: Path, target: Path) -> Path | None:
-    """Put the new folder in its place; return where the old one is, if there was one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    old = _beside(target, "old") if target.exists() else None
-    if old is not None:
-        target.rename(old)
-    try:
-        draft.rename(target)
-    except OSError:
-        if old is not None:
-            old.rename(target)
-        raise
-    return old
-
-
-def _discard(old: Path, new: Path) -> None:
-    """Delete a batch that was replaced, but move files that aren't a batch's to the new folder."""
-    try:
-        for extra in sorted(old.iterdir()):
-            if extra.name not in (ROWS, CALLS) and not (new / extra.name).exists():
-                extra.rename(new / extra.name)
-    except OSError:
-        return  # keep it: better a folder too many than a file too few
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _unwritable(
     target: Path, error: OSError, rows: Sequence[CallRow], kept: Kept
 ) -> SavedCallError:
@@ -245,11 +218,6 @@ def _size(path: Path | None) -> int:
     return 0
 
 
-def _beside(folder: Path, what: str) -> Path:
-    name = folder.name.encode()[:200].decode(errors="ignore")  # of 255 bytes that may be there
-    return folder.with_name(f".{name}.{what}-{os.getpid()}-{secrets.token_hex(3)}")
-
-
 def _is_in(path: Path | None, folder: Path) -> bool:
     return path is not None and folder in path.parents
 
@@ -266,21 +234,10 @@ def _read(place: Path, file: Path) -> Record:
         one = (place / "events.jsonl").exists()
         hint = "; it is one saved call, which Call.load reads" if one else ""
         raise SavedCallError(f"{place} has no saved calls: there is no {ROWS} in it{hint}")
-    try:
-        with open_regular(file) as opened:
-            whole: object = json.loads(opened.read())
-    except OSError as error:
-        raise SavedCallError(
-            f"{file} can't be read ({error.strerror or error}); check its permissions"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise SavedCallError(
-            f"{file} is damaged ({error}); take it from a copy. The calls themselves are in "
-            f"{place / CALLS}: Call.load reads each"
-        ) from error
-    if not isinstance(whole, dict):
-        raise SavedCallError(f"{file} is no list of calls of ours; take it from a copy")
-    return whole
+    remedy = (
+        f"take it from a copy. The calls themselves are in {place / CALLS}: Call.load reads each"
+    )
+    return read_object(file, "list of calls of ours", remedy)
 
 
 def _list(file: Path, whole: Record, name: str) -> list[Record]:

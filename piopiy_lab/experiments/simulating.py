@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from piopiy_lab.cassette.modes import RecordMode
-from piopiy_lab.checks.arguments import check_count, check_secs
+from piopiy_lab.checks.arguments import check_count, check_number, check_secs
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.calls import Calls
+from piopiy_lab.experiments.figures.beforehand import too_few_for_rate
+from piopiy_lab.experiments.figures.how_sure import pass_rate
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
 from piopiy_lab.experiments.running.checking import Checks, named_checks
@@ -43,6 +46,7 @@ async def simulate_many(
     record_mode: RecordMode | None = None,
     executor: int | Executor | None = None,
     keep: Keep = "all",
+    min_pass_rate: float | None = None,
     still_secs: float = 60.0,
     latency: Mapping[str, Any] | None = None,
     metadata: object = None,
@@ -82,6 +86,9 @@ async def simulate_many(
             Dask's ``client.get_executor(pure=False)``.
         keep: Which calls are kept with their sound, in files until the ``Calls`` are gone: "all",
             "failed" or "none".
+        min_pass_rate: A share of passes, 0 to 1, that these calls are to show with 95 %. Where they
+            are too few even if all pass, a warning with the number says so before the first is
+            made; a notice says whether it was shown.
         still_secs: Real seconds for which virtual time may stand still before a call counts as
             hung.
         latency: As for ``simulate``.
@@ -122,7 +129,7 @@ async def simulate_many(
     }
     work = Work(
         create_session=create_session,
-        callers=named,
+        callers=dict(named),
         checks=named_checks(checks),
         options={name: value for name, value in given.items() if value is not None},
         line=check_line(line),
@@ -144,10 +151,16 @@ async def simulate_many(
         if on_call is not None:
             on_call(row)
 
-    jobs = jobs_of(named, repeat, base)
+    jobs = jobs_of(named, repeat, base, named.units)
+    if min_pass_rate is not None:
+        check_number("min_pass_rate", min_pass_rate, 0, 0.999)
+        if (few := too_few_for_rate(min_pass_rate, len(jobs))) is not None:
+            warnings.warn(f"simulate_many: {few}", stacklevel=2)
     told = await execute(work, jobs, executor, take)
     if len(jobs) >= LEAST_TO_TRY_AGAIN and cassette is None and not noticing.ran:
         told = (*told, *await _again(work, jobs[0], executor, rows[jobs[0].index]))
+    if min_pass_rate is not None:
+        told = (*told, *_of_rate(min_pass_rate, rows.values()))
     return Calls(
         (rows[index] for index in sorted(rows)),
         kept,
@@ -168,9 +181,19 @@ async def _again(
         return ()
     return (
         f"{first.call_id}, made once more behind all others, was another call: the session (or "
-        "what it imports) keeps something between calls, or draws random numbers, so these rows "
-        "depend on the order in which the calls were made; keep nothing outside of the session",
+        "what it imports) keeps something between calls, or asks the machine for random numbers "
+        "(uuid4, os.urandom, secrets), so these rows are not the same wherever and in whatever "
+        "order they are made; keep nothing outside of the session",
     )
+
+
+def _of_rate(wanted: float, rows: Iterable[CallRow]) -> tuple[str, ...]:
+    """Say that a share of passes was not shown; nothing where it was."""
+    rate = pass_rate(list(rows))
+    if rate.low >= wanted:
+        return ()
+    said = "is contradicted" if rate.high < wanted else "isn't shown"
+    return (f"min_pass_rate={wanted!r} {said}: {rate}",)
 
 
 def _folder(cassette: str | Path | None) -> str | None:

@@ -142,8 +142,12 @@ class Sweep(Sequence[Point]):
         from piopiy_lab.display.bundle import picture_html
         from piopiy_lab.plot.style import png_of
 
-        picture = ""
-        if sum(len(values) > 1 for values in self.axes.values()) <= 2:
+        more = [name for name, values in self.axes.items() if len(values) > 1][2:]
+        if more:
+            given = ", ".join(f"{name}={self.axes[name][0]!r:.40}" for name in more)
+            told = f"No picture: {len(more) + 2} axes differ and two can be drawn. "
+            picture = f"<p>{escape(shown(f'{told}sweep.plot({given}) draws one.'))}</p>"
+        else:
             drawn = self.plot()
             picture = picture_html(png_of(drawn), str(drawn.get_label()))
         told = "".join(f"<p>{escape(shown(notice))}</p>" for notice in self.notices)
@@ -195,7 +199,8 @@ def _figure_text(one: Figure) -> str:
     ends = ""
     if one.low is not None and one.high is not None:
         ends = f" ({scale * one.low:{form}} to {scale * one.high:{form}})"
-    return f"{scale * one.value:{form}}{unit}{ends}"
+    lacks = f", {one.missing} never came" if one.missing and one.name == "mean" else ""
+    return f"{scale * one.value:{form}}{unit}{ends}{lacks}"
 
 
 def _record(point: Point) -> dict[str, object]:

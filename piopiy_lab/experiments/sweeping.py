@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from piopiy_lab.checks.arguments import check_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.experiments.comparing import check_options
+from piopiy_lab.experiments.comparing import check_options, warn_of_few
 from piopiy_lab.experiments.comparison import Comparison
 from piopiy_lab.experiments.figures.frames import CALL_COLUMNS
 from piopiy_lab.experiments.figures.how_sure import OF_ANSWERS
@@ -32,6 +33,7 @@ async def sweep_agents(
     axes: Mapping[str, Iterable[object]],
     callers: Callers,
     *,
+    min_difference: float | None = None,
     prices: Prices | None = None,
     seed: int = 1,
     **options: Any,
@@ -58,6 +60,9 @@ async def sweep_agents(
         axes: The values to try, by the parameter's name. The first of each make the point that all
             others are compared with.
         callers: Who calls, as for ``simulate_many``.
+        min_difference: Seconds of a call's mean answer that matter between points, as for
+            ``compare_agents``: where the calls are likely too few to show them, a warning says so
+            before the first is made.
         prices: What services cost, by their class: ``{"OpenAILLMService": {"prompt_tokens":
             0.15e-6, "completion_tokens": 0.6e-6}, "CartesiaTTSService": {"characters": 3e-5},
             "DeepgramSTTService": {"audio_minutes": 0.0077}}``; each the price of one, "tokens" for
@@ -79,19 +84,26 @@ async def sweep_agents(
     check_options("sweep_agents", options)
     checked = check_prices(prices)
     values = _axes(axes)
+    if min_difference is not None:
+        check_number("min_difference", min_difference, 1e-6, 1e6)
     named = callers_of(callers)
     combinations = [
         dict(zip(values, combination, strict=True))
         for combination in itertools.product(*values.values())
     ]
     sessions = [_session(make_session, params) for params in combinations]
+    if min_difference is not None and len(combinations) > 1:
+        warn_of_few("sweep_agents", named, options.get("repeat", 1), min_difference)
     points: list[Point] = []
     for number, (params, session) in enumerate(zip(combinations, sessions, strict=True), 1):
         own = dict(options)
         if own.get("cassette") is not None:
             own["cassette"] = Path(own["cassette"]) / f"point-{number:03d}"
         calls = (await simulate_many(session, named, **own)).with_params(params)
-        versus = Comparison(points[0].calls, calls, seed=seed) if points else None
+        versus = None
+        if points:
+            first = points[0].calls
+            versus = Comparison(first, calls, min_difference=min_difference, seed=seed)
         points.append(Point(params, calls, versus, cost_of_calls(calls, checked)))
     notices: list[str] = []
     if checked is not None:

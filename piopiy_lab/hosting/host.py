@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import platform
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piopiy_lab import events
-from piopiy_lab._version import __version__
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.checks.texts import described
-from piopiy_lab.errors import ArgumentTypeError, CallError
+from piopiy_lab.errors import ArgumentTypeError, CallError, ScreenplayError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction, EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
@@ -34,6 +30,7 @@ from piopiy_lab.hosting.hurry import Hurry
 from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.hosting.short_pauses import short_pauses
+from piopiy_lab.hosting.told import model_of, versions, wall_time
 from piopiy_lab.session import transferring
 from piopiy_lab.session.callback import SessionCallback, is_bot, supported_fields
 from piopiy_lab.session.places import place_of
@@ -124,10 +121,10 @@ class CallHost(CallCommands):
         self._let_go = False  # the caller's line was seen to; written by _let_caller_go()
         self._over = False  # CallEnded was written; guarded by _ending
         self._ending = threading.Lock()
-        self.meta: dict[str, Any] = {**fields.told, **_versions(), "origin": settings.origin}
+        self.meta: dict[str, Any] = {**fields.told, **versions(), "origin": settings.origin}
         if (place := place_of(create_session)) is not None:
             self.meta["session"] = place
-        self.meta.update(settings.told, started_at=_wall_time())
+        self.meta.update(settings.told, started_at=wall_time())
         self.meta["virtual"] = settings.virtual
         self.log.append(
             events.CallStarted(
@@ -191,6 +188,8 @@ class CallHost(CallCommands):
             ended.cancel()
             await self._wind_down(session, task)
         await self._let_caller_go(session)
+        if not cancelled and session.error is None:
+            self._look_for_undone(session)
         self._finish(session)
         for close in session.closers:
             await close()
@@ -275,6 +274,19 @@ class CallHost(CallCommands):
             )
             session.notice(f"{self._whose} was still at work and was cut off {why}")
 
+    def _look_for_undone(self, session: Session) -> None:
+        """Fail the screenplay of a caller who was hung up on in the middle of it."""
+        reason = session.reason or "agent_ended"
+        left = self._settings.undone(tuple(self.log), reason)
+        if left is None:
+            return
+        left = replace(left, at=self.log.now())
+        self.log.append(left)
+        session.error = ScreenplayError(
+            f"step {left.number} of the screenplay, {left.step}, was not reached to its end: "
+            f"{left.why}. If that is right, let the screenplay end there."
+        )
+
     def _finish(self, session: Session) -> None:
         self._error = session.error
         self.end_log(session.reason or "agent_ended")
@@ -290,7 +302,7 @@ class CallHost(CallCommands):
         self.recorder.close(end)
         self._keep_what_was_heard()
         self._report_disk_trouble(end)
-        self.meta.update(ended_at=_wall_time(), **self._as_it_ran())
+        self.meta.update(ended_at=wall_time(), **self._as_it_ran())
         old = self.call.state
         self.log.append(events.CallStateChanged(at=end, old=old, new="ended"))
         if self._folder is not None:
@@ -314,7 +326,7 @@ class CallHost(CallCommands):
         changes = [event.new for event in self.log.of(events.SettingsChanged)]
         return {
             "services": {
-                part: {"class": type(service).__name__, **_model_of(service)}
+                part: {"class": type(service).__name__, **model_of(service)}
                 for part, service in self.services.items()
             },
             "settings": {
@@ -376,22 +388,3 @@ def check_after_call(secs: float | None) -> float:
     if secs is None:
         return AFTER_CALL_SECS
     return check_secs("after_call_secs", secs, zero=True)
-
-
-def _wall_time() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _model_of(service: object) -> dict[str, str]:
-    """Return a service's model and voice, where it tells them."""
-    settings = getattr(service, "settings", None)
-    told = {name: getattr(settings, name, None) for name in ("model", "voice")}
-    return {name: value for name, value in told.items() if isinstance(value, str)}
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "piopiy_lab": __version__,
-        "pipecat": metadata.version("pipecat-ai"),
-        "python": platform.python_version(),
-    }

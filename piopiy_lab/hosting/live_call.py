@@ -9,6 +9,7 @@ import contextvars
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from piopiy_lab import display
@@ -24,6 +25,7 @@ from piopiy_lab.hosting.started import Started
 from piopiy_lab.hosting.watchdog import BLOCKED_SECS, Stall
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.undone import left_undone
 from piopiy_lab.session.callback import (
     SessionCallback,
     as_callback,
@@ -140,6 +142,7 @@ def start_call(
             after_call_secs=check_after_call(after_call_secs),
             cassette=tape,
             line=line,
+            undone=partial(left_undone, on),
         ),
         clock=clock_from_now(),
         call_on_loop=thread.call,

@@ -45,6 +45,10 @@ class Line:
     echo are added, level and clipping follow, then codec, loss and jitter buffer. What the agent
     says passes band, codec, loss and jitter buffer. Both directions lose packets independently.
 
+    Under each utterance of a scripted caller noise, losses and Opus begin anew, 20 ms before its
+    first sample, drawn by ``seed`` and the utterance's number: what lies under it is the same
+    whatever the agent did before.
+
     Example::
 
         call = await simulate(create_session, caller, line=Line.phone())
@@ -247,6 +251,11 @@ class Line:
     def loses(self) -> bool:
         """Whether packets can get lost, or be late."""
         return self.loss > 0 or self.jitter_ms > 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether what it does to a sound depends on the moment: noise, losses, Opus' memory."""
+        return self.loses or self.noise is not None or self.codec == "opus"
 
     @property
     def late_part(self) -> float:

@@ -6,6 +6,7 @@ depend on how the sound was cut up.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -20,6 +21,7 @@ from piopiy_lab.line.losses import Losses
 from piopiy_lab.line.noises import noise_loop
 from piopiy_lab.line.resampling import Resampler
 from piopiy_lab.line.speech_level import NOMINAL_DBOV, SpeechLevel
+from piopiy_lab.sound.anew import Anew, place_for
 from piopiy_lab.sound.pcm import FULL_SCALE, Float32, Int16
 
 #: Hz of a band that must lie below half of the sample rate.
@@ -31,13 +33,23 @@ LEVEL_PACKETS = 10
 class Way:
     """What one side says, as the other hears it. For one thread at a time."""
 
-    def __init__(self, line: Line, sample_rate: int, side: Side) -> None:
+    def __init__(
+        self,
+        line: Line,
+        sample_rate: int,
+        side: Side,
+        anew: Anew | None = None,
+        speech: SpeechLevel | None = None,
+    ) -> None:
         """Begin with silence.
 
         Args:
             line: The line.
             sample_rate: Hz of what comes and goes: a multiple of 50.
             side: Whose words go over it: "caller" or "agent".
+            anew: For which utterance of the caller's, by which all is drawn; None for a call's
+                beginning.
+            speech: How loud the caller's speech was so far.
 
         Raises:
             ArgumentError: The rate is no multiple of 50 (with a codec) or of 200, or has nothing
@@ -69,14 +81,21 @@ class Way:
         decoded = rate if self._opus is None else opus.DECODED_RATE
         self._block = round(decoded * PACKET_SECS)
         self._out = None if line.codec is None else Resampler(decoded, sample_rate, self._block)
-        seed = f"{line.seed} {side}"
+        seed = f"{line.seed} {side}" if anew is None else f"{line.seed} {side} {anew.number}"
         self.losses: Losses | None = None
         self._concealer: Concealer | None = None
         if line.loses:
             jitter, keeps = line.jitter_ms / 1000, line.buffer_secs
             self.losses = Losses(seed, line.loss, line.burst, jitter, keeps)
             self._concealer = Concealer(decoded)
-        self._place = _Place(line, rate, block) if side == "caller" else None
+        self._utterance = anew is not None
+        self._taken = self._carried = 0  # samples so far; and those in whole packets
+        self._ends: int | None = None  # the utterance, after so many; by end_utterance()
+        self._place: _Place | None = None
+        if side == "caller":
+            early = 0 if anew is None else round(anew.early * rate / sample_rate)
+            at = None if anew is None else (anew.number, early)
+            self._place = _Place(line, rate, block, at, speech)
         late = line.delay_ms / 1000 + line.buffer_secs
         self._ready: Int16 = np.zeros(self._packet + round(late * sample_rate), np.int16)
         self._waiting: Int16 = np.zeros(0, np.int16)
@@ -90,6 +109,7 @@ class Way:
             far: What was played of the other side, for its echo.
         """
         count = len(samples)
+        self._taken += count
         waiting = np.concatenate([self._waiting, samples])
         begins = start - len(self._waiting) / self.sample_rate
         whole = len(waiting) // self._packet * self._packet
@@ -102,6 +122,19 @@ class Way:
         self._ready = ready[count:]
         return ready[:count]
 
+    def for_utterance(self, anew: Anew) -> Way:
+        """Return a way for an utterance: of this one it knows how loud the caller's speech was."""
+        speech = self._place.speech if self._place is not None and self._utterance else None
+        return Way(self.line, self.sample_rate, self._side, anew, copy.deepcopy(speech))
+
+    def end_utterance(self, after: int) -> None:
+        """Note that the utterance ends so many samples from the next one that comes.
+
+        What comes later says nothing of how loud the caller speaks.
+        """
+        if self._ends is None:
+            self._ends = self._taken + after
+
     def anew(self) -> Way:
         """Return this way without anything on it; what gets lost goes on."""
         way = Way(self.line, self.sample_rate, self._side)
@@ -113,7 +146,9 @@ class Way:
         if self._into is not None:
             sound = self._into.process(sound)
         if self._place is not None:
-            sound = self._place.surround(sound, start, far)
+            self._carried += self._packet
+            over = self._utterance and self._ends is not None and self._carried > self._ends
+            sound = self._place.surround(sound, start, far, speech=not over)
         arrives = self.losses is None or self.losses.arrives()
         decoded = self._through_codec(sound, arrives)
         if self._concealer is not None:
@@ -137,25 +172,40 @@ class Way:
 class _Place:
     """Where the caller is: noise around, the phone's loudspeaker, and how loud they are."""
 
-    def __init__(self, line: Line, rate: int, block: int) -> None:
+    def __init__(
+        self,
+        line: Line,
+        rate: int,
+        block: int,
+        utterance: tuple[int, int] | None,  # its number, and the samples until its first one
+        speech: SpeechLevel | None,
+    ) -> None:
         self._line = line
         self._block = block
         self._packets = 0  # so far
+        self._begins = 0  # in the noise's loop
         self._noise: Float32 | None = None
+        self.speech: SpeechLevel | None = None
         if line.noise is not None:
             self._noise = noise_loop(line.noise, rate, line.passband, line.seed)
-            self._speech = SpeechLevel(rate)
-            self._level = self._wanted = self._level_for(NOMINAL_DBOV)
+            if utterance is not None:
+                number, early = utterance
+                self._begins = place_for(f"line {line.seed}", number, len(self._noise)) - early
+            self.speech = SpeechLevel(rate) if speech is None else speech
+            self._level = self._wanted = self._level_now()
         self._gain = np.float32(10 ** (line.gain_db / 20))
         self._most = None if line.clip_db is None else FULL_SCALE * 10 ** (line.clip_db / 20)
         self._echo: EchoPath | None = None
         if line.echo_db is not None:
             self._echo = EchoPath(rate, line.passband, line.echo_db, line.seed)
 
-    def surround(self, sound: Float32, start: float, far: Played | None) -> Float32:
-        """Return what the phone sends of what the caller says."""
+    def surround(
+        self, sound: Float32, start: float, far: Played | None, *, speech: bool
+    ) -> Float32:
+        """Return what the phone sends of what the caller says; it may be none of their speech."""
         if self._noise is not None:
-            self._speech.note(sound)
+            if self.speech is not None and speech:
+                self.speech.note(sound)
             sound = sound + self._noise_now(self._noise)
         if self._echo is not None and far is not None:
             heard_at = start - self._line.echo_ms / 1000
@@ -169,17 +219,20 @@ class _Place:
 
     def _noise_now(self, loop: Float32) -> Float32:
         if self._packets % LEVEL_PACKETS == 0:
-            known = self._speech.dbov
-            self._wanted = self._level_for(NOMINAL_DBOV if known is None else known)
+            self._wanted = self._level_now()
         before, self._level = self._level, self._level + (self._wanted - self._level) / 4
-        at = self._packets * self._block % len(loop)
+        at = (self._begins + self._packets * self._block) % len(loop)
         piece = loop[at : at + self._block]
+        if len(piece) < self._block:  # the loop begins again
+            piece = np.concatenate([piece, loop[: self._block - len(piece)]])
         if before == self._level:
             return piece * np.float32(before)
         return piece * np.linspace(before, self._level, self._block, dtype=np.float32)
 
-    def _level_for(self, speech_dbov: float) -> float:
+    def _level_now(self) -> float:
         assert self._line.snr_db is not None, "a line with noise has an SNR"
+        known = None if self.speech is None else self.speech.dbov
+        speech_dbov = NOMINAL_DBOV if known is None else known
         return FULL_SCALE * 10 ** ((speech_dbov - self._line.snr_db) / 20)
 
 

@@ -134,17 +134,16 @@ class Utterance:
         self.close()
         return found
 
-    def look_again(self, text: str, threshold: float) -> Generator[None, None, float | None]:
+    def look_again(self, text: str) -> Generator[None, None, float | None]:
         """Decode it again, all sounds scored; a known answer comes after as many pauses.
 
         Args:
             text: What the first look took it for.
-            threshold: The score above which it is rejected.
 
         Returns:
             The score; None if it was closed in one of the pauses.
         """
-        number, key = self._number, self._key(f"again, {threshold!r}")
+        number, key = self._number, self._key("again")
         known = None if key is None else cast("tuple[float, int] | None", _answers.get(key))
         if known is not None:
             score, pauses = known
@@ -153,7 +152,7 @@ class Utterance:
                 if number != self._number:
                     return None
             return score
-        pauses, steps = 0, self._look_again(text, threshold)
+        pauses, steps = 0, self._look_again(text)
         while True:
             try:
                 next(steps)
@@ -242,24 +241,16 @@ class Utterance:
         score, doubt = rejection.first_look(ours, theirs)
         return FirstLook(begun, hypothesis.hypstr, words, score * self._ear.weight, doubt)
 
-    def _look_again(self, text: str, threshold: float) -> Generator[None, None, float]:
-        looks, score = [], 0.0
-        careful, weight = self._ear.careful, self._ear.weight
+    def _look_again(self, text: str) -> Generator[None, None, float]:
+        careful, looks = self._ear.careful, []
         self._prepare()
-        # From half a frame later on, what was forced onto a sentence is forced onto another one.
-        later = b"".join(self._blocks)[FRAME_SAMPLES:]
-        later = [later[at : at + 2 * BLOCK] for at in range(0, len(later), 2 * BLOCK)]
         decoder = decoders.take(careful)
         try:
-            for search, blocks in (
-                ("phrases", self._blocks),
-                ("background", self._blocks),
-                ("phrases", later),
-            ):
+            for search in ("phrases", "background"):
                 decoder.activate_search(search)
                 _start(decoder, self._mean)
                 try:
-                    for at, block in enumerate(blocks, 1):
+                    for at, block in enumerate(self._blocks, 1):
                         decoder.process_raw(block)
                         if at % STEP == 0:
                             yield
@@ -270,13 +261,9 @@ class Utterance:
                 hypothesis = decoder.hyp()
                 if search == "phrases" and (hypothesis is None or hypothesis.hypstr != text):
                     return rejection.ANOTHER_SENTENCE
-                if search == "background":
-                    score = weight * rejection.second_look(*looks)
-                    if score > threshold:
-                        break
         finally:
             decoders.give_back(careful, decoder)
-        return score
+        return self._ear.weight * rejection.second_look(*looks)
 
     def _mean_of(self, so_far: Int16) -> str:
         """Return the mean of the front end's coefficients over its beginning (4 ms)."""

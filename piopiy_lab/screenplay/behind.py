@@ -14,6 +14,7 @@ from piopiy_lab.events.transports import BackgroundHeard, CallerDescribed
 from piopiy_lab.screenplay.sayings import speakable
 from piopiy_lab.screenplay.steps import Audio, AudioFile
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.anew import FADE_SECS, LEAD_SECS, Anew, place_for, rising
 from piopiy_lab.sound.background import KINDS, Loop, background, loop_of
 from piopiy_lab.sound.heard import Heard, gaps_of
 from piopiy_lab.sound.pcm import Int16
@@ -108,27 +109,52 @@ def _read(file: AudioFile) -> tuple[Int16, int]:
 
 
 class Behind:
-    """A background as it runs beside one call, sample by sample. Pure: it counts samples."""
+    """A background as it runs beside one call, sample by sample. Pure: it counts samples.
 
-    def __init__(self, given: Background, rate: int) -> None:
+    For each utterance it goes on from another place of its loop, and runs on from there.
+    """
+
+    def __init__(self, given: Background, rate: int, seed: int = 0) -> None:
         """Begin a background.
 
         Args:
             given: Which.
             rate: Hz of what it is mixed into.
+            seed: Of the places that it goes on from, beside its own.
         """
         self._what = given.name
+        self._seed = f"background {given.seed} {seed}"
         self._loop = given.loop(rate)
+        self._fade = round(FADE_SECS * rate)
         self._at = 0  # samples mixed so far
-        self._told = 0  # passages told so far, over all rounds
+        self._begun = (0, 0)  # such a number, and the place in the loop where it went on then
+        self._before = 0  # where what is faded out would be at the loop's first sample
+        self._told = 0  # passages since then that are told, over all rounds
+        self._over: list[tuple[str | None, float, float]] = []  # of before, not told yet
+
+    def begin_anew(self, anew: Anew) -> None:
+        """Go on from the place that is drawn for an utterance, faded into within 10 ms."""
+        length = len(self._loop.samples)
+        self._over += self._passages(over=True)
+        at, place = self._begun
+        self._before = place - at
+        place = (place_for(self._seed, anew.number, length) - anew.early) % length
+        self._begun = (self._at, place)
+        secs = place / self._loop.sample_rate
+        self._told = sum(end <= secs for _, _, end in self._loop.passages)
 
     def under(self, samples: Int16) -> Int16:
         """Return the next samples with the background under them: int16, (n,)."""
         loop = self._loop.samples
-        places = (np.arange(len(samples)) + self._at) % len(loop)
+        numbers = np.arange(len(samples)) + self._at
+        at, place = self._begun
+        behind = loop[(numbers + place - at) % len(loop)].astype(np.int32)
+        if at and self._at < at + self._fade:
+            part = rising(self._at - at, len(samples), self._fade)
+            old = loop[(numbers + self._before) % len(loop)]
+            behind = np.rint(old * (1 - part) + behind * part).astype(np.int32)
         self._at += len(samples)
-        mixed = samples.astype(np.int32) + loop[places]
-        return np.clip(mixed, -32768, 32767).astype(np.int16)
+        return np.clip(samples.astype(np.int32) + behind, -32768, 32767).astype(np.int16)
 
     def heard(self, begin: float, *, over: bool = False) -> Iterator[BackgroundHeard]:
         """Yield what was said in it since the last time.
@@ -137,17 +163,27 @@ class Behind:
             begin: The call's seconds of its first sample.
             over: Whether it ends here, so that what is being said is heard no further.
         """
+        told, self._over = [*self._over, *self._passages(over=over)], []
+        for text, start, end in told:
+            yield BackgroundHeard(
+                at=begin + start, what=self._what, text=text, end=round(begin + end, 6)
+            )
+
+    def _passages(self, *, over: bool) -> Iterator[tuple[str | None, float, float]]:
+        """Yield what was said since it last began anew: seconds from its first sample."""
         passages, rate = self._loop.passages, self._loop.sample_rate
-        length, until = len(self._loop.samples) / rate, self._at / rate
+        length, (at, place) = len(self._loop.samples) / rate, self._begun
+        begun, until = place / rate, (place + self._at - at) / rate
+        shift = (at - place) / rate
         while True:
-            turn, place = divmod(self._told, len(passages))
-            text, start, end = passages[place]
+            turn, number = divmod(self._told, len(passages))
+            text, start, end = passages[number]
             start, end = turn * length + start, turn * length + end
             if end > until and not (over and start < until):
                 return
             self._told += 1
-            heard_to = round(begin + min(end, until), 6)
-            yield BackgroundHeard(at=begin + start, what=self._what, text=text, end=heard_to)
+            if until > begun:
+                yield text, shift + max(start, begun), shift + min(end, until)
 
 
 def without_background(
@@ -170,9 +206,25 @@ def without_background(
         described.background, LEVEL_DB if level_db is None else level_db, int(seed or 0)
     )
     silence = np.zeros(len(heard.samples), np.int16)
-    behind = Behind(given, heard.sample_rate).under(silence)
+    behind = _behind_acts(given, heard, acts, silence)
     rest = np.clip(heard.samples.astype(np.int32) - behind, -32768, 32767).astype(np.int16)
     alone = Heard(heard.frames, rest)
     if any(piece.any() for piece in gaps_of(alone, acts)):
         return heard, None
     return alone, given
+
+
+def _behind_acts(
+    given: Background, heard: Heard, acts: Sequence[tuple[float, float]], silence: Int16
+) -> Int16:
+    """Return what was behind a caller who acted then."""
+    behind = Behind(given, heard.sample_rate)
+    early = round(LEAD_SECS * heard.sample_rate)
+    pieces: list[Int16] = []
+    at = 0
+    for number, (start, _) in enumerate(acts, 1):
+        begins = max(at, heard.frames.sample_at(start) - early)
+        pieces.append(behind.under(silence[at:begins]))
+        behind.begin_anew(Anew(number, early))
+        at = begins
+    return np.concatenate([*pieces, behind.under(silence[at:])])

@@ -81,6 +81,9 @@ class RecordedCall(Protocol):
 class Caller(CallerManners):
     """A caller who follows a screenplay, and hangs up at its end.
 
+    If the agent ends the call before what is said, pressed and expected is over, the screenplay has
+    failed: the call's ``error`` is a ``ScreenplayError`` that names the step.
+
     Attributes:
         voice: Who speaks the texts: a service by its short name, as for ``stack()``
             (``"piper/en_US-joe-medium"``); an espeak-ng voice by name; ``Voice(make_tts)`` for any

@@ -13,6 +13,7 @@ from piopiy_lab.events.transports import CallerSpoke
 from piopiy_lab.events.values import FLOOR_MANNERS, Manner
 from piopiy_lab.screenplay.steps import AudioFile
 from piopiy_lab.sound import pcm
+from piopiy_lab.sound.anew import Anew, place_for
 from piopiy_lab.sound.files import open_sound
 from piopiy_lab.sound.pcm import Int16
 
@@ -33,6 +34,10 @@ class Behind(Protocol):
 
     def under(self, samples: Int16) -> Int16:
         """Return the next samples with the background under them: int16, (n,)."""
+        ...
+
+    def begin_anew(self, anew: Anew) -> None:
+        """Go on from the place that is drawn for an utterance."""
         ...
 
 
@@ -184,6 +189,8 @@ class Mouth:
         self._behind: Behind | None = None
         self._noise = noise
         self._noise_at = 0  # samples of it that were heard
+        self._floor_seed: str | None = None  # of the place of a floor that begins anew
+        self._anew: tuple[int, Anew] | None = None  # samples until something does; by speak()
         self._source: Source | None = None
         self._lead = 0  # samples of silence before the source's first one
 
@@ -196,20 +203,32 @@ class Mouth:
         if self._noise is not None:
             self._noise = pcm.resample(self._noise, from_rate, to_rate)
 
-    def add_floor(self, floor: Int16) -> None:
-        """Play a noise floor, int16 of (n,), where nothing is said; one from a call stays."""
+    def add_floor(self, floor: Int16, seed: str) -> None:
+        """Play a noise floor, int16 of (n,), where nothing is said; one from a call stays.
+
+        Args:
+            floor: White noise: where it begins anew no change is heard.
+            seed: Of the places that it goes on from.
+        """
         if self._noise is None:
-            self._noise = floor
+            self._noise, self._floor_seed = floor, seed
 
     @property
     def speaking(self) -> bool:
         """Whether a sound is being spoken or about to be."""
         return self._source is not None
 
-    def speak(self, source: Source, lead: int = 0) -> None:
-        """Begin a sound, ``lead`` samples from the next one read; it replaces the current one."""
+    def speak(self, source: Source, lead: int = 0, anew: Anew | None = None) -> None:
+        """Begin a sound, ``lead`` samples from the next one read; it replaces the current one.
+
+        Args:
+            source: The sound.
+            lead: Samples of silence before its first one.
+            anew: When, within the lead, background and floor begin anew for it.
+        """
         self._source = source
         self._lead = lead
+        self._anew = None if anew is None else (lead - anew.early, anew)
 
     def read(self, n: int) -> tuple[Int16, int | None]:
         """Return the next ``n`` samples.
@@ -218,6 +237,24 @@ class Mouth:
             int16 of shape (n,), silence where nothing is said; and, when the sound ended in
             them, the number of samples up to its end, else None.
         """
+        if self._anew is None or self._anew[0] >= n:
+            if self._anew is not None:
+                self._anew = (self._anew[0] - n, self._anew[1])
+            return self._heard(n)
+        (first, anew), self._anew = self._anew, None
+        before, _ = self._heard(first)  # the lead, in which no sound ends
+        self._begin_anew(anew)
+        after, ended = self._heard(n - first)
+        return np.concatenate([before, after]), None if ended is None else first + ended
+
+    def _begin_anew(self, anew: Anew) -> None:
+        if self._noise is not None and self._floor_seed is not None:
+            place = place_for(self._floor_seed, anew.number, len(self._noise))
+            self._noise_at = (place - anew.early) % len(self._noise)
+        if self._behind is not None:
+            self._behind.begin_anew(anew)
+
+    def _heard(self, n: int) -> tuple[Int16, int | None]:
         out, ended = self._read(n)
         return out if self._behind is None else self._behind.under(out), ended
 

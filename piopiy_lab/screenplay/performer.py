@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from piopiy_lab import events
@@ -46,6 +46,7 @@ from piopiy_lab.screenplay.steps import (
     Says,
     Step,
     Waits,
+    has_arguments,
 )
 
 #: Seconds of the agent's silence after which a polite caller begins to speak.
@@ -367,7 +368,7 @@ class Performer:
 
     def _tool_was_called(self, name: str, args: dict[str, object]) -> bool:
         return any(
-            event.name == name and _has(event.arguments, args)
+            event.name == name and has_arguments(event.arguments, args)
             for event in self._turn_events
             if isinstance(event, events.ToolCalled)
         )
@@ -388,12 +389,6 @@ class Performer:
         """What the log says of it, for the message of a step that failed."""
         told = "; ".join(map(str, self._troubles[-MOST_TROUBLES:]))
         return f" What went wrong meanwhile: {told}." if told else ""
-
-
-def _has(arguments: object, wanted: dict[str, object]) -> bool:
-    """Whether a tool call has at least these arguments."""
-    given = arguments if isinstance(arguments, Mapping) else {}
-    return all(key in given and given[key] == wanted[key] for key in wanted)
 
 
 class _Vain(Exception):  # noqa: N818 - the performer's own signal, never seen outside

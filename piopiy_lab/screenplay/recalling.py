@@ -32,6 +32,8 @@ PATIENCE_SECS = 5.0
 OWN_PAUSE_SECS = 2.0
 #: Seconds that are no time at all.
 INSTANT = 1e-6
+#: Seconds that no clock tells apart.
+TICK = 1e-9
 
 
 class GoesAnotherWay(Exception):  # noqa: N818 - the performer's own signal, never seen outside
@@ -213,7 +215,7 @@ class Recalling:
             at, begin = due, None
             if step.place is not None and self._recorded.rate == self._line.mouth_rate:
                 at, begin = self._line.placed(due, step.place)
-            if at > self._now():
+            if at - self._now() > TICK:
                 await self._wait_for_change(at - self._now())
                 continue
             if self._must_wait(step):

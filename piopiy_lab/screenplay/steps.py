@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,9 @@ class HangsUp(Step):
 def check_step_secs(name: str, value: object) -> float:
     """A step may take no time, or wait for ever: a simulation has an end all the same."""
     return check_secs(name, value, zero=True, endless=True)
+
+
+def has_arguments(arguments: object, wanted: dict[str, object]) -> bool:
+    """Whether a tool call has at least these arguments."""
+    given = arguments if isinstance(arguments, Mapping) else {}
+    return all(key in given and given[key] == wanted[key] for key in wanted)

@@ -10,7 +10,7 @@ A plain thread (an audio callback) sees no context: never read it there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
@@ -90,6 +90,10 @@ class TapesServices(Protocol):
         ...
 
 
+#: Finds the step that a caller left undone, in the log of a call that ended for a reason.
+FindUndone = Callable[[Sequence[events.Event], EndReason], events.CallerStepFailed | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SessionSettings:
     """What whoever makes a call decides about its session, once.
@@ -114,6 +118,8 @@ class SessionSettings:
         cassette: What records or plays the call's services; None where they are asked.
         line: The phone line between caller and agent; None for none.
         perturb: What is changed of a scripted caller's sounds; None for nothing.
+        undone: Called with the log and the reason as a call ends without an error: the step of
+            the caller's that it left undone, if there is one.
     """
 
     origin: Origin
@@ -135,6 +141,7 @@ class SessionSettings:
     cassette: TapesServices | None = None
     line: Line | None = None
     perturb: Perturb | None = None
+    undone: FindUndone = lambda *_: None
 
     def __post_init__(self) -> None:
         if not isinstance(self.replace, Replaced):

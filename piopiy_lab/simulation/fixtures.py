@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from piopiy_lab.checks.file_names import file_name
 from piopiy_lab.errors import ArgumentError, ScreenplayError, SimulationError
 from piopiy_lab.simulation.conversation_diff import Line, conversation_diff
 from piopiy_lab.simulation.golden import compare, conversation_lines
-from piopiy_lab.simulation.pytest_report import file_name
 from piopiy_lab.simulation.simulate import simulate as run_simulation
 
 if TYPE_CHECKING:

@@ -151,7 +151,8 @@ def pytest_runtest_makereport(
 
 
 def _sections(calls: Sequence[tuple[str, Call]], item: pytest.Item) -> list[tuple[str, str]]:
-    from piopiy_lab.simulation.pytest_report import file_name, keep, story
+    from piopiy_lab.checks.file_names import file_name
+    from piopiy_lab.simulation.pytest_report import keep, story
 
     given = item.config.option.voice_artefacts
     root = item.config.rootpath / ARTEFACTS if given is None else Path(given).absolute()

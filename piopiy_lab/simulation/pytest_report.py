@@ -6,8 +6,6 @@ For :mod:`piopiy_lab.simulation.pytest_plugin`; knows no pytest.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 TIMELINE = "timeline.png"
 _OURS = (*saved.OURS, TIMELINE)
-#: Characters of a file's name that is made from a test's; longer ones end in a hash.
-LONGEST_NAME = 100
 
 
 def story(call: CallRecord) -> str:
@@ -79,16 +75,6 @@ def _in_turn(row: Row, turn: tuple[float, float]) -> bool:
 
 
 # --- files ----------------------------------------------------------------------------------
-
-
-def file_name(text: str) -> str:
-    """Return a test's id as the name of a file; other ids have other names."""
-    name = text.replace("::", ".").replace("/", ".").replace("[", "-").rstrip("]")
-    safe = re.sub(r"[^\w.-]+", "-", name).strip(".-")
-    if safe == name and len(safe) <= LONGEST_NAME:
-        return safe
-    mark = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:6]
-    return f"{safe[: LONGEST_NAME - 7]}-{mark}"
 
 
 def keep(calls: list[Call], folder: Path) -> list[str]:

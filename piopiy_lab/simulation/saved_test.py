@@ -17,6 +17,7 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.cassette.beside import FOLDER as CASSETTE
 from piopiy_lab.cassette.sounds import copy_sound
 from piopiy_lab.cassette.tape import LINES
+from piopiy_lab.checks.file_names import file_name
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.line.line import Line
@@ -25,7 +26,6 @@ from piopiy_lab.screenplay.code import code_of
 from piopiy_lab.screenplay.literals import value
 from piopiy_lab.session.places import place_of
 from piopiy_lab.simulation.golden import conversation_text
-from piopiy_lab.simulation.pytest_report import file_name
 from piopiy_lab.simulation.scrubbing import Scrub, Scrubber
 from piopiy_lab.simulation.talking_over import sound_of
 from piopiy_lab.sound.heard import FLAC, WAV, write_flac

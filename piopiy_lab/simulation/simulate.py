@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,9 @@ from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.line.perturb import Perturb, check_perturb
 from piopiy_lab.redaction import redact_line
 from piopiy_lab.screenplay.caller import Caller
+from piopiy_lab.screenplay.prints import prints_of
 from piopiy_lab.screenplay.steps import AudioFile
+from piopiy_lab.screenplay.undone import left_undone
 from piopiy_lab.services.modelled_latency import Latency, check_latency
 from piopiy_lab.services.pure_memory import remembered
 from piopiy_lab.session.callback import (
@@ -195,12 +198,14 @@ async def simulate(
             cassette=tape,
             line=line,
             perturb=changes,
+            undone=partial(left_undone, caller),
         ),
         clock=loop.seconds,
         call_on_loop=loop.call_soon_threadsafe,
         record=record,
     )
     hosts.append(host)
+    host.meta["caller"] = prints_of(caller)
     if modelled:
         host.meta["latency"] = modelled
     keyless = checked or (tape is not None and tape.keyless)

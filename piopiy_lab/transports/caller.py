@@ -29,6 +29,7 @@ from piopiy_lab.session.by_hand import command_of
 from piopiy_lab.session.commands import UserSays
 from piopiy_lab.session.session import Session
 from piopiy_lab.session.transport import TransportSettings
+from piopiy_lab.sound.anew import LEAD_SECS, Anew
 from piopiy_lab.transports.base import FRAME_SECS, SessionTransport
 from piopiy_lab.transports.playout import Playout
 
@@ -65,6 +66,8 @@ class CallerTransport(SessionTransport):
         self._behind: Behind | None = None  # of this call; written by run()
         if caller.background is not None:  # no silence that could be fed in large frames
             self._silence_secs = self._frame_secs
+        # seconds of a lead in which what lies under an utterance begins anew
+        self._lead = LEAD_SECS if caller.background or self.phone_line.begins_anew else 0.0
         self._begin = 0.0  # seconds of the first sample; written by run()
         self._fed = 0  # samples since then; written by _capture()
         self._cut_at: int | None = None  # the sample at which a frame must begin
@@ -116,12 +119,14 @@ class CallerTransport(SessionTransport):
                 "'screenplay' recogniser hands on are estimated from the words' lengths"
             )
         if (background := as_background(self._caller.background)) is not None:
-            self._behind = Behind(background, self.settings.audio_in_sample_rate)
+            seed = 0 if self._perturb is None else self._perturb.seed
+            self._behind = Behind(background, self.settings.audio_in_sample_rate, seed)
             self._mouth.put_behind(self._behind)
         if self._line is not None:
             self._mouth.resample_noise(self._line.rate, self.settings.audio_in_sample_rate)
         if self._perturb is not None:
-            self._mouth.add_floor(self._perturb.floor(self.settings.audio_in_sample_rate))
+            floor = self._perturb.floor(self.settings.audio_in_sample_rate)
+            self._mouth.add_floor(floor, f"floor {self._perturb.seed}")
         capture = asyncio.create_task(self._capture(), name="piopiy_lab.caller.capture")
         perform = asyncio.create_task(self._perform(), name="piopiy_lab.caller.perform")
         try:
@@ -165,6 +170,8 @@ class CallerTransport(SessionTransport):
             samples, ended = self._mouth.read(n)
             self._fed += n
             self._fed_to = begin + self._fed / rate
+            if ended is not None:
+                self.phone_line.end_utterance(ended)
             await self.feed(start, samples)
             self._tell_background()
             if ended is not None:
@@ -215,17 +222,18 @@ class CallerTransport(SessionTransport):
         stands = place.into == into and not large  # within a large one it would begin a frame
         if off == 0 and (stands or (calm and place.into <= 1)):
             self._cut_at = None
-            return due, None
+            return (round(due - self._lead, 6), due) if self._lead else (due, None)
         sample = natural + off
+        early = max(place.into, round(self._lead * rate))
         soonest = max(self._fed, round((self.session.now() - self._begin) * rate))
-        while sample - place.into < soonest + usual:
+        while sample - early < soonest + usual:
             if sample - place.into >= soonest and sample - place.into in (self._cut_at, self._fed):
                 break  # a frame begins there
             sample += WINDOW
         self._cut_at = sample - place.into
         self._changed.set()  # a large frame in the making ends there
         # to the microsecond, as the log has it: the replay of a replay begins there too
-        return self._begin + self._cut_at / rate, round(self._begin + sample / rate, 6)
+        return self._begin + (sample - early) / rate, round(self._begin + sample / rate, 6)
 
     async def speak(self, sound: Sound, at: float | None = None) -> float:
         """Speak a sound from now on; returns when its last sample was fed.
@@ -238,11 +246,15 @@ class CallerTransport(SessionTransport):
             The call's seconds of the sound's end.
         """
         rate = self.settings.audio_in_sample_rate
-        start = max(self.session.now(), self._fed_to) if at is None else max(at, self._fed_to)
+        start = max(self.session.now(), self._fed_to) + self._lead
+        if at is not None:
+            start = max(at, self._fed_to + self._lead)
         source = sound.source
         self._sounds += 1
+        early = self._lead
         if self._perturb is not None:
-            start += self._perturb.change(self._sounds).later_secs
+            later = self._perturb.change(self._sounds).later_secs
+            start, early = start + later, early + later
             source = self._perturb.source(source, self._sounds, rate)
         self._spoken = (sound, start)
         heard = start + self.phone_line.caller_delay
@@ -251,7 +263,10 @@ class CallerTransport(SessionTransport):
         ]
         self._when_heard(self.session.script.begin_sound, sound.text, round(heard, 6))
         self._sound_ended = asyncio.get_running_loop().create_future()
-        self._mouth.speak(source, lead=round((start - self._fed_to) * rate))
+        lead = round((start - self._fed_to) * rate)
+        anew = Anew(self._sounds, min(lead, int(early * rate)))
+        self._mouth.speak(source, lead, anew)
+        self.phone_line.begin_anew(lead - anew.early, anew)
         self._changed.set()
         return await self._sound_ended
 

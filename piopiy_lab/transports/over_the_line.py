@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from piopiy_lab.line.anew import CallersWay
 from piopiy_lab.line.echoing import Played
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.way import Way, samples_of
 from piopiy_lab.session.session import Session
+from piopiy_lab.sound.anew import Anew
 from piopiy_lab.sound.pcm import Int16
 
 
@@ -27,7 +29,9 @@ class OverTheLine:
         if line is not None and caller_only:
             line = line.only("caller")
         self._line = line
-        self._caller: Way | None = None  # made with the first sound: then the rates are known
+        # made with the first sound: then the rates are known
+        self._caller: CallersWay | None = None
+        self._anew: tuple[int, Anew] | None = None  # for before there is one
         self._agent: Way | None = None
         self._played = Played()
         self._under_way = False  # whether something that the agent said was not heard yet
@@ -62,6 +66,11 @@ class OverTheLine:
         return self._line is not None and self._line.carries("agent")
 
     @property
+    def begins_anew(self) -> bool:
+        """Whether under each utterance of the caller's something begins anew."""
+        return self._line is not None and self._line.carries("caller") and self._line.varies
+
+    @property
     def caller_delay(self) -> float:
         """Seconds from when the caller says something to when the agent's side hears it."""
         return 0.0 if self._line is None else self._line.delay_of("caller")
@@ -83,8 +92,27 @@ class OverTheLine:
         if line is None or not line.carries("caller"):
             return samples
         if self._caller is None:
-            self._caller = Way(line, rate, "caller")
+            self._caller = CallersWay(line, rate)
+            if self._anew is not None:
+                self._caller.begin_anew(*self._anew)
         return self._caller.process(samples, start, self._played)
+
+    def begin_anew(self, after: int, anew: Anew) -> None:
+        """Begin anew under an utterance, if there is something that would.
+
+        Args:
+            after: Samples from the next one of the caller's.
+            anew: For which utterance.
+        """
+        if self.begins_anew and self._caller is not None:
+            self._caller.begin_anew(after, anew)
+        elif self.begins_anew:
+            self._anew = (after, anew)
+
+    def end_utterance(self, after: int) -> None:
+        """Note that the caller's utterance ends so many samples from the next one."""
+        if self.begins_anew and self._caller is not None:
+            self._caller.end_utterance(after)
 
     def hear_agent(self, samples: Int16, rate: int, queued: float = 0.0) -> Int16:
         """Return what the caller hears while the agent says ``samples``.

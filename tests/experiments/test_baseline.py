@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_rows import made_calls
-from quick_agents import SURE, quick
+from quick_agents import SURE, quick, says
 
-from piopiy_lab import simulate_many
+from piopiy_lab import Line, simulate_many
 from piopiy_lab.errors import ArgumentError, SavedCallError
 
 TEN = dict.fromkeys("abcdefghij", "pp")
@@ -51,8 +52,6 @@ def test_the_same_calls_are_the_same(kept):
 
 
 def other(calls):
-    from dataclasses import replace
-
     from piopiy_lab import Calls
     from piopiy_lab.experiments.kept import Kept
 
@@ -150,6 +149,51 @@ def test_other_callers_are_refused_by_name(kept):
         made_calls(TEN, noisy(1)).check_baseline(kept, min_difference={"p99": 1})
 
 
+def many(caller=SURE, **told):
+    return asyncio.run(
+        simulate_many(quick(), {"s": caller}, **{"repeat": 2, "executor": 0, **told})
+    )
+
+
+@pytest.fixture(scope="module")
+def made():
+    return many(perturb=3).baseline()
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"caller": says("anna")}, "'s' isn't the baseline's: what is said, pressed or waited for"),
+        ({"caller": replace(SURE, voice="en-us+m3")}, "the voice is another"),
+        ({"caller": replace(SURE, vary=3)}, "the voice is another"),
+        ({"caller": replace(SURE, background="television")}, "times or background are others"),
+        ({"line": Line(codec="pcmu")}, r"the line is another \(line=\)"),
+        (
+            {"caller": replace(says("anna"), voice="en-us+m3")},
+            "waited for has changed and the voice is another, so what differs says nothing of the",
+        ),
+        ({"perturb": None, "repeat": 1}, r"calls were perturbed and these are not \(perturb=\)"),
+    ],
+)
+def test_another_caller_line_or_perturbation_is_refused_and_told(made, told, said):
+    with pytest.raises(ArgumentError, match=said) as refused:
+        many(**{"perturb": 3, **told}).check_baseline(made)
+    assert "write the baseline anew" in str(refused.value)
+
+
+def test_the_same_caller_from_another_place_is_the_baselines(made, tmp_path):
+    assert made["callers"]["s"]["made_of"].keys() == {"words", "voice", "manner"}
+    assert "tomorrow" not in json.dumps(made)
+    again = many(says("tomorrow"), perturb=3)
+    assert again.check_baseline(made).same == 2
+    assert not many(perturb=4).check_baseline(made).paired, "other seeds: less is seen, as told"
+    older = json.loads(json.dumps(made))
+    del older["callers"]["s"]["made_of"]
+    assert not many(says("anna"), perturb=3).check_baseline(older).failed, "it says nothing of it"
+    over = [many(perturb=3, line=Line(codec="pcmu")) for _ in range(2)]
+    assert over[1].check_baseline(over[0].baseline()).same == 2, "its seed moves with the run"
+
+
 def test_another_version_is_a_notice(kept):
     told = json.loads(kept.read_text())
     told["made_with"]["pipecat"] = "1.0.0"
@@ -193,3 +237,9 @@ def test_real_calls_hold_against_themselves_and_a_slow_model_does_not(tmp_path):
     assert slow.failed
     assert slow.same == 0
     assert outcomes(slow)["mean"] == "worse"
+
+
+def test_a_mean_has_no_rounding_that_depends_on_the_python():
+    """Python 3.12 sums floats otherwise than 3.11, and otherwise than numpy's."""
+    (call,) = made_calls({"a": "p"}, lambda caller, run: (0.1,) * 10)
+    assert call.mean == 0.1

@@ -7,16 +7,19 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import fields, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from live_calls import desk
 
 from piopiy_lab import Caller, display, simulate_many
+from piopiy_lab.display import document
 from piopiy_lab.errors import ArgumentError, CallError, SavedCallError
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.figures.row_json import row_from_json, row_to_json
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.kept import Kept
+from piopiy_lab.experiments.showing import table_html
 from piopiy_lab.experiments.showing.table_html import batch_of
 
 GREETED = Caller().hears_greeting()
@@ -30,6 +33,52 @@ async def session(call_id):
     if call_id == "shy-2":
         raise ValueError(f"no table, token={KEY}")
     await desk(call_id)
+
+
+def luminance(colour):
+    """Relative luminance of sRGB values of 0 to 255, as WCAG 2 defines it."""
+    parts = [value / 255 for value in colour]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def mixed(one, other, share):
+    return [share * a + (1 - share) * b for a, b in zip(one, other, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("file", "selector", "over"),
+    [
+        (table_html, ".pc-bad", ".pc-row:hover"),
+        (document, ".pp-cut", None),
+        (document, ".pp-error", None),
+        (document, "pre.pp-failure", None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ((0, 0, 0), (255, 255, 255)),
+        ((255, 255, 255), (18, 18, 18)),
+        ((224, 224, 224), (17, 17, 17)),
+    ],
+    ids=["light", "dark", "a dark notebook"],
+)
+def test_what_fails_can_be_read_on_light_and_dark_pages(file, selector, over, text, page):
+    css = "".join(one.read_text() for one in Path(file.__file__).parent.glob("*.css"))
+    found = re.search(
+        re.escape(selector) + r"\b[^}]*color-mix\(in srgb, #(\w{6}) (\d+)%, currentColor\)", css
+    )
+    shown = mixed(bytes.fromhex(found[1]), text, int(found[2]) / 100)
+    behind = [page]
+    if over:
+        *tint, share = re.search(
+            re.escape(over) + r"[^}]*rgba\((\d+), (\d+), (\d+), ([.\d]+)\)", css
+        ).groups()
+        behind.append(mixed(map(int, tint), page, float(share)))
+    for colour in behind:
+        dark, light = sorted([luminance(shown), luminance(colour)])
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_pandas_has_a_row_a_call_and_a_row_a_turn(calls):
 
 def test_every_figure_of_a_row_is_a_column():
     """But those that are tables themselves: answers and turns are rows of the other one."""
-    tables = {"index", "answers", "turn_rows", "pauses", "usage", "params"}
+    tables = {"index", "answers", "turn_rows", "pauses", "usage", "params", "made_of"}
     assert {field.name for field in fields(CallRow)} - tables <= set(CALL_COLUMNS)
 
 

@@ -177,3 +177,18 @@ def test_calls_that_are_no_pairs_are_refused():
     both = Comparison(made_calls({"a": "p"}), made_calls({"a": "p"}))
     with pytest.raises(ArgumentError, match="the figures are pass, mean"):
         both["p99"]
+
+
+def test_a_caller_who_broke_for_good_is_named_below_the_verdict_and_whose_p_it_is_told():
+    """1 of 8 callers passed 10 of 10 and now none: nothing is certain of callers, and yet."""
+    eight = dict.fromkeys("abcdefgh", "p" * 10)
+    both = Comparison(made_calls(eight), made_calls({**eight, "c": "f" * 10, "d": "f" * 9 + "p"}))
+    assert both["pass"].p > 0.05 > both.mcnemar
+    assert str(both).splitlines()[1] == "Broke for good: c (10 of 10 before, 0 of 10 after)."
+    assert "Broke for good: c (" in both._repr_html_()
+    assert "which is of these callers' calls" in str(both)
+    assert "The table's p, 0.500, is of callers" in str(both)
+    once = Comparison(made_calls(TEN), made_calls({**TEN, "c": "f"}))
+    assert "for good" not in str(once), "one run of a caller is a call that broke"
+    many = Comparison(made_calls(eight), made_calls(dict.fromkeys(eight, "f" * 10)))
+    assert str(many).splitlines()[1].endswith("e (10 of 10 before, 0 of 10 after) and 3 more.")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_rows import made_calls
 
+from piopiy_lab import Calls
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.experiments.figures.row_texts import failing_steps
+from piopiy_lab.experiments.kept import Kept
 
 
 def test_a_pass_rate_reads_as_one_says_it():
@@ -112,3 +117,19 @@ def test_few_calls_give_figures_and_the_reason_why_no_more():
     assert "3 calls: 6 at least" in repr(few)
     (nothing, *_) = made_calls({"anna": "r"}).latency()
     assert (nothing.value, nothing.why) == (None, "no answers")
+
+
+def test_errors_of_one_line_are_one_whatever_they_say():
+    place = "(desk.py, line 12, in book: raise KeyError(f'order {number}'))"
+    rows = list(made_calls({"anna": "p" + "r" * 6}))
+    told = [f"KeyError: 'order {row.run}' {place}" for row in rows[1:4]]
+    told += [f"ValueError: {5} {place}", "KeyError: no place 1", "KeyError: no place 2"]
+    rows[1:] = [replace(row, error=error) for row, error in zip(rows[1:], told, strict=True)]
+    steps = Calls(rows, Kept()).failing_steps()
+    assert [(one.step, one.share.count) for one in steps] == [
+        ("KeyError (desk.py, line 12, in book)", 3),
+        ("KeyError: no place 1", 1),
+        ("KeyError: no place 2", 1),
+        (f"ValueError: 5 {place}", 1),
+    ]
+    assert failing_steps(rows)[0] == ("KeyError (desk.py, line 12, in book)", 3)

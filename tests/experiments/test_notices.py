@@ -73,6 +73,19 @@ def test_tools_that_were_really_run_are_named_once_they_run_more_than_once(tmp_p
     assert many(desk, booked, repeat=2).notices == (), "the stand-in's own booking is none"
 
 
+def test_a_cassette_has_a_folder_whatever_its_caller_is_called(tmp_path):
+    names = ["a" * 300, "nul\x00", "लंबा " * 60, "plain"]
+    told = {"cassette": tmp_path / "tapes", "record_mode": "once"}
+    for _ in ("recorded", "played"):
+        calls = many(desk, dict.fromkeys(names, SHORT), **told)
+        assert [row.error for row in calls] == [None] * 4
+    folders = sorted(path.name for path in (tmp_path / "tapes").iterdir())
+    assert len(folders) == 4
+    assert "plain-1" in folders
+    (tmp_path / "tapes" / "plain-1").rename(tmp_path / "tapes" / "a plain one-1")
+    many(desk, {"a plain one": SHORT}, cassette=tmp_path / "tapes", record_mode="none")
+
+
 def test_tools_on_a_cassette_are_run_while_it_is_recorded_and_not_when_it_is_played(tmp_path):
     told = {"repeat": 2, "cassette": tmp_path / "tapes", "record_mode": "once"}
     first, second = many(doors, OPENS, **told), many(doors, OPENS, **told)

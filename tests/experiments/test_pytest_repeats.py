@@ -12,6 +12,7 @@ import pytest
 
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.pytest_baseline import figures_of, why_worse, write_figures
+from piopiy_lab.experiments.repeated_test import Failure, RepeatedTest
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -22,6 +23,7 @@ DESK = """
 
     GREETED = Caller().hears_greeting()
     ASKS = GREETED.says("a table for two tomorrow at seven").hears("what name")
+    SHORTER = GREETED.says("a table for two tomorrow at seven").hears_reply()
 """
 
 
@@ -42,6 +44,25 @@ def run(pytester, monkeypatch):
         return done.stdout + done.stderr, done.returncode
 
     return run
+
+
+def test_a_terminal_shows_how_far_a_test_is_and_takes_the_line_away(run):
+    text = """
+    @pytest.mark.voice(repeat=3)
+    def test_it(simulate):
+        simulate(desk, GREETED)
+    """
+    text += """
+    def test_before():
+        pass
+    """
+    said, code = run(text, "-p", "no:randomly", "-v", "-v", "--color=yes")  # -q is given
+    assert code == 0, said
+    shown = [f"run {run} of 3: {run} passed" for run in (1, 2, 3)]
+    written = "".join(f"\x1b[K{text}\x1b[{len(text)}D" for text in shown)
+    assert f"test_it.py::test_it {written}\x1b[K\x1b[32mPASSED" in said, "behind the test's name"
+    plain, _ = run(text, "--color=no")
+    assert " of 3: " not in plain
 
 
 def test_every_run_is_another_call_and_all_must_pass(run, pytester):
@@ -185,7 +206,39 @@ def test_fewer_runs_fail_only_if_they_contradict_the_rate(run):
     )
     assert code == 1
     assert "1 failed, 1 passed" in said
-    assert "1 of 2, 0.50 (0.09 to 0.91); min_pass_rate=0.95 is above 0.905" in said
+    assert "1 of 2, 0.500 (0.094 to 0.905); min_pass_rate=0.95 is above 0.905" in said
+    assert "2 runs can't show min_pass_rate=0.95, even if all pass: that takes 73 runs" in said
+    assert "so few fail only if they contradict it" in said
+
+
+def repeated(failed, repeat=100, min_pass_rate=0.95):
+    test = RepeatedTest.of(repeat=repeat, min_pass_rate=min_pass_rate)
+    for run in range(1, repeat + 1):
+        test.rows.append(CallRow(run - 1, "call-1", run, run))
+        if run <= failed:
+            test.failures[run] = Failure("a step", "why")
+    return test.failure()
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        (
+            1,
+            "99 of 100, 0.990 (0.945 to 0.998); min_pass_rate=0.95 is above 0.945, so it isn't "
+            "shown: with 1 failure it takes 110 runs",
+        ),
+        (
+            3,
+            "97 of 100, 0.970 (0.915 to 0.989); min_pass_rate=0.95 is above 0.915, so it isn't "
+            "shown: with 3 failures it takes 173 runs",
+        ),
+        (20, "80 of 100, 0.800 (0.711 to 0.866); min_pass_rate=0.95 is above 0.711"),
+    ],
+)
+def test_a_rate_that_is_not_shown_says_how_many_runs_it_takes(failed, told):
+    assert repeated(failed).splitlines()[0] == f"runs that passed: {told}"
+    assert repeated(0) is None
 
 
 ROW = CallRow(0, "call-1", 1, 1, answers=(0.2,), sha="a")
@@ -206,7 +259,7 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     assert code == 0, said
     assert "voice.json: 1 tests" in said
     kept = json.loads((pytester.path / "base" / "voice.json").read_text())
-    assert list(kept["tests"]) == ["test_it.py::test_it"]
+    assert list(kept["tests"]) == ["../test_it.py::test_it"]
     monkeypatch.setenv("LLM", "0.05")  # certain, and less than the 0.1 that is allowed
     said, code = run(BASELINE, *HOLD)
     assert code == 0, said
@@ -219,7 +272,45 @@ def test_a_baseline_is_written_held_and_fails_what_is_certainly_worse(run, pytes
     monkeypatch.setenv("BROKEN", "6")
     said, code = run(BASELINE, *HOLD)
     assert code == 1
-    assert "broke: call-1, 1" in said
+    assert "broke: run 1; run 2" in said
+
+
+def test_a_baseline_knows_its_tests_whatever_pytest_takes_for_its_rootdir(run, pytester):
+    once = """
+    @pytest.mark.voice(repeat=1)
+    def test_it(simulate):
+        simulate(desk, GREETED)
+    """
+    said, code = run(once, "--rootdir=..", "--voice-baseline=voice.json", "--voice-update")
+    assert code == 0, said
+    kept = json.loads((pytester.path / "voice.json").read_text())
+    assert list(kept["tests"]) == ["test_it.py::test_it"]
+    said, code = run(once, "--rootdir=.", "--voice-baseline=voice.json")
+    assert code == 0, said
+
+
+ASKED = """
+    import os
+
+    @pytest.mark.voice(repeat=2, min_pass_rate=0, min_difference=0.05)
+    def test_it(simulate):
+        simulate(desk, SHORTER if os.environ.get("SHORTER") else ASKS)
+"""
+
+
+def test_a_baseline_says_what_so_few_runs_cannot_decide_and_refuses_another_caller(
+    run, monkeypatch
+):
+    said, code = run(ASKED, *WRITE)
+    assert (code, "min_difference" in said) == (0, False)
+    said, code = run(ASKED, *HOLD)
+    assert code == 0, said
+    assert "2 calls can't be counted on to show min_difference=0.05: that takes about 32" in said
+    monkeypatch.setenv("SHORTER", "1")
+    said, code = run(ASKED, *HOLD)
+    assert code == 1
+    assert "the caller 'call-1' isn't the baseline's: what is said" in said
+    assert "--voice-update writes it" in said
 
 
 def test_a_test_that_fails_writes_no_baseline(run, pytester):

@@ -16,6 +16,7 @@ from piopiy_lab.experiments.figures.statistics import (
     pass_at,
     pass_hat,
     share_of,
+    student_t,
     upper_bound,
     wilson,
 )
@@ -137,7 +138,7 @@ def test_a_run_that_may_fail_costs_more_of_them():
     [
         ({}, "give one of"),
         ({"pass_rate": 0.9, "fault": 0.1}, "give one of"),
-        ({"difference": 0.05}, "sd="),
+        ({"difference": 0}, "give a difference"),
         ({"worse": 0.1, "better": 0.1}, "more that break"),
         ({"rates": (0.9, 0.9)}, "two that differ"),
         ({"pass_rate": 1.2}, "out of range"),
@@ -148,3 +149,11 @@ def test_what_cannot_be_asked(asked, said):
         runs_needed(**asked)
     with pytest.raises(ArgumentError, match="give a difference"):
         calls_for(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("free", "t"), [(3, 3.18245), (4, 2.77645), (5, 2.57058), (9, 2.26216), (29, 2.04523)]
+)
+def test_student_s_t_is_that_of_the_tables(free, t):
+    assert student_t(free) == pytest.approx(t, rel=0.0013)
+    assert student_t(100_000) == pytest.approx(1.95999, abs=1e-4)

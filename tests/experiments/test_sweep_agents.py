@@ -7,9 +7,10 @@ import asyncio
 import pytest
 from quick_agents import SURE, UNSURE, quick
 
-from piopiy_lab import sweep_agents
+from piopiy_lab import VoiceAgent, offline_stack, sweep_agents
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.sweep_points import label_of
+from piopiy_lab.offline import EspeakTTSService
 
 
 def swept(make_session, axes, callers=None, **told):
@@ -79,7 +80,7 @@ def test_one_axis_is_a_curve_with_intervals(one_axis, tmp_path):
         one_axis.plot(wait=3)
 
 
-def test_two_axes_are_a_map_and_of_three_one_is_fixed():
+def test_two_axes_are_a_map_and_of_three_one_is_fixed(tmp_path):
     def make_session(wait, reply, instructions):
         return quick(wait=wait, reply=reply, instructions=instructions)
 
@@ -95,6 +96,33 @@ def test_two_axes_are_a_map_and_of_three_one_is_fixed():
     with pytest.raises(ArgumentError, match=r"give the others, plot\(instructions='Be kind.'\)"):
         three.plot()
     assert len(drawn(three.plot(instructions="Be kind."), "cell")) == 4
+    for page in (three._repr_html_(), three.save_html(tmp_path / "three.html").read_text()):
+        assert "data:image/png" not in page
+        assert "No picture: 3 axes differ and two can be drawn." in page
+        assert "sweep.plot(instructions=&#x27;Be kind.&#x27;) draws one." in page
+    assert "No picture" not in sweep._repr_html_()
+
+
+def test_the_voice_and_the_detectors_settings_are_axes_like_any_other():
+    def make_session(voice, stop_secs):
+        async def create_session(call_id):
+            agent = VoiceAgent(instructions="Be brief.", greeting="Hi.")
+            stt, llm, _ = offline_stack(replies={"tomorrow": "Thank you, tomorrow it is."})
+            tts = EspeakTTSService(voice=voice)
+            vad = {"stop_secs": stop_secs}
+            await agent.Action(stt=stt, llm=llm, tts=tts, vad=vad)
+            await agent.start()
+
+        return create_session
+
+    axes = {"voice": ["en-gb", "en-us"], "stop_secs": [0.2, 0.6]}
+    sweep = swept(make_session, axes, {"s": SURE}, repeat=1)
+    assert len(drawn(sweep.plot(), "cell")) == 4
+    early, late = (sweep.at(voice="en-gb", stop_secs=secs).calls[0] for secs in (0.2, 0.6))
+    assert late.answers[0] > early.answers[0], "the detector waits longer"
+    british, american = (sweep.at(voice=v, stop_secs=0.2).calls["s", 1] for v in axes["voice"])
+    assert len(british.recording) != len(american.recording), "another voice takes other times"
+    assert [e.text for e in british.transcript] == [e.text for e in american.transcript]
 
 
 def providers(provider):

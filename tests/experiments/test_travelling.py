@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import pickle
+import re
 import socket
 import sqlite3
 import sys
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
+import httpx
 import pytest
 from live_calls import desk
 from tone_voice import ToneTTS
@@ -76,6 +78,66 @@ def test_a_socket_a_database_and_what_an_object_holds_are_named():
         session.db.close()
     assert "Desk.db (sqlite3.Connection)" in said
     assert "wire (socket.socket)" in said
+
+
+def refused_with(thing):
+    """What is said of a session that uses ``client``, which is the thing."""
+    client = thing
+
+    async def create_session(call_id):
+        client.get()
+
+    return refused(create_session)
+
+
+def test_a_variable_is_named_and_not_what_it_is_made_of():
+    with httpx.Client() as client:
+        said = refused_with(client)
+    assert re.search(
+        r": client \(httpx\.Client\), because of its _cookies\S* \(.*Lock\), used", said
+    )
+    assert said.count("because of its") == 1
+    with ThreadPoolExecutor(1) as pool:
+        said = refused_with(pool)
+    assert ": client (concurrent.futures.thread.ThreadPoolExecutor), because of its _work" in said
+    assert "Condition" not in said
+    said = refused_with([1, {"mine": threading.Lock()}])
+    assert ": client (list), because of its [1]['mine'] (_thread.lock), used in create_ses" in said
+    assert "Make it inside of the session" in said
+
+
+def test_several_variables_have_a_line_each():
+    one, other = threading.Lock(), [threading.Lock()]
+
+    async def create_session(call_id):
+        one.acquire()
+        other[0].acquire()
+
+    assert refused(create_session).splitlines()[1:3] == [
+        "  one (_thread.lock), used in create_session()",
+        "  other (list), because of its [0] (_thread.lock), used in create_session()",
+    ]
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "w+", "a+", "r+"])
+def test_a_file_that_is_open_for_writing_is_refused(tmp_path, mode):
+    path = tmp_path / "log.txt"
+    path.write_text("so far")
+    with path.open(mode) as file:
+        said = refused_with(file)
+    assert ": client (_io.TextIOWrapper, open for writing), used in create_session()" in said
+
+
+def test_a_file_that_is_only_read_travels_as_what_is_in_it(tmp_path):
+    path = tmp_path / "prompt.txt"
+    path.write_text("Be brief.")
+    with path.open() as file:
+
+        def prompt(call):
+            return file.read()
+
+        work = Work(desk, {"a": SHORT}, checks={"prompt": prompt})
+        assert unpacked(as_bytes(work)).checks["prompt"](None) == "Be brief."
 
 
 def test_a_check_and_a_voice_that_cannot_travel_are_named_by_what_they_are():

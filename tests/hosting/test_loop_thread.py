@@ -35,7 +35,13 @@ def stopped_with(work, refuses=False):
     assert began.wait(5)
     if refuses:  # as Python 3.12 does when the process ends
         thread.loop.shutdown_default_executor = no_thread
-    thread.loop.call_soon_threadsafe(go.set)
+    shut_down = thread.loop.shutdown_asyncgens
+
+    async def shut_down_and_go():  # what ran was cancelled by now: what comes is not
+        await shut_down()
+        go.set()
+
+    thread.loop.shutdown_asyncgens = shut_down_and_go
     thread.stop()
     thread._thread.join(5)
     assert not thread._thread.is_alive()

@@ -6,22 +6,17 @@ import hashlib
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from carried_sound import carried, speech
+from carried_sound import HAS_OPUS, carried, speech
 
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.line.line import Line
 from piopiy_lab.line.way import Way, samples_of
 from piopiy_lab.transports.over_the_line import OverTheLine
 
-HAS_OPUS = pytest.mark.skipif(
-    find_spec("av") is None and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
-    reason="PyAV, the 'line' extra, is not installed",
-)
 SHAKY = Line.phone(noise="street", snr_db=12.0, gain_db=-3.0, clip_db=-6.0, loss=0.1, seed=4)
 
 

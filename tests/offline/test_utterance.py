@@ -105,14 +105,13 @@ def test_it_may_be_dropped_in_a_pause_of_its_second_look(desk, known):
     assert whole[1] > 3
 
 
-def test_another_level_threshold_book_or_sample_is_another_question(desk):
+def test_another_level_book_or_sample_is_another_question(desk):
     samples = clip(DOUBTFUL)
     with remembered():
         heard(desk, samples)
         for changed in (
             lambda: heard(desk, np.rint(samples * 0.5).astype(np.int16)),
             lambda: heard(desk, np.concatenate([samples, np.ones(1, np.int16)])),
-            lambda: heard(desk, samples, threshold=REJECTION_THRESHOLD * 2),
         ):
             before = utterance._answers.misses
             changed()

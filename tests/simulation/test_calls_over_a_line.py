@@ -15,7 +15,9 @@ from kinds_of_calls import desk
 
 from piopiy_lab import AudioFile, Call, Caller, Line, Perturb, events, simulate
 from piopiy_lab.errors import ArgumentTypeError
+from piopiy_lab.line.anew import CallersWay
 from piopiy_lab.line.way import Way, samples_of
+from piopiy_lab.sound.anew import LEAD_SECS, Anew
 
 CALLER = (
     Caller()
@@ -73,9 +75,11 @@ def test_what_is_heard_is_what_the_line_makes_of_the_recorded_caller():
     heard = call.heard
     rate = heard.sample_rate
     clean = call.recording.caller
-    way = Way(LOSSY, rate, "caller")
+    way = CallersWay(LOSSY, rate)
     (start, end), *_ = spoken(call)
     first, last = (round((at - heard.frames.begins) * rate) for at in (start, end))
+    early = round(LEAD_SECS * rate)
+    way.begin_anew(first - early, Anew(1, early))
     # the recording is at 24 kHz: bring it to the pipeline's rate, from where it was fed
     from piopiy_lab.sound import pcm
 

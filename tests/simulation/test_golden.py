@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
+from booking_truth import BOOKING, desk_session
 from hand_made_call import Builder, booking_call, empty_call
 
-from piopiy_lab import Call
+from piopiy_lab import Call, simulate
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.simulation.conversation_diff import conversation_diff
@@ -24,6 +26,33 @@ caller: no, for three [not answered]
 
 end: caller_hung_up
 """
+
+#: The booking call's words and tool calls, on every Python and with every numpy.
+BOOKED = """\
+agent: Hello, this is the booking desk. How can I help?
+
+caller: a table for two tomorrow at seven
+agent: A table for two tomorrow at seven. [interrupted]
+
+caller: no make it friday
+agent: On Friday. What name is it under?
+
+caller: my name is anna
+agent: A table for two on Friday at seven for Anna. Is that right?
+
+caller: yes please
+tool: book_table(day="friday", name="Anna", party_size=2, time="19:00") returned \
+{"day": "friday", "name": "Anna", "party_size": 2, "reference": "358", "status": "booked", \
+"time": "19:00"}
+agent: Your table is booked. The reference is three five eight. Is there anything else?
+
+end: caller_hung_up
+"""
+
+
+def test_the_booking_calls_words_are_the_same_on_every_python():
+    call = asyncio.run(simulate(desk_session, BOOKING))
+    assert conversation_text(call) == BOOKED
 
 
 def table(

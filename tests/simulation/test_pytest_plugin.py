@@ -16,10 +16,11 @@ from loguru import logger
 import piopiy_lab
 from piopiy_lab import events as ev
 from piopiy_lab import logs
+from piopiy_lab.checks.file_names import file_name
 from piopiy_lab.errors import ArgumentError, ScreenplayError
 from piopiy_lab.simulation import fixtures, pytest_plugin
 from piopiy_lab.simulation.fixtures import GoldenFixture, SimulateFixture
-from piopiy_lab.simulation.pytest_report import file_name, story
+from piopiy_lab.simulation.pytest_report import story
 from piopiy_lab.sound.recorder import Recorder
 
 compare = pytest_plugin.pytest_assertrepr_compare

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
+
 import numpy as np
+import pytest
 
 from piopiy_lab.line.way import Way
 from piopiy_lab.sound.babble import babble
+
+HAS_OPUS = pytest.mark.skipif(
+    find_spec("av") is None and os.environ.get("PIOPIY_LAB_REQUIRE") != "all",
+    reason="PyAV, the 'line' extra, is not installed",
+)
 
 
 def speech(rate, secs=6.0):

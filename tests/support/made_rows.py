@@ -26,9 +26,10 @@ def made_rows(passed, answers=None, **told):
                 "answers": tuple(answers(caller, run)) if answers and letter != "r" else (),
                 "sha": f"{caller}-{run}-{letter}",
                 "course": f"{caller}-{run}-{letter}",
+                "seed": run,
                 **told,
             }
-            rows.append(CallRow(len(rows), caller, run, run, **row))
+            rows.append(CallRow(len(rows), caller, run, **row))
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -39,6 +39,11 @@ class RowPair(NamedTuple):
     def caller(self) -> str:
         """Who called."""
         return self.before.caller
+
+    @property
+    def whose(self) -> str:
+        """Who is resampled: the caller, or of whom all these recordings are."""
+        return self.before.whose
 
     @property
     def run(self) -> int:
@@ -94,6 +99,9 @@ class Difference:
         units: How many callers were resampled, or calls where there are fewer than six callers.
         sd: Standard deviation of a unit's difference, in the figure's unit; None as with ``low``.
         why: Why there is no interval; None if there is one.
+        missing: Of a latency: how many answers never came, of the first agent and of the second.
+            The slowest are among them, so the one who lacks more is not called better, nor the one
+            who lacks fewer worse.
     """
 
     metric: Metric
@@ -108,6 +116,7 @@ class Difference:
     units: int
     sd: float | None
     why: str | None = None
+    missing: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:
@@ -181,20 +190,29 @@ def differences_of(pairs: Sequence[RowPair], *, seed: int = 1) -> tuple[Differen
         seed: Of the resampling.
     """
     found = [_difference(metric, pairs, seed) for metric in METRICS]
+    found = [_survived(one, pairs) if one.name in OF_ANSWERS else one for one in found]
     found = [one for one in found if one.name in ("pass", "mean") or one.pairs]
     adjusted = iter(statistics.holm([one.p for one in found if one.p is not None]))
-    return tuple(one if one.p is None else _with_p_of_all(one, next(adjusted)) for one in found)
+    return tuple(one if one.p is None else replace(one, p_of_all=next(adjusted)) for one in found)
 
 
-def _with_p_of_all(one: Difference, p: float) -> Difference:
-    return Difference(**{**vars(one), "p_of_all": p})
+def missing_in(pairs: Sequence[RowPair]) -> tuple[int, int]:
+    """Return how many answers never came, of either agent."""
+    return sum(pair.before.lacking for pair in pairs), sum(pair.after.lacking for pair in pairs)
+
+
+def _survived(one: Difference, pairs: Sequence[RowPair]) -> Difference:
+    """Return a latency's difference with the answers that it lacks, and what they leave of it."""
+    was, now = missing_in(pairs)
+    flattered = {"better": now > was, "worse": was > now}.get(one.verdict, False)
+    return replace(one, missing=(was, now), verdict="can't tell" if flattered else one.verdict)
 
 
 def _difference(metric: Metric, pairs: Sequence[RowPair], seed: int) -> Difference:
     both = [(metric.values(pair.before), metric.values(pair.after)) for pair in pairs]
     kept = [i for i, (was, now) in enumerate(both) if was and now]
     was, now = [both[i][0] for i in kept], [both[i][1] for i in kept]
-    callers = [pairs[i].caller for i in kept]
+    callers = [pairs[i].whose for i in kept]
     units = resampling.units_of(callers)
     if not kept:
         why = "no call has it with both agents"
@@ -214,8 +232,9 @@ def _difference(metric: Metric, pairs: Sequence[RowPair], seed: int) -> Differen
     if alike:  # nothing to be tested
         return Difference(metric, before, after, 0.0, 0.0, None, None, verdict, len(kept), n, 0.0)
     of = resampling.paired_bootstrap(was, now, callers, metric.statistic, seed=seed)
-    low, high = resampling.interval(of)
-    sd = float(np.nanstd(of)) * math.sqrt(n)
+    most = 1 if metric.unit == "share" else math.inf
+    low, high = resampling.interval(of, -most, most)
+    sd = float(np.nanstd(of)) / units.widening * math.sqrt(n)
     sd = 0.0 if sd < _NOISE else sd
     if metric.name == "pass" and n == len(kept):
         p = mcnemar(*discordant_counts([pairs[i] for i in kept]))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: The columns of a call, and what pandas calls that which is in them.
 CALL_COLUMNS: Mapping[str, str] = {
     "caller": "string",
+    "unit": "string",
     "run": "Int64",
     "seed": "Int64",
     "kind": "string",
@@ -28,6 +29,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "p50": "float64",
     "p95": "float64",
     "max": "float64",
+    "missing": "Int64",
     "interruptions": "Int64",
     "tools": ANYTHING,
     "tool_args": ANYTHING,

@@ -6,6 +6,7 @@ What speaks of other callers is resampled by callers; see ``resampling``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -92,8 +93,8 @@ class FailingStep:
     """One step, or check, that failed.
 
     Attributes:
-        step: The caller's step, or the check's name; where there was none, what became of the call:
-            "raised", "hung" or "died".
+        step: The caller's step, or the check's name; where there was none, the error: its text, or
+            its type and place if several texts came from one; without one what became of the call.
         callers: Whose.
         share: In how many of these callers' calls.
         worst: The first call that it failed in: caller and run.
@@ -119,6 +120,8 @@ class Figure:
         at_most: Of p95, where each caller gave one answer: what it is not above, 95 % sure,
             whatever the distribution: the longest of 59 answers, say. None otherwise, for the
             answers of one caller are alike.
+        missing: How many answers never came, and are in no figure: a slow one that the caller did
+            not wait for is among them.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Figure:
     n: int
     why: str | None = None
     at_most: float | None = None
+    missing: int = 0
 
     def __float__(self) -> float:
         return math.nan if self.value is None else self.value
@@ -160,14 +164,14 @@ OF_ANSWERS: dict[str, tuple[str, Callable[[CallRow], Sequence[float]], Statistic
 def pass_rate(rows: Sequence[CallRow], *, seed: int = 1) -> PassRate:
     """Return how many passed, with Wilson's interval, and over callers from six on."""
     passed = sum(row.passed for row in rows)
-    callers = [row.caller for row in rows]
+    callers = [row.whose for row in rows]
     among = None
     units = resampling.units_of(callers)
     if units.of_callers and units.callers < len(rows):
         if 0 < passed < len(rows):
             values = [(float(row.passed),) for row in rows]
             of = resampling.bootstrap(values, callers, resampling.mean, seed=seed)
-            among = resampling.interval(of)
+            among = resampling.interval(of, 0, 1)
         else:
             among = statistics.wilson(units.callers if passed else 0, units.callers)
     low, high = statistics.wilson(passed, len(rows))
@@ -191,36 +195,58 @@ def _chance(
     check_count("k", k, least=1)
     if not rows:
         raise ArgumentError(f"{name}: there are no calls")
-    callers = list(dict.fromkeys(row.caller for row in rows))
+    callers = list(dict.fromkeys(row.whose for row in rows))
     each: list[tuple[float]] = []
     for caller in callers:
-        runs = [row.passed for row in rows if row.caller == caller]
+        runs = [row.passed for row in rows if row.whose == caller]
         each.append((of(len(runs), sum(runs), k),))
     low = high = None
     if len(callers) >= resampling.LEAST_UNITS:
         if len(set(each)) > 1:
             of_them = resampling.bootstrap(each, callers, resampling.mean, seed=seed)
-            low, high = resampling.interval(of_them)
+            low, high = resampling.interval(of_them, 0, 1)
         else:  # all alike: as so many of so many callers
             low, high = statistics.wilson(round(each[0][0] * len(each)), len(each))
-    value = sum(value for (value,) in each) / len(each)
+    value = math.fsum(value for (value,) in each) / len(each)
     return Chance(name, k, value, low, high, len(callers))
 
 
 def failing_steps(rows: Sequence[CallRow]) -> Listing[FailingStep]:
-    """Return which step or check fails, in which share of its callers' calls: the worst first."""
+    """Return which step or check fails, in which share of its callers' calls: the worst first.
+
+    Errors of one type from one line are one, whatever their texts say.
+    """
     failed: dict[str, list[CallRow]] = {}
     for row in rows:
         if not row.passed:
-            failed.setdefault(row.failing_step or row.error or row.kind, []).append(row)
+            failed.setdefault(cause_of_row(row), []).append(row)
     found: list[FailingStep] = []
-    for step, those in failed.items():
+    for cause, those in failed.items():
+        told = {row.error for row in those if row.error and not row.failing_step}
+        step = next(iter(told)) if len(told) == 1 else cause
         callers = tuple(dict.fromkeys(row.caller for row in those))
         n = sum(row.caller in callers for row in rows)
         share = share_of(len(those), n)
         found.append(FailingStep(step, callers, share, (those[0].caller, those[0].run)))
     found.sort(key=lambda one: (-one.share.share, one.step))
     return Listing(found, _STEPS, "no step failed")
+
+
+#: The end of an error's text: "(desk.py, line 12, in book: raise KeyError(number))".
+_PLACE = re.compile(r" \((?P<place>[^()]+, line \d+, in [^:]+): .*\)$", re.DOTALL)
+
+
+def cause_of_row(row: CallRow) -> str:
+    """Return why a call did not pass: its step or check; else the error's type and place.
+
+    What an error's text says is left out where it has a place, so ``KeyError: 'order 7'`` and
+    ``KeyError: 'order 8'`` of one line are one. Of a call that passed it is its kind.
+    """
+    error = row.error or ""
+    if row.failing_step or not error:
+        return row.failing_step or row.kind
+    place, kind = _PLACE.search(error), re.match(r"\w+", error)
+    return error if place is None or kind is None else f"{kind[0]} ({place['place']})"
 
 
 def latency(rows: Sequence[CallRow], *, seed: int = 1) -> Listing[Figure]:
@@ -239,19 +265,20 @@ def figure(rows: Sequence[CallRow], name: str, *, seed: int = 1) -> Figure:
     _, values_of, statistic = OF_ANSWERS[name]
     answered = [row for row in rows if row.answers]
     values = [values_of(row) for row in answered]
-    callers = [row.caller for row in answered]
-    n = sum(map(len, values))
+    callers = [row.whose for row in answered]
+    n, missing = sum(map(len, values)), sum(row.lacking for row in rows)
     if not n:
-        return Figure(name, None, None, None, 0, "no answers")
+        return Figure(name, None, None, None, 0, "no answers", None, missing)
     units = resampling.units_of(callers)
     value = resampling.once(resampling.gathered(values, units), statistic)
     every = [secs for row in answered for secs in row.answers]
     bound = upper_bound(every) if name == "p95" and len(set(callers)) == n else None
     why = why_no_interval(name, units, n)
     if why is not None:
-        return Figure(name, value, None, None, n, why, bound)
-    low, high = resampling.interval(resampling.bootstrap(values, callers, statistic, seed=seed))
-    return Figure(name, value, low, high, n, None, bound)
+        return Figure(name, value, None, None, n, why, bound, missing)
+    of = resampling.bootstrap(values, callers, statistic, seed=seed)
+    low, high = resampling.interval(of, 0, 1 if name == "late" else math.inf)
+    return Figure(name, value, low, high, n, None, bound, missing)
 
 
 def why_no_interval(name: str, units: resampling.Units, answers: int) -> str | None:
@@ -278,6 +305,8 @@ _STEPS: dict[str, Callable[[FailingStep], str]] = {
 
 def _told(one: Figure) -> str:
     notes = [one.why] if one.why else []
+    if one.missing:
+        notes.append(f"{one.missing} answer{'' if one.missing == 1 else 's'} never came")
     if one.at_most is not None:
         notes.append(f"at most {one.at_most:.3f}, 95 % sure")
     return "; ".join(notes)

@@ -5,12 +5,17 @@ are more alike than two callers, and two turns of one call more still. Fewer tha
 stand for others; then the units are their calls, drawn caller by caller, and what is found speaks
 of these callers only.
 
-The percentile method (Efron 1979). Its 95 % are, for a mean of skewed values, 86 % with ten units
-and 91 % with twenty (simulated), so a verdict wants the sign flips to agree.
+The percentile method (Efron 1979), widened for few units: resamples scatter by ``sqrt(df / n)`` too
+little, df being n units less the drawers that they are drawn from, and their quantiles are the
+normal distribution's where Student's are meant. So each resample's distance from the figure is
+multiplied by ``sqrt(n / df) t(df) / z``. Simulated (lognormal values, sigma 0.5), the 95 % of a
+mean are then 92 to 94 % from six units on, callers' or calls'; a verdict wants the sign flips to
+agree, too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piopiy_lab.errors import ArgumentError
+from piopiy_lab.experiments.figures.statistics import Z, student_t
 
 Floats = npt.NDArray[np.float64]
 #: How often each unit is drawn: (resamples, units).
@@ -49,6 +55,16 @@ class Units:
     strata: tuple[int, ...]
     callers: int
     of_callers: bool
+
+    @property
+    def widening(self) -> float:
+        """What a resample's distance from the figure is multiplied by: 1 of many units, 1.4 of six.
+
+        ``sqrt(n / df) t(df) / z``; 1 where there is no interval.
+        """
+        n = len(self.members)
+        free = n - len(set(self.strata))
+        return math.sqrt(n / free) * student_t(free) / Z if free > 1 else 1.0
 
     @property
     def why_not(self) -> str | None:
@@ -140,13 +156,26 @@ def once(units: Sequence[Floats], statistic: Statistic) -> float:
     return float(statistic(units, np.ones((1, len(units)), np.int64))[0])
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """Return the middle 95 % of resampled figures, those that are numbers."""
+def interval(
+    values: Floats, least: float = -math.inf, most: float = math.inf
+) -> tuple[float, float]:
+    """Return the middle 95 % of resampled figures, those that are numbers.
+
+    Args:
+        values: The figures.
+        least: The least that there can be, of a share 0: an end below it is it.
+        most: The most.
+    """
     numbers = values[~np.isnan(values)]
     if not len(numbers):
         raise ArgumentError("no resample has a value in it")
-    low, high = np.percentile(numbers, [2.5, 97.5])
+    low, high = np.clip(np.percentile(numbers, [2.5, 97.5]), least, most)
     return float(low), float(high)
+
+
+def widened(values: Floats, seen: float, units: Units) -> Floats:
+    """Return resampled figures as far from the one that was seen as they are of few units."""
+    return seen + units.widening * (values - seen)
 
 
 def gathered(values: Sequence[Sequence[float]], units: Units) -> list[Floats]:
@@ -169,7 +198,7 @@ def bootstrap(
     *,
     seed: int = 1,
 ) -> Floats:
-    """Return a figure of each resample: (2000,).
+    """Return a figure of each resample, widened for few units: (2000,).
 
     Args:
         values: Of each call.
@@ -178,7 +207,8 @@ def bootstrap(
         seed: Of the draws.
     """
     units = units_of(callers)
-    return statistic(gathered(values, units), drawn(units, seed))
+    gathers = gathered(values, units)
+    return widened(statistic(gathers, drawn(units, seed)), once(gathers, statistic), units)
 
 
 def paired_bootstrap(
@@ -189,11 +219,15 @@ def paired_bootstrap(
     *,
     seed: int = 1,
 ) -> Floats:
-    """Return the difference of a figure, after less before, of each resample of the pairs."""
+    """Return the difference of a figure, after less before, of each resample of the pairs.
+
+    Widened as :func:`bootstrap`.
+    """
     units = units_of(callers)
     counts = drawn(units, seed)
     was, now = gathered(before, units), gathered(after, units)
-    return statistic(now, counts) - statistic(was, counts)
+    seen = once(now, statistic) - once(was, statistic)
+    return widened(statistic(now, counts) - statistic(was, counts), seen, units)
 
 
 def unpaired_bootstrap(

@@ -132,6 +132,10 @@ def _params(value: object) -> Record:
     return value
 
 
+def _texts(value: object) -> dict[str, str]:
+    return {name: _text(text) for name, text in _params(value).items()}
+
+
 _TURN: Mapping[str, Callable[[object], object]] = {
     "at": _number,
     "total": _number,
@@ -151,6 +155,7 @@ _ROW: Mapping[str, Callable[[object], object]] = {
     "end_reason": _maybe(_text),
     "secs": _number,
     "answers": _several(_number),
+    "missing": _whole,
     "interruptions": _whole,
     "tools": _several(_text),
     "tool_args": _several(_text),
@@ -164,6 +169,8 @@ _ROW: Mapping[str, Callable[[object], object]] = {
     "word_errors": _whole,
     "usage": _usage,
     "params": _params,
+    "unit": _text,
+    "made_of": _texts,
     "sha": _text,
     "course": _text,
     "kept": _flag,

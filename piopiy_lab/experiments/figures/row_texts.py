@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from piopiy_lab.experiments.figures.how_sure import pass_rate
+from piopiy_lab.experiments.figures.how_sure import cause_of_row, pass_rate
 from piopiy_lab.experiments.figures.rows import CallRow, percentile
 from piopiy_lab.experiments.figures.statistics import share_of
 from piopiy_lab.redaction import shown
@@ -34,7 +34,11 @@ def reason(row: CallRow, limit: int = SHORT) -> str:
     """Return in short why a call did not pass: the step or check, or the error; "" if it did."""
     if row.passed:
         return ""
-    text = shown(row.failing_step or row.error or row.kind)
+    return _short(row.failing_step or row.error or row.kind, limit)
+
+
+def _short(text: str, limit: int = SHORT) -> str:
+    text = shown(text)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -83,5 +87,11 @@ def latency_of(rows: Sequence[CallRow]) -> tuple[float | None, float | None]:
 
 def failing_steps(rows: Sequence[CallRow]) -> list[tuple[str, int]]:
     """Return what failed and in how many of the calls, the most frequent first."""
-    counts = Counter(reason(row) for row in rows if not row.passed)
-    return counts.most_common()
+    counts = Counter(cause_of_row(row) for row in rows if not row.passed)
+    told: dict[str, set[str]] = {}
+    for row in rows:
+        told.setdefault(cause_of_row(row), set()).add(reason(row))
+    return [
+        (next(iter(told[cause])) if len(told[cause]) == 1 else _short(cause), count)
+        for cause, count in counts.most_common()
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,8 @@ from piopiy_lab.call.call import Call
 from piopiy_lab.call.latency import PARTS
 from piopiy_lab.call.packed import course_print, fingerprint
 from piopiy_lab.events.tools import arguments_text
+from piopiy_lab.experiments.figures.made_of import made_of
+from piopiy_lab.experiments.figures.missing import missing_answers
 from piopiy_lab.experiments.figures.pauses import Pause, pauses_of
 from piopiy_lab.experiments.figures.usage import usage_of
 from piopiy_lab.experiments.figures.word_errors import NO_WORDS, errors_of
@@ -60,6 +63,7 @@ class CallRow:
         end_reason: As ``Call.end_reason``.
         secs: Its length in seconds.
         answers: Seconds from the end of each of the caller's turns to the answer, in order.
+        missing: How many answers never came: the caller spoke on, hung up, or the call ended.
         interruptions: How often the agent was interrupted.
         tools: Names of the tools that were called, in order.
         tool_args: What they were called with, in the same order, as short texts.
@@ -76,6 +80,10 @@ class CallRow:
         usage: What each service of the call reported, by its name: "prompt_tokens",
             "completion_tokens", "characters" and the like.
         params: Of a sweep: the parameters of this call.
+        unit: Whose recording the caller is, where several are of one and the same caller: they are
+            resampled as one. "" where the caller is a caller of their own.
+        made_of: Fingerprints of what the agent had to do with: of the caller's "words", "voice" and
+            "manner", and of the "line" if there was one.
         sha: The call's fingerprint: the same for calls that are the same byte for byte. "" if there
             was none.
         course: A fingerprint of what both sides heard, what was understood and what the tools did:
@@ -95,6 +103,7 @@ class CallRow:
     end_reason: str | None = None
     secs: float = 0.0
     answers: tuple[float, ...] = ()
+    missing: int = 0
     interruptions: int = 0
     tools: tuple[str, ...] = ()
     tool_args: tuple[str, ...] = ()
@@ -108,6 +117,8 @@ class CallRow:
     word_errors: int = 0
     usage: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     params: Mapping[str, object] = field(default_factory=dict[str, object])
+    unit: str = ""
+    made_of: Mapping[str, str] = field(default_factory=dict[str, str])
     sha: str = ""
     course: str = ""
     kept: bool = False
@@ -125,14 +136,24 @@ class CallRow:
         return f"{self.caller}-{self.run}"
 
     @property
+    def whose(self) -> str:
+        """Who is resampled: the caller, or of whom all these recordings are."""
+        return self.unit or self.caller
+
+    @property
+    def lacking(self) -> int:
+        """How many answers are in no latency: those missing, one at least if there was no call."""
+        return self.missing or int(self.kind in ("raised", "hung", "died") and not self.answers)
+
+    @property
     def turns(self) -> int:
         """How many answers there were."""
         return len(self.answers)
 
     @property
     def mean(self) -> float | None:
-        """Seconds: the mean of its answers; None without one."""
-        return sum(self.answers) / len(self.answers) if self.answers else None
+        """Seconds: the mean of its answers, rounded once; None without one."""
+        return math.fsum(self.answers) / len(self.answers) if self.answers else None
 
     def percentile(self, q: float) -> float | None:
         """Return a percentile of its answers in seconds, linearly interpolated; None without one.
@@ -164,8 +185,13 @@ def percentile(values: tuple[float, ...] | list[float], q: float) -> float | Non
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def figures_of(call: Call) -> dict[str, object]:
-    """Return what a row has of a call that took place, without whether it passed."""
+def figures_of(call: Call, line_seed: int = 0) -> dict[str, object]:
+    """Return what a row has of a call that took place, without whether it passed.
+
+    Args:
+        call: The call.
+        line_seed: By how much its line's seed is more than that of the first run.
+    """
     failed = call.events.of(ev.CallerStepFailed)
     metrics = call.events.of(ev.MetricsReported)
     tools = call.tool_calls
@@ -175,6 +201,7 @@ def figures_of(call: Call) -> dict[str, object]:
         "end_reason": call.end_reason,
         "secs": round(call.duration, 6),
         "answers": tuple(turn.total for turn in call.turns),
+        "missing": missing_answers(call.events),
         "interruptions": len(call.events.of(ev.AgentInterrupted)),
         "tools": tuple(tool.name for tool in tools),
         "tool_args": tuple(redact_text(arguments_text(tool.arguments)) for tool in tools),
@@ -189,6 +216,7 @@ def figures_of(call: Call) -> dict[str, object]:
         "words": said.words,
         "word_errors": said.errors,
         "usage": usage_of(call.events),
+        "made_of": made_of(call.meta, line_seed),
         "course": course_print(call),
         "sha": fingerprint(call.events, call.sample_source),
     }

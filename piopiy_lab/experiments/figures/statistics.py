@@ -22,6 +22,25 @@ from piopiy_lab.errors import ArgumentError
 ALPHA = 1 - LEVEL
 
 
+def student_t(free: int) -> float:
+    """Return the quantile of Student's t that belongs to 95 %: 2.571 of 5 degrees of freedom.
+
+    The expansion in ``1 / free`` (Abramowitz and Stegun 26.7.5): of 2 it is 0.8 % too small, of 3
+    0.1 %, of more less.
+
+    Args:
+        free: Degrees of freedom, 2 or more.
+    """
+    z2 = Z * Z
+    terms = (
+        (z2 + 1) / 4,
+        ((5 * z2 + 16) * z2 + 3) / 96,
+        (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384,
+        ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / 92160,
+    )
+    return Z * (1 + sum(term / free**power for power, term in enumerate(terms, 1)))
+
+
 def mcnemar(worse: int, better: int) -> float:
     """Return McNemar's exact two-sided p of paired passes: 0 to 1.
 

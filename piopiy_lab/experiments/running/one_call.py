@@ -14,6 +14,7 @@ from piopiy_lab import events as ev
 from piopiy_lab.call.call import Call
 from piopiy_lab.call.packed import pack
 from piopiy_lab.cassette.tape import LINES
+from piopiy_lab.checks.file_names import file_name
 from piopiy_lab.checks.texts import described
 from piopiy_lab.display.user_traceback import user_line
 from piopiy_lab.errors import (
@@ -27,6 +28,7 @@ from piopiy_lab.errors import (
 )
 from piopiy_lab.experiments.figures.rows import CallRow, Kind, figures_of
 from piopiy_lab.experiments.running.checking import failed_check
+from piopiy_lab.experiments.running.drawing import seeded_draws
 from piopiy_lab.experiments.running.work import Job, Result, Work
 from piopiy_lab.logs import silenced
 from piopiy_lab.redaction import redact_text
@@ -50,7 +52,7 @@ async def one_call(work: Work, job: Job) -> Result:
     error: BaseException | None = None
     played = is_played(work, job)
     try:
-        with silenced():
+        with silenced(), seeded_draws(job):
             call = await _simulated(work, job)
         error = call.error
     except (Exception, SystemExit) as raised:
@@ -81,7 +83,9 @@ async def _simulated(work: Work, job: Job) -> Call:
 
 
 def _cassette(folder: str, job: Job) -> str:
-    return os.path.join(folder, job.call_id)
+    """Return the folder of a call's cassette: by its id, made safe where none is called so yet."""
+    plain = os.path.join(folder, job.call_id)
+    return plain if os.path.isdir(plain) else os.path.join(folder, file_name(job.call_id))
 
 
 def is_played(work: Work, job: Job) -> bool:
@@ -106,7 +110,7 @@ def ran_tools(work: Work, call: Call) -> tuple[str, ...]:
 
 def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None) -> CallRow:
     """Return a call's row: what it was, and whether it passed."""
-    figures: dict[str, Any] = {} if call is None else figures_of(call)
+    figures: dict[str, Any] = {} if call is None else figures_of(call, job.run - 1)
     kind: Kind = "passed"
     told: str | None = None
     if error is not None:
@@ -115,7 +119,7 @@ def row_of(work: Work, job: Job, call: Call | None, error: BaseException | None)
         kind, told = "failed", redact_text(steps[0].why)  # of a recorded caller, who goes on
     elif call is not None and (failed := failed_check(work.checks, call)) is not None:
         kind, (figures["failing_step"], told) = "failed", failed
-    row = CallRow(job.index, job.caller, job.run, job.seed, kind, told)
+    row = CallRow(job.index, job.caller, job.run, job.seed, kind, told, unit=job.unit)
     return replace(row, **figures)
 
 

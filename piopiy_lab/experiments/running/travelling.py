@@ -6,25 +6,22 @@ at it and the ways out.
 
 from __future__ import annotations
 
-import functools
 import io
 import linecache
 import pickle
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from piopiy_lab.checks.texts import described
 from piopiy_lab.errors import ArgumentError, MissingExtraError
+from piopiy_lab.experiments.running.culprits import called, culprits, goes
 from piopiy_lab.experiments.running.parcel import Packed, code_in
 from piopiy_lab.experiments.running.work import Work
 from piopiy_lab.redaction import redact_text
 
-#: How far it is looked into what a session holds, for the name of what can't travel.
-_DEPTH = 12
 _MAIN = "__main__"
-#: What every class has, and cloudpickle makes anew.
-_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
 def as_bytes(work: Work) -> bytes:
@@ -62,10 +59,18 @@ def _by_value() -> Callable[[object, set[str]], bytes] | None:
             make, parts = reduced
             return code_in, (make, parts, code.co_filename)
 
+        def of_file(file: io.TextIOWrapper) -> tuple[object, ...]:
+            standard = file is sys.stdout or file is sys.stderr
+            if not standard and not file.closed and file.writable():
+                # cloudpickle sends a copy of one that can be read too: what is written is lost
+                raise pickle.PicklingError(f"{file!r} is open for writing")
+            reduced: Any = whole[io.TextIOWrapper](file)
+            return reduced
+
         class Pickler(cloudpickle.Pickler):
             """Keeps the names of files, which cloudpickle leaves out: rows and errors have them."""
 
-            dispatch_table = {**whole, types.CodeType: reduce}
+            dispatch_table = {**whole, types.CodeType: reduce, io.TextIOWrapper: of_file}
 
         Pickler(out := io.BytesIO()).dump(value)
         return out.getvalue()
@@ -79,7 +84,7 @@ def _by_name(work: Work) -> bytes:
         blob = pickle.dumps(work)
     except Exception as error:
         where = next(
-            (where for where, part in _parts(work) if not _goes(pickle.dumps, part)), "This"
+            (where for where, part in _parts(work) if not goes(pickle.dumps, part)), "This"
         )
         raise MissingExtraError(
             f"{where} travels to other processes by value and",
@@ -116,7 +121,7 @@ def _modules_of(blob: bytes) -> set[str]:
 
 def _parts(work: Work) -> Iterator[tuple[str, object]]:
     """Yield what a user gave, with what it is called."""
-    yield _called(work.create_session), work.create_session
+    yield called(work.create_session), work.create_session
     for name, caller in work.callers.items():
         yield f"the caller {name!r}", caller
     for name, check in work.checks.items():
@@ -132,115 +137,15 @@ def _parts(work: Work) -> Iterator[tuple[str, object]]:
 
 def _refuse(work: Work, dumps: Callable[[object], bytes], error: Exception) -> NoReturn:
     """Raise the error that names what can't travel."""
-    culprits: dict[int, str] = {}
+    found: dict[int, str] = {}
     for where, part in _parts(work):
-        if not _goes(dumps, part):
-            found = list(_culprits(part, where, dumps, set(), 0))
-            if not found and not callable(part):
-                found = [(part, where, where)]
-            for value, name, path in found:
-                kind = f"{type(value).__module__}.{type(value).__qualname__}"
-                culprits.setdefault(id(value), f"{name} ({kind}), used in {path}")
-    named = "; ".join(culprits.values()) or described(error)
+        found = {**culprits(part, where, dumps), **found}
+    named = list(found.values()) or [described(error)]
+    told = f" {named[0]}. " if len(named) == 1 else "".join(f"\n  {one}" for one in named) + "\n"
     raise ArgumentError(
         redact_text(
-            f"this can't travel to another process: {named}. Make it inside of the session "
+            f"this can't travel to another process:{told}Make it inside of the session "
             "(or in a function that the session calls), so that each call has its own; or make "
             "the calls here, one after the other, with executor=0"
         )
     ) from error
-
-
-def _goes(dumps: Callable[[object], bytes], value: object) -> bool:
-    try:
-        dumps(value)
-    except Exception:  # whatever a foreign __reduce__ raises: it doesn't go
-        return False
-    return True
-
-
-def _culprits(
-    value: object, path: str, dumps: Callable[[object], bytes], seen: set[int], depth: int
-) -> Iterator[tuple[object, str, str]]:
-    """Yield the innermost things that don't go: each with its name, and the way to it."""
-    if id(value) in seen or depth > _DEPTH:
-        return
-    seen.add(id(value))
-    for name, inner in _held_by(value):
-        if _goes(dumps, inner):
-            continue
-        deeper = f"{path} -> {_called(inner)}" if _has_code(inner) else path
-        found = list(_culprits(inner, deeper, dumps, seen, depth + 1))
-        if found:
-            yield from found
-        elif not _has_code(inner):
-            yield inner, name, path
-
-
-def _called(value: object) -> str:
-    name = getattr(_function_of(value), "__name__", None) or type(value).__name__
-    return f"{name}()"
-
-
-def _has_code(value: object) -> bool:
-    return hasattr(_function_of(value), "__code__") or isinstance(value, type)
-
-
-def _function_of(value: object) -> object:
-    """Return the function behind a method, a partial or a decorated function."""
-    while True:
-        if isinstance(value, functools.partial):
-            value = value.func
-        elif isinstance(value, types.MethodType | staticmethod | classmethod):
-            value = value.__func__
-        else:
-            return value
-
-
-def _held_by(value: object) -> Iterator[tuple[str, object]]:
-    """Yield what a thing holds, by name: of a function its variables, of an object its own."""
-    if isinstance(value, functools.partial):
-        yield from ((f"argument {n}", one) for n, one in enumerate(value.args, 1))
-        yield from value.keywords.items()
-    if isinstance(value, types.MethodType):
-        yield "self", value.__self__
-    function = _function_of(value)
-    if isinstance(function, types.FunctionType):
-        yield from _variables_of(function)
-    elif isinstance(value, Mapping):
-        yield from ((repr(key), one) for key, one in value.items())
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((f"item {n}", one) for n, one in enumerate(value))
-    elif isinstance(value, type):
-        yield from (
-            (f"{value.__name__}.{name}", one)
-            for name, one in vars(value).items()
-            if not isinstance(one, _SLOTS)
-        )
-    elif isinstance(own := getattr(value, "__dict__", None), dict):
-        yield from ((f"{type(value).__name__}.{name}", one) for name, one in own.items())
-        yield _called(type(value)), type(value)
-
-
-def _variables_of(function: types.FunctionType) -> Iterator[tuple[str, object]]:
-    names = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    for name, cell in names:
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # an empty cell
-            continue
-    for name in _names_in(function.__code__):
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
-    yield from (("a default", one) for one in function.__defaults__ or ())
-    yield from (function.__kwdefaults__ or {}).items()
-    if (wrapped := getattr(function, "__wrapped__", None)) is not None:
-        yield getattr(wrapped, "__name__", "wrapped"), wrapped
-
-
-def _names_in(code: types.CodeType) -> Iterator[str]:
-    """Yield the names that code uses, with that of the functions inside of it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names_in(constant)

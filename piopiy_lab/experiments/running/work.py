@@ -58,12 +58,14 @@ class Job:
         caller: Who calls: a name of ``Work.callers``.
         run: Which of that caller's calls, from 1.
         seed: Of ``Perturb``; None for the caller unchanged.
+        unit: Whose recording the caller is, where several are of one; "" otherwise.
     """
 
     index: int
     caller: str
     run: int
     seed: int | None = None
+    unit: str = ""
 
     @property
     def call_id(self) -> str:
@@ -88,7 +90,7 @@ class Result:
 
 def lost(job: Job, kind: Kind, why: str) -> Result:
     """Return the row of a call of which nothing else is known."""
-    return Result(CallRow(job.index, job.caller, job.run, job.seed, kind, why))
+    return Result(CallRow(job.index, job.caller, job.run, job.seed, kind, why, unit=job.unit))
 
 
 def seed_of(base: int, caller: str, run: int) -> int:
@@ -107,17 +109,30 @@ def seed_of(base: int, caller: str, run: int) -> int:
     return zlib.crc32(f"{base} {caller} {run}".encode()) >> 1
 
 
-def jobs_of(callers: Mapping[str, object], repeat: int, base: int | None) -> list[Job]:
+def jobs_of(
+    callers: Mapping[str, object],
+    repeat: int,
+    base: int | None,
+    units: Mapping[str, str] | None = None,
+) -> list[Job]:
     """Return the jobs in the order of the results: caller by caller, run by run.
 
     Args:
         callers: By name.
         repeat: Calls of each.
         base: Of the seeds; None for calls that aren't perturbed.
+        units: By name, whose recording a caller is.
     """
+    whose = units or {}
     pairs = [(name, run) for name in callers for run in range(1, repeat + 1)]
     return [
-        Job(index, name, run, None if base is None else seed_of(base, name, run))
+        Job(
+            index,
+            name,
+            run,
+            None if base is None else seed_of(base, name, run),
+            whose.get(name, ""),
+        )
         for index, (name, run) in enumerate(pairs)
     ]
 

@@ -13,6 +13,7 @@ from piopiy_lab.experiments.showing.comparison_plot import draw
 from piopiy_lab.experiments.showing.comparison_words import (
     Compared,
     figure_cells,
+    for_good,
     headline,
     notes,
     pair_cells,
@@ -35,7 +36,8 @@ def _listed(compared: Compared) -> tuple[list[list[str]], str]:
 
 def text_of(compared: Compared) -> str:
     """Return the verdict, the table and the calls that differ, as text."""
-    lines = [f"Two agents on the same sound: {headline(compared)}", ""]
+    lines = [f"Two agents on the same sound: {headline(compared)}"]
+    lines += [*map(shown, for_good(compared)), ""]
     lines.append(text_table(_HEADS, [figure_cells(one) for one in compared.differences]))
     lines += ["", *notes(compared)]
     listed, more = _listed(compared)
@@ -62,12 +64,15 @@ def _html(compared: Compared, listed: tuple[list[list[str]], str]) -> str:
             for one in compared.differences
         ],
     )
-    told = "".join(f"<p>{escape(shown(note))}</p>" for note in notes(compared))
+    told, broke = (
+        "".join(f"<p>{escape(shown(note))}</p>" for note in some)
+        for some in (notes(compared), for_good(compared))
+    )
     pairs = f"{html_table(_PAIR_HEADS, rows)}<p>{escape(more)}</p>" if rows else ""
     picture = picture_html(png_of(figure), str(figure.get_label()))
     return (
         f"<div class='piopiy-comparison'><style>{_STYLE}</style>"
-        f"<p><b>Two agents on the same sound: {escape(headline(compared))}</b></p>"
+        f"<p><b>Two agents on the same sound: {escape(headline(compared))}</b></p>{broke}"
         f"{table}{picture}{told}{pairs}</div>"
     )
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from piopiy_lab.experiments.figures.differences import Difference, RowPair, Verdict, change_of
+from piopiy_lab.experiments.figures.differences import (
+    Difference,
+    RowPair,
+    Verdict,
+    change_of,
+    missing_in,
+)
 from piopiy_lab.experiments.figures.row_texts import reason
 from piopiy_lab.experiments.figures.statistics import ALPHA, least_discordant
 
 #: Seconds that are no change.
 _NOISE = 1e-6
+#: So many callers that broke for good are named.
+MOST_CALLERS = 5
 
 
 class HasText(Protocol):
@@ -70,6 +78,25 @@ def headline(compared: Compared) -> str:
     return f"{compared.verdict}; {told}"
 
 
+def for_good(compared: Compared) -> list[str]:
+    """Return which callers broke for good, if any: every run passed before, and none does now.
+
+    Of callers with two runs at least; it stands next to the verdict, which speaks of all callers.
+    """
+    runs: dict[str, list[RowPair]] = {}
+    for pair in compared.pairs:
+        runs.setdefault(pair.caller, []).append(pair)
+    broke = [
+        f"{name} ({len(pairs)} of {len(pairs)} before, 0 of {len(pairs)} after)"
+        for name, pairs in runs.items()
+        if len(pairs) > 1 and all(pair.before.passed and not pair.after.passed for pair in pairs)
+    ]
+    if not broke:
+        return []
+    more = f" and {len(broke) - MOST_CALLERS} more" if len(broke) > MOST_CALLERS else ""
+    return [f"Broke for good: {', '.join(broke[:MOST_CALLERS])}{more}."]
+
+
 def notes(compared: Compared) -> list[str]:
     """Return what must be known to read the table, in sentences."""
     return [
@@ -84,9 +111,11 @@ def notes(compared: Compared) -> list[str]:
 
 
 def _of_whom(compared: Compared) -> list[str]:
-    callers = list(dict.fromkeys(pair.caller for pair in compared.pairs))
-    runs = len(compared.pairs) // len(callers)
+    callers = list(dict.fromkeys(pair.whose for pair in compared.pairs))
+    recorded = len({pair.caller for pair in compared.pairs})
+    runs = len(compared.pairs) // recorded
     who = callers[0] if len(callers) == 1 else f"{len(callers)} callers"
+    who += f", {recorded} recordings" if recorded > len(callers) else ""
     told = f"{len(compared.pairs)} pairs: {who}" + (f", {runs} runs each" if runs > 1 else "")
     if compared.differences[0].units == len(callers) > 1:
         return [f"{told}; intervals are of callers like these."]
@@ -104,9 +133,13 @@ def _of_passes(compared: Compared) -> list[str]:
         f"Pass or fail: {broke} broke and {mended} mended (McNemar's p {_chance(compared.mcnemar)})"
     )
     if compared.mcnemar < ALPHA:
-        sure = compared.differences[0].verdict != "can't tell"
-        of = "" if sure else " of these callers' calls; it is too few callers to speak of others"
-        return [f"{told}{of}."]
+        if (passes := compared.differences[0]).verdict != "can't tell":
+            return [f"{told}."]
+        return [
+            f"{told}, which is of these callers' calls. The table's p"
+            f"{'' if passes.p is None else f', {_chance(passes.p)},'} is of callers, each with all "
+            "runs together; that changed with too few callers to speak of others."
+        ]
     most, least = max(broke, mended), min(broke, mended)
     needed = least_discordant(least)
     return [f"{told}; with {least} the other way it takes {needed} for p < 0.05, and {most} did."]
@@ -144,7 +177,7 @@ def _of_latency(compared: Compared) -> list[str]:
 
 
 def _units(compared: Compared) -> str:
-    callers = {pair.caller for pair in compared.pairs}
+    callers = {pair.whose for pair in compared.pairs}
     return "callers" if compared.differences[0].units == len(callers) > 1 else "calls"
 
 
@@ -169,11 +202,21 @@ def _of_chance(compared: Compared) -> list[str]:
 def _of_gaps(compared: Compared) -> list[str]:
     n = len(compared.pairs)
     silent = sum(change_of(pair) is None for pair in compared.pairs)
-    return (
+    told = (
         [f"{silent} of {n} pairs have a call without answers: they are in no latency."]
         if silent
         else []
     )
+    was, now = missing_in(compared.pairs)
+    if was or now:
+        told.append(f"Answers that never came, and are in no latency: {was} before, {now} after.")
+    if was != now:
+        more = "second" if now > was else "first"
+        told.append(
+            f"The {more} agent lacks more, its slowest perhaps: it isn't called quicker for those "
+            "that are left."
+        )
+    return told
 
 
 def _number(value: float | None, one: Difference, *, signed: bool = False) -> str:

@@ -90,6 +90,14 @@ def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def raises():
+    raise LookupError("no such table")
+
+
+def leaves():
+    sys.exit(3)
+
+
 def faulty(fault):
     async def session(call_id):
         if call_id == "a-2":
@@ -101,7 +109,12 @@ def faulty(fault):
 
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
-    [(sleeps, "hung", "test_cluster.py, line"), (killed, "died", "killed by SIGKILL")],
+    [
+        (sleeps, "hung", "test_cluster.py, line"),
+        (killed, "died", "killed by SIGKILL"),
+        (raises, "raised", "LookupError: no such table (test_cluster.py, line"),
+        (leaves, "raised", "SystemExit: 3, raised at test_cluster.py, line"),
+    ],
 )
 def test_one_bad_call_costs_no_other_and_no_worker(client, fault, kind, said):
     executor = client.get_executor(pure=False)
