@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from wait_until import wait_until
 
+from piopiy_lab.events import AudioDropped
 from piopiy_lab.sound import pcm, speech
 
 MONITOR_RATE = 16000
@@ -161,6 +162,49 @@ def correlation(part: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
     there = b[at : at + len(a)]
     scale = np.linalg.norm(a) * np.linalg.norm(there)
     return float(abs(cross[at]) / scale) if scale else 0.0, at / MONITOR_RATE
+
+
+def likeness(part: np.ndarray, whole: np.ndarray, gaps: int = 0) -> float:
+    """How well ``part`` is found in ``whole``, if a speaker that ran dry delayed what follows.
+
+    A gap that the call told (``AudioDropped``) is the machine's, not what a test of the words is
+    about; one that it did not tell stays a difference. The best way through ``whole`` is found
+    in steps of 10 ms, with at most ``gaps`` delays of 0.1 s in all (dynamic programming).
+
+    Returns:
+        The normalised correlation along that way, 0..1.
+    """
+    alike, at = correlation(part, whole)
+    if not gaps:
+        return alike
+    step, reach = MONITOR_RATE // 100, MONITOR_RATE // 10
+    count = len(part) // step
+    begin = round(at * MONITOR_RATE) - reach
+    there = np.zeros(count * step + 2 * reach)
+    taken = whole[max(0, begin) : begin + len(there)]
+    there[max(0, -begin) : max(0, -begin) + len(taken)] = taken
+    blocks = part[: count * step].astype(np.float64).reshape(count, step)
+    sliding = np.lib.stride_tricks.sliding_window_view(there, step)
+    # [block, delay]: what each block finds at each delay, and how loud it is there
+    found = np.stack([sliding[n * step :][: 2 * reach] @ block for n, block in enumerate(blocks)])
+    loud = np.stack([(sliding[n * step :][: 2 * reach] ** 2).sum(1) for n in range(count)])
+    way, energy = np.zeros((gaps + 1, 2 * reach)), np.zeros((gaps + 1, 2 * reach))
+    for n in range(count):
+        for jumps in range(gaps, 0, -1):  # from an earlier delay, one gap ago
+            best = np.maximum.accumulate(way[jumps - 1])
+            first = np.maximum.accumulate(np.where(way[jumps - 1] == best, np.arange(len(best)), 0))
+            better = best > way[jumps]
+            way[jumps] = np.where(better, best, way[jumps])
+            energy[jumps] = np.where(better, energy[jumps - 1][first], energy[jumps])
+        way, energy = way + found[n], energy + loud[n]
+    end = np.unravel_index(np.argmax(way), way.shape)
+    scale = np.linalg.norm(blocks) * np.sqrt(energy[end])
+    return max(alike, float(way[end] / scale) if scale else 0.0)
+
+
+def gaps_told(call: Any) -> int:
+    """How many times the call says that its speaker ran dry."""
+    return sum(drop.where == "output" for drop in call.events.of(AudioDropped))
 
 
 def at_monitor_rate(samples: np.ndarray, rate: int) -> np.ndarray:
