@@ -249,12 +249,20 @@ class Robustness(Sequence[PauseVerdict]):
 
 
 def told_of(pauses: Sequence[PauseVerdict]) -> str:
-    """Return in a few words which pauses of a turn would have been cut, of how many runs."""
-    return ", ".join(
-        f"{pause.cut.count}/{pause.cut.n}"
-        for pause in pauses
-        if pause.number is not None and pause.cut.count
-    )
+    """Return in how many runs each pause of a turn would have been cut, with the interval.
+
+    Several that no run cuts, which have one interval, are told at once, and last.
+    """
+    inside = [pause.cut for pause in pauses if pause.number is not None]
+    cut, never = [one for one in inside if one.count], [one for one in inside if not one.count]
+    told = [_short(one) for one in cut]
+    if never:
+        told.append(f"{len(never)} pauses {_short(never[0])}" if never[1:] else _short(never[0]))
+    return ", ".join(told)
+
+
+def _short(cut: Share) -> str:
+    return f"{cut.count}/{cut.n} ({cut.low:.2f} to {cut.high:.2f})"
 
 
 def _number(value: object) -> float | None:

@@ -61,8 +61,9 @@ class Turn:
         return f"<Turn {self.total:.3f} s ({parts}): {_short(shown(self.user))!r}>"
 
 
-#: Heads the column that says in how many runs a turn's pauses would have been cut.
-CUT = "cut in runs"
+#: Heads the column that says in how many runs a turn's pauses would have been cut, with each
+#: share's interval.
+CUT = "pauses cut in runs"
 #: Said where the row of medians is no sum.
 APART = "(each column has its own median: the parts need not add up to the total)"
 

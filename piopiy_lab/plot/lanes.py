@@ -103,12 +103,30 @@ def draw_turns(axes: Axes, story: Story) -> None:
             )
 
 
-def draw_risks(axes: Axes, story: Story) -> None:
-    """Write below the user's voice in how many runs each pause would have been cut."""
-    for risk in story.risks:
+def draw_risks(axes: Axes, story: Story, per_second: float) -> None:
+    """Write below the user's voice in how many runs each pause would have been cut.
+
+    Below the count stands its interval. One that would cover another is left out, first those that
+    no run cuts: ``call.turns`` and the table have them all.
+
+    Args:
+        axes: The user's lane.
+        story: The call.
+        per_second: Pixels.
+    """
+    written: list[tuple[float, float]] = []
+    for risk in sorted(story.risks, key=lambda risk: (not risk.some, risk.start)):
         middle = (risk.start + risk.end) / 2
-        look = {"color": style.ALARM, "size": style.SMALL_PT, "ha": "center", "va": "center"}
-        style.write(axes, middle, -0.86, risk.label, weight="bold", gid="risk", **look)
+        texts = ((risk.label, "bold", -0.56), (risk.interval, "normal", -0.90))
+        width = max(style.width_of(text, style.SMALL_PT, bold) for text, bold, _ in texts) + 4
+        span = middle - width / 2 / per_second, middle + width / 2 / per_second
+        if any(span[0] < end and start < span[1] for start, end in written):
+            continue
+        written.append(span)
+        color = style.ALARM if risk.some else style.QUIET
+        look = {"color": color, "size": style.SMALL_PT, "ha": "center", "va": "center"}
+        for text, weight, y in texts:
+            style.write(axes, middle, y, text, weight=weight, gid="risk", **look)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,21 @@ class Mark(Span):
 
 
 @dataclass(frozen=True)
+class Risk(Span):
+    """A caller's pause, and in how many runs it would have been cut.
+
+    Attributes:
+        label: The count, "4/30".
+        interval: The share's 95 % interval, ".05–.30".
+        some: Whether there was such a run.
+    """
+
+    label: str
+    interval: str
+    some: bool
+
+
+@dataclass(frozen=True)
 class Limits(Span):
     """The detector's thresholds as they stood for a while; None where they are not known."""
 
@@ -56,8 +71,8 @@ class Story:
     agent_speech: list[Span] = field(default_factory=list[Span])
     muted: list[Span] = field(default_factory=list[Span])
     interruptions: list[float] = field(default_factory=list[float])
-    #: The caller's pauses that would have been cut in some run, if somebody has found it out.
-    risks: list[Mark] = field(default_factory=list[Mark])
+    #: The caller's pauses, if somebody has found out in how many runs they would have been cut.
+    risks: list[Risk] = field(default_factory=list[Risk])
     predictions: list[ev.TurnPredicted] = field(default_factory=list[ev.TurnPredicted])
     marks: list[Mark] = field(default_factory=list[Mark])
     limits: list[Limits] = field(default_factory=list[Limits])
@@ -83,12 +98,17 @@ def read_story(call: ShownCall) -> Story:
     return story
 
 
-def _risks(call: ShownCall) -> Iterator[Mark]:
-    """Yield the pauses that would have been cut, and in how many runs."""
+def _risks(call: ShownCall) -> Iterator[Risk]:
+    """Yield the caller's pauses, and in how many runs each would have been cut."""
     for pause in getattr(call, "known_robustness", None) or ():
-        if pause.number is not None and pause.cut.count:
-            label = f"{pause.cut.count}/{pause.cut.n}"
-            yield Mark(pause.at, pause.at + (pause.secs or 0.0), "risk", label)
+        if pause.number is not None:
+            cut, end = pause.cut, pause.at + (pause.secs or 0.0)
+            interval = f"{_short(cut.low)}–{_short(cut.high)}"
+            yield Risk(pause.at, end, f"{cut.count}/{cut.n}", interval, cut.count > 0)
+
+
+def _short(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0") if share >= 0.005 else "0"
 
 
 def _read_sides(story: Story, events: Iterable[ev.Event]) -> None:

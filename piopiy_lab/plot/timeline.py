@@ -186,8 +186,9 @@ class Timeline:
             signs.append(("●", style.SIDES["user"], "judged complete"))
             signs.append(("○", style.SIDES["user"], "not yet"))
         if self.story.risks:
-            label = self.story.risks[0].label
-            signs.append((label, style.ALARM, "would be cut, in so many runs"))
+            first = max(self.story.risks, key=lambda risk: risk.some)
+            color = style.ALARM if first.some else style.QUIET
+            signs.append((first.label, color, "pause cut in so many runs (95 % interval)"))
         if self.story.interruptions:
             signs.append(("┆", style.ALARM, "agent interrupted"))
         x = style.draw_key(axes, left, 43, items, scale.per_second)
@@ -210,7 +211,7 @@ class Timeline:
                 look = {"facecolor": style.FAINT, "alpha": 0.7, "hatch": "////"}
                 lanes.draw_spans(axes, story.muted, "muted", edgecolor=style.QUIET, **look)
                 lanes.draw_turns(axes, story)
-                lanes.draw_risks(axes, story)
+                lanes.draw_risks(axes, story, scale.per_second)
             if samples is not None:
                 lanes.draw_waveform(axes, role, samples[:, side], rate, int(scale.pixels))
             else:

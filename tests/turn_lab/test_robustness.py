@@ -14,7 +14,7 @@ from kinds_of_calls import desk
 
 from piopiy_lab import Audio, Call, Caller, Line, pause, simulate
 from piopiy_lab import events as ev
-from piopiy_lab.call.robustness import Robustness
+from piopiy_lab.call.robustness import Robustness, told_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, SavedCallError
 from piopiy_lab.listening import turn_taking
 from piopiy_lab.turn_lab.listened import Listened
@@ -158,19 +158,41 @@ def test_turns_the_picture_and_print_show_it_from_then_on(call):
     assert call.known_robustness == known
     assert [one.sure for one in known] == [False, False]
     assert "cut in runs" in call.turns.text().splitlines()[0]
-    assert " 14/30 " in call.turns.text().splitlines()[1]
+    assert "  14/30 (0.30 to 0.64)  " in call.turns.text().splitlines()[1]
     assert "cut in runs" in call.turns._repr_html_()
     assert call.turns[:1].pauses == call.turns.pauses[:1]
     assert call.turns == pickle.loads(pickle.dumps(call)).turns
     assert "14 of 30, 0.47 (0.30 to 0.64)" in str(call)
     texts = [text.get_text() for axes in call.plot().axes for text in axes.texts]
-    assert "14/30" in texts
-    assert "would be cut, in so many runs" in texts
+    assert {"14/30", ".30–.64", "pause cut in so many runs (95 % interval)"} <= set(texts)
     assert "of 1 pause 1 would have been cut in some run; 2 of 2 verdicts change" in str(known)
     assert "<table>" in known._repr_html_()
     frame = known.to_pandas()
     assert list(frame["cut"]) == [14, 0]
     assert frame["number"].isna().tolist() == [False, True]
+
+
+def pauses_of(counts, secs=1.0, n=30):
+    """Return what is known of pauses that so many runs cut, one a second."""
+    return Robustness.from_json({"n": n, "seed": 1, "rule": {}, "pauses": [
+        {"turn": 1, "number": number, "at": number * secs, "secs": 0.3, "cut": count, "held": 0,
+         "undisturbed": False, "probabilities": None, "flips": 0, "probes": 3}
+        for number, count in enumerate(counts, 1)
+    ]})  # fmt: skip
+
+
+def test_pauses_that_no_run_cuts_have_their_interval_too(call):
+    assert told_of(pauses_of([0])) == "0/30 (0.00 to 0.11)"
+    assert told_of(pauses_of([0, 14, 0])) == "14/30 (0.30 to 0.64), 2 pauses 0/30 (0.00 to 0.11)"
+    call.meta["robustness"] = pauses_of([0, 14, 0]).to_json()
+    found = {text.get_text() for axes in call.plot().axes for text in axes.texts}
+    assert {"0/30", "0–.11", "14/30", ".30–.64"} <= found
+
+
+def test_in_the_picture_no_figure_covers_another(call):
+    call.meta["robustness"] = pauses_of([0, 3, 0, 7, 0], secs=0.1).to_json()
+    drawn = [text for axes in call.plot().axes for text in axes.texts if text.get_gid() == "risk"]
+    assert [text.get_text() for text in drawn] == ["3/30", ".03–.26"]  # whoever is cut comes first
 
 
 def test_it_is_saved_loaded_and_sent_with_the_call(call, found, tmp_path):
