@@ -135,7 +135,8 @@ def build_transcript(events: Iterable[ev.Event]) -> Transcript:
     last = ordered[-1].at if ordered else 0.0
     users = _with_manners(user_entries(ordered, last), log)
     both = users + agent_entries(ordered, users, last)
-    return Transcript(sorted(both, key=lambda entry: entry.start))
+    # what the caller said at the very instant at which the agent began is no question before it
+    return Transcript(sorted(both, key=lambda e: (e.start, e.role == "user" and e.end > e.start)))
 
 
 def _with_manners(users: list[Entry], log: Iterable[ev.Event]) -> list[Entry]:

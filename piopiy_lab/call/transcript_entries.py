@@ -90,6 +90,8 @@ READ = (
     ev.AgentSpeechStarted,
     ev.AgentSpeechStopped,
     ev.AgentInterrupted,
+    ev.AgentSpeechHeld,
+    ev.AgentSpeechResumed,
     ev.WordSpoken,
 )
 
@@ -116,7 +118,12 @@ class _Utterance:
     start: float
     end: float | None = None
     interrupted: bool = False
+    silent_since: float | None = None  # while its sound waits
     words: list[ev.WordSpoken] = field(default_factory=list[ev.WordSpoken])
+
+    def stopped(self, at: float) -> float:
+        """Return when it was heard to its end, or to where it was held before it was cut."""
+        return at if self.silent_since is None else self.silent_since
 
     def entry(self, last: float) -> Entry:
         end = max(self.end if self.end is not None else last, self.start)
@@ -145,13 +152,17 @@ def agent_entries(ordered: list[ev.Event], users: list[Entry], last: float) -> l
                 _keep_late(utterances, loose[: len(loose) - len(early)])
                 utterances.append(_Utterance(event.at, words=early))
                 loose = []
+            case ev.AgentSpeechHeld(how="pause") if current is not None:
+                current.silent_since = event.at
+            case ev.AgentSpeechResumed() if current is not None:
+                current.silent_since = None
             case ev.AgentSpeechStopped():
                 if current is not None:
-                    current.end = event.at
+                    current.end = current.stopped(event.at)
                 if utterances and event.cause == "interrupted":
                     utterances[-1].interrupted = True
             case ev.AgentInterrupted(speaking=True) if current is not None:
-                current.end, current.interrupted = event.at, True
+                current.end, current.interrupted = current.stopped(event.at), True
             case _:
                 pass
     if not utterances and loose:

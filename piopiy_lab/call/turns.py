@@ -260,7 +260,7 @@ def _computing(log: Iterable[ev.Event]) -> str:
 def _texts(transcript: Transcript, stopped: float, sound: float) -> tuple[str, str]:
     users = [e for e in transcript if e.role == "user" and e.start <= stopped + SAME_MOMENT_SECS]
     answers = [e for e in transcript if e.role == "assistant" and _holds(e, sound)]
-    return (users[-1].text if users else "", answers[0].text if answers else "")
+    return (users[-1].text if users else "", answers[-1].text if answers else "")
 
 
 def _holds(entry: Entry, at: float) -> bool:

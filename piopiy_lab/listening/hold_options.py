@@ -20,18 +20,21 @@ def read_hold(
     vad: bool,
     turn_strategies: object,
     interruption_strategy: object,
+    realtime: bool,
     language: object,
 ) -> HoldRules | None:
     """Return how the agent's sound is held; None: it isn't.
 
     Args:
         hold_backchannels: True, False, or None: as ``HOLD_BY_DEFAULT`` says, and where ``hold`` or
-            ``lexicon`` is given, unless a strategy of the user's own says when turns start.
+            ``lexicon`` is given, unless a strategy of the user's own says when turns start, or a
+            realtime model hears the caller: by length alone a short interruption is kept.
         hold: "pause" or "duck"; None: "pause".
         lexicon: As for ``find_lexicon``; None: that of the recogniser's language, or English.
         vad: Whether there is a detector.
         turn_strategies: What was given as such.
         interruption_strategy: The same.
+        realtime: Whether a realtime model hears the caller.
         language: The recogniser's, if it tells.
 
     Raises:
@@ -59,7 +62,12 @@ def read_hold(
         return None
     if wanted:
         _check_wanted(vad, counts, turn_strategies, interruption_strategy)
-    elif not HOLD_BY_DEFAULT or turn_strategies is not None or interruption_strategy is not None:
+    elif (
+        not HOLD_BY_DEFAULT
+        or realtime
+        or turn_strategies is not None
+        or interruption_strategy is not None
+    ):
         return None
     return HoldRules(how=how, lexicon=words) if vad else None
 

@@ -35,9 +35,9 @@ from piopiy_lab.listening.turn_stop import TurnsOnlyStop
 INCOMPLETE_WAIT_SECS = 1.5
 
 #: Whether the turn model of a cascaded call looks before the detector is sure of the silence.
-EARLY_LOOKS_BY_DEFAULT = False
+EARLY_LOOKS_BY_DEFAULT = True
 #: Whether ``Action(hold_backchannels=None)`` holds the agent's sound before it is cut.
-HOLD_BY_DEFAULT = False
+HOLD_BY_DEFAULT = True
 
 _PARAMS = SmartTurnParams(stop_secs=INCOMPLETE_WAIT_SECS)
 

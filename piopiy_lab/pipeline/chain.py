@@ -5,13 +5,21 @@ Runs on the session's loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.clocks.base_clock import BaseClock
-from pipecat.frames.frames import ControlFrame, Frame, InputAudioRawFrame, LLMMessagesAppendFrame
+from pipecat.frames.frames import (
+    ControlFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+)
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams
@@ -40,6 +48,8 @@ QueueFrame = Callable[[Frame], Coroutine[object, object, None]]
 #: take to fall silent (pipecat: 20): a hung provider must not hold a call up.
 READY_SECS = 10.0
 CANCEL_SECS = 1.0
+#: Seconds that the caller's turn waits at most for the interruption that it made.
+CUT_SECS = 0.5
 
 
 class CallClock(BaseClock):
@@ -106,7 +116,30 @@ class LastListener(LLMUserAggregator):
 
     Nothing behind it listens: the audio would travel through four more processors to be dropped at
     the end, and that is a third of a quiet call's CPU time.
+
+    A turn that late words begin is over at once. What the agent had said by then must be in the
+    context before it: the interruption has to have reached the assistant's side.
     """
+
+    _cut: asyncio.Event | None = None  # set when the last interruption was carried out
+
+    async def broadcast_interruption(self) -> None:
+        """Interrupt the agent."""
+        self._cut = asyncio.Event()
+        await super().broadcast_interruption()
+
+    def cut(self) -> None:
+        """Take note that what was heard of the agent's words is in the context."""
+        if self._cut is not None:
+            self._cut.set()
+
+    async def push_aggregation(self) -> str:
+        """Write the turn to the context, after what the agent had said before it."""
+        if self._cut is not None:
+            with suppress(TimeoutError):  # a service that hangs in its interruption
+                await asyncio.wait_for(self._cut.wait(), CUT_SECS)
+            self._cut = None
+        return await super().push_aggregation()
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
@@ -114,6 +147,21 @@ class LastListener(LLMUserAggregator):
         """Push a frame on, but for the caller's audio."""
         if not isinstance(frame, InputAudioRawFrame):
             await super().push_frame(frame, direction)
+
+
+class LastSpeaker(LLMAssistantAggregator):
+    """The assistant's side of it, which says when an interruption has come through."""
+
+    def __init__(self, context: LLMContext, *, on_cut: Callable[[], None]) -> None:
+        """Make it; ``on_cut`` is called when the words that were heard are in the context."""
+        super().__init__(context)
+        self._on_cut = on_cut
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Aggregate the agent's words."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            self._on_cut()
 
 
 @dataclass(frozen=True)
@@ -187,7 +235,8 @@ def build_chain(
         user_mute_strategies=list(parts.mute_strategies),
     )
     if parts.mode == "cascaded":
-        user, assistant = LastListener(context, params=params), LLMAssistantAggregator(context)
+        user = LastListener(context, params=params)
+        assistant = LastSpeaker(context, on_cut=user.cut)
         _let_results_be_told(user)
     else:
         pair = LLMContextAggregatorPair(context, user_params=params)

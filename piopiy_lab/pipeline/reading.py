@@ -182,6 +182,7 @@ def read_parts(
         vad=analyzer is not None,
         turn_strategies=turn_strategies,
         interruption_strategy=interruption_strategy,
+        realtime=services.mode != "cascaded",
         language=language_of(services),
     )
     return Parts(

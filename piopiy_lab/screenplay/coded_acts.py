@@ -55,11 +55,12 @@ class _Act:
     text: str | None = None
     sound: int | None = None
     spoke: ev.CallerSpoke | None = None  # what a scripted caller's log says of it
+    kept: bool = False  # whether it was taken for a listener's word
 
     @property
     def wants_floor(self) -> bool:
         """Whether the next reply answers it."""
-        return self.spoke is None or self.spoke.wants_floor
+        return not self.kept if self.spoke is None else self.spoke.wants_floor
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _acts(log: list[ev.Event], ended_at: float) -> list[_Act]:
     if not any(isinstance(e, ev.CallerSpoke) for e in log):
         sounds = _with_words(log, sounds)
     acts = [
-        _Act(one.start, one.end, "says", one.text, place, one.spoke)
+        _Act(one.start, one.end, "says", one.text, place, one.spoke, one.kept)
         for place, one in enumerate(sounds)
     ]
     keys = [e for e in log if isinstance(e, ev.DTMFReceived)]
@@ -200,7 +201,9 @@ def _until(
         words: The agent's.
         waiting: Whether the act, other than speech, has to wait for a place in the agent's words.
     """
-    since = [one for one in speeches if own.start <= one.start < at]
+    # what began with a sound at one instant doesn't answer it; a key and a text are over at once
+    answers = own.start if own.start == own.end else math.nextafter(own.start, math.inf)
+    since = [one for one in speeches if answers <= one.start < at]
     heard = [one for one in since if own.end < one.end <= at]
     for place, _ in enumerate(heard):
         first = own.kind == "begins" and not place
@@ -250,9 +253,10 @@ def _step(act: _Act, speeches: list[_Speech]) -> Coded:
         comments = (f"{act.end - act.start:.1f} s of sound whose words nobody knows",)
     said = "{text}" if known else f"sounds[{act.sound}]"
     text = f"says({said})"
-    if act.spoke is not None and act.spoke.manner not in ("turn", "interruption"):
-        text = _beside(act.spoke, said, over)
-        if act.spoke.manner == "cough":
+    manner = "backchannel" if act.kept else act.spoke.manner if act.spoke is not None else "turn"
+    if manner not in ("turn", "interruption"):
+        text = _beside(manner, act.start, said, over)
+        if manner == "cough":
             comments, sound = (), None
     elif over is not None:
         part = max(start for start in over.starts if start <= act.start)
@@ -262,17 +266,17 @@ def _step(act: _Act, speeches: list[_Speech]) -> Coded:
     return Coded(text, comments, sound, act.text if known else None)
 
 
-def _beside(spoke: ev.CallerSpoke, said: str, over: _Speech | None) -> str:
+def _beside(manner: str, at: float, said: str, over: _Speech | None) -> str:
     """Return the step of a sound that is no plain turn."""
-    after = None if over is None else round(spoke.at - over.start, 2)
-    match spoke.manner:
+    after = None if over is None else round(at - over.start, 2)
+    match manner:
         case "cough":
             return "coughs()" if after is None else f"coughs(after={after})"
         case "aside":
             return f"says_aside({said})" if after is None else f"says_aside({said}, after={after})"
         case "false_start":  # the words that were heard, all but the end of the last
             return f"false_starts({said}, heard=0.99)"
-        case manner:
+        case _:
             verb = "talks_over" if manner == "talk_over" else "backchannels"
             return f"{verb}({said})" if after is None else f"{verb}({said}, after={after})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from piopiy_lab import events as ev
 #: Seconds kept before the detector's onset, and after its end: what it needs to find them again.
 BEFORE_SECS = 0.3
 AFTER_SECS = 0.2
+#: Seconds by which a voice over the agent's began before its sound was held, with half a window
+#: more: that looks at the voice alone, and the detector at its volume too.
+HELD_AFTER_SECS = 0.096 + 0.016
 #: Seconds for which a phone line's filters, and its concealment of a lost packet, are heard before
 #: and after what was said.
 RINGS_BEFORE_SECS, RINGS_AFTER_SECS = 0.015, 0.1
@@ -27,6 +31,7 @@ class Utterance:
         found: Whether a detector found it.
         said: Seconds from ``start`` on between which it was said, where a phone line brought it
             later.
+        kept: Whether it was taken for a listener's word while the agent spoke.
     """
 
     start: float
@@ -35,11 +40,12 @@ class Utterance:
     spoke: ev.CallerSpoke | None = None
     found: bool = False
     said: tuple[float, float] | None = None
+    kept: bool = False
 
     @property
     def wants_floor(self) -> bool:
         """Whether it is the caller's turn, or a part of it; of a real caller that is supposed."""
-        return self.spoke is None or self.spoke.wants_floor
+        return not self.kept if self.spoke is None else self.spoke.wants_floor
 
 
 def utterances_of(
@@ -65,22 +71,37 @@ def utterances_of(
         return list(_over_a_line(spoke, late)) if late else [_clean(e) for e in spoke]
     spans: list[tuple[float, float]] = []
     onset: float | None = None
+    held = math.inf  # when a voice began that the agent's sound is held for
     for event in log:
         match event:
+            case ev.AgentSpeechHeld() if onset is None and held == math.inf:
+                held = event.at - HELD_AFTER_SECS
+            case ev.AgentSpeechResumed():
+                held = math.inf
             case ev.UserSpeechStarted() if onset is None:
-                onset = max(0.0, event.at - event.start_secs - BEFORE_SECS)
+                onset = max(0.0, min(held, event.at - event.start_secs - BEFORE_SECS))
+                held = math.inf
             case ev.UserSpeechStopped() if onset is not None:
                 end = min(ended_at, event.at - event.stop_secs + AFTER_SECS)
                 _add(spans, onset, max(onset, end))
                 onset = None
+            case ev.BackchannelHeard():  # the detector need not have been sure of it
+                _add(spans, max(0.0, event.start), min(ended_at, event.end + AFTER_SECS))
             case _:
                 pass
     if onset is not None:
         _add(spans, onset, ended_at)
     finals = [e for e in log if isinstance(e, ev.Transcribed)]
-    return [
-        Utterance(start, end, _words_in(finals, start, end), None, True) for start, end in spans
-    ]
+    kept = [e for e in log if isinstance(e, ev.BackchannelHeard)]
+
+    def found(start: float, end: float) -> Utterance:
+        listener = next((one for one in kept if start < one.end and one.start < end), None)
+        words = _words_in(finals, start, end)
+        if listener is not None and not words:
+            words = listener.text or None
+        return Utterance(start, end, words, None, True, kept=listener is not None)
+
+    return [found(start, end) for start, end in spans]
 
 
 def _clean(spoke: ev.CallerSpoke) -> Utterance:
@@ -101,7 +122,7 @@ def _over_a_line(spoke: list[ev.CallerSpoke], late: float) -> Iterator[Utterance
 
 def _add(spans: list[tuple[float, float]], start: float, end: float) -> None:
     if spans and start <= spans[-1][1]:
-        spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        spans[-1] = (min(start, spans[-1][0]), max(end, spans[-1][1]))
     elif end > start:
         spans.append((start, end))
 

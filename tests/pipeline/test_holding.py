@@ -27,6 +27,7 @@ from piopiy_lab import (
 )
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.listening.lexicon import Lexicon
+from piopiy_lab.listening.turn_taking import HOLD_BY_DEFAULT
 from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
 from piopiy_lab.session.commands import Tune, UserSays
 from piopiy_lab.session.session import current_session
@@ -253,10 +254,17 @@ def test_with_interruptions_off_nothing_is_held():
 
 
 def test_off_is_as_it_was():
-    for off in ({"hold_backchannels": False}, {"hold_backchannels": None}):
-        call = run(session(**off), over("mm hmm"))
-        assert cut(call)
-        assert not call.events.of(events.AgentSpeechHeld, events.BackchannelHeard)
+    call = run(session(hold_backchannels=False), over("mm hmm"))
+    assert cut(call)
+    assert not call.events.of(events.AgentSpeechHeld, events.BackchannelHeard)
+
+
+def test_with_nothing_said_the_default_counts():
+    call = run(session(hold_backchannels=None), over("mm hmm"))
+    assert bool(kept(call)) is HOLD_BY_DEFAULT
+    given = {"interruption_strategy": lambda: MinWordsInterruptionStrategy(min_words=1)}
+    own = run(session(hold_backchannels=None, **given), over("mm hmm"))
+    assert not own.events.of(events.AgentSpeechHeld)
 
 
 # --- with what else a call may have -----------------------------------------------------------

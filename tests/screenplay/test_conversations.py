@@ -93,13 +93,14 @@ def test_an_interrupted_reply_is_cut_at_the_same_word_everywhere(booking):
     assert len(cut.text) < len(generated)  # something was left unsaid
     assert all(start <= interruption.at for _, start, _ in cut.words)
     # The next thing the LLM was given holds what was heard, and no word more.
-    later = next(c for c in call.events.of(events.ContextSent) if c.at > interruption.at)
+    later = next(c for c in call.events.of(events.ContextSent) if c.at >= interruption.at)
     replies = [m["content"] for m in later.messages if m["role"] == "assistant"]
     assert replies[-1] == cut.text
     # And after it the listener heard nothing until the next reply.
-    again = next(e.at for e in call.events.of(events.AgentSpeechStarted) if e.at > interruption.at)
+    again = next(e.at for e in call.events.of(events.AgentSpeechStarted) if e.at >= interruption.at)
     rate = call.recording.sample_rate
-    silence = call.recording[round((interruption.at + 0.01) * rate) : round(again * rate) - 10, 1]
+    held = call.events.of(events.AgentSpeechHeld)[-1].at  # it was decided later, and cut
+    silence = call.recording[round((held + 0.02) * rate) : round(again * rate) - 10, 1]
     assert len(silence) > 0.2 * rate
     assert not silence.any()
 
