@@ -152,8 +152,8 @@ def agent_entries(ordered: list[ev.Event], users: list[Entry], last: float) -> l
                 _keep_late(utterances, loose[: len(loose) - len(early)])
                 utterances.append(_Utterance(event.at, words=early))
                 loose = []
-            case ev.AgentSpeechHeld(how="pause") if current is not None:
-                current.silent_since = event.at
+            case ev.AgentSpeechHeld() if current is not None:  # lower, it is heard
+                current.silent_since = event.at if event.how == "pause" else None
             case ev.AgentSpeechResumed() if current is not None:
                 current.silent_since = None
             case ev.AgentSpeechStopped():

@@ -46,9 +46,7 @@ def test_a_barge_in_stops_the_stream():
         .hears("friday")
         .hears_reply()
     )
-    desk, call = run(
-        None, caller, hears={"script": (SAYS[0], "no make it friday")}, token_secs=0.25
-    )
+    desk, call = run(None, caller, hears={"script": (SAYS[0], "no make it friday")}, token_secs=0.4)
     call.raise_for_error()
     assert desk.openai.cancelled == 1
     cut = call.transcript[2]

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 def smart_turn():
     strategies: Any = make_strategies(vad=True, allow_interruptions=True)
-    analyzer = strategies.stop[0]._turn_analyzer
+    analyzer = strategies.stop[0]._turn_analyzer.looking
     analyzer.set_sample_rate(16000)
     return analyzer
 

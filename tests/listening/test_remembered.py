@@ -26,7 +26,7 @@ def forgotten(monkeypatch):
 
 def smart_turn() -> Any:
     strategies: Any = make_strategies(vad=True, allow_interruptions=True)
-    return strategies.stop[0]._turn_analyzer
+    return strategies.stop[0]._turn_analyzer.looking
 
 
 def sound(rate: int, seed: int = 0, *, secs: float = 14.0) -> np.ndarray:

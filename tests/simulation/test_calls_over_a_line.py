@@ -159,7 +159,7 @@ def test_an_interrupted_agent_is_heard_until_the_line_is_empty():
     )
     line = Line(codec="pcmu", delay_ms=200.0)
     call = run(caller, line=line)
-    cut = call.events.of(events.AgentInterrupted)[0].at
+    cut = call.events.of(events.AgentSpeechHeld)[0].at  # and given up where it was held
     agent = np.abs(call.recording.agent.astype(int))
     rate = call.recording.sample_rate
     under_way = agent[round((cut + 0.02) * rate) : round((cut + line.delay - 0.02) * rate)]
