@@ -22,6 +22,9 @@ from piopiy_lab.sound.pcm import Int16
 BRIDGED_SECS = 0.15
 #: A caller's sound begins where it is above this part of its peak.
 HEARD_PART = 0.05
+#: Decimals of a silence's seconds: the log's times are whole microseconds, so that a pause of 0.9 s
+#: is one of 0.900001 there.
+ROUNDED = 4
 #: What the public definitions call a stimulus.
 _LABELS: dict[Kind, Label] = {
     "backchannel": "backchannel",
@@ -44,7 +47,8 @@ class Measured:
         reaction: What the agent's speech did; None if the agent was to be silent.
         interrupted: Seconds from the onset to the agent's interruption; None without one.
         turned: Whether the agent took it for a turn of the caller's.
-        answered: Seconds from its end to the agent's next sound after it; None without one.
+        answered: Seconds from its end to the agent's next sound after it; None without one. Of a
+            noise or an aside into silence to the first after its onset: less than 0 is into it.
         silences: Of a turn: its pauses, and the silence after it.
     """
 
@@ -91,7 +95,9 @@ def measure(stimulus: Stimulus, call: Call, undisturbed: Int16 | None) -> Measur
         until = min(call.duration, onset + LISTENS_SECS)
         reaction = reaction_of(agent, rate, onset, reply_at, undisturbed, until)
     cuts = [one.at for one in call.events.of(ev.AgentInterrupted) if one.at >= onset]
-    answers = [start for start, _ in spans if start >= spoke.end]
+    to_ignore = stimulus.during == "silence" and stimulus.kind in ("noise", "aside")
+    after = onset if to_ignore else spoke.end
+    answers = [start for start, _ in spans if start >= after]
     return Measured(
         stimulus=stimulus,
         timeline=Timeline(tuple(said), spans, secs),
@@ -162,7 +168,7 @@ def _silences(
         found.append(
             Silence(
                 label="end" if place == len(edges) - 1 else "hold",
-                secs=end - start,
+                secs=round(end - start, ROUNDED),
                 scores=looks,
                 fired=min(took) - start if took else None,
             )

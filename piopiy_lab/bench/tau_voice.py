@@ -1,21 +1,31 @@
 """τ-voice's eight interaction metrics, by their own definitions, on ticks of 0.2 s. Pure.
 
 Restated from sierra-research/tau2-bench, ``src/tau2/metrics/voice_interaction_metrics.py`` (metric
-version "1.0" of 2026-08-18) and ``docs/interaction-metrics.md``; nothing of its code is here. What
-one has to know of them, for they count so and not as one would think:
+version "1.0" of 2026-08-18, read beside "1.1" at commit 2b80cb1) and
+``docs/interaction-metrics.md``; nothing of its code is here. What one has to know of them, for they
+count so and not as one would think:
 
 - A tick of silence within 1.0 s of a backchannel's beginning is an error, whatever comes after it:
   an agent that pauses and goes on has failed. One that turns its voice down has not.
 - A tick of silence within 2.0 s of an interruption's beginning is a yield, also where the agent
   goes on afterwards, and also where it had just come to its sentence's end (and then a backchannel
   counts as an error).
+- A noise or words to somebody else that come between turns are an *effect* there, no segment of
+  the caller's: nothing that begins in them interrupts a caller, and the agent's segment that they
+  fall into must not end up to 1.0 s after their first tick, that tick included: one tick later than
+  for a backchannel.
 - Every figure in seconds is a multiple of a tick.
 - A window is ``int(window / tick)`` ticks: 0.6 s of 0.2 s are two, for 0.6 / 0.2 is 2.999...
 
-What is ours: sounds of kind "noise" and "aside" are segments of the caller's with that flag (there,
-some are effects outside of any segment, of which only the errors are counted during speech);
-they are no turns that want an answer; and a caller who isn't answered is taken to speak again when
-the call ends, for else a turn without an answer would count nowhere.
+What is ours, and why:
+
+- Of effects during the agent's speech only the errors are counted there, so that an agent which
+  errs in one of ten has a share of 0; here all of them are counted.
+- There a turn with a cough in it is an error if it is answered; here every sound is of one kind.
+- There the agent speaks in a tick if it plays anything, silence too; here if it is heard, and
+  silences of its own of up to 0.15 s are bridged (``measuring``).
+- A caller who isn't answered is taken to speak again when the call ends, for else a turn without
+  an answer would count nowhere. That last tick is no stop word, which is dropped there.
 """
 
 from __future__ import annotations
@@ -115,12 +125,12 @@ def responses(ticks: Ticks) -> Iterator[float | None]:
 
     A turn is a segment of the caller's that is neither backchannel, noise nor aside, after which
     the agent is silent. It is answered by the agent's next segment, if that begins no later than
-    the caller's next turn; a last turn with nothing after it counts nowhere.
+    the caller's next such turn; a last turn with nothing after it counts nowhere.
     """
     agent = ticks.of_agent()
-    turns = [one for one in ticks.of_user() if one.label in ("turn", "again", "set-up")]
+    turns = [one for one in ticks.of_user() if one.label in _TURNS and _heard_out(ticks, one)]
     for place, turn in enumerate(turns):
-        if turn.label != "turn" or (turn.end < ticks.count and ticks.agent[turn.end]):
+        if turn.label != "turn":
             continue
         next_turn = turns[place + 1].start if place + 1 < len(turns) else None
         answer = next((one.start for one in agent if one.start >= turn.end), None)
@@ -143,9 +153,12 @@ def yields(ticks: Ticks, windows: Windows) -> Iterator[float | None]:
 
 
 def agent_interruptions(ticks: Ticks) -> int:
-    """Return how often a segment of the agent's begins while the caller speaks (I_A)."""
+    """Return how often a segment of the agent's begins while the caller speaks (I_A).
+
+    A noise and words to somebody else are no speech of the caller's here.
+    """
     labels = [ticks.user[one.start] for one in ticks.of_agent()]
-    return sum(label not in (None, "again", "set-up") for label in labels)
+    return sum(label in ("turn", "backchannel") for label in labels)
 
 
 def talked_through(ticks: Ticks, windows: Windows) -> Iterator[bool]:
@@ -161,8 +174,9 @@ def talked_through(ticks: Ticks, windows: Windows) -> Iterator[bool]:
 def ignored(ticks: Ticks, label: Label, windows: Windows) -> Iterator[bool]:
     """Yield for each noise or aside whether the agent took no notice (S_VT, S_ND).
 
-    During its speech, as for a backchannel. In its silence it did if a segment of its begins
-    between the sound's beginning and ``tic_response`` seconds after its end, both included.
+    During its speech it did if the segment ends within ``tic`` seconds of the sound's beginning; in
+    its silence if a segment begins between the sound's beginning and ``tic_response`` seconds after
+    its end; ends included.
 
     Args:
         ticks: The call.
@@ -170,16 +184,26 @@ def ignored(ticks: Ticks, label: Label, windows: Windows) -> Iterator[bool]:
         windows: The windows.
     """
     tic = label == "tic"
-    stops = windows.ticks(windows.tic if tic else windows.aside)
+    stops = windows.tic if tic else windows.aside
     answers = windows.ticks(windows.tic_response if tic else windows.aside_response)
     agent = ticks.of_agent()
     for said in ticks.of_user():
         if said.label != label:
             continue
-        if ticks.agent[said.start]:
-            yield _silent_from(ticks, said.start, stops) is None
+        spoken = next((one for one in agent if one.start <= said.start < one.end), None)
+        if spoken is not None:
+            yield (spoken.end - said.start) * ticks.tick > stops
         else:
             yield not _begins(agent, said.start, said.end + answers)
+
+
+#: What a caller says to be answered; "set-up" isn't counted.
+_TURNS = ("turn", "again", "set-up")
+
+
+def _heard_out(ticks: Ticks, turn: Segment) -> bool:
+    """Say whether the agent is silent in the tick after a turn."""
+    return turn.end >= ticks.count or not ticks.agent[turn.end]
 
 
 def _begins(agent: Sequence[Segment], first: int, last: int) -> bool:

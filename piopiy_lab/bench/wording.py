@@ -29,7 +29,8 @@ def did(one: Measured) -> str:
     if not one.silences and one.turned:
         told.append("took it for a turn")
     if one.stimulus.during == "silence" and one.answered is not None:
-        told.append(f"spoke {one.answered:.2f} s after it")
+        where = "before its end" if one.answered < 0 else "after it"
+        told.append(f"spoke {abs(one.answered):.2f} s {where}")
     elif one.stimulus.kind == "end" and one.answered is None:
         told.append("gave no answer")
     return ", ".join(told) or "did nothing"

@@ -89,7 +89,8 @@ def test_a_part_of_the_list_has_a_report_of_its_own(report):
     part = report.of(kinds=["backchannel", "end"])
     assert (part.tau.s_bc.n, part.tau.r_y.n, part.ends.n_ends) == (2, 0, 1)
     assert part.against.tau.s_bc.n == 2
-    assert report.of(split="accept").measured == ()
+    kept = report.of(split="accept")
+    assert [one.stimulus.id for one in kept.measured] == ["aside-02"]
     assert report.of(split="tune")["S_BC"] == report["S_BC"]
 
 

@@ -102,6 +102,30 @@ def test_noises_and_asides_are_neither_stopped_for_nor_answered(label, name):
     assert panel([call((3.0, 3.5, label), agent=((5.0, 8.0),))]).turns == 0
 
 
+@pytest.mark.parametrize(("label", "name"), [("tic", "s_vt"), ("aside", "s_nd")])
+def test_a_segment_that_ends_a_second_after_a_noise_is_an_error_and_a_tick_later_none(label, name):
+    def ends(at):
+        return getattr(panel([call((3.0, 3.5, label), agent=((0, at),))]), name).count
+
+    assert (ends(3.9), ends(4.0), ends(4.1)) == (0, 0, 1), "the sixth tick from its first counts"
+    backchannel = panel([call((3.0, 3.5, "backchannel"), agent=((0, 4.0),))])
+    assert backchannel.s_bc.count == 1, "and doesn't for a backchannel"
+
+
+def test_an_agent_that_begins_in_a_noise_interrupts_nobody():
+    found = panel([call((1.0, 2.0, "turn"), (4.0, 4.6, "tic"), agent=((2.4, 3), (4.2, 9)))])
+    assert (found.interrupted, found.turns) == (0, 1)
+    over = panel([call((1.0, 2.0, "turn"), (4.0, 4.6, "backchannel"), agent=((2.4, 3), (4.2, 9)))])
+    assert over.interrupted == 1
+
+
+def test_a_turn_that_the_agent_talks_over_is_not_the_next_one():
+    said = ((1.0, 2.0, "turn"), (4.0, 5.0, "turn"), (8.0, 8.2, "again"))
+    found = panel([call(*said, agent=((4.4, 6.0),))])
+    assert (found.r_r.count, found.turns) == (1, 1)
+    assert found.l_r.mean == pytest.approx(2.4)
+
+
 def test_shares_come_with_their_interval():
     calls = [call((3.0, 3.5, "backchannel"))] * 9
     calls.append(call((3.0, 3.5, "backchannel"), agent=((0, 3.2),)))
