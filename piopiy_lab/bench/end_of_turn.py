@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from piopiy_lab.bench.seconds import Seconds, seconds_of
 from piopiy_lab.experiments.figures.statistics import Share, share_of
 
 #: Holds that are shorter or longer are not scored, seconds; ends always are.
@@ -97,10 +98,16 @@ def score(silences: Iterable[Silence], policy: Policy) -> Point:
 
 def as_it_was(silences: Iterable[Silence]) -> Point:
     """Return what an agent really did; an end that it never took waits to the end of the call."""
-    return _point(
-        [(one, one.secs if one.fired is None else one.fired) for one in silences if one.scored],
-        None,
-    )
+    return _point([(one, _really(one)) for one in silences if one.scored], None)
+
+
+def ends_waited(silences: Iterable[Silence]) -> Seconds:
+    """Return how long each end really waited, likewise."""
+    return seconds_of([_really(one) for one in silences if one.label == "end"])
+
+
+def _really(silence: Silence) -> float:
+    return silence.secs if silence.fired is None else silence.fired
 
 
 def wait_alone(silences: Iterable[Silence], secs: float) -> Point:

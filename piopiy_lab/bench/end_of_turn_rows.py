@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from piopiy_lab.bench.board import end_of_turn_board
 from piopiy_lab.bench.end_of_turn import Point, Silence, cuts_at, latency_at, policies, waits
 from piopiy_lab.experiments.figures.listing import Listing
+from piopiy_lab.experiments.figures.statistics import Share
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class EndOfTurnRow:
         latency_5: The least mean wait in seconds with 5 % cuts; None if nothing cuts so few.
         latency_10: The same with 10 %.
         holds: How many pauses it is of; None of the board.
+        cuts_300_ends: The 95 % interval of that share; None of the board.
+        cuts_600_ends: That of the other.
     """
 
     who: str
@@ -29,6 +32,8 @@ class EndOfTurnRow:
     latency_5: float | None
     latency_10: float | None
     holds: int | None = None
+    cuts_300_ends: tuple[float, float] | None = None
+    cuts_600_ends: tuple[float, float] | None = None
 
 
 def end_of_turn_rows(
@@ -70,6 +75,8 @@ def _row(who: str, front: Sequence[Point], holds: int) -> EndOfTurnRow:
         latency_5=_rounded(latency_at(front, 0.05)),
         latency_10=_rounded(latency_at(front, 0.1)),
         holds=holds,
+        cuts_300_ends=_ends(fast),
+        cuts_600_ends=_ends(slow),
     )
 
 
@@ -77,8 +84,15 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def _percent(value: float | None) -> str:
-    return "none" if value is None else f"{100 * value:.1f} %"
+def _ends(share: Share | None) -> tuple[float, float] | None:
+    return None if share is None else (round(share.low, 6), round(share.high, 6))
+
+
+def _percent(value: float | None, ends: tuple[float, float] | None) -> str:
+    if value is None:
+        return "none"
+    between = "" if ends is None else f" ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})"
+    return f"{100 * value:.1f} %{between}"
 
 
 def _ms(value: float | None) -> str:
@@ -87,8 +101,8 @@ def _ms(value: float | None) -> str:
 
 _COLUMNS = {
     "pauses cut against the wait": lambda row: row.who,
-    "cut @300 ms": lambda row: _percent(row.cuts_300),
-    "cut @600 ms": lambda row: _percent(row.cuts_600),
+    "cut @300 ms": lambda row: _percent(row.cuts_300, row.cuts_300_ends),
+    "cut @600 ms": lambda row: _percent(row.cuts_600, row.cuts_600_ends),
     "wait @5 %": lambda row: _ms(row.latency_5),
     "wait @10 %": lambda row: _ms(row.latency_10),
     "pauses": lambda row: "" if row.holds is None else str(row.holds),

@@ -19,6 +19,7 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.metrics.metrics import TurnMetricsData
 
 from piopiy_lab.bench.end_of_turn import Silence
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.files import open_sound
@@ -74,7 +75,11 @@ def _files(folder: str | PathLike[str]) -> tuple[Path, list[Path]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ArgumentError(f"{str(path)!r} can't be read: {error}") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -119,9 +124,13 @@ def _spans(where: str, told: object) -> list[tuple[float, float]]:
     spans: list[tuple[float, float]] = []
     for span in told if isinstance(told, list) else ():
         match span:
-            case {"start": int() | float() as start, "end": int() | float() as end}:
-                spans.append((float(start), float(end)))
-            case [int() | float() as start, int() | float() as end]:
+            case {"start": start, "end": end} | [start, end] if is_number(start) and is_number(end):
+                before = spans[-1][1] if spans else 0.0
+                if not before <= start <= end:
+                    raise ArgumentError(
+                        f"{where}: a silence is {start:g} to {end:g} s; they must be in order, "
+                        f"this one from {before:g} s on"
+                    )
                 spans.append((float(start), float(end)))
             case _:
                 raise ArgumentError(

@@ -54,21 +54,25 @@ class Figure:
         return {"value": value, "low": low, "high": high, "n": self.n, "unit": self.unit}
 
 
-def figures_of(tau: Panel, our: Ours, ends: Point) -> tuple[Figure, ...]:
-    """Return all figures of a report, in the table's order."""
+def figures_of(tau: Panel, our: Ours, ends: Point, waited: Seconds) -> tuple[Figure, ...]:
+    """Return all figures of a report, in the table's order.
+
+    Args:
+        tau: The public ones.
+        our: Ours.
+        ends: Pauses and ends, as the agent took them.
+        waited: How long each end waited.
+    """
     return (
         *_of("tau", _TAU, tau),
         *_of("ours", _OURS, our),
         _share("turns.cut", "pauses cut", "pauses in turns that were taken for ends", ends.cut),
-        Figure(
+        _seconds(
             "turns.latency",
             "end latency",
             "from the end of a turn to its being taken for over, mean",
-            ends.latency,
-            None,
-            None,
-            ends.n_ends,
-            "s",
+            waited,
+            "mean",
         ),
     )
 
@@ -84,8 +88,9 @@ def _of(room: str, wanted: dict[str, tuple[str, str, str]], told: object) -> lis
             case Seconds():
                 found.append(_seconds(key, name, says, value, how))
             case _:
-                n = told.turns if isinstance(told, Panel) else 0
-                found.append(Figure(key, name, says, value, None, None, n, "each"))
+                assert isinstance(told, Panel), "I_A is a number for each turn"
+                low, high = told.i_a_interval() or (None, None)
+                found.append(Figure(key, name, says, value, low, high, told.turns, "each"))
     return found
 
 

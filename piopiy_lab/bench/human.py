@@ -83,12 +83,18 @@ def _read(folder: Path, row: Mapping[str, str | None]) -> Stimulus:
         record["after"] = 2.0
     (one,) = read_stimuli([record])
     one = Stimulus(**{**vars(one), "clip": str(folder / name), "holds": _holds(given)})
-    secs = len(clip_of(one).samples) / clip_of(one).sample_rate
+    clip = clip_of(one)
+    secs = len(clip.samples) / clip.sample_rate
+    if one.kind == "pause" and not one.holds:
+        raise ArgumentError(f"{name!r} is a pause without holds: say where in it, as '1.20-1.75'")
+    last = 0.0
     for start, end in one.holds:
-        if not 0 <= start < end <= secs:
+        if not last <= start < end <= secs:
             raise ArgumentError(
-                f"{name!r} has a hold of {start:g}-{end:g} s, and is {secs:.2f} s long"
+                f"{name!r} has a hold of {start:g}-{end:g} s, and is {secs:.2f} s long; they must "
+                "be in it, and in order"
             )
+        last = end
     return one
 
 

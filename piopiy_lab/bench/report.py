@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piopiy_lab.bench.board import Board, tau_voice_board
-from piopiy_lab.bench.end_of_turn import Point, Silence, as_it_was
+from piopiy_lab.bench.end_of_turn import Point, Silence, as_it_was, ends_waited
 from piopiy_lab.bench.end_of_turn_rows import EndOfTurnRow, end_of_turn_rows
 from piopiy_lab.bench.figures import Figure, figures_of
 from piopiy_lab.bench.measuring import Measured
 from piopiy_lab.bench.ours import Ours, ours, right
-from piopiy_lab.bench.stimuli import KINDS, Kind, Split, Stimulus
+from piopiy_lab.bench.stimuli import KINDS, Kind, Split, Stimulus, load_stimuli
 from piopiy_lab.bench.tau_voice import Panel, Windows, panel
 from piopiy_lab.bench.wording import did
 from piopiy_lab.checks.data_frames import data_frame
@@ -79,7 +79,7 @@ class BenchReport:
         self.against = against
         self.settings = dict(settings or {})
         self.eot = tuple(eot)
-        self._figures = figures_of(self.tau, self.ours, self.ends)
+        self._figures = figures_of(self.tau, self.ours, self.ends, ends_waited(self.silences))
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -99,19 +99,27 @@ class BenchReport:
         )
 
     def of(self, *, split: Split | None = None, kinds: Iterable[Kind] | None = None) -> BenchReport:
-        """Return the report of some of the stimuli: of the "accept" split alone, say."""
+        """Return the report of some of the stimuli: of the "accept" split alone, say.
+
+        Raises:
+            ArgumentError: No such split or kind.
+        """
         wanted = KINDS if kinds is None else tuple(kinds)
+        load_stimuli(kinds=wanted, split=split)  # checks both
 
         def has(one: Stimulus) -> bool:
             return one.kind in wanted and split in (None, one.split)
 
+        measured = [one for one in self.measured if has(one.stimulus)]
+        failed = [(one, why) for one, why in self.failed if has(one)]
+        part = {"split": split or self.settings.get("split"), "stimuli": len(measured + failed)}
         return BenchReport(
-            [one for one in self.measured if has(one.stimulus)],
-            [(one, why) for one, why in self.failed if has(one)],
+            measured,
+            failed,
             self.notices,
             name=self.name,
             against=None if self.against is None else self.against.of(split=split, kinds=wanted),
-            settings={**self.settings, "split": split or self.settings.get("split")},
+            settings={**self.settings, **part},
             eot=self.eot,
         )
 
@@ -134,7 +142,10 @@ class BenchReport:
 
     def to_json(self) -> str:
         """Return the figures, each stimulus' outcome and the settings: the same run, same text."""
-        return json.dumps(self._record(), indent=1, ensure_ascii=False) + "\n"
+        board = tau_voice_board()
+        shown_beside = {"name": board.name, "as_of": board.as_of, "systems": dict(board.systems)}
+        told = {**self._record(), "board": shown_beside}
+        return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
     def save_json(self, path: str | PathLike[str], overwrite: bool = True) -> Path:
         """Save :meth:`to_json` as a file.

@@ -13,17 +13,19 @@ from piopiy_lab.bench.agents import pipecat_bot, plain_session
 from piopiy_lab.bench.eot_data import eot_silences
 from piopiy_lab.bench.human import load_recordings
 from piopiy_lab.bench.measuring import Measured, measure, undisturbed_reply
+from piopiy_lab.bench.reactions import BREATH_SECS
 from piopiy_lab.bench.report import BenchReport
 from piopiy_lab.bench.scripting import UNDISTURBED, caller_of, undisturbed
 from piopiy_lab.bench.stimuli import Kind, Split, Stimulus, load_stimuli
 from piopiy_lab.bench.talker import make_talker, make_voice
-from piopiy_lab.errors import ArgumentError
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.experiments.calls import Calls
 from piopiy_lab.experiments.figures.rows import CallRow
 from piopiy_lab.experiments.simulating import simulate_many
 from piopiy_lab.line.line import Line, check_line
 from piopiy_lab.services.modelled_latency import check_latency
-from piopiy_lab.session.callback import SessionCallback
+from piopiy_lab.session.callback import SessionCallback, as_callback
+from piopiy_lab.sound.pcm import Int16
 
 #: Seconds that the stand-ins take, as real ones do. With none at all an agent that is cut off
 #: answers within two ticks of 0.2 s, and the public definitions take it for one that went on.
@@ -89,8 +91,17 @@ async def run_bench(
         MissingExtraError: The extra ``offline`` isn't installed.
     """
     listed = _listed(stimuli, human, kinds, split)
-    if isinstance(against, str) and against != "pipecat":
+    session = plain_session if create_session is None else create_session
+    other_session = pipecat_bot if against == "pipecat" else against
+    if isinstance(other_session, str):
         raise ArgumentError(f"against={against!r}: give 'pipecat', or a session")
+    for one in (session, other_session):
+        if one is not None:
+            as_callback(one)  # before the first of many calls
+    if not isinstance(recogniser, str) and not callable(recogniser):
+        raise ArgumentTypeError(
+            f"recogniser={recogniser!r}: give 'screenplay', 'own', or a function that makes one"
+        )
     taken = check_latency(LATENCY if latency is None else latency)
     silences = () if eot is None else await eot_silences(eot)
     settings: dict[str, object] = {
@@ -107,13 +118,16 @@ async def run_bench(
         "latency": LATENCY if latency is None else latency,
         "on_call": on_call,
     }
-    services = {"stt": recogniser, "llm": make_talker, "tts": make_voice, **(replace or {})}
+    stand_ins = {"stt": recogniser, "llm": make_talker, "tts": make_voice}
+    for part, by in (replace or {}).items():
+        if by == OWN and part not in stand_ins:
+            raise ArgumentError(f"replace={{{part!r}: 'own'}}: give {', '.join(stand_ins)}")
+    services = {**stand_ins, **(replace or {})}
     options["replace"] = {part: by for part, by in services.items() if by != OWN}
     other = None
-    session = plain_session if create_session is None else create_session
     measured, failed, notices = await _run(session, listed, options)
-    if against is not None:
-        found = await _run(pipecat_bot if against == "pipecat" else against, listed, options)
+    if other_session is not None:
+        found = await _run(other_session, listed, options)
         name = f"pipecat {settings['pipecat']}" if against == "pipecat" else _name(against)
         other = BenchReport(*found, name=name, settings=settings)
     return BenchReport(
@@ -163,16 +177,23 @@ async def _run(
 ) -> tuple[list[Measured], list[tuple[Stimulus, str]], tuple[str, ...]]:
     callers = {UNDISTURBED: undisturbed(), **{one.id: caller_of(one) for one in listed}}
     calls = await simulate_many(session, callers, **options)
-    return (*_measured(listed, calls), calls.notices)
+    calm = next(row for row in calls if row.caller == UNDISTURBED)
+    reply = undisturbed_reply(calls.call(calm)) if calm.passed else None
+    notices = list(calls.notices)
+    if reply is None:
+        why = "said nothing" if calm.passed else f"came to nothing: {calm.error or calm.kind}"
+        notices.append(
+            f"the call without a stimulus {why}; so no speech was laid beside it: lowered voices "
+            f"are not seen, and silences of more than {BREATH_SECS:g} s are pauses"
+        )
+    return (*_measured(listed, calls, reply), tuple(notices))
 
 
 def _measured(
-    listed: Sequence[Stimulus], calls: Calls
+    listed: Sequence[Stimulus], calls: Calls, reply: Int16 | None
 ) -> tuple[list[Measured], list[tuple[Stimulus, str]]]:
     """Return what became of each stimulus; and those whose call came to nothing, with the why."""
     rows = {row.caller: row for row in calls}
-    calm = rows[UNDISTURBED]
-    reply = undisturbed_reply(calls.call(calm)) if calm.passed else None
     found: list[Measured] = []
     failed: list[tuple[Stimulus, str]] = []
     for stimulus in listed:

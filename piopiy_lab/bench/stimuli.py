@@ -97,7 +97,7 @@ def _shipped() -> tuple[Stimulus, ...]:
 
 
 def read_stimuli(records: Sequence[Mapping[str, Any]]) -> tuple[Stimulus, ...]:
-    """Return stimuli from JSON records, whose keys are :class:`Stimulus`' attributes.
+    """Return stimuli from JSON records, whose keys are :class:`Stimulus`' first eight attributes.
 
     Raises:
         ArgumentTypeError: One is no record.
@@ -135,8 +135,21 @@ def _read(place: int, record: object) -> Stimulus:
     if not is_number(after) or not 0 <= after <= 60:
         raise ArgumentError(f"stimulus {given['id']!r} has after={after!r}: give 0 to 60 seconds")
     text = given["text"]
-    if not isinstance(text, str):
+    if isinstance(text, Sequence) and not isinstance(text, str):
         text = tuple(text)
+        usable = bool(text) and all(isinstance(part, str) or is_number(part) for part in text)
+    else:
+        usable = isinstance(text, str)
+    if not usable:
+        raise ArgumentError(
+            f"stimulus {given['id']!r} has text={given['text']!r}: give what is said, or a list of "
+            "texts and of pauses in seconds"
+        )
+    unknown = sorted(set(map(str, given)) - _KEYS)
+    if unknown:
+        raise ArgumentError(
+            f"stimulus {given['id']!r} has {unknown[0]!r}: it may have {', '.join(sorted(_KEYS))}"
+        )
     return Stimulus(
         id=str(given["id"]),
         kind=given["kind"],
@@ -149,6 +162,8 @@ def _read(place: int, record: object) -> Stimulus:
     )
 
 
+#: What a record may say.
+_KEYS = frozenset({"id", "kind", "text", "voice", "split", "manner", "during", "after"})
 #: What the caller does, and when, where a record doesn't say.
 _USUAL = {
     "backchannel": ("backchannels", "speech"),

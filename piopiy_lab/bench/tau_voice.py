@@ -35,6 +35,7 @@ from dataclasses import dataclass
 
 from piopiy_lab.bench.seconds import Seconds, seconds_of
 from piopiy_lab.bench.timeline import TICK_SECS, Label, Segment, Ticks, Timeline
+from piopiy_lab.experiments.figures import resampling
 from piopiy_lab.experiments.figures.statistics import Share, share_of
 
 
@@ -80,6 +81,7 @@ class Panel:
         s_nd: S_ND, the same of words to somebody else.
         interrupted: How often the agent began while the caller spoke.
         turns: How many turns wanted an answer.
+        by_call: The last two of each call.
     """
 
     l_r: Seconds
@@ -92,6 +94,16 @@ class Panel:
     s_nd: Share
     interrupted: int
     turns: int
+    by_call: tuple[tuple[int, int], ...] = ()
+
+    def i_a_interval(self) -> tuple[float, float] | None:
+        """Return the 95 % interval of I_A, calls resampled (2000 times); None of too few calls."""
+        if len(self.by_call) < resampling.LEAST_UNITS or not self.turns:
+            return None
+        names = [str(place) for place in range(len(self.by_call))]
+        return resampling.interval(
+            resampling.bootstrap(self.by_call, names, resampling.ratio), least=0.0
+        )
 
 
 def panel(timelines: Sequence[Timeline], windows: Windows | None = None) -> Panel:
@@ -103,9 +115,11 @@ def panel(timelines: Sequence[Timeline], windows: Windows | None = None) -> Pane
     """
     used = windows or Windows()
     cut = [Ticks(timeline, used.tick) for timeline in timelines]
-    answers = [secs for ticks in cut for secs in responses(ticks)]
+    answered = [list(responses(ticks)) for ticks in cut]
+    answers = [secs for of_call in answered for secs in of_call]
     stops = [secs for ticks in cut for secs in yields(ticks, used)]
-    began = sum(agent_interruptions(ticks) for ticks in cut)
+    starts = [agent_interruptions(ticks) for ticks in cut]
+    began = sum(starts)
     return Panel(
         l_r=seconds_of(answers),
         r_r=_share([secs is not None for secs in answers]),
@@ -117,6 +131,7 @@ def panel(timelines: Sequence[Timeline], windows: Windows | None = None) -> Pane
         s_nd=_share([ok for ticks in cut for ok in ignored(ticks, "aside", used)]),
         interrupted=began,
         turns=len(answers),
+        by_call=tuple(zip(starts, map(len, answered), strict=True)),
     )
 
 

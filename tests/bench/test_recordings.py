@@ -66,6 +66,10 @@ def test_recordings_are_heard_at_their_place_and_counted(folder):
         ("door.wav,noise,,,soon,,", "line 2: after='soon'"),
         ("door.wav,pause,yes,,,,0.1-9", "line 2: 'door.wav' has a hold of 0.1-9 s, and is"),
         ("door.wav,pause,yes,,,,0.1", "holds='0.1'"),
+        ("door.wav,pause,yes,,,,0.2-0.3 0.1-0.15", "hold of 0.1-0.15 s, .* in order"),
+        ("door.wav,pause,yes,,,,nan-0.3", "a hold of nan-0.3 s"),
+        ("door.wav,pause,yes,,,,", "'door.wav' is a pause without holds"),
+        ("door.wav,noise,,,nan,,", "line 2: stimulus 'door' has after=nan"),
         ("door.wav,noise,,,,,\ndoor.wav,noise,,,,,", "has 'door' twice"),
     ],
 )
@@ -120,10 +124,25 @@ def test_eot_bench_s_turns_are_scored_by_the_turn_model(folder):
         ({"audio": "turn.wav"}, "line 1 has no silence_spans"),
         ({"audio": 3, "silence_spans": [[0, 1]]}, "line 1: audio is 3"),
         ({"audio": "turn.wav", "silence_spans": [[0]]}, "a silence is"),
+        ({"audio": "turn.wav", "silence_spans": [[0, True]]}, "a silence is"),
+        ({"audio": "turn.wav", "silence_spans": [[0.5, 0.2]]}, "a silence is 0.5 to 0.2 s"),
+        ({"audio": "turn.wav", "silence_spans": [[1, 2], [0.5, 0.9]]}, "this one from 2 s on"),
+        ({"audio": "turn.wav", "silence_spans": [[0, float("nan")]]}, "a silence is 0 to nan"),
     ],
 )
 def test_a_turn_that_is_none_is_named(folder, row, why):
     with pytest.raises(ArgumentError, match=why):
         eot(folder, row)
+
+
+def test_eot_bench_s_data_that_can_not_be_read_is_named(folder):
     with pytest.raises(ArgumentError, match=r"has no \*\.jsonl"):
         asyncio.run(eot_silences(folder / "anna"))
+    with pytest.raises(AudioFileError, match=r"none\.wav.* can't be read"):
+        eot(folder, {"audio": "none.wav", "silence_spans": [[0, 1]]})
+    (folder / "english.jsonl").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(ArgumentError, match=r"english\.jsonl' can't be read"):
+        asyncio.run(eot_silences(folder))
+    (folder / "english.jsonl").write_text("{")
+    with pytest.raises(ArgumentError, match="line 1: no JSON"):
+        asyncio.run(eot_silences(folder))

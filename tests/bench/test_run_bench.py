@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from piopiy_lab.bench.board import end_of_turn_board, tau_voice_board
+from piopiy_lab.bench.report import BenchReport
 from piopiy_lab.bench.running import run_bench
 from piopiy_lab.bench.stimuli import load_stimuli
-from piopiy_lab.errors import ArgumentError, SavedCallError
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError, SavedCallError
 
 WANTED = (
     *("backchannel-01", "backchannel-03", "interruption-05", "interruption-07"),
@@ -35,7 +37,7 @@ def test_a_plain_agent_is_measured_by_the_public_definitions_and_by_ours(report)
     assert tau.r_y.count == 2, "it stops for whoever breaks in"
     assert 0.2 <= report["L_Y"].value <= 0.8
     assert (report.ours.yielded.count, report.ours.noises.count) == (2, 2)
-    assert report.ours.fell.median == pytest.approx(0.35, abs=0.1)
+    assert 0.1 <= report.ours.fell.median <= 0.45, "held, or cut"
     assert report.ends.cut.n == 1
     assert 0.1 < report["turns.latency"].value < 0.4
 
@@ -82,6 +84,9 @@ def test_as_json_everything_is_there(report, tmp_path):
     assert [one["id"] for one in told["stimuli"]] == [one.id for one in FEW]
     assert told["against"]["name"].startswith("pipecat")
     assert told["settings"]["latency"] == {"llm": [0.35], "tts": [0.2]}
+    assert told["board"]["as_of"] == tau_voice_board().as_of
+    assert len(told["board"]["systems"]) == len(tau_voice_board().systems)
+    assert told["windows"]["yields"] == 2.0
     assert len(report.to_pandas()) == len(FEW)
 
 
@@ -102,10 +107,40 @@ def test_pauses_are_told_beside_the_public_board_s(report):
     assert "35.2 %" in str(rows)
 
 
-@pytest.mark.timeout(300)  # a process that begins loads the models
-def test_two_runs_on_other_executors_are_the_same_to_the_byte():
-    few = FEW[:1]
-    assert bench(stimuli=few).to_json() == bench(stimuli=few, executor=1).to_json()
+def test_every_share_and_every_mean_of_enough_events_has_its_interval(report):
+    for one in report.figures:
+        if one.unit == "share":
+            assert (one.low is not None) == (one.n > 0), one
+            assert one.value is None or 0 <= one.low <= one.value <= one.high <= 1
+    rows = report.end_of_turn
+    assert all(row.cuts_600_ends for row in rows if row.holds and row.cuts_600 is not None)
+    again = BenchReport(report.measured * 3)
+    for key in ("I_A", "L_R", "turns.latency"):
+        one = again[key]
+        assert one.low <= one.value <= one.high, one
+
+
+@pytest.mark.timeout(400)  # a process that begins loads the models
+def test_the_same_to_the_byte_twice_and_whatever_the_number_of_workers():
+    few = [one for one in FEW if one.kind in ("interruption", "pause")]
+    told = bench(stimuli=few).to_json()
+    assert bench(stimuli=few).to_json() == told
+    assert bench(stimuli=few, executor=1).to_json() == told
+    assert bench(stimuli=few, executor=2).to_json() == told
+
+
+async def session_that_fails(call_id):
+    raise RuntimeError("no desk today")
+
+
+def test_an_agent_that_does_not_run_is_told_and_in_no_figure():
+    report = bench(session_that_fails, stimuli=FEW[:1])
+    assert [one.id for one, _ in report.failed] == [FEW[0].id]
+    assert report["S_BC"].n == 0
+    text = str(report)
+    assert "1 of 1 calls" in text
+    assert "no desk today" in text
+    assert "the call without a stimulus came to nothing" in text
 
 
 def test_what_can_not_be_measured_is_refused(report):
@@ -113,8 +148,20 @@ def test_what_can_not_be_measured_is_refused(report):
         bench(stimuli=[])
     with pytest.raises(ArgumentError, match="against='livekit'"):
         bench(against="livekit")
+    with pytest.raises(ArgumentTypeError, match="must be an async function, got 5"):
+        bench(against=5)
     with pytest.raises(ArgumentError, match="figures are tau.s_bc"):
         report["speed"]
+    with pytest.raises(ArgumentError, match="split='test'"):
+        report.of(split="test")
+    with pytest.raises(ArgumentError, match="kinds has 'hum'"):
+        report.of(kinds=["hum"])
+    with pytest.raises(ArgumentTypeError, match="recogniser=5: give"):
+        bench(stimuli=FEW[:1], recogniser=5)
+    with pytest.raises(ArgumentError, match="'ear'"):
+        bench(stimuli=FEW[:1], replace={"ear": "own"})
+    with pytest.raises(ArgumentError, match="thread"):
+        bench(stimuli=FEW[:1], executor=ThreadPoolExecutor(1))
 
 
 def test_the_boards_are_dated_and_whole():

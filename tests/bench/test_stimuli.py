@@ -57,6 +57,11 @@ def test_what_is_no_stimulus_is_refused_by_name():
         read_stimuli([{**good, "kind": "hum"}])
     with pytest.raises(ArgumentError, match="after='soon'"):
         read_stimuli([{**good, "after": "soon"}])
+    for text in (7, None, [], ["a", None], {"a": 1}):
+        with pytest.raises(ArgumentError, match="stimulus 'a' has text="):
+            read_stimuli([{**good, "text": text}])
+    with pytest.raises(ArgumentError, match="stimulus 'a' has 'spilt': it may have after, during"):
+        read_stimuli([{**good, "spilt": "tune"}])
     with pytest.raises(ArgumentTypeError, match="stimulus 1 is 'yes'"):
         read_stimuli(["yes"])
     with pytest.raises(ArgumentError, match="there is no noise 'bark:1'"):

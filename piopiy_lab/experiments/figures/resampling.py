@@ -122,6 +122,18 @@ def mean(units: Sequence[Floats], counts: Counts) -> Floats:
         return (counts @ sums) / (counts @ sizes)
 
 
+def ratio(units: Sequence[Floats], counts: Counts) -> Floats:
+    """Return the sum of all units' first values over that of their second, in each resample.
+
+    Not a number where the second sum is 0.
+    """
+    above = np.array([unit[0::2].sum() for unit in units])
+    below = np.array([unit[1::2].sum() for unit in units])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (counts @ above) / (counts @ below)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
 def percentile(q: float) -> Statistic:
     """Return the statistic that is a percentile of all values, linearly interpolated.
 
