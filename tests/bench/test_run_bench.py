@@ -31,7 +31,7 @@ def report():
 
 
 def test_a_plain_agent_is_measured_by_the_public_definitions_and_by_ours(report):
-    assert not report.failed
+    assert not report.failed, report.failed
     tau = report.tau
     assert (tau.s_bc.n, tau.r_y.n, tau.s_vt.n, tau.s_nd.n) == (2, 2, 2, 1)
     assert tau.r_y.count == 2, "it stops for whoever breaks in"
@@ -45,7 +45,8 @@ def test_a_plain_agent_is_measured_by_the_public_definitions_and_by_ours(report)
 def test_an_interruption_s_cut_is_where_the_log_has_it(report):
     (one,) = (one for one in report.measured if one.stimulus.id == "interruption-05")
     assert one.reaction.outcome == "cut"
-    assert one.reaction.decided == pytest.approx(one.interrupted, abs=0.05)
+    assert one.reaction.fell <= one.reaction.decided, "paused first, it is silent before the cut"
+    assert one.reaction.decided <= one.interrupted + 0.05
     assert one.turned
 
 
@@ -120,7 +121,7 @@ def test_every_share_and_every_mean_of_enough_events_has_its_interval(report):
         assert one.low <= one.value <= one.high, one
 
 
-@pytest.mark.timeout(400)  # a process that begins loads the models
+@pytest.mark.timeout(600)  # a process that begins loads the models
 def test_the_same_to_the_byte_twice_and_whatever_the_number_of_workers():
     few = [one for one in FEW if one.kind in ("interruption", "pause")]
     told = bench(stimuli=few).to_json()
