@@ -136,7 +136,7 @@ class VoiceAgent:
         hold_backchannels: bool | None = None,
         hold: HoldMode | None = None,
         lexicon: str | Lexicon | Sequence[str] | None = None,
-        speculate: Literal["llm"] | None = None,
+        speculate: Literal["llm", "sound"] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
 
@@ -177,8 +177,9 @@ class VoiceAgent:
             lexicon: Whose words a listener says: a language ("en", "hi", "ta", "es", "de"), a list
                 of them, or a ``Lexicon``; None: the recogniser's language, or English.
             speculate: "llm" asks the LLM at a likely end of a turn; nothing of its answer is heard
-                and no tool runs until the turn is over. For a longer stop window at the latency of
-                a short one: ``vad={"stop_secs": 0.5}`` (docs/turn_taking.md).
+                and no tool runs until the turn is over. "sound" has the voice speak it, too. For a
+                longer stop window at the latency of a short one: ``vad={"stop_secs": 0.5}``
+                (docs/turn_taking.md).
 
         Raises:
             ArgumentTypeError: ``llm`` is missing, or something has the wrong type.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from piopiy_lab.errors import ArgumentError
+
+#: What works at a likely end of a turn: the LLM, or the voice too.
+Ahead = Literal["llm", "sound"]
 
 
 def read_speculate(
@@ -11,11 +16,11 @@ def read_speculate(
     vad: bool,
     turn_strategies: object,
     realtime: bool,
-) -> bool:
-    """Return whether the LLM is asked at a likely end of a turn.
+) -> Ahead | None:
+    """Return what works at a likely end of a turn, before that is sure.
 
     Args:
-        speculate: "llm", or None: it is not.
+        speculate: "llm": the LLM is asked. "sound": and the voice speaks. None: neither.
         vad: Whether there is a detector.
         turn_strategies: What was given as such.
         realtime: Whether a realtime model hears the caller.
@@ -24,21 +29,22 @@ def read_speculate(
         ArgumentError: Another value, or there is nothing to hold an answer back with.
     """
     if speculate is None:
-        return False
-    if speculate != "llm":
-        raise ArgumentError(f"Action(speculate={speculate!r}): give 'llm', or leave it out")
+        return None
+    if speculate not in ("llm", "sound"):
+        raise ArgumentError(
+            f"Action(speculate={speculate!r}): give 'llm' or 'sound', or leave it out"
+        )
+    what = f"Action(speculate={speculate!r}"
     if turn_strategies is not None:
         raise ArgumentError(
-            "Action(speculate='llm', turn_strategies=...): your strategies say when a turn ends; "
-            "leave one of them out"
+            f"{what}, turn_strategies=...): your strategies say when a turn ends; leave one of "
+            "them out"
         )
     if not vad:
-        raise ArgumentError(
-            "Action(speculate='llm'): it takes a detector to tell a likely end; give vad=True"
-        )
+        raise ArgumentError(f"{what}): it takes a detector to tell a likely end; give vad=True")
     if realtime:
         raise ArgumentError(
-            "Action(speculate='llm'): a realtime llm hears the caller itself and answers when it "
-            "wants; leave it out"
+            f"{what}): a realtime llm hears the caller itself and answers when it wants; leave it "
+            "out"
         )
-    return True
+    return "llm" if speculate == "llm" else "sound"

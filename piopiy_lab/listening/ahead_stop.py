@@ -25,9 +25,12 @@ from pipecat.frames.frames import (
     FunctionCallsStartedFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMContextFrame,
     LLMMessagesAppendFrame,
+    LLMMessagesTransformFrame,
     LLMMessagesUpdateFrame,
-    LLMRunFrame,
+    LLMSetToolsFrame,
+    SystemFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -56,6 +59,7 @@ class AheadStop(EarlyStop):
         self._tools: set[str] = set()  # calls that have no result yet
         self._waiting: asyncio.Task[None] | None = None  # until the words have stood
         self._over_at = 0.0  # when the detector was last sure of a silence
+        self._over = False  # the call is; by cleanup()
 
     # --- what is said ------------------------------------------------------------------------
 
@@ -70,10 +74,15 @@ class AheadStop(EarlyStop):
                 self._tools.discard(frame.tool_call_id)
             case EagerEndOfTurnCancelFrame():
                 self._gone("tool")  # the LLM's service withdrew it
-            case InterruptionFrame() | LLMRunFrame():
+            case InterruptionFrame():
                 self._gone("superseded")
-            case LLMMessagesAppendFrame() | LLMMessagesUpdateFrame() if frame.run_llm:
-                self._gone("superseded")
+            case (
+                LLMMessagesAppendFrame()
+                | LLMMessagesUpdateFrame()
+                | LLMMessagesTransformFrame()
+                | LLMSetToolsFrame()
+            ):
+                await self._withdraw("superseded")  # it was given another conversation
             case VADUserStartedSpeakingFrame():
                 await self._withdraw("spoke_on")
             case VADUserStoppedSpeakingFrame():
@@ -84,6 +93,16 @@ class AheadStop(EarlyStop):
         if isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
             self._consider()
         return result
+
+    async def passes(self, frame: Frame) -> None:
+        """Withdraw the answer on its way before anything else goes to the LLM; on the loop.
+
+        The gate would hold that with the answer, and drop it with it: what the agent was told to
+        say, and another request.
+        """
+        ours = isinstance(frame, LLMContextFrame) and frame.speculation
+        if not (ours or isinstance(frame, SystemFrame)) and frame.interruptible:
+            await self._withdraw("superseded")
 
     async def _hear(self, text: str, *, final: bool) -> None:
         ears = self._ears
@@ -107,7 +126,9 @@ class AheadStop(EarlyStop):
 
     async def cleanup(self) -> None:
         """Let go of the call."""
+        self._over = True
         self._stop_waiting()
+        self._gone("ended")
         await super().cleanup()
 
     async def _spoke_on(self) -> None:
@@ -121,9 +142,9 @@ class AheadStop(EarlyStop):
     @property
     def _likely_since(self) -> float:
         """Since when the caller is done, as far as can be told; ``inf``: they aren't."""
-        look = self._looks.pending
-        if not self._turn or self._tools:
-            return math.inf
+        look, ears = self._looks.pending, self._ears
+        if not self._turn or self._tools or self._over or ears is None or ears.answering():
+            return math.inf  # behind another answer it would wait, and could not be withdrawn
         if look is not None:
             return look.asked.at if look.complete else math.inf
         over = self._turn_complete and not self._vad_user_speaking

@@ -58,6 +58,7 @@ class Ears:
         trusts_interims: Returns whether what the recogniser has of a sentence are words.
         window_secs: Returns the length of the detector's windows.
         stop_secs: Returns how much silence makes the detector sure.
+        answering: Returns whether the LLM is at work on an answer that is owed already.
     """
 
     now: Callable[[], float]
@@ -66,6 +67,7 @@ class Ears:
     trusts_interims: Callable[[], bool]
     window_secs: Callable[[], float]
     stop_secs: Callable[[], float]
+    answering: Callable[[], bool]
 
 
 class EarlyStop(TurnAnalyzerUserTurnStopStrategy):

@@ -65,7 +65,7 @@ def make_strategies(
     turn_analyzer: BaseTurnAnalyzer | None = None,
     realtime: bool = False,
     hold: HoldRules | None = None,
-    ahead: bool = False,
+    ahead: str | None = None,
 ) -> UserTurnStrategies | None:
     """Return the strategies of a call; None leaves them to the service that recommends some.
 
@@ -80,7 +80,7 @@ def make_strategies(
             its answer, and must not start a turn that would interrupt it.
         hold: How the agent's sound is held before it is cut; None: a voice cuts it. Not where
             the turns are a service's, or the user's own strategies'.
-        ahead: Whether the LLM is asked at a likely end of a turn, and its answer held.
+        ahead: What works at a likely end of a turn, its answer held; None: nothing does.
     """
     if given is not None:
         return given

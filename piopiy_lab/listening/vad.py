@@ -6,7 +6,7 @@ the analyzer itself: :func:`tap` wraps methods of the *instance*, the user's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
@@ -76,11 +76,18 @@ def make_vad(vad: object) -> VADAnalyzer | FrameProcessor | None:
     )
 
 
-def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
+def tap(
+    analyzer: VADAnalyzer, log: EventLog, heard: Iterable[Callable[[events.VADSampled], None]] = ()
+) -> Callable[[], None]:
     """Write every judgement of an analyzer into the log as ``VADSampled``.
 
     A user's own analyzer runs its model on its executor thread, ours on the loop; the numbers are
     collected there and handed over when ``analyze_audio`` is back on the session's loop.
+
+    Args:
+        analyzer: The analyzer.
+        log: The call's events: of all its analyzers, where several agents listen.
+        heard: Functions that take those of this one, on the session's loop.
 
     Returns:
         A function that takes the wrapping off again.
@@ -105,13 +112,14 @@ def tap(analyzer: VADAnalyzer, log: EventLog) -> Callable[[], None]:
         secs = analyzer.num_frames_required() / analyzer.sample_rate
         for index, (confidence, volume) in enumerate(windows):
             # The last window ends with what came; the ones before it are a window apart.
-            log.append(
-                events.VADSampled(
-                    at=max(0.0, came - (len(windows) - 1 - index) * secs),
-                    confidence=round(confidence, 4),
-                    volume=None if volume is None else round(volume, 4),
-                )
+            judgement = events.VADSampled(
+                at=max(0.0, came - (len(windows) - 1 - index) * secs),
+                confidence=round(confidence, 4),
+                volume=None if volume is None else round(volume, 4),
             )
+            log.append(judgement)
+            for take in heard:
+                take(judgement)
         return state
 
     return wrap_judgement(

@@ -6,7 +6,7 @@ Runs on the session's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,8 +34,10 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameCallback, FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
+from piopiy_lab import events
 from piopiy_lab.errors import ArgumentTypeError
 from piopiy_lab.pipeline import seams
+from piopiy_lab.pipeline.ahead_sound import VoiceDoor, VoiceGate
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.pipeline.worker import CallWorker
 from piopiy_lab.session.session import Session
@@ -121,6 +123,8 @@ class LastListener(LLMUserAggregator):
     context before it: the interruption has to have reached the assistant's side.
     """
 
+    #: Told of what is about to go to the LLM; by lend_ears(), before the pipeline starts.
+    before_push: Callable[[Frame], Awaitable[None]] | None = None
     _cut: asyncio.Event | None = None  # set when the last interruption was carried out
 
     async def broadcast_interruption(self) -> None:
@@ -145,8 +149,11 @@ class LastListener(LLMUserAggregator):
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
         """Push a frame on, but for the caller's audio."""
-        if not isinstance(frame, InputAudioRawFrame):
-            await super().push_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            return
+        if self.before_push is not None and direction is FrameDirection.DOWNSTREAM:
+            await self.before_push(frame)
+        await super().push_frame(frame, direction)
 
 
 class LastSpeaker(LLMAssistantAggregator):
@@ -202,6 +209,7 @@ class Chain:
         user: The user's side of the context.
         assistant: The assistant's side of the context, where tools' results are kept.
         analyzer: The detector at work, None where there is none or it doesn't show itself.
+        heard: Functions that take its judgements; written to before the pipeline starts.
     """
 
     processors: list[FrameProcessor]
@@ -210,6 +218,7 @@ class Chain:
     user: LLMUserAggregator
     assistant: LLMAssistantAggregator
     analyzer: VADAnalyzer | None
+    heard: list[Callable[[events.VADSampled], None]] = field(default_factory=list)
 
 
 def build_chain(
@@ -246,7 +255,13 @@ def build_chain(
         chain.append(parts.vad)
         analyzer = seams.analyzer_in(parts.vad)
     messages = None if parts.mode == "cascaded" else RealtimeMessages(enable_direct_mode=True)
-    chain += [parts.stt, Keypad(), user, messages, parts.llm, parts.tts]
+    chain += [parts.stt, Keypad(), user, messages, parts.llm]
+    if parts.turns.ahead == "sound":
+        for llm in parts.llms:
+            seams.let_through(llm)
+        chain += [VoiceDoor(), parts.tts, VoiceGate()]
+    else:
+        chain.append(parts.tts)
     chain += [sink, assistant]
     return Chain(
         processors=[processor for processor in chain if processor is not None],

@@ -10,14 +10,47 @@ from collections.abc import Callable
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab import events
+from piopiy_lab.listening.ahead_stop import AheadStop
 from piopiy_lab.listening.early_stop import EarlyStop, Ears
-from piopiy_lab.pipeline.chain import Chain
+from piopiy_lab.pipeline.chain import Chain, LastListener
 from piopiy_lab.pipeline.parts import Parts
 from piopiy_lab.session.session import Session
 
 #: Seconds of silence that pipecat's detectors wait for, and of a window of Silero's: of a detector
 #: that shows neither.
 _STOP_SECS, _WINDOW_SECS = 0.2, 0.032
+
+
+class _Answering:
+    """Whether an answer is being made that is owed: one to a turn that is over."""
+
+    def __init__(self, *, interrupted: bool, speaking: bool) -> None:
+        self._interrupted = interrupted  # by a turn of the caller's
+        self._speaking = speaking  # until it was heard, and so is what is said besides
+        self._thinks = self._speaks = False
+
+    def now(self) -> bool:
+        return self._thinks or self._speaks
+
+    def note(self, event: events.Event) -> None:
+        match event:
+            case (
+                events.ContextSent(speculative=False)
+                | events.SpeculationSettled(outcome="confirmed")
+            ):
+                self._thinks = True
+            case events.LLMResponseStopped():
+                self._thinks = False
+            case events.SpeechRequested() | events.AgentSpeechStarted() if self._speaking:
+                self._speaks = True
+            case events.AgentSpeechStopped():
+                self._speaks = False
+            case events.AgentInterrupted():
+                self._thinks = self._speaks = False
+            case events.UserTurnStarted() if self._interrupted:
+                self._thinks = self._speaks = False
+            case _:
+                pass
 
 
 def lend_ears(
@@ -53,6 +86,9 @@ def lend_ears(
     def stop_secs() -> float:
         return _STOP_SECS if analyzer is None else analyzer.params.stop_secs
 
+    answering = _Answering(
+        interrupted=parts.turns.allow_interruptions, speaking=parts.turns.ahead == "sound"
+    )
     stop.listen(
         Ears(
             now=session.now,
@@ -61,15 +97,19 @@ def lend_ears(
             trusts_interims=lambda: not getattr(parts.active.get("stt"), "guesses", False),
             window_secs=window_secs,
             stop_secs=stop_secs,
+            answering=answering.now,
         )
     )
-    if analyzer is None:
-        return None
+    if analyzer is not None:
 
-    def note(event: events.Event) -> None:
-        if isinstance(event, events.VADSampled):
+        def hear(window: events.VADSampled) -> None:
             limits = analyzer.params
-            loud = event.volume is None or event.volume >= limits.min_volume
-            stop.heard(event.confidence >= limits.confidence and loud)
+            loud = window.volume is None or window.volume >= limits.min_volume
+            stop.heard(window.confidence >= limits.confidence and loud)
 
-    return session.log.subscribe(note)
+        chain.heard.append(hear)
+    if not isinstance(stop, AheadStop):
+        return None
+    if isinstance(chain.user, LastListener):
+        chain.user.before_push = stop.passes
+    return session.log.subscribe(answering.note)

@@ -99,10 +99,11 @@ def hold_floor(
         )
     )
 
+    def hear(window: events.VADSampled) -> None:
+        start.heard(window.confidence, analyzer.num_frames_required() / analyzer.sample_rate)
+
     def note(event: events.Event) -> None:
         match event:
-            case events.VADSampled():
-                start.heard(event.confidence, analyzer.num_frames_required() / analyzer.sample_rate)
             case events.WordSpoken():
                 question.note(event)
             case events.CallerSpoke() | events.BackchannelHeard():
@@ -113,6 +114,7 @@ def hold_floor(
     async def muted(user: LLMUserAggregator) -> None:
         start.muted()
 
+    chain.heard.append(hear)
     chain.user.add_event_handler("on_user_mute_started", muted)
     return session.log.subscribe(note)
 

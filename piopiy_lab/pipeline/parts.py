@@ -22,6 +22,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
+from piopiy_lab.listening.ahead_options import Ahead
 from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.listening.turn_taking import make_strategies, recommended_by
 from piopiy_lab.pipeline.service_switcher import AnySwitcher
@@ -43,7 +44,7 @@ class TurnRules:
     realtime: bool  # whether a realtime model hears the caller
     hold: HoldRules | None = None  # how the agent's sound is held before it is cut; None: it isn't
     hold_asked: bool = False  # whether somebody asked for that
-    ahead: bool = False  # whether the LLM is asked at a likely end
+    ahead: Ahead | None = None  # what works at a likely end of a turn
 
     def strategies(self, services: Iterable[FrameProcessor]) -> UserTurnStrategies | None:
         """Make the strategies of one run; None leaves them to a service that recommends some."""

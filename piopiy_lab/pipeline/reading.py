@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.observers.base_observer import BaseObserver
@@ -18,7 +18,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab.events.values import HoldMode
 from piopiy_lab.interruptions import BaseInterruptionStrategy
-from piopiy_lab.listening.ahead_options import read_speculate
+from piopiy_lab.listening.ahead_options import Ahead, read_speculate
 from piopiy_lab.listening.hold_options import read_hold
 from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import check_turns, realtime_interruption
@@ -139,7 +139,7 @@ def read_parts(
     hold_backchannels: bool | None = None,
     hold: HoldMode | None = None,
     lexicon: str | Lexicon | Sequence[str] | None = None,
-    speculate: Literal["llm"] | None = None,
+    speculate: Ahead | None = None,
 ) -> Parts:
     """Check everything that ``Action`` was given; what is raised is in its docstring.
 

@@ -178,7 +178,7 @@ class AgentRun:
     def _build(self, turns: UserTurnStrategies | None) -> Chain:
         chain = build_chain(self._parts, self._context, self._transport, turns)
         if chain.analyzer is not None:
-            self._untap = vad.tap(chain.analyzer, self._session.log)
+            self._untap = vad.tap(chain.analyzer, self._session.log, chain.heard)
         self._let_go = [
             lend_ears(turns, chain, self._parts, self._session),
             hold_floor(turns, chain, self._parts, self._session),

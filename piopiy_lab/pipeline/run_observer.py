@@ -11,6 +11,7 @@ import numpy as np
 from pipecat.frames import frames as f
 from pipecat.observers.base_observer import FramePushed, ProcessorSetUp
 
+from piopiy_lab.pipeline.ahead_sound import TellLater
 from piopiy_lab.pipeline.observer import CallObserver
 from piopiy_lab.pipeline.switchboard import Switchboard
 from piopiy_lab.session.session import Session
@@ -49,6 +50,7 @@ class RunObserver(CallObserver):
         self._session = session
         self._set_up = set_up
         self._turns = turns
+        self._later = TellLater()
         self.switchboard: Switchboard | None = None  # written when the chain is built
 
     async def on_push_frame(self, data: FramePushed) -> None:
@@ -56,8 +58,10 @@ class RunObserver(CallObserver):
         switchboard = self.switchboard
         if switchboard is None or not switchboard.is_late(data.source, data.frame):
             self._session.frames += 1
-            await super().on_push_frame(data)
-            self._tell_turns(data.frame)
+            if not self._later.keeps(data):
+                for one in (data, *self._later.let_go(data)):
+                    await super().on_push_frame(one)
+                    self._tell_turns(one.frame)
 
     def _tell_turns(self, frame: f.Frame) -> None:
         match frame:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.audio.vad.vad_controller import VADController
-from pipecat.frames.frames import ErrorFrame, Frame
+from pipecat.frames.frames import ErrorFrame, Frame, LLMFullResponseStartFrame
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategy
 from pipecat.pipeline.worker import PipelineWorker
@@ -25,6 +25,7 @@ from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.filters.function_filter import FunctionFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
+from pipecat.turns.speculation_gate import GatedFrame, SpeculationGate
 from pipecat.utils.base_object import BaseObject
 
 from piopiy_lab.services.fitting import Reliance, attributes, expect, expect_text, method, refuse
@@ -55,6 +56,7 @@ _OBSERVING = "the log of a call"
 _HANDLING = "the report of an event handler that raises"
 _DETECTOR = "the log of a detector in a VADProcessor"
 _INSTRUCTING = "telling a language model its instructions"
+_AHEAD = "Action(speculate='sound')"
 
 #: What a service was told before we told it something: its maker's own system instruction.
 _own_instruction: weakref.WeakKeyDictionary[LLMService, str] = weakref.WeakKeyDictionary()
@@ -90,6 +92,8 @@ RELIED_ON = (
     *attributes(VADController, "_vad_analyzer", needed_by=_DETECTOR),
     *attributes(LLMService, "_settings", "_base_system_instruction", needed_by=_INSTRUCTING),
     method(LLMService, "_compose_system_instruction", needed_by=_INSTRUCTING),
+    *attributes(LLMService, "_speculation_gate", needed_by=_AHEAD),
+    method(SpeculationGate, "_begin", needed_by=_AHEAD),
 )
 
 #: Where services keep the instructions of their constructor, with which they connect; each needs
@@ -303,3 +307,35 @@ def analyzer_in(processor: FrameProcessor) -> VADAnalyzer | None:
     if not isinstance(processor, VADProcessor):
         return None
     return processor._vad_controller._vad_analyzer
+
+
+# --- an answer that is spoken before the turn is over -----------------------------------------
+
+#: Of a frame's metadata: it begins an answer to a turn that may not be over.
+_MARK = "piopiy_lab_ahead"
+
+
+class MarkingGate(SpeculationGate):
+    """pipecat's gate, which holds no text: it marks an answer, and keeps tools from running.
+
+    Missing: a gate for what is made of the text.
+    """
+
+    def _begin(self) -> list[GatedFrame]:
+        return []
+
+    def process(self, frame: Frame, direction: FrameDirection) -> list[GatedFrame]:
+        """Pass a frame on, an answer's beginning marked if its turn may not be over."""
+        if isinstance(frame, LLMFullResponseStartFrame) and self.is_speculating:
+            frame.metadata[_MARK] = True
+        return super().process(frame, direction)
+
+
+def let_through(llm: LLMService) -> None:
+    """Let a language model's answers ahead through, marked. Missing: a parameter for it."""
+    llm._speculation_gate = MarkingGate(name=f"{llm}::MarkingGate")
+
+
+def is_ahead(frame: LLMFullResponseStartFrame) -> bool:
+    """Whether an answer is to a turn that was not over when it began."""
+    return _MARK in frame.metadata

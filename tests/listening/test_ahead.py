@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
+from pipecat.frames.frames import LLMMessagesAppendFrame
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
@@ -16,7 +17,7 @@ from piopiy_lab.call.latency import PARTS
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.listening import early_looks
 from piopiy_lab.listening.ahead import Ahead
-from piopiy_lab.session.commands import UserSays
+from piopiy_lab.session.commands import Say, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.transports.telecmi import TelecmiParams
@@ -51,6 +52,7 @@ def run(caller, *, speculate: Any = "llm", lag: float | None = 0.2, model=None, 
             tts=tts,
             vad={"stop_secs": own.get("stop_secs", 0.5)},
             speculate=speculate,
+            allow_interruptions=own.get("allow_interruptions", True),
             telecmi_params=TelecmiParams(turn_analyzer=model or Says(0.9)),
         )
         beside = [] if during is None else [asyncio.create_task(during())]
@@ -155,6 +157,71 @@ def test_a_typed_turn_in_between_is_answered_and_so_is_the_spoken_one():
     assert call.transcript[-1].role == "assistant"
 
 
+IN_TWO = Caller().hears_greeting().says("my name is", pause(0.42), "anna")
+
+
+async def begun():
+    """Return the agent's run when an answer has been begun."""
+    session = current_session()
+    assert session is not None
+    found = asyncio.Event()
+
+    def note(event):
+        if isinstance(event, events.AnswerSpeculated):
+            found.set()
+
+    leave = session.log.subscribe(note)
+    await found.wait()
+    leave()
+    agent: Any = session.latest_agent
+    return agent
+
+
+@pytest.mark.parametrize("caller", [NAME, IN_TWO.hears_reply().hangs_up()])
+def test_what_the_agent_is_told_to_say_meanwhile_is_said_at_once(caller):
+    async def during():
+        await (await begun()).prepare(Say("one moment"))()
+
+    call = run(caller, lag=0.05, during=during)
+    assert outcomes(call)[0] == "superseded"
+    (asked_for,) = [e for e in call.events.of(events.SpeechRequested) if e.text == "one moment"]
+    began = [e.at for e in call.events.of(events.AgentSpeechStarted)]
+    assert any(at == pytest.approx(asked_for.at + 0.2, abs=0.03) for at in began)
+    spoken = " ".join(entry.text for entry in call.transcript if entry.role == "assistant")
+    assert spoken.startswith("Welcome. one moment ")
+    assert len(call.events.of(events.LLMResponseStarted)) == 1
+    assert said(call) == ["my name is anna"]
+
+
+def test_what_is_added_to_the_conversation_meanwhile_is_known_to_the_answer():
+    closed: Any = {"role": "system", "content": "the kitchen is closed"}
+
+    async def during():
+        user = (await begun()).context_aggregators.user()
+        await user.queue_frame(LLMMessagesAppendFrame(messages=[closed], run_llm=False))
+
+    call = run(NAME, lag=0.05, during=during)
+    assert outcomes(call) == ["superseded"]
+    (messages,) = call.context
+    assert closed in messages
+
+
+def test_nothing_is_begun_behind_an_answer_that_can_not_be_stopped():
+    caller = Caller().hears_greeting().says("a table for two").waits(0.6)
+    caller = caller.says("my name is", pause(0.3), "anna").waits(9).hangs_up()
+    slow = {"turn": 0.06, "llm": 2.0, "tts": 0.2}
+    call = run(caller, lag=0.05, latency=slow, allow_interruptions=False)
+    assert said(call) == ["a table for two", "my name is anna"]
+    assert asked(call) == ["a table for two"]
+    assert len(call.events.of(events.LLMResponseStarted)) == 2
+
+
+def test_a_call_that_ends_meanwhile_settles_what_was_begun():
+    call = run(Caller().hears_greeting().says("my name is anna").waits(0.35).hangs_up(), lag=0.05)
+    assert asked(call) == ["my name is anna"]
+    assert outcomes(call) == ["ended"]
+
+
 def test_a_recogniser_without_interims_is_asked_for_when_its_words_are_there():
     call = run(NAME, lag=None)
     assert outcomes(call) in ([], ["confirmed"])
@@ -190,8 +257,8 @@ def refused(**action):
 
 
 def test_what_can_not_be_is_said():
-    assert "give 'llm'" in refused(speculate="sound")
-    assert "give 'llm'" in refused(speculate=True)
+    assert "give 'llm' or 'sound'" in refused(speculate="audio")
+    assert "give 'llm' or 'sound'" in refused(speculate=True)
     assert "give vad=True" in refused(vad=False, stt=ScreenplaySTTService())
     strategies = UserTurnStrategies(start=[VADUserTurnStartStrategy()])
     assert "your strategies say when" in refused(turn_strategies=strategies)

@@ -378,6 +378,23 @@ def test_a_stop_window_shorter_than_the_look_is_said_once(make):
     ]
 
 
+def test_of_two_agents_that_listen_each_has_its_own_detector():
+    async def create_session():
+        agents = []
+        for model in (Says(0.9), Says(0.9)):
+            agent = VoiceAgent(instructions="x", greeting="Welcome.")
+            stt, llm, tts = offline_stack()
+            params = TelecmiParams(turn_analyzer=model)
+            await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, telecmi_params=params)
+            agents.append(agent)
+        await asyncio.gather(*(agent.start() for agent in agents))
+
+    caller = Caller().hears_greeting().says(ORDER).waits(3).hangs_up()
+    found = looks(run(caller, create_session, replace=WORDS))
+    assert len(found) == 2
+    assert [round(look.silence_secs or 0, 3) for look in found] == [0.096, 0.096]
+
+
 def test_a_longer_stop_window_hides_a_slow_model():
     call = judged_by(Says(0.9), vad={"stop_secs": 0.5}, latency={"turn": 0.3})
     (look,) = looks(call)
