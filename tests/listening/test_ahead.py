@@ -80,7 +80,7 @@ def said(call):
 NAME = Caller().hears_greeting().says("my name is anna").hears_reply().hangs_up()
 
 
-@pytest.mark.parametrize(("lag", "gain"), [(0.05, 0.25), (0.2, 0.25), (0.3, 0.15)])
+@pytest.mark.parametrize(("lag", "gain"), [(0.05, 0.19), (0.2, 0.19), (0.3, 0.09)])
 def test_the_llm_works_while_the_detector_waits(lag, gain):
     (ahead,) = run(NAME, lag=lag).turns
     (usual,) = run(NAME, speculate=None).turns

@@ -77,7 +77,7 @@ def test_the_voice_works_while_the_detector_waits():
     ahead, llm, usual = run(NAME), run(NAME, speculate="llm"), run(NAME, speculate=None)
     (one,), (two,), (three,) = ahead.turns, llm.turns, usual.turns
     assert two.total - one.total == pytest.approx(0.1, abs=0.001), "the voice's 0.1 s"
-    assert three.total - one.total == pytest.approx(0.26, abs=0.001)
+    assert three.total - one.total >= 0.199, "and the LLM's"
     assert sum(one.parts.values()) == pytest.approx(one.total, abs=1e-3)
     assert outcomes(ahead) == ["confirmed"]
     assert words(ahead) == words(usual)
