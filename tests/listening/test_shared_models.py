@@ -51,7 +51,7 @@ def test_two_calls_at_once_share_the_models_and_not_what_they_have_heard():
         vad.set_sample_rate(16000)
     assert one._model.session is two._model.session
     assert one._model is not two._model
-    turns = [
+    turns: list[Any] = [
         make_strategies(vad=True, allow_interruptions=True).stop[0]._turn_analyzer.looking
         for _ in "12"
     ]
