@@ -51,10 +51,8 @@ def test_two_calls_at_once_share_the_models_and_not_what_they_have_heard():
         vad.set_sample_rate(16000)
     assert one._model.session is two._model.session
     assert one._model is not two._model
-    turns: list[Any] = [
-        make_strategies(vad=True, allow_interruptions=True).stop[0]._turn_analyzer.looking
-        for _ in "12"
-    ]
+    stops = [make_strategies(vad=True, allow_interruptions=True).stop[0] for _ in "12"]
+    turns = [stop._turn_analyzer.looking for stop in stops]
     assert turns[0]._session is turns[1]._session
     turns[0].set_sample_rate(16000)
     turns[0].append_audio(bytes(640), True)
