@@ -188,7 +188,7 @@ class CallerTransport(SessionTransport):
     def _next_frame(self, now: float) -> int:
         """Return the samples of the frame that is fed next: fewer where another must begin."""
         calm = not self._mouth.speaking and now - self._quiet_since > SETTLED_SECS
-        calm = calm and not self.playout.ends_at > now
+        calm = calm and not max(self.playout.ends_at, self.playout.audible_until) > now
         secs = self._silence_secs if calm else self._frame_secs
         n = round(secs * self.settings.audio_in_sample_rate)
         if self._cut_at is not None:

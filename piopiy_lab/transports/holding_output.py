@@ -38,8 +38,6 @@ class HoldingOutput(PacedOutput):
                 self.voice.began()
             case BotStoppedSpeakingFrame():
                 self.finish()
-                if self.voice.used:
-                    await self.voice.until_heard()
             case TTSTextFrame() if self.voice.used:
                 at = frame.pts / 1e9 if frame.pts else None
                 if not await self.voice.until_word(at) and frame.interruptible:
@@ -47,6 +45,13 @@ class HoldingOutput(PacedOutput):
             case _:
                 pass
         await super().push_frame(frame, direction)
+
+    async def heard_out(self) -> None:
+        """Wait until the last sample has been heard, and one that is held meanwhile, too."""
+        if not self.voice.used:
+            await super().heard_out()
+        if self.voice.used:
+            await self.voice.until_heard()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""

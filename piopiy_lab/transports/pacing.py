@@ -112,8 +112,12 @@ class PacedOutput(BaseOutputTransport):
     ) -> None:
         """Push a frame; the one that says the agent stopped waits for the last sample heard."""
         if isinstance(frame, BotStoppedSpeakingFrame):
-            await self.audio.wait_until_heard()
+            await self.heard_out()
         await super().push_frame(frame, direction)
+
+    async def heard_out(self) -> None:
+        """Wait until the last sample has been heard."""
+        await self.audio.wait_until_heard()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""

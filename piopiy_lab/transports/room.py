@@ -127,6 +127,8 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
         self.voice: HeldSound = HeldSound(lambda: self.audio, self)
         self._to_send: deque[Int16] = deque()  # of what was held, in front of the room's queue
         self._sending: asyncio.Task[None] | None = None  # hands it over; by give()
+        self._handing = asyncio.Lock()  # held while LiveKit takes a piece
+        self._void = False  # that piece was taken back meanwhile; by take_back()
 
     @property
     def audio(self) -> PacedAudio:
@@ -145,11 +147,9 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
         samples = np.frombuffer(frame.audio, np.int16)[:: frame.num_channels]
         if self.voice.held:
             samples = self._ducked(frame, samples)
-        taken = await super().write_audio_frame(frame)
+        self._account(samples)  # first: it may be held while LiveKit takes it
+        taken = await self._to_livekit(frame)
         if taken:
-            start = self.audio.hand_over(samples)
-            self._room.levels.agent(start, self.audio.playout.ends_at, samples)
-            self.audio.record_played()
             await self.audio.wait_until_due()
         return taken
 
@@ -176,13 +176,12 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
         """Play nothing more for now; returns when nothing more is heard, in seconds."""
         self._to_send.clear()
         self._link.stop_speaking()
+        self._void = self._handing.locked()
         return self.audio.session.now()
 
     def give(self, samples: Int16) -> None:
         """Schedule samples as they will be heard, and send them, in front of what is written."""
-        start = self.audio.hand_over(samples)
-        self._room.levels.agent(start, self.audio.playout.ends_at, samples)
-        self.audio.record_played()
+        self._account(samples)
         self._to_send.append(samples)
         if self._sending is None:
             self._sending = self.create_task(self._send(), "held sound")
@@ -196,9 +195,24 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
             while self._to_send:
                 audio = np.repeat(self._to_send.popleft(), channels).tobytes()
                 rate = self.audio.playout.sample_rate
-                await super().write_audio_frame(OutputAudioRawFrame(audio, rate, channels))
+                await self._to_livekit(OutputAudioRawFrame(audio, rate, channels))
         finally:
             self._sending = None
+
+    async def _to_livekit(self, frame: OutputAudioRawFrame) -> bool:
+        """Hand a piece over; one that was taken back meanwhile may have come after the order."""
+        async with self._handing:
+            self._void = False
+            try:
+                return await super().write_audio_frame(frame)
+            finally:
+                if self._void:
+                    self._link.stop_speaking()
+
+    def _account(self, samples: Int16) -> None:
+        start = self.audio.hand_over(samples)
+        self._room.levels.agent(start, self.audio.playout.ends_at, samples)
+        self.audio.record_played()
 
     def _ducked(self, frame: OutputAudioRawFrame, samples: Int16) -> Int16:
         shaped = self.voice.shape(samples)

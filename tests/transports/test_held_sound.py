@@ -213,6 +213,16 @@ def test_on_a_device_what_it_has_already_is_heard_and_the_rest_waits(fade_secs):
     asyncio.run(main())
 
 
+def test_what_is_held_in_the_very_last_moment_is_heard_before_the_agent_has_stopped():
+    (usual,) = PLAIN.events.of(events.AgentSpeechStopped)
+    call = run((usual.at - 0.04, "hold", "pause"), (usual.at + 0.5, "resume", "short"))
+    (stopped,) = call.events.of(events.AgentSpeechStopped)
+    assert stopped.at == pytest.approx(usual.at + 0.54 - FADE_SECS, abs=0.01)
+    (want, _), (got, _) = spoken(PLAIN), spoken(call)
+    assert len(got) == pytest.approx(len(want) + round(0.54 * RATE), abs=2 * FADE)
+    assert words(call) == words(PLAIN)
+
+
 def test_before_the_agent_speaks_what_comes_waits():
     call = run((0.0, "hold", "pause"), (0.7, "resume", "short"))
     assert words(call) == words(PLAIN)

@@ -47,9 +47,13 @@ def test_a_backchannel_is_no_interruption_in_a_room(how):
     caller = Caller().backchannels("mm hmm", after=1.5).waits(11).hangs_up()
     heard, ours = on_the_phone(caller, hold=how)
     assert not ours.events.of(events.NoticeGiven)
-    (held,) = ours.events.of(events.AgentSpeechHeld)
-    (resumed,) = ours.events.of(events.AgentSpeechResumed)
-    assert held.how == how
+    # Two, if what the network lost parts the "mm" from the "hmm".
+    held, resumed = (
+        ours.events.of(events.AgentSpeechHeld),
+        ours.events.of(events.AgentSpeechResumed),
+    )
+    assert 1 <= len(held) == len(resumed) <= 2
+    assert {one.how for one in held} == {how}
     assert not ours.events.of(events.AgentInterrupted, events.UserTurnAdded)
     assert words(ours) == GREETING
     # What the caller heard: all of it, with the hold in it.
@@ -61,7 +65,7 @@ def test_a_backchannel_is_no_interruption_in_a_room(how):
     assert (loud[-1] - loud[0]) / rate == pytest.approx(stop.at - start.at, abs=1.0)
     if how == "pause":
         gap = np.diff(loud).max() / rate
-        assert gap > (resumed.at - held.at) - 0.15
+        assert gap > max(one.held_secs for one in resumed) - 0.15
 
 
 def test_an_interruption_in_a_room_is_cut_where_it_was_held():
