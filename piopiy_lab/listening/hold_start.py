@@ -28,6 +28,7 @@ from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import HoldMode, ResumeCause
 from piopiy_lab.listening.holding import (
+    Echoes,
     Forget,
     HearOut,
     Hold,
@@ -42,6 +43,13 @@ from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
 #: How sure a recogniser's guesses are: whether what it has of a sentence so far may decide.
 TrustsInterims = Callable[[], bool]
+
+OWN_VOICE = (
+    "hold_backchannels: the agent's sound was held again and again for a voice without a word, "
+    "most likely its own in the caller's microphone. For now it is held less often, and only words "
+    "interrupt it: cancel the echo (Microphone(echo_cancellation=True), "
+    "BrowserMicrophone(echo_cancellation=True)), or wear headphones"
+)
 
 
 class HoldsSound(Protocol):
@@ -72,6 +80,7 @@ class Floor:
         trusts_interims: Returns whether the recogniser's interims are words.
         hear_out: Has a recogniser that waits for the detector look at what was just heard.
         tell: Takes a backchannel into the pipeline, at its beginning.
+        notice: Says something that is worth knowing, once.
     """
 
     log: EventLog
@@ -80,6 +89,7 @@ class Floor:
     trusts_interims: TrustsInterims
     hear_out: Callable[[], None]
     tell: Callable[[Frame], Awaitable[None]]
+    notice: Callable[[str], None]
 
 
 class HoldStart(VoiceOrWordsStart):
@@ -188,6 +198,8 @@ class HoldStart(VoiceOrWordsStart):
                     await self.trigger_reset_aggregation()
                 case Kept(text, start, end):
                     await self._tell(floor, text, start, end)
+                case Echoes():
+                    floor.notice(OWN_VOICE)
                 case Yield():
                     await self.trigger_user_turn_started()
                     return ProcessFrameResult.STOP

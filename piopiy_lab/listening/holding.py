@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.listening.hold_train import HoldTrain
 from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, words_of
 
 #: Why the floor was given up: by words or a stop word, by a voice that went on, and either of them
@@ -95,7 +96,12 @@ class Kept:
     end: float
 
 
-Move = Hold | Resume | Yield | HearOut | Forget | Kept
+@dataclass(frozen=True)
+class Echoes:
+    """Again and again it was held for nothing: the voice is most likely the agent's own."""
+
+
+Move = Hold | Resume | Yield | HearOut | Forget | Kept | Echoes
 
 
 class Holding:
@@ -109,12 +115,15 @@ class Holding:
         self.agent_speaks = False  # by the strategy
         self.turn = False  # the caller has the turn; by the strategy
         self.detected = False  # the detector is sure of a voice; by the strategy
+        self._train = HoldTrain()
         self._heard = 0.0  # seconds of sound: a busy machine hears late, not longer; by hear()
         self._streak = self._silence = 0.0  # seconds of voice, of silence; by hear()
         self._forget()
 
     def _forget(self) -> None:
         self._state: Literal["idle", "held", "resumed"] = "idle"
+        self._quiet = False  # it is judged, and the sound not held for it; by _begin()
+        self._went_on = 0.0  # when the sound went on; by _resume() and let_go()
         self._onset = 0.0  # when the voice began
         self._from = 0.0  # and after how many seconds of sound
         self._over_at: float | None = None  # when it was known to be over
@@ -131,8 +140,8 @@ class Holding:
 
     @property
     def holds(self) -> bool:
-        """Whether it is not decided yet."""
-        return self._state == "held"
+        """Whether the sound is held, and it is not decided yet."""
+        return self._state == "held" and not self._quiet
 
     @property
     def decides(self) -> bool:
@@ -141,7 +150,7 @@ class Holding:
 
     def let_go(self, now: float) -> None:
         """Take note that the sound is not held any more, by somebody else's doing."""
-        self._state, self._cause = "resumed", "watchdog"
+        self._state, self._cause, self._went_on = "resumed", "watchdog", now
         if self._over_at is None:
             self._over_at, self._ended = now, now
 
@@ -205,7 +214,8 @@ class Holding:
         self._forget()
         self._state, self._onset = "held", now - self._streak
         self._from = self._heard - self._streak
-        return [Hold()]
+        self._quiet = not self._train.allows(now)
+        return [] if self._quiet else [Hold()]
 
     def _decide(self, now: float) -> list[Move]:
         rules, over = self.rules, self._over_at
@@ -215,37 +225,47 @@ class Holding:
             if self._voice_secs < rules.longest_secs - 1e-9:
                 return []
             if self._kind == "backchannel":
-                return self._resume("backchannel")
-            long = self.detected and not self.min_words
-            return [Yield("long")] if long else self._resume("long")
+                return self._resume(now, "backchannel")
+            return [Yield("long")] if self._length_counts else self._resume(now, "long")
         if self._ended - self._onset < rules.shortest_secs:
-            return self._resume("noise")
+            return self._resume(now, "noise")
         if self._kind == "backchannel":
-            return self._resume("backchannel")
+            return self._resume(now, "backchannel")
         if not self._heard_out and not self.detected and rules.by_words:
             self._heard_out = True
             return [HearOut()]
         unclear = self._final and self._kind is None
         if unclear or not rules.by_words or now - over >= rules.wait_secs - 1e-9:
-            return self._resume("short")
+            return self._resume(now, "short")
         return []
 
-    def _resume(self, cause: ResumeCause) -> list[Move]:
-        self._state, self._cause = "resumed", cause
+    @property
+    def _length_counts(self) -> bool:
+        """Whether a voice takes the floor by its length; an echo lasts as long as the agent."""
+        echoes = self._quiet and self.rules.by_words
+        return self.detected and not self.min_words and not echoes
+
+    def _resume(self, now: float, cause: ResumeCause) -> list[Move]:
+        self._state, self._cause, self._went_on = "resumed", cause, now
         told = self._close() if self._final and self._over_at is not None else []
-        return [Resume(cause), *told]
+        return told if self._quiet else [Resume(cause), *told]
 
     def _close(self) -> list[Move]:
         """Tell of a backchannel whose last word has come; a noise without words was none."""
         kept = Kept(self._text, self._onset, max(self._ended, self._onset))
-        told: list[Move] = [kept] if self._text or self._cause != "noise" else []
+        wordless = self._quiet or self._cause == "noise"
+        told: list[Move] = [kept] if self._text or not wordless else []
+        if self._text:
+            self._train.worded(self._went_on)
+        elif not self._quiet and self._train.wordless(self._onset, self._went_on):
+            told += [Echoes()] if self._train.rests > 1 else []
         self._forget()
         return told
 
     def _after(self, now: float) -> list[Move]:
         if self._over_at is None:
             long = self._voice_secs > self.rules.longest_secs + 0.3 and self._kind is None
-            if long and self.agent_speaks and self.detected and not self.min_words:
+            if long and self.agent_speaks and self._length_counts:
                 return [Yield("long, late")]
             return []
         if self._streak >= self.rules.hold_secs - 1e-9 and self.agent_speaks and not self.turn:

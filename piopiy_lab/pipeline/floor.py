@@ -96,6 +96,7 @@ def hold_floor(
             trusts_interims=lambda: _trusts_interims(parts),
             hear_out=lambda: _hear_out(parts),
             tell=chain.input.push_frame,
+            notice=session.notice,
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from piopiy_lab.listening.hold_train import MOST_REST_SECS, REST_SECS, WARY_SECS, HoldTrain
 from piopiy_lab.listening.holding import (
     Forget,
     HearOut,
@@ -204,3 +205,79 @@ def test_a_hold_that_somebody_else_ended_is_over():
     line.rule.let_go(line.now)
     assert not line.rule.holds
     assert line.silence(2.0).kinds == ["Hold", "Kept"]
+
+
+# --- a microphone that hears the agent ----------------------------------------------------------
+
+
+def echoes(line, secs):
+    """Let the line hear the agent's own voice for so long: while it is not held."""
+    end = line.now + secs
+    while line.now < end:
+        line.hears(WINDOW, 0.05 if line.rule.holds else 0.95)
+    return line
+
+
+def test_three_holds_in_a_row_without_a_word_and_it_is_not_held_for_a_while():
+    line = echoes(Line(), 2.0)
+    assert line.kinds.count("Hold") == 3
+    assert echoes(line, 1.3).kinds.count("Hold") == 3
+    assert "Echoes" not in line.kinds
+    assert not line.rule.holds
+
+
+def test_then_one_more_is_enough_it_is_told_once_for_each_and_each_rest_is_longer():
+    line = Line()
+    line.rule.agent_speaks = True
+    echoes(line, 6.0)
+    assert line.kinds.count("Echoes") <= 1
+    line.silence(0.2)
+    echoes(line, 60)
+    held = line.kinds.count("Hold")
+    assert held <= 3 + 4, "3, then after 2, 4, 8 and 16 seconds one each"
+    assert not [move for move in line.moves if isinstance(move, Yield)]
+
+
+def test_meanwhile_words_take_the_floor_and_a_listeners_do_not():
+    line = echoes(Line(), 2.0).silence(0.3)
+    assert line.voice(0.5).words("mm hmm").silence(0.2).kinds[-1] == "Kept"
+    assert line.kinds.count("Hold") == 3
+    assert line.voice(0.5).words("stop", final=False).moves[-1] == Yield("words")
+
+
+def test_by_length_alone_a_second_of_voice_takes_it_even_then():
+    line = echoes(Line(by_words=False), 1.2).silence(0.3)
+    before = len(line.moves)
+    assert line.voice(1.2).moves[before:] == [Yield("long")]
+    assert line.kinds.count("Hold") == 3
+
+
+def test_a_listener_with_words_is_held_for_as_often_as_they_like():
+    line = Line()
+    for _ in range(6):
+        line.voice(0.3).words("okay").silence(0.3)
+    assert line.kinds.count("Hold") == line.kinds.count("Kept") == 6
+
+
+def test_noises_far_apart_are_no_row():
+    line = Line()
+    for _ in range(5):
+        line.voice(0.2).silence(3.0)
+    assert line.kinds.count("Hold") == 5
+
+
+def test_rests_grow_to_a_limit_and_are_forgotten():
+    train, at, rests = HoldTrain(), 0.0, []
+    for _ in range(3):
+        train.wordless(at, at + 0.1)
+        at += 0.5
+    while len(rests) < 6:
+        begun = at
+        while not train.allows(at):
+            at += 0.1
+        rests.append(at - begun)
+        assert train.wordless(at, at)
+    assert rests[1:5] == pytest.approx([4, 8, 16, 16], abs=0.2)
+    assert REST_SECS < MOST_REST_SECS
+    at += MOST_REST_SECS + WARY_SECS + 1
+    assert not train.wordless(at, at + 0.1)

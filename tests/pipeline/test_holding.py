@@ -17,6 +17,7 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserT
 
 from piopiy_lab import (
     Caller,
+    Line,
     MinWordsInterruptionStrategy,
     VoiceAgent,
     calls_tool,
@@ -32,6 +33,7 @@ from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
 from piopiy_lab.session.commands import Tune, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
+from piopiy_lab.transports.held_sound import MOST_SECS
 
 GREETING = (
     "Hello and welcome to the little bistro. We are open every day from noon until ten in the "
@@ -513,3 +515,43 @@ def test_the_same_call_twice_is_the_same_call():
     one, other = (run(caller=over("mm hmm")) for _ in range(2))
     assert [e.to_json() for e in one.events] == [e.to_json() for e in other.events]
     assert (one.recording.agent == other.recording.agent).all()
+
+
+# --- a microphone that hears the agent --------------------------------------------------------
+
+
+def test_an_echo_holds_a_few_times_and_is_told_of_once():
+    wait = Caller().waits(20).hangs_up()
+    call = run(session(hold="pause"), wait, stt=ScreenplaySTTService, line=Line(echo_db=10))
+    held = call.events.of(events.AgentSpeechHeld)
+    assert 3 <= len(held) <= 6
+    assert len(call.events.of(events.AgentSpeechResumed)) == len(held)
+    assert sum(one.at < 3.5 for one in held) == 3
+    assert not cut(call)
+    assert words(call) == GREETING
+    assert added(call) == []
+    (notice,) = [e for e in call.events.of(events.NoticeGiven) if "its own" in e.message]
+    assert "echo_cancellation=True" in notice.message
+
+
+@pytest.mark.parametrize("how", ["pause", "duck"])
+def test_in_an_echo_words_still_take_the_floor(how):
+    call = run(session(hold=how), over("stop", after=5.0), stt=STREAMS, line=Line(echo_db=25))
+    assert len(cut(call)) == 1
+    assert added(call) == ["stop"]
+
+
+def test_what_no_audio_comes_for_any_more_is_let_go_and_is_no_interruption():
+    """The caller's side stands still in a hold: nobody decides, and the watchdog lets it go on."""
+
+    def stands_still(agent, session):
+        def stop_listening():
+            session.latest_agent._transport.input()._held = True
+
+        when_held(session, stop_listening)
+
+    call = run(session(seen=stands_still), over("what time are you open"), stt=None)
+    (resumed,) = call.events.of(events.AgentSpeechResumed)
+    assert (resumed.cause, resumed.held_secs) == ("watchdog", MOST_SECS)
+    assert words(call) == GREETING
+    assert not cut(call)
