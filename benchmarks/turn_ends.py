@@ -1,13 +1,17 @@
 """The end of a turn: how late it is known, what an answer begun ahead gains, and how sure it is.
 
-    python benchmarks/turn_ends.py [latency] [phases] [live] [--turns N]
+    python benchmarks/turn_ends.py [latency] [pauses] [phases] [live] [--turns N]
 
 * ``latency``, virtual: from the end of speech to the first sound of the answer, with a turn model
   of 60 ms, an LLM of 350 ms and a voice of 200 ms, for several stop windows: as pipecat does, with
-  the early look, and with the LLM asked ahead, for recognisers whose interims come late or early.
+  the early look, with the LLM asked ahead, and the voice, too; for recognisers whose interims come
+  late or early, or that have none.
+* ``pauses``, virtual: the bench's callers who pause in mid-sentence; how many are cut off, and how
+  late the others are answered.
 * ``phases``, virtual: a sentence is said at 16 phases of the detector's windows, 10 ms apart: in
   how many of them does the turn end when the detector is sure?
-* ``live``, in real time: the same way with instant services, pipecat's way and ours by turns.
+* ``live``, in real time, on a quiet machine: from the end of speech to the first sound with instant
+  services, pipecat's own turn strategies and ours by turns.
 
 Sentences are espeak's and, where it is installed, flite's.
 """
@@ -25,11 +29,14 @@ import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab import Audio, Call, Caller, VoiceAgent, events, offline_stack, simulate, start_call
+from piopiy_lab.bench.scripting import caller_of
+from piopiy_lab.bench.stimuli import Stimulus, load_stimuli
 from piopiy_lab.listening import early_looks, turn_taking
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.sound import speech
@@ -42,21 +49,26 @@ SENTENCES = (
     *("thank you very much", "I want to cancel the", "a table for", "my name is"),
 )
 LATENCY = {"turn": 0.06, "llm": 0.35, "tts": 0.2}
-Ahead = Literal["llm"] | None
+Ahead = Literal["llm", "sound"] | None
 
 
-def session(stop_secs: float = 0.2, ahead: Ahead = None, llm: float = 0.0):
+def session(stop_secs: float = 0.2, ahead: Ahead = None, **action: Any):
     async def create_session() -> None:
         agent = VoiceAgent(instructions="x", greeting="Hello.")
         replies = dict.fromkeys((*LINES, *SENTENCES), "At ten.")
         stt, rules, tts = offline_stack(
-            phrases=[*LINES, *SENTENCES], replies=replies, first_token_delay=llm
+            phrases=[*LINES, *SENTENCES], replies=replies, first_token_delay=0.0
         )
-        vad = {"stop_secs": stop_secs}
-        await agent.Action(stt=stt, llm=rules, tts=tts, vad=vad, speculate=ahead)
+        made = {name: make() for name, make in action.items()}
+        given = {"stt": stt, "llm": rules, "tts": tts, "speculate": ahead, **made}
+        await agent.Action(vad={"stop_secs": stop_secs}, **given)
         await agent.start()
 
     return create_session
+
+
+def look_early(early: bool) -> None:
+    turn_taking.EARLY_LOOKS_BY_DEFAULT = early
 
 
 def answer_ms(call: Call) -> list[float]:
@@ -71,31 +83,74 @@ def answer_ms(call: Call) -> list[float]:
 # --- virtual -------------------------------------------------------------------------------------
 
 
+def run(ways: tuple[float, bool, Ahead, float | None], caller: Caller) -> Call:
+    """One call: the stop window, whether early looks are on, what works ahead, interims' lag."""
+    stop, early, ahead, lag = ways
+    look_early(early)
+    stt = {"stt": lambda: ScreenplaySTTService(interim_secs=lag)}
+    made = simulate(session(stop, ahead), caller, latency=LATENCY, replace=stt)
+    return asyncio.run(made).raise_for_error()
+
+
+def wasted(call: Call) -> int:
+    return sum(e.outcome != "confirmed" for e in call.events.of(events.SpeculationSettled))
+
+
 def latency(turns: int) -> None:
     caller = Caller().hears_greeting()
     for index in range(turns):
         caller = caller.says(LINES[index % len(LINES)]).hears_reply()
-    print("end of speech -> sound, ms, median; LLM 350, voice 200, turn model 60; requests wasted")
-    print(f"{'stop':>5} {'pipecat':>8} {'early':>6}   ahead, interims 0.05 / 0.2 / 0.3 s late")
+    print(
+        "end of speech -> sound, ms, median; LLM 350, voice 200, turn model 60; (requests wasted)"
+    )
+    print(
+        "stop  pipecat  early | llm ahead: interims 0.05, 0.2, 0.3 s late; finals only | sound: ..."
+    )
+    lags = (0.05, 0.2, 0.3, None)
     for stop in (0.2, 0.5, 0.8):
         cells: list[str] = []
-        for early, ahead, lag in (
-            *((False, None, 0.2), (True, None, 0.2)),
-            *((True, "llm", 0.05), (True, "llm", 0.2), (True, "llm", 0.3)),
+        for way in (
+            *((stop, False, None, 0.2), (stop, True, None, 0.2)),
+            *((stop, True, "llm", lag) for lag in lags),
+            *((stop, True, "sound", lag) for lag in lags),
         ):
-            turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
-            stt = {"stt": lambda lag=lag: ScreenplaySTTService(interim_secs=lag)}
-            made = simulate(
-                session(stop, "llm" if ahead else None),
-                caller.hangs_up(),
-                latency=LATENCY,
-                replace=stt,
-            )
-            call = asyncio.run(made).raise_for_error()
-            settled = call.events.of(events.SpeculationSettled)
-            lost = sum(e.outcome != "confirmed" for e in settled)
-            cells.append(f"{statistics.median(answer_ms(call)):.0f}" + f" ({lost})" * bool(ahead))
-        print(f"{stop:>5} {cells[0]:>8} {cells[1]:>6}   " + " / ".join(cells[2:]), flush=True)
+            call = run(way, caller.hangs_up())
+            cell = f"{statistics.median(answer_ms(call)):.0f}"
+            cells.append(f"{cell} ({wasted(call)})" if way[2] else cell)
+        print(f"{stop:>5} " + " | ".join(cells), flush=True)
+
+
+def pauses() -> None:
+    """Callers who pause in mid-sentence: cut off, answered how late, and what was wasted."""
+    stimuli = [s for s in load_stimuli() if s.kind == "pause"]
+    print(f"of {len(stimuli)} turns with a pause, interims 0.2 s late")
+    print("stop  early ahead  cut off  heard in the pause  answered after, ms: median p90  wasted")
+    for stop, early, ahead in (
+        *((0.2, False, None), (0.2, True, None), (0.5, True, None), (0.8, True, None)),
+        *((0.5, True, "llm"), (0.5, True, "sound"), (0.8, True, "llm"), (0.8, True, "sound")),
+    ):
+        rows = [_paused((stop, early, ahead, 0.2), stimulus) for stimulus in stimuli]
+        late = [row[2] for row in rows if row[2] is not None]
+        print(
+            f"{stop:>4} {early!s:>6} {ahead!s:>6} {sum(row[0] for row in rows):>6} "
+            f"{sum(row[1] for row in rows):>12} {statistics.median(late):>24.0f} "
+            f"{np.percentile(late, 90):.0f} {sum(row[3] for row in rows):>8}",
+            flush=True,
+        )
+
+
+def _paused(
+    way: tuple[float, bool, Ahead, float | None], stimulus: Stimulus
+) -> tuple[bool, bool, float | None, int]:
+    """Whether the turn ended in the pause, and was answered there; how late it was else; waste."""
+    call = run(way, caller_of(stimulus))
+    said = call.events.of(events.CallerSpoke)[-1]
+    goes_on = said.parts[-1][1]
+    ended = [e.at for e in call.events.of(events.UserTurnStopped) if said.at < e.at < said.end]
+    began = [e.at for e in call.events.of(events.AgentSpeechStarted) if e.at > said.at]
+    heard = any(at < goes_on for at in began)
+    after = [1000 * (at - said.end) for at in began if at > said.end]
+    return bool(ended), heard, after[0] if after and not ended else None, wasted(call)
 
 
 def phases() -> None:
@@ -105,7 +160,8 @@ def phases() -> None:
     for voice, clip, text in clips():
         counts: dict[bool, int] = {}
         for early in (False, True):
-            turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
+            look_early(early)
+            early_looks.ANCHORED = early
             counts[early] = sum(_ends(clip, phase / 100) for phase in range(16))
             same[early] += counts[early] in (0, 1, 15, 16)
         rows += 1
@@ -142,40 +198,51 @@ def _flite(text: str) -> np.ndarray:
 # --- real time -----------------------------------------------------------------------------------
 
 
-def live(turns: int) -> None:
+def live(turns: int, rounds: int = 3) -> None:
     print("end of speech -> first sound with instant services, ms")
-    for early in (False, True, False, True):
-        turn_taking.EARLY_LOOKS_BY_DEFAULT = early_looks.ANCHORED = early
+    pooled: dict[str, list[float]] = {}
+    for index in range(2 * rounds):
+        who = ("pipecat", "ours")[index % 2]
+        theirs = {"turn_strategies": UserTurnStrategies} if who == "pipecat" else {}
         caller = Caller().hears_greeting()
-        for index in range(turns):
-            caller = caller.says(LINES[index % len(LINES)]).hears_reply()
+        for turn in range(turns + 1):
+            caller = caller.says(LINES[turn % len(LINES)]).hears_reply()
         cpu, wall = time.process_time(), time.perf_counter()
-        call = start_call(session(), caller.hangs_up())
+        create_session = session(stt=ScreenplaySTTService, **theirs)
+        call = start_call(create_session, caller.hangs_up())
         call.join(60 + 10 * turns).raise_for_error()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        found = answer_ms(call)
+        found = answer_ms(call)[1:]  # models are warm from the second one on
+        pooled.setdefault(who, []).extend(found)
         stops = [
             1000 * (next(e.at for e in call.events.of(events.UserSpeechStopped) if e.at > s.end))
             - 1000 * s.end
             for s in call.events.of(events.CallerSpoke)
         ]
         print(
-            f"{'ours' if early else 'pipecat':8} n={len(found)} median "
-            f"{statistics.median(found):.0f} p95 {np.percentile(found, 95):.0f}; the detector's "
-            f"stop {statistics.median(stops):.0f}; CPU {100 * cpu / wall:.1f} % of a core; "
-            f"load {os.getloadavg()[0]:.1f}",
+            f"{who:8} {_figures(found)}; the detector's stop {statistics.median(stops):.0f}; "
+            f"CPU {100 * cpu / wall:.1f} % of a core; load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
+    for who, found in pooled.items():
+        print(f"{who:8} {_figures(found)}, all rounds")
+
+
+def _figures(found: list[float]) -> str:
+    median, p95 = statistics.median(found), np.percentile(found, 95)
+    return f"n={len(found)} median {median:.0f} p95 {p95:.0f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", help="latency, phases, live")
+    parser.add_argument("what", nargs="*", help="latency, pauses, phases, live")
     parser.add_argument("--turns", type=int, default=5)
     given = parser.parse_args()
     what = given.what or ["latency", "phases"]
     if "latency" in what:
         latency(given.turns)
+    if "pauses" in what:
+        pauses()
     if "phases" in what:
         phases()
     if "live" in what:

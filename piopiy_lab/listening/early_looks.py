@@ -112,6 +112,18 @@ class Look:
         return verdict.result()[0] is EndOfTurnState.COMPLETE
 
 
+def is_due(silence_secs: float, heard_secs: float, wanted_secs: float) -> bool:
+    """Whether it is time for a look.
+
+    Args:
+        silence_secs: How much silence the level finds behind the voice.
+        heard_secs: How much the detector hears.
+        wanted_secs: How much the look is to be given.
+    """
+    noisy = silence_secs < NO_SILENCE_SECS and heard_secs >= HEARD_SHARE * wanted_secs
+    return silence_secs >= wanted_secs or noisy
+
+
 class EarlyLooks(BaseTurnAnalyzer):
     """A turn model in which a look can be taken before its verdict is asked for.
 
@@ -163,8 +175,7 @@ class EarlyLooks(BaseTurnAnalyzer):
             return None
         wanted = EARLY_SILENCE_SECS if before is None else SURE_SILENCE_SECS
         silence = silence_of(seams.heard_by(self.looking), self.sample_rate)
-        noisy = silence < NO_SILENCE_SECS and self.silence_secs >= HEARD_SHARE * wanted
-        if silence < wanted and not noisy:
+        if not is_due(silence, self.silence_secs, wanted):
             return None
         self._let_go("again")
         self._look = self._ask(wanted, early=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from piopiy_lab.listening import early_looks
 from piopiy_lab.listening.early_looks import LOOK_SECS
+from piopiy_lab.listening.sound_end import LOOKED_AT_SECS, silence_of
 from piopiy_lab.sound.pcm import FULL_SCALE, Int16
 from piopiy_lab.turn_lab.judged import Detector
 from piopiy_lab.turn_lab.rule import Course, Rule, Voice, run
@@ -50,7 +52,7 @@ class Listened:
 
     def course(self, rule: Rule) -> Course:
         """Return what a turn rule makes of it."""
-        return run(rule, self.voices(rule), self.probability)
+        return run(rule, self.voices(rule), self.probability, self.early)
 
     def voices(self, rule: Rule) -> list[Voice]:
         """Return what the detector takes for speech, in frames' time."""
@@ -66,9 +68,53 @@ class Listened:
             ]
         return self._voices[key]
 
+    def early(self, since: float, first: float, stopped: float) -> Iterator[float]:
+        """Give what the turn model says look by look, where it looks early.
+
+        Args:
+            since: Seconds at which what it is given begins.
+            first: When it looks at the earliest.
+            stopped: When the detector is sure of the silence.
+        """
+        quiet = first - EARLY_LOOK_SECS
+        begin, stop = self._framed(max(0.0, since)), self._framed(stopped)
+        if not early_looks.ANCHORED:
+            if first < stopped:
+                yield self.probability(since, first)
+            yield self.probability(since, stopped)
+            return
+        wanted = early_looks.EARLY_SILENCE_SECS
+        for frame in self._between(self._framed(first), stop):
+            windows = math.floor((frame / self._rate - quiet + INSTANT) / WINDOW_SECS)
+            silence = self._silence(begin, frame)
+            if not early_looks.is_due(silence, windows * WINDOW_SECS, wanted):
+                continue
+            yield self._asked(begin, frame, silence, wanted)
+            if wanted == early_looks.SURE_SILENCE_SECS:
+                return
+            wanted = early_looks.SURE_SILENCE_SECS
+        wanted = early_looks.SURE_SILENCE_SECS
+        yield self._asked(begin, stop, self._silence(begin, stop), wanted)
+
+    def _between(self, first: int, stop: int) -> Sequence[int]:
+        """Return the ends of frames from one to the one before another."""
+        place = bisect.bisect_left(self._ends, first)
+        return self._ends[place : bisect.bisect_left(self._ends, stop)]
+
+    def _silence(self, first: int, last: int) -> float:
+        """Return how many seconds of silence stand behind the voice."""
+        first = max(first, last - round(LOOKED_AT_SECS * self._rate))
+        return silence_of([(0.0, self._samples[first:last])], self._rate)
+
+    def _asked(self, first: int, last: int, silence: float, wanted: float) -> float:
+        """Ask the turn model, given no more than so many seconds of silence."""
+        return self._judge(first, last - round(max(0.0, silence - wanted) * self._rate))
+
     def probability(self, since: float, until: float) -> float:
         """Return how sure the turn model is of an end after what was heard between two seconds."""
-        last, first = self._framed(until), self._framed(max(0.0, since))
+        return self._judge(self._framed(max(0.0, since)), self._framed(until))
+
+    def _judge(self, first: int, last: int) -> float:
         first = max(first, last - round(self._model.most_secs * self._rate))
         if (first, last) not in self._verdicts:
             sound = self._samples[first:last].astype(np.float32) / np.float32(FULL_SCALE)

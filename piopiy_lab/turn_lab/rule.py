@@ -2,8 +2,8 @@
 
 It is what :mod:`piopiy_lab.listening` does in a call, told again without frames and clocks: a voice
 begins a turn. When the detector is sure of the silence behind it and the turn model finds it
-complete, it ends; a model that finds it incomplete is waited for. The model looks 0.1 s into the
-silence too: an early "complete" counts, an early "incomplete" is looked at again.
+complete, it ends; a model that finds it incomplete is waited for. The model looks before that, too:
+an early "complete" counts, an early "incomplete" is looked at again.
 """
 
 from __future__ import annotations
@@ -77,6 +77,20 @@ class Model(Protocol):
         ...
 
 
+class Looks(Protocol):
+    """The turn model where it looks early, on one sound."""
+
+    def __call__(self, since: float, first: float, stopped: float) -> Iterable[float]:
+        """Return what it says look by look, the last one when it must.
+
+        Args:
+            since: Seconds at which what it is given begins.
+            first: When it looks at the earliest.
+            stopped: When the detector is sure of the silence.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Look:
     """The turn model's verdict on a silence.
@@ -110,14 +124,22 @@ class Course:
     ends: tuple[End, ...]
 
 
-def run(rule: Rule, voices: Iterable[Voice], model: Model) -> Course:
+def run(rule: Rule, voices: Iterable[Voice], model: Model, early: Looks | None = None) -> Course:
     """Return what the rule makes of a sound; behind its last sample there is silence.
 
     Args:
         rule: The settings.
         voices: What the detector made of it, with these settings, in order.
         model: The turn model.
+        early: The same where it looks early; None: once early, and once at the stop.
     """
+
+    def twice(since: float, first: float, stopped: float) -> Iterator[float]:
+        if first < stopped:
+            yield model(since, first)
+        yield model(since, stopped)
+
+    verdicts = early or twice
     looks: list[Look] = []
     ends: list[End] = []
     steps = list(_pairs(voices))
@@ -127,7 +149,7 @@ def run(rule: Rule, voices: Iterable[Voice], model: Model) -> Course:
             since = max(cleared, voice.started - rule.start_secs - PRE_SPEECH_SECS)
         if voice.stopped is None:
             break
-        look = _look(rule, voice, since, voice.stopped, model)
+        look = _look(rule, voice, since, voice.stopped, model, verdicts)
         looks.append(look)
         ends_at = voice.stopped if look.complete else voice.stopped + rule.wait_secs
         if following is None or ends_at <= following.started:
@@ -146,12 +168,17 @@ def _pairs(voices: Iterable[Voice]) -> Iterator[tuple[Voice, Voice | None]]:
         yield before, None
 
 
-def _look(rule: Rule, voice: Voice, since: float, stopped: float, model: Model) -> Look:
+def _look(
+    rule: Rule, voice: Voice, since: float, stopped: float, model: Model, early: Looks
+) -> Look:
     if rule.threshold <= 0:
         return Look(voice.quiet, stopped, None, complete=True)
-    if rule.look_secs is not None and voice.quiet + rule.look_secs < stopped:
-        early = model(since, voice.quiet + rule.look_secs)
-        if early > rule.threshold:
-            return Look(voice.quiet, stopped, early, complete=True)
-    late = model(since, stopped)
-    return Look(voice.quiet, stopped, late, complete=late > rule.threshold)
+    if rule.look_secs is None:
+        verdicts: Iterable[float] = [model(since, stopped)]
+    else:
+        verdicts = early(since, voice.quiet + rule.look_secs, stopped)
+    probability = 0.0
+    for probability in verdicts:
+        if probability > rule.threshold:
+            break
+    return Look(voice.quiet, stopped, probability, complete=probability > rule.threshold)

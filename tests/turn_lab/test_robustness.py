@@ -16,7 +16,7 @@ from piopiy_lab import Audio, Call, Caller, Line, pause, simulate
 from piopiy_lab import events as ev
 from piopiy_lab.call.robustness import Robustness, told_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, SavedCallError
-from piopiy_lab.listening import turn_taking
+from piopiy_lab.listening import early_looks, hold_options, turn_taking
 from piopiy_lab.turn_lab.listened import Listened
 from piopiy_lab.turn_lab.robust import MOST_LATER_SECS, Nudge, nudges, rule_of, sound_of
 
@@ -57,12 +57,16 @@ def call(made):
 # --- it is what ran in the call ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["clean", "phone", "early looks"])
-def test_undisturbed_it_is_what_the_call_itself_did(made, what, monkeypatch):
+@pytest.mark.parametrize("anchored", [True, False])
+@pytest.mark.parametrize("what", ["clean", "phone", "early looks", "early looks, phone"])
+def test_undisturbed_it_is_what_the_call_itself_did(what, anchored, monkeypatch):
     """Detector and turn model are those of the call, asked at the same samples."""
-    monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", what == "early looks")
-    call = made if what == "clean" else run(line=Line.phone() if what == "phone" else None)
-    if what == "early looks":
+    early = what.startswith("early looks")
+    monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", early)
+    monkeypatch.setattr(early_looks, "ANCHORED", anchored)
+    monkeypatch.setattr(hold_options, "HOLD_BY_DEFAULT", False)  # words would judge its voices
+    call = run(line=Line.phone() if what.endswith("phone") else None)
+    if early:
         assert any(e.early for e in call.events.of(ev.TurnPredicted))
     sound = sound_of(call)
     begins = sound.begins
