@@ -198,13 +198,18 @@ class LiveTransport(SessionTransport):
             await self.close()
             self.drops.flush()
 
+    def take_report(self) -> None:
+        """Correct the account by what the device said last of what is heard."""
+        with self._lock:
+            report, self._report = self._report, None
+        if report is not None:
+            self.playout.report(*report)
+
     async def _drain(self) -> None:
         while True:
+            self.take_report()
             with self._lock:
-                report, self._report = self._report, None
                 block = self._captured.popleft() if self._captured else None
-            if report is not None:
-                self.playout.report(*report)
             if block is None:
                 return
             if (early := self._feed_at - self.session.now()) > 0:
@@ -277,8 +282,14 @@ class LiveOutput(SessionOutput):
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand a piece to the device; notes when the loop comes back to it too late."""
         done = await super().write_audio_frame(frame)
-        self._transport.woken()
+        if not self.voice.waits:  # a gap that is meant, and nobody's fault
+            self._transport.woken()
         return done
+
+    def take_back(self) -> float:
+        """Play nothing more for now; returns when nothing more is heard, in seconds."""
+        self._transport.take_report()  # what waits is counted from what was heard
+        return super().take_back()
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
