@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from piopiy_lab.call.shares import Share, share_of
+from piopiy_lab.call.stop_windows import StopWindow
 from piopiy_lab.call.transcript import clock_time
 from piopiy_lab.checks.data_frames import data_frame
 
@@ -112,12 +113,14 @@ class Robustness(Sequence[PauseVerdict]):
         n: How many runs there were.
         seed: Of what was changed in them.
         rule: The settings of detector and turn rule that were run.
+        stops: What other stop windows would have cut, the shortest first.
     """
 
     pauses: tuple[PauseVerdict, ...]
     n: int
     seed: int
     rule: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
+    stops: tuple[StopWindow, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> PauseVerdict: ...
@@ -136,8 +139,11 @@ class Robustness(Sequence[PauseVerdict]):
 
     def to_json(self) -> dict[str, object]:
         """Return what ``meta.json`` has of it."""
-        pauses = [pause.to_json() for pause in self]
-        return {"n": self.n, "seed": self.seed, "rule": dict(self.rule), "pauses": pauses}
+        return {
+            "n": self.n, "seed": self.seed, "rule": dict(self.rule),
+            "pauses": [pause.to_json() for pause in self],
+            "stops": [stop.to_json() for stop in self.stops],
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, told: object) -> Robustness | None:
@@ -148,7 +154,8 @@ class Robustness(Sequence[PauseVerdict]):
             n = int(told["n"])
             pauses = tuple(PauseVerdict.from_json(one, n) for one in told["pauses"])
             rule = {str(name): _number(value) for name, value in told["rule"].items()}
-            return cls(pauses, n, int(told["seed"]), rule)
+            stops = tuple(StopWindow.from_json(one) for one in told.get("stops", ()))
+            return cls(pauses, n, int(told["seed"]), rule, stops)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             return None
 

@@ -19,6 +19,7 @@ from piopiy_lab.sound.pcm import FULL_SCALE, Int16
 from piopiy_lab.turn_lab.judged import Detector
 from piopiy_lab.turn_lab.rule import Course, Rule, Voice, run
 from piopiy_lab.turn_lab.seams import TurnModel
+from piopiy_lab.turn_lab.spans import Span
 
 #: Seconds of a frame: sound reaches the turn rule in pieces of it, and what the detector is sure of
 #: at the end of a window is acted on at the end of a frame.
@@ -50,9 +51,14 @@ class Listened:
         self._verdicts: dict[tuple[int, int], float] = {}  # by first and last sample
         self._voices: dict[tuple[tuple[str, float], ...], list[Voice]] = {}  # by settings
 
-    def course(self, rule: Rule) -> Course:
-        """Return what a turn rule makes of it."""
-        return run(rule, self.voices(rule), self.probability, self.early)
+    def course(self, rule: Rule, beside: Sequence[Span] = ()) -> Course:
+        """Return what a turn rule makes of it.
+
+        Args:
+            rule: The settings.
+            beside: ``(start, end)`` in seconds of the voices that begin no turn.
+        """
+        return run(rule, self.voices(rule), self.probability, self.early, beside)
 
     def voices(self, rule: Rule) -> list[Voice]:
         """Return what the detector takes for speech, in frames' time."""

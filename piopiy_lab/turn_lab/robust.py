@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -19,15 +20,18 @@ from piopiy_lab.call.record import CallRecord
 from piopiy_lab.call.robustness import KEY, PauseVerdict, Robustness
 from piopiy_lab.call.saved import keep_in_meta
 from piopiy_lab.call.shares import share_of
+from piopiy_lab.call.stop_windows import StopWindow
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.errors import ArgumentError, CallError
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.turn_lab.beside import beside_turns
 from piopiy_lab.turn_lab.judged import RATE
 from piopiy_lab.turn_lab.judging import NEAR_SECS, Gap, judged
 from piopiy_lab.turn_lab.listened import EARLY_LOOK_SECS, Listened
 from piopiy_lab.turn_lab.rule import Rule
-from piopiy_lab.turn_lab.spoken import turns_of
+from piopiy_lab.turn_lab.spans import Span
+from piopiy_lab.turn_lab.spoken import SpokenTurn, turns_of
 
 #: The most by which the sound is later, in seconds: two and a half windows of the detector.
 MOST_LATER_SECS = 0.08
@@ -35,6 +39,8 @@ MOST_LATER_SECS = 0.08
 MOST_GAIN_DB = 3.0
 #: Hz that the sound is brought to and back, to see whether numerics alone change a verdict.
 PROBED_RATES = (24000, 44100, 48000)
+#: Seconds of silence until the detector is sure, of those that the panel's slider has.
+STOP_WINDOWS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2)
 #: Seconds that are no time at all.
 INSTANT = 1e-6
 #: More runs than this are a mistake.
@@ -101,7 +107,7 @@ def robustness(call: CallRecord, n: int = 30, *, seed: int = 1) -> Robustness:
         raise ArgumentError(f"robustness(n={n!r}): give {MOST_RUNS} runs at the most")
     check_count("seed", seed, least=0, of="robustness")
     known = call.known_robustness
-    if known is not None and (known.n, known.seed) == (n, seed):
+    if known is not None and (known.n, known.seed) == (n, seed) and known.stops:
         return known
     found = _found_out(call, n, seed)
     call.meta[KEY] = found.to_json()
@@ -184,24 +190,52 @@ def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
     rule = rule_of(call)
     sound = sound_of(call)
     rate, begins = sound.rate, sound.begins
-    turns = turns_of(call)
+    turns, beside = turns_of(call), beside_turns(call)
     bar = display.progress()
     kinds = [Nudge(), *nudges(n, seed, rate), *(Nudge(rate=other) for other in PROBED_RATES)]
     runs: list[tuple[Gap, ...]] = []
+    stops: tuple[StopWindow, ...] = ()
     try:
         for number, nudge in enumerate(kinds):
             if bar is not None:
                 bar.update(number / len(kinds), f"{number} of {len(kinds)} runs")
             sizes = None if nudge.later else sound.sizes
             listened = Listened(nudge.of(sound.samples, rate), rate, sizes)
-            moved = [turn.moved(nudge.later / rate - begins) for turn in turns]
-            back = begins - nudge.later / rate
-            runs.append(tuple(_moved(gap, back) for gap in judged(listened.course(rule), moved)))
+            later = nudge.later / rate - begins
+            course = listened.course(rule, [(start + later, end + later) for start, end in beside])
+            gaps = judged(course, [turn.moved(later) for turn in turns])
+            runs.append(tuple(_moved(gap, -later) for gap in gaps))
+            if not number:  # the sound as it was
+                stops = tuple(_stop_windows(listened, rule, turns, beside, begins))
     finally:
         if bar is not None:
             bar.close()
     pauses = _verdicts(runs[0], runs[1 : n + 1], runs[n + 1 :])
-    return Robustness(tuple(pauses), n, seed, rule.to_json())
+    return Robustness(tuple(pauses), n, seed, rule.to_json(), stops)
+
+
+def _stop_windows(
+    listened: Listened,
+    rule: Rule,
+    turns: Sequence[SpokenTurn],
+    beside: Sequence[Span],
+    begins: float,
+) -> Iterator[StopWindow]:
+    """Yield what each stop window does, the call's own among them; turns in the call's seconds."""
+    spans = [(start - begins, end - begins) for start, end in beside]
+    moved = [turn.moved(-begins) for turn in turns]
+    for stop_secs in sorted({*STOP_WINDOWS, rule.stop_secs}):
+        other = replace(rule, stop_secs=stop_secs)
+        gaps = judged(listened.course(other, spans), moved)
+        inside = [gap for gap in gaps if not gap.end]
+        delays = [gap.delay for gap in gaps if gap.delay is not None]
+        cuts = ((gap.start + begins, gap.secs or 0.0) for gap in inside if gap.cut)
+        yield StopWindow(
+            stop_secs,
+            len(inside),
+            tuple((round(at, 3), round(secs, 3)) for at, secs in cuts),
+            round(fmean(delays), 3) if delays else None,
+        )
 
 
 def _moved(gap: Gap, secs: float) -> Gap:

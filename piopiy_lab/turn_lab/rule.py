@@ -1,14 +1,15 @@
 """The turn rule as a calculation: voices in, turns out. Pure; a model's verdicts are asked for.
 
 It is what :mod:`piopiy_lab.listening` does in a call, told again without frames and clocks: a voice
-begins a turn. When the detector is sure of the silence behind it and the turn model finds it
-complete, it ends; a model that finds it incomplete is waited for. The model looks before that, too:
-an early "complete" counts, an early "incomplete" is looked at again.
+begins a turn, but for one over the agent's words that was kept as a listener's. When the detector
+is sure of the silence behind it and the turn model finds it complete, it ends; a model that finds
+it incomplete is waited for. The model looks before that, too: an early "complete" counts, an early
+"incomplete" is looked at again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from typing import Protocol
 PRE_SPEECH_SECS = 0.5
 #: A verdict above it is "complete" (pipecat's Smart Turn).
 THRESHOLD = 0.5
+#: A voice of which this share was said beside the turns begins none; with less of it, it does.
+BESIDE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,13 @@ class Course:
     ends: tuple[End, ...]
 
 
-def run(rule: Rule, voices: Iterable[Voice], model: Model, early: Looks | None = None) -> Course:
+def run(
+    rule: Rule,
+    voices: Iterable[Voice],
+    model: Model,
+    early: Looks | None = None,
+    beside: Sequence[tuple[float, float]] = (),
+) -> Course:
     """Return what the rule makes of a sound; behind its last sample there is silence.
 
     Args:
@@ -132,6 +141,8 @@ def run(rule: Rule, voices: Iterable[Voice], model: Model, early: Looks | None =
         voices: What the detector made of it, with these settings, in order.
         model: The turn model.
         early: The same where it looks early; None: once early, and once at the stop.
+        beside: ``(start, end)`` in seconds of what was said beside the caller's turns: a voice
+            there begins none, is not judged, and what it said is forgotten.
     """
 
     def twice(since: float, first: float, stopped: float) -> Iterator[float]:
@@ -142,11 +153,14 @@ def run(rule: Rule, voices: Iterable[Voice], model: Model, early: Looks | None =
     verdicts = early or twice
     looks: list[Look] = []
     ends: list[End] = []
-    steps = list(_pairs(voices))
+    every = list(voices)
+    turns = [voice for voice in every if not _is_beside(rule, voice, beside)]
+    forgotten = [one.stopped for one in every if one.stopped is not None and one not in turns]
     since, cleared = None, 0.0  # of the turn that goes on, and when the last one was over
-    for voice, following in steps:
+    for voice, following in _pairs(turns):
         if since is None:
-            since = max(cleared, voice.started - rule.start_secs - PRE_SPEECH_SECS)
+            before = [at for at in forgotten if at <= voice.started]
+            since = max(cleared, *before, voice.started - rule.start_secs - PRE_SPEECH_SECS)
         if voice.stopped is None:
             break
         look = _look(rule, voice, since, voice.stopped, model, verdicts)
@@ -156,6 +170,13 @@ def run(rule: Rule, voices: Iterable[Voice], model: Model, early: Looks | None =
             ends.append(End(ends_at, voice.quiet))
             since, cleared = None, ends_at
     return Course(tuple(looks), tuple(ends))
+
+
+def _is_beside(rule: Rule, voice: Voice, beside: Sequence[tuple[float, float]]) -> bool:
+    onset = voice.started - rule.start_secs
+    end = max(voice.quiet, onset)
+    within = sum(max(0.0, min(end, until) - max(onset, start)) for start, until in beside)
+    return within > 0 and within >= BESIDE_SHARE * (end - onset)
 
 
 def _pairs(voices: Iterable[Voice]) -> Iterator[tuple[Voice, Voice | None]]:

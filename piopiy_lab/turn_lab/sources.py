@@ -13,9 +13,10 @@ from piopiy_lab.call.record import CallRecord
 from piopiy_lab.call.saved import EVENTS
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.sound.pcm import Int16
+from piopiy_lab.turn_lab.beside import beside_turns
 from piopiy_lab.turn_lab.judged import RATE
 from piopiy_lab.turn_lab.robust import sound_of
-from piopiy_lab.turn_lab.spans import caller_samples
+from piopiy_lab.turn_lab.spans import Span, caller_samples
 from piopiy_lab.turn_lab.spoken import SpokenTurn, labelled, turns_of
 
 
@@ -30,6 +31,7 @@ class Source:
         turns: The caller's turns, in seconds from the first sample.
         begins: What is to be added for the seconds of the recording's own clock.
         sizes: Samples of each frame that it came in; None for 20 ms each.
+        beside: ``(start, end)`` in seconds from the first sample of what began no turn.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Source:
     turns: tuple[SpokenTurn, ...]
     begins: float = 0.0
     sizes: tuple[int, ...] | None = None
+    beside: tuple[Span, ...] = ()
 
 
 def sources_of(given: object) -> list[Source]:
@@ -116,8 +119,11 @@ def _of_call(call: CallRecord, name: str | None = None) -> Source:
     turns = turns_of(call)
     if not turns:
         raise ArgumentError(f"call {call.call_id} has no turns of its caller's: nobody spoke")
-    moved = tuple(turn.moved(-sound.begins) for turn in turns)
-    return Source(name or call.call_id, sound.samples, sound.rate, moved, sound.begins, sound.sizes)
+    begins = sound.begins
+    moved = tuple(turn.moved(-begins) for turn in turns)
+    beside = tuple((start - begins, end - begins) for start, end in beside_turns(call))
+    name = name or call.call_id
+    return Source(name, sound.samples, sound.rate, moved, begins, sound.sizes, beside)
 
 
 def _of_pair(recording: object, turns: object) -> Source:

@@ -9,7 +9,9 @@ from itertools import pairwise
 from piopiy_lab import events as ev
 from piopiy_lab.call.record import CallRecord
 from piopiy_lab.events.values import FLOOR_MANNERS
-from piopiy_lab.screenplay.utterances import AFTER_SECS, BEFORE_SECS, utterances_of
+from piopiy_lab.screenplay.utterances import AFTER_SECS, BEFORE_SECS, Utterance, utterances_of
+from piopiy_lab.turn_lab.beside import beside_turns
+from piopiy_lab.turn_lab.rule import BESIDE_SHARE
 from piopiy_lab.turn_lab.spans import Span
 
 #: Of a real caller, what follows within so many seconds, with nothing of the agent's between, is
@@ -48,8 +50,8 @@ def turns_of(call: CallRecord) -> tuple[SpokenTurn, ...]:
 
     A scripted caller's by what the log says of them, with the pauses that were written. A real
     caller's by the detector: what it found is one turn as long as nothing of the agent's is heard
-    between and no silence is longer than 3 s. (Where the agent cut in, and the caller went on
-    afterwards, nobody can tell from the log: those are two turns.)
+    between and no silence is longer than 3 s; a listener's "mm hmm" is in none. (Where the agent
+    cut in, and the caller went on afterwards, nobody can tell from the log: those are two turns.)
     """
     heard = call.heard
     late = 0.0 if heard is None else heard.frames.late
@@ -66,7 +68,12 @@ def _scripted(said: ev.CallerSpoke, late: float) -> SpokenTurn:
 
 
 def _found(call: CallRecord) -> Iterator[SpokenTurn]:
-    utterances = [one for one in utterances_of(call.events, call.duration) if one.wants_floor]
+    beside = beside_turns(call)
+    utterances = [
+        one
+        for one in utterances_of(call.events, call.duration)
+        if one.wants_floor and not (one.found and _most_of_it(one, beside))
+    ]
     spoken = [
         (one.start + BEFORE_SECS, max(one.start + BEFORE_SECS, one.end - AFTER_SECS))
         if one.found
@@ -85,6 +92,13 @@ def _found(call: CallRecord) -> Iterator[SpokenTurn]:
         parts.append((start, end))
     if parts:
         yield SpokenTurn(tuple(parts))
+
+
+def _most_of_it(one: Utterance, beside: Sequence[Span]) -> bool:
+    """Return whether a sound that the detector found is one beside the turns."""
+    start, end = one.start + BEFORE_SECS, max(one.start + BEFORE_SECS, one.end - AFTER_SECS)
+    within = sum(max(0.0, min(end, until) - max(start, since)) for since, until in beside)
+    return within > 0 and within >= BESIDE_SHARE * (end - start)
 
 
 def labelled(turns: Iterable[Sequence[Sequence[float]]]) -> tuple[SpokenTurn, ...]:

@@ -140,7 +140,7 @@ def _scores(sources: Sequence[Source], rules: Sequence[Rule], seed: int) -> list
                 bar.update(number / len(sources), f"{number} of {len(sources)} recordings")
             listened = Listened(source.samples, source.rate, source.sizes)
             for place, rule in enumerate(rules):
-                gaps = judged(listened.course(rule), source.turns)
+                gaps = judged(listened.course(rule, source.beside), source.turns)
                 own = [replace(gap, start=gap.start + source.begins) for gap in gaps]
                 found[place].append((source.name, own))
     finally:

@@ -17,6 +17,7 @@ SCRIPTS = (
     "plot.js",
     "transcript.js",
     "desk.js",
+    "stops.js",
     "keeping.js",
     "views.js",
 )

@@ -20,6 +20,7 @@ desk     what changed of settings and services (see ``desk``)
 contexts ``[number, context]`` of those that came or changed
 events   ``[at, type, fields]`` of those that came, once a page has asked for them
 failure  the user's own lines of what ended the call badly, if it did
+stops    what each stop window would have cut of an ended call's pauses, if somebody found it out
 ======== =========================================================================================
 
 Buffer 1 holds the detector's samples: float32 (n, 3) of time, confidence and volume (-1: none).
@@ -93,6 +94,9 @@ class CallFeed:
                 "live": not over,
                 "sound": self._has_sound(),
             }
+            known = self._call.known_robustness if over else None
+            if known is not None and known.stops:
+                content["stops"] = [stop.to_json() for stop in known.stops]
         elif over and not news and not self._has_unlisted():
             return None
         self._add_lists(content, over)

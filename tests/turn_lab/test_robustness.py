@@ -12,13 +12,22 @@ import numpy as np
 import pytest
 from kinds_of_calls import desk
 
-from piopiy_lab import Audio, Call, Caller, Line, pause, simulate
+from piopiy_lab import Audio, Call, Caller, Line, pause, simulate, what_if
 from piopiy_lab import events as ev
 from piopiy_lab.call.robustness import Robustness, told_of
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError, SavedCallError
 from piopiy_lab.listening import early_looks, hold_options, turn_taking
+from piopiy_lab.turn_lab.beside import began_none
 from piopiy_lab.turn_lab.listened import Listened
-from piopiy_lab.turn_lab.robust import MOST_LATER_SECS, Nudge, nudges, rule_of, sound_of
+from piopiy_lab.turn_lab.robust import (
+    MOST_LATER_SECS,
+    STOP_WINDOWS,
+    Nudge,
+    nudges,
+    rule_of,
+    sound_of,
+)
+from piopiy_lab.widgets.feed import CallFeed
 
 CALLER = (
     Caller()
@@ -31,8 +40,9 @@ CALLER = (
 )
 
 
-def run(caller=CALLER, **options):
-    call = asyncio.run(simulate(desk(), caller, replace={"stt": "screenplay"}, **options))
+def run(caller=CALLER, action=None, **options):
+    session = desk(**(action or {}))
+    call = asyncio.run(simulate(session, caller, replace={"stt": "screenplay"}, **options))
     return call.raise_for_error()
 
 
@@ -80,11 +90,12 @@ def test_undisturbed_it_is_what_the_call_itself_did(what, anchored, monkeypatch)
     )
     assert voices == [pytest.approx(one, abs=0.001) for one in live]
     judged = [e for e in call.events.of(ev.TurnPredicted) if e.outcome == "used"]
-    looks = listened.course(rule).looks
+    course = listened.course(rule, [(at - begins, end - begins) for at, end in began_none(call)])
+    looks = course.looks
     assert [look.complete for look in looks] == [e.complete for e in judged]
     sure = [look.probability for look in looks]
     assert sure == [pytest.approx(e.probability, abs=1e-5) for e in judged]
-    ends = [end.at + begins for end in listened.course(rule).ends]
+    ends = [end.at + begins for end in course.ends]
     assert ends == pytest.approx([e.at for e in call.events.of(ev.UserTurnStopped)], abs=0.03)
 
 
@@ -272,3 +283,34 @@ def test_a_folder_that_is_gone_is_an_error_and_the_call_has_it(call, tmp_path):
         loaded.robustness(1)
     assert loaded.known_robustness.n == 1
     assert copy.copy(loaded.meta)["robustness"]["n"] == 1
+
+
+# --- other stop windows ------------------------------------------------------------------------
+
+
+def test_what_other_stop_windows_do_is_found_out_with_it(made, found):
+    assert [stop.stop_secs for stop in found.stops] == sorted(STOP_WINDOWS)
+    for stop in (found.stops[0], found.stops[4], found.stops[-1]):
+        told = what_if(made, stop_secs=stop.stop_secs, look_secs=found.rule["look_secs"] or 0.0)
+        assert stop.cuts == tuple((round(cut.at, 3), round(cut.secs, 3)) for cut in told.cuts)
+        assert (stop.pauses, stop.delay) == (told.pauses, round(told.delay.value, 3))
+    (own,) = [stop for stop in found.stops if stop.stop_secs == 0.2]
+    cut = [one.at for one in found if one.number is not None and one.undisturbed]
+    assert [at for at, _ in own.cuts] == pytest.approx(cut, abs=0.01)
+
+
+def test_a_call_that_was_asked_before_there_were_any_is_asked_again(call, found):
+    told = found.to_json()
+    del told["stops"]
+    call.meta["robustness"] = told
+    assert call.known_robustness.pauses == found.pauses
+    assert call.known_robustness.stops == ()
+    assert call.robustness(4) == found
+
+
+def test_the_panel_has_them(call, found):
+    assert "stops" not in CallFeed(call).pull()[0]
+    call.meta["robustness"] = found.to_json()
+    stops = CallFeed(call).pull()[0]["stops"]
+    assert [stop["stop_secs"] for stop in stops] == sorted(STOP_WINDOWS)
+    assert {"stop_secs", "pauses", "cuts", "delay"} == set(stops[0])

@@ -76,6 +76,28 @@ def test_a_voice_that_never_stops_ends_nothing():
     assert ends(Rule(), model, VOICES[:1]) == [3.7]  # behind the sound there is silence
 
 
+def test_a_voice_beside_the_turns_begins_none_and_is_forgotten():
+    model, asked = sure(at_37=0.9)
+    beside = [(1.1, 2.0)]
+    found = run(Rule(), VOICES, model, beside=beside)
+    assert [round(end.at, 3) for end in found.ends] == [3.7]
+    assert [look.quiet for look in found.looks] == [3.5]
+    assert asked == [(2.3, 3.7)]  # half a second before what was sure at 3.0, start_secs earlier
+    model, asked = sure(at_29=0.9)
+    soon = [Voice(1.2, 2.0, 2.2), Voice(2.4, 2.7, 2.9)]
+    run(Rule(), soon, model, beside=beside)
+    assert asked == [(2.2, 2.9)]  # what was said beside is no part of the next turn
+
+
+def test_a_voice_that_is_mostly_a_turns_begins_it():
+    model, _ = sure(at_22=0.9, at_37=0.9)
+    for beside in ([(0.5, 1.4)], [(2.1, 2.6)], []):
+        assert [round(end.at, 3) for end in run(Rule(), VOICES, model, beside=beside).ends] == [
+            2.2,
+            3.7,
+        ]
+
+
 # --- pauses and ends ---------------------------------------------------------------------------
 
 

@@ -115,6 +115,7 @@ class Plot {
     this.detector(g, y, LANES.detector, left, right, x, cssWidth);
     y += LANES.detector;
     this.tools(g, y, LANES.tools, left, right, x);
+    this.cuts(g, left, right, x);
     this.moments(g, left, right, x);
     this.heads(g, left, right, x, cssWidth);
     setText(this.follow, this.end === null ? "pause" : this.store.state === "ended" ? "end" : "live");
@@ -207,6 +208,34 @@ class Plot {
       g.fillText(`⚙ ${span[4].split("(")[0]}`, Math.max(4, x(span[2]) + 4), y + height - 4);
     }
   }
+  // The pauses that the chosen stop window would have cut: hatched, framed and named, for whoever
+  // sees no colours.
+  cuts(g, left, right, x) {
+    const top = LANES.top + 2, height = LANES.caller - 4;
+    for (const [start, secs] of this.store.cuts) {
+      if (start + secs < left || start > right) continue;
+      const from = x(start), width = Math.max(6, x(start + secs) - from);
+      g.save();
+      g.strokeStyle = g.fillStyle = this.ink.alarm;
+      g.beginPath(); g.rect(from, top, width, height); g.clip();
+      g.globalAlpha = 0.55;
+      g.beginPath();
+      for (let at = from - height; at < from + width; at += 6) { g.moveTo(at, top + height); g.lineTo(at + height, top); }
+      g.stroke();
+      g.restore();
+      g.save();
+      g.strokeStyle = g.fillStyle = this.ink.alarm;
+      g.lineWidth = 1.5;
+      g.strokeRect(from, top, width, height);
+      g.font = "bold 11px system-ui, sans-serif";
+      const long = g.measureText("cut").width, middle = from + width / 2;
+      g.fillStyle = this.ink.ground;
+      g.fillRect(middle - long / 2 - 2, top + height / 2 - 7, long + 4, 14);
+      g.fillStyle = this.ink.alarm;
+      g.fillText("cut", middle - long / 2, top + height / 2 + 4);
+      g.restore();
+    }
+  }
   moments(g, left, right, x) {
     const colours = { interrupted: this.ink.alarm, error: this.ink.alarm, dropped: this.ink.alarm, switched: this.ink.agent };
     for (const [at, kind] of this.store.marks) {
@@ -247,6 +276,7 @@ class Plot {
       const names = { user: "caller speaks", agent: "agent speaks", turn: "caller's turn", muted: "muted" };
       lines.push(names[span[1]] ? names[span[1]] + (span[4] ? ` (${span[4]})` : "") : span[4]);
     }
+    for (const [start, secs] of this.store.cuts) if (t >= start && t <= start + Math.max(secs, 0.01 * this.width)) lines.push("this pause would have been cut");
     const near = (3 * this.width) / this.canvas.clientWidth;
     for (const [at, , label] of this.store.marks) if (Math.abs(at - t) < near) lines.push(label);
     return lines.slice(0, 9).join("\n");

@@ -47,6 +47,8 @@ class Store {
     this.failure = "";
     this.connected = false;
     this.levels = null;  // dBFS of both sides, where no sound is kept that could be drawn
+    this.stops = [];  // of an ended call: what each stop window would have cut
+    this.cuts = [];  // what the chosen one would have: [start, seconds]
     this.lag = null;  // seconds between the page's clock and the call's, as small as was seen
   }
   send(message) {
@@ -109,6 +111,7 @@ class Store {
     if (m.events) this.events.push(...m.events);
     if (m.instructions !== undefined) this.instructions = m.instructions;
     if (m.levels) this.levels = m.levels;
+    if (m.stops) this.stops = m.stops;
     if (m.failure) this.failure = m.failure;  // the user's own lines of what went wrong
     if (m.state === "ended") this.hasSound ||= this.outline.data.subarray(0, this.outline.length).some((v) => v);
   }

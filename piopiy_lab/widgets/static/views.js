@@ -77,14 +77,14 @@ function section(title, part, open = false) {
 const VIEWS = {
   panel(store, player) {
     const controls = new Controls(store), plot = new Plot(store, player), talk = new TranscriptList(store, player);
-    const knobs = new Knobs(store), switches = new Switches(store), latency = new Latency(store), contexts = new Contexts(store), said = new Instructions(store), events = new EventList(store);
+    const knobs = new Knobs(store), switches = new Switches(store), latency = new Latency(store), contexts = new Contexts(store), said = new Instructions(store), events = new EventList(store), stops = new StopWindows(store, player, plot);
     const grid = h("div", { class: "pl-grid" }, h("div", {}, talk.el, controls.typing), h("div", {},
       section("Services", switches, true), section("Latency", latency, true), section("Detector and turns", knobs), section("Instructions", said), section("What the LLM was given", contexts), section("Events", events)));
-    return { parts: [controls, talk, knobs, switches, latency, contexts, said, events], drawn: [controls, plot], els: [controls.el, plot.el, player.el, grid], talk };
+    return { parts: [controls, talk, knobs, switches, latency, contexts, said, events, stops], drawn: [controls, plot], els: [controls.el, plot.el, stops.el, player.el, grid], talk };
   },
   vad(store, player) {
-    const plot = new Plot(store, player), knobs = new Knobs(store);
-    return { parts: [knobs], drawn: [plot], els: [plot.el, player.el, knobs.el] };
+    const plot = new Plot(store, player), knobs = new Knobs(store), stops = new StopWindows(store, player, plot);
+    return { parts: [knobs, stops], drawn: [plot], els: [plot.el, stops.el, player.el, knobs.el] };
   },
   transcript(store, player) {
     const talk = new TranscriptList(store, player);
