@@ -103,6 +103,17 @@ def draw_turns(axes: Axes, story: Story) -> None:
             )
 
 
+def draw_backchannels(axes: Axes, story: Story) -> None:
+    """Draw a small diamond on the user's lane, beside the turns' bar, for each."""
+    start, end = axes.get_xlim()
+    middles = [(span.start + span.end) / 2 for span in story.backchannels]
+    times = [at for at in middles if start <= at <= end]
+    if times:
+        look = {"marker": "D", "s": 13, "facecolor": style.PAPER, "linewidth": 1.0, "zorder": 4}
+        axes.scatter(times, [1.14] * len(times), edgecolor=style.SIDES["user"],
+                     gid="backchannel", **look)  # fmt: skip
+
+
 def draw_risks(axes: Axes, story: Story, per_second: float) -> None:
     """Write below the user's voice in how many runs each pause would have been cut.
 

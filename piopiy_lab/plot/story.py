@@ -70,6 +70,9 @@ class Story:
     user_turns: list[Span] = field(default_factory=list[Span])
     agent_speech: list[Span] = field(default_factory=list[Span])
     muted: list[Span] = field(default_factory=list[Span])
+    held: list[Span] = field(default_factory=list[Span])
+    #: What a listener said over the agent's words, and no turn.
+    backchannels: list[Span] = field(default_factory=list[Span])
     interruptions: list[float] = field(default_factory=list[float])
     #: The caller's pauses, if somebody has found out in how many runs they would have been cut.
     risks: list[Risk] = field(default_factory=list[Risk])
@@ -116,6 +119,7 @@ def _read_sides(story: Story, events: Iterable[ev.Event]) -> None:
     turn: float | None = None
     agent: float | None = None
     mute: float | None = None
+    held: float | None = None
     for e in events:
         match e:
             case ev.UserSpeechStarted():
@@ -133,6 +137,13 @@ def _read_sides(story: Story, events: Iterable[ev.Event]) -> None:
             case ev.AgentSpeechStopped() if agent is not None:
                 story.agent_speech.append(Span(agent, e.at))
                 agent = None
+            case ev.AgentSpeechHeld():
+                held = e.at if held is None else held
+            case ev.AgentSpeechResumed() | ev.AgentInterrupted() if held is not None:
+                story.held.append(Span(held, e.at))
+                held = None
+            case ev.BackchannelHeard():
+                story.backchannels.append(Span(e.start, e.end))
             case ev.UserMuted(muted=True):
                 mute = e.at if mute is None else mute
             case ev.UserMuted() if mute is not None:
@@ -145,6 +156,7 @@ def _read_sides(story: Story, events: Iterable[ev.Event]) -> None:
         (turn, story.user_turns),
         (agent, story.agent_speech),
         (mute, story.muted),
+        (held, story.held),
     )
     for start, spans in open_spans:
         if start is not None:

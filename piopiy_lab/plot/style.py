@@ -29,6 +29,7 @@ QUIET = "#767676"  # 4.5:1 on white
 FAINT = "#d9d9d9"
 PAPER = "#ffffff"
 SPEECH = "#cfe4f2"  # behind the caller's waveform
+HELD = "#f7d9c0"  # behind the agent's, where its sound was held
 VOLUME = "#8a8a8a"
 TOOL = "#117733"
 MARKS = {

@@ -181,10 +181,14 @@ class Timeline:
         items = [(style.SIDES["user"], "caller"), (style.SIDES["assistant"], "agent")]
         if self.story.user_speech:
             items.append((style.SPEECH, "speech detected"))
+        if self.story.held:
+            items.append((style.HELD, "agent held"))
         signs = [("▬", style.SIDES["user"], "caller's turn")] if self.story.user_turns else []
         if self.story.predictions:
             signs.append(("●", style.SIDES["user"], "judged complete"))
             signs.append(("○", style.SIDES["user"], "not yet"))
+        if self.story.backchannels:
+            signs.append(("◇", style.SIDES["user"], "backchannel"))
         if self.story.risks:
             first = max(self.story.risks, key=lambda risk: risk.some)
             color = style.ALARM if first.some else style.QUIET
@@ -211,7 +215,10 @@ class Timeline:
                 look = {"facecolor": style.FAINT, "alpha": 0.7, "hatch": "////"}
                 lanes.draw_spans(axes, story.muted, "muted", edgecolor=style.QUIET, **look)
                 lanes.draw_turns(axes, story)
+                lanes.draw_backchannels(axes, story)
                 lanes.draw_risks(axes, story, scale.per_second)
+            else:
+                lanes.draw_spans(axes, story.held, "held", facecolor=style.HELD, zorder=0.5)
             if samples is not None:
                 lanes.draw_waveform(axes, role, samples[:, side], rate, int(scale.pixels))
             else:

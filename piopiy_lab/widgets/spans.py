@@ -53,6 +53,10 @@ class Spans:
                 self._begin("agent", event.at)
             case ev.AgentSpeechStopped():
                 self._end("agent", event.at, "" if event.cause == "finished" else event.cause)
+            case ev.AgentSpeechHeld():
+                self._begin("held", event.at, "ducked" if event.how == "duck" else "")
+            case ev.AgentSpeechResumed():
+                self._end("held", event.at)
             case ev.UserMuted(muted=True):
                 self._begin("muted", event.at)
             case ev.UserMuted():
@@ -69,6 +73,8 @@ class Spans:
                 for key in list(self._open):
                     self._end("", event.at, key=key)
             case _:
+                if isinstance(event, ev.AgentInterrupted):
+                    self._end("held", event.at)
                 mark = _mark(event)
                 if mark is not None:
                     self.marks.append(mark)
@@ -95,6 +101,9 @@ def _mark(event: ev.Event) -> Mark | None:
     match event:
         case ev.AgentInterrupted():
             return [at, "interrupted", f"interrupted by {_BY.get(event.cause, event.cause)}"]
+        case ev.BackchannelHeard():
+            said = f": {compact(event.text, 40)}" if event.text else ""
+            return [round((event.start + event.end) / 2, 3), "backchannel", f"backchannel{said}"]
         case ev.TurnPredicted():
             word = "complete" if event.complete else "incomplete"
             came = _CAME.get(event.outcome, "")

@@ -307,3 +307,43 @@ def test_rows_keep_labels_apart() -> None:
 
 def test_rectangles_are_the_only_patches(figure: Figure) -> None:
     assert all(isinstance(p, Rectangle) for axes in figure.axes for p in axes.patches)
+
+
+def held_call() -> Call:
+    """A greeting over which a listener says "mm hmm", and a caller "stop"."""
+    made = Builder()
+    made.agent("Welcome, we are open every day from noon until ten, and on sundays until nine.")
+    begin = made.now - 5.0
+    made.events += [
+        ev.AgentSpeechHeld(at=begin + 0.1, how="pause"),
+        ev.AgentSpeechResumed(at=begin + 0.7, cause="backchannel", held_secs=0.6),
+        ev.BackchannelHeard(at=begin + 0.9, text="mm hmm", start=begin, end=begin + 0.5),
+        ev.AgentSpeechHeld(at=begin + 2.0, how="pause"),
+        ev.AgentInterrupted(at=begin + 2.4, cause="user", speaking=True),
+        ev.AgentSpeechHeld(at=begin + 4.5, how="duck"),
+    ]
+    return made.finish()
+
+
+def test_holds_are_shaded_and_a_backchannel_has_a_small_mark() -> None:
+    call = held_call()
+    story = read_story(call)
+    first = story.held[0].start
+    assert [(span.start - first, span.end - first) for span in story.held[:2]] == [
+        pytest.approx((0.0, 0.6)),
+        pytest.approx((1.9, 2.3)),
+    ]
+    assert story.held[2].end == story.end, "one that goes on ends now"
+    figure = plot_call(call)
+    held = artists(figure, "held")
+    assert [box.get_x() for box in held] == pytest.approx([span.start for span in story.held])
+    assert {box.axes.get_label() for box in held} == {"assistant"}
+    (mark,) = artists(figure, "backchannel")
+    assert mark.axes.get_label() == "user"
+    assert mark.get_offsets()[0][0] == pytest.approx(first - 0.1 + 0.25)
+    assert {"agent held", "backchannel"} <= set(texts(figure, "key-name"))
+
+
+def test_without_holds_the_legend_says_nothing_of_them(figure: Figure) -> None:
+    assert not artists(figure, "held")
+    assert not {"agent held", "backchannel"} & set(texts(figure, "key-name"))

@@ -226,6 +226,31 @@ def test_open_spans_end_with_the_call():
     ]
 
 
+def test_holds_are_spans_and_a_backchannel_is_a_mark_where_it_was_said():
+    spans = Spans()
+    for event in (
+        ev.AgentSpeechHeld(at=1.0, how="duck"),
+        ev.AgentSpeechResumed(at=1.5, cause="backchannel", held_secs=0.5),
+        ev.BackchannelHeard(at=1.7, text="mm hmm", start=0.9, end=1.3),
+        ev.AgentSpeechHeld(at=2.0, how="pause"),
+        ev.AgentInterrupted(at=2.4, cause="user", speaking=True),
+        ev.BackchannelHeard(at=3.0, text="", start=2.6, end=2.8),
+        ev.AgentSpeechHeld(at=3.0, how="pause"),
+        ev.CallEnded(at=3.1, reason="hung_up"),
+    ):
+        spans.add(event)
+    assert [span[1:] for span in spans.spans] == [
+        ["held", 1.0, 1.5, "ducked"],
+        ["held", 2.0, 2.4, ""],
+        ["held", 3.0, 3.1, ""],
+    ]
+    assert [mark for mark in spans.marks if mark[1] == "backchannel"] == [
+        [1.1, "backchannel", "backchannel: 'mm hmm'"],
+        [2.7, "backchannel", "backchannel"],
+    ]
+    assert [mark[1] for mark in spans.marks] == ["backchannel", "interrupted", "backchannel"]
+
+
 def test_the_outline_follows_the_loudest_sample_of_each_bin():
     recorder = Recorder(24000)
     outline = Envelope(recorder)

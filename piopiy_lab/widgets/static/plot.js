@@ -146,6 +146,9 @@ class Plot {
       } else if (span[1] === "turn" && lane === "user") {
         g.globalAlpha = 0.9; g.fillStyle = colour;
         g.fillRect(x(span[2]), y + height - 4, x(end) - x(span[2]), 2.5);
+      } else if (span[1] === "held" && lane === "agent") {
+        g.globalAlpha = 0.3; g.fillStyle = colour;
+        g.fillRect(x(span[2]), y + 2, Math.max(1, x(end) - x(span[2])), height - 4);
       } else if (span[1] === "muted" && lane === "user") {
         g.globalAlpha = 0.25; g.fillStyle = this.ink.quiet;
         g.fillRect(x(span[2]), y + 2, x(end) - x(span[2]), height - 4);
@@ -240,6 +243,11 @@ class Plot {
     const colours = { interrupted: this.ink.alarm, error: this.ink.alarm, dropped: this.ink.alarm, switched: this.ink.agent };
     for (const [at, kind] of this.store.marks) {
       if (at < left || at > Math.min(right, this.store.drawn())) continue;
+      if (kind === "backchannel") {  // a small diamond beside the caller's voice, and no line
+        g.fillStyle = this.ink.caller;
+        g.fillText("◆", x(at) - 4, LANES.top + 11);
+        continue;
+      }
       g.strokeStyle = colours[kind] || this.ink.quiet;
       g.globalAlpha = kind === "turn-model" ? 0.4 : 0.9;
       g.setLineDash(kind === "interrupted" ? [] : [2, 3]);
@@ -273,7 +281,7 @@ class Plot {
     }
     for (const span of this.store.spans) {
       if (!span || t < span[2] || (span[3] !== null && t > Math.max(span[3], span[2] + 0.02 * this.width))) continue;
-      const names = { user: "caller speaks", agent: "agent speaks", turn: "caller's turn", muted: "muted" };
+      const names = { user: "caller speaks", agent: "agent speaks", turn: "caller's turn", muted: "muted", held: "agent held" };
       lines.push(names[span[1]] ? names[span[1]] + (span[4] ? ` (${span[4]})` : "") : span[4]);
     }
     for (const [start, secs] of this.store.cuts) if (t >= start && t <= start + Math.max(secs, 0.01 * this.width)) lines.push("this pause would have been cut");
