@@ -23,7 +23,7 @@ from piopiy_lab.errors import (
     CallError,
     ServiceError,
 )
-from piopiy_lab.events.values import HoldMode
+from piopiy_lab.events.values import HoldManner
 from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import load_models
@@ -134,8 +134,9 @@ class VoiceAgent:
         llm_switcher: AnySwitcher | None = None,
         mute_strategies: Iterable[BaseUserMuteStrategy] | None = None,
         hold_backchannels: bool | None = None,
-        hold: HoldMode | None = None,
+        hold: HoldManner | None = None,
         lexicon: str | Lexicon | Sequence[str] | None = None,
+        aside_db: float | None = None,
         speculate: Literal["llm", "sound"] | None = None,
     ) -> None:
         """Say what the pipeline is made of. Everything wrong that can be known is raised here.
@@ -173,9 +174,12 @@ class VoiceAgent:
             llm_switcher: The same as ``tts_switcher`` for ``llm``; tools are the same for all.
             hold_backchannels: Whether a voice over the agent's first holds its sound, which goes on
                 after an "mm hmm" or a cough (docs/turn_taking.md). None: off for now.
-            hold: How: "pause", or "duck" for 20 dB lower. Given, it is on.
+            hold: How: "pause", "duck" (20 dB lower), or "duck_then_pause" (the default: silent when
+                the voice goes on). Given, it is on.
             lexicon: Whose words a listener says: a language ("en", "hi", "ta", "es", "de"), a list
                 of them, or a ``Lexicon``; None: the recogniser's language, or English.
+            aside_db: By how many dB a voice lower than the caller's own is to somebody else, and
+                left alone (docs/turn_taking.md). None: it interrupts.
             speculate: "llm" asks the LLM at a likely end of a turn; nothing of its answer is heard
                 and no tool runs until the turn is over. "sound" has the voice speak it, too. For a
                 longer stop window at the latency of a short one: ``vad={"stop_secs": 0.5}``
@@ -207,6 +211,7 @@ class VoiceAgent:
             hold_backchannels=hold_backchannels,
             hold=hold,
             lexicon=lexicon,
+            aside_db=aside_db,
             speculate=speculate,
         )
         await self._open_mcp(mcp_tools, session)

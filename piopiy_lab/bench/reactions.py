@@ -34,9 +34,11 @@ DUCKED, BACK = 0.5, 0.7
 AUDIBLE = 100.0
 #: Samples at this or below are silence: a resampler's rounding.
 SILENT = 2
-#: How alike sound after a gap must be to that before it was to come: correlation, 0 to 1; over so
-#: many seconds, this far from where it should be.
+#: How alike sound after a gap must be to what was to come: correlation, 0 to 1, however loud and
+#: where it is heard at all; over so many seconds, this far from where it should be.
 ALIKE, ALIKE_SECS, ASTRAY_SECS = 0.8, 0.25, 0.06
+#: With less to compare, in seconds, nothing can be said.
+LEAST_ALIKE_SECS = 0.05
 
 Floats = npt.NDArray[np.float64]
 
@@ -213,13 +215,26 @@ class _Beside:
         around = self._calm[low : due + skip + reach + length]
         if len(heard) < length // 2 or len(around) < len(heard):
             return place  # too near the end of what is looked at to say
+        loud = _running_rms(heard, self._frame) > SILENT  # it may be held again
+        if np.count_nonzero(loud) < LEAST_ALIKE_SECS * self._rate:
+            return place
+        heard, around = _levelled(heard, self._frame) * loud, _levelled(around, self._frame)
         products = np.correlate(around, heard, "valid")
         energy = np.sqrt(
-            np.convolve(around**2, np.ones(len(heard)), "valid") * float(np.sum(heard**2))
+            np.correlate(around**2, loud.astype(np.float64), "valid") * float(np.sum(heard**2))
         )
-        alike = products / np.maximum(energy, 1.0)
+        alike = products / np.maximum(energy, 1e-9)
         best = int(np.argmax(alike))
         return low + best - skip if alike[best] >= ALIKE else None
+
+
+def _running_rms(samples: Floats, window: int) -> Floats:
+    return np.sqrt(np.convolve(samples**2, np.full(window, 1.0 / window), "same"))
+
+
+def _levelled(samples: Floats, window: int) -> Floats:
+    """Return a sound as if it were of one loudness: what was turned down counts like the rest."""
+    return samples / np.maximum(_running_rms(samples, window), float(SILENT))
 
 
 def _rms(samples: Floats) -> float:

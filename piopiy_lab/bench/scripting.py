@@ -38,6 +38,8 @@ def caller_of(stimulus: Stimulus) -> Caller:
     caller = Caller(None if stimulus.clip else stimulus.voice).waits(ANSWERED_SECS)
     if stimulus.during == "speech":
         caller = caller.says(QUESTION)
+    elif stimulus.kind == "aside":  # from a caller who was heard before: else nobody could tell
+        caller = caller.says(QUESTION).hears_reply(timeout=30).stays_silent(stimulus.after)
     elif stimulus.manner != "says":
         caller = caller.stays_silent(stimulus.after)
     caller = _does(caller, stimulus).waits(LISTENS_SECS).hangs_up()

@@ -302,7 +302,8 @@ class _UserSide:
                 for word, start, end in final.words
             )
             text, start, end = event.text.strip(), event.start, event.end
-            self.entries.append(Entry("user", text, start, end, words=words, manner="backchannel"))
+            manner = "aside" if event.aside else "backchannel"
+            self.entries.append(Entry("user", text, start, end, words=words, manner=manner))
         self._segments = [(begin, end) for begin, end in self._segments if begin > event.end]
 
     def _close(self, turn: _UserTurn, text: str | None, at: float) -> None:

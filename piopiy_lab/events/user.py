@@ -74,11 +74,15 @@ class Transcribed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BackchannelHeard(Event):
-    """The user showed over the agent's words that they listen: no turn, and nothing to answer."""
+    """The user showed over the agent's words that they listen: no turn, and nothing to answer.
+
+    Or they said something to somebody else, if ``Action(aside_db=...)`` looks for that.
+    """
 
     text: str  # "" where no words came
     start: float  # seconds of the call's clock at which the voice began
     end: float  # and ended
+    aside: bool = said_if_other(False)  # it was so much lower than the user's own voice
 
 
 @dataclass(frozen=True, kw_only=True)

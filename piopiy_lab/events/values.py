@@ -58,9 +58,13 @@ SpeculationOutcome = Literal["confirmed", "spoke_on", "other_words", "tool", "su
 SilenceCause = Literal["finished", "interrupted"]
 #: How the agent's sound is held while somebody may be interrupting: it waits, or is 20 dB lower.
 HoldMode = Literal["pause", "duck"]
+#: What is done about a voice over the agent's until it is decided: one of them, or first 20 dB
+#: lower, and silent when the voice goes on.
+HoldManner = Literal["pause", "duck", "duck_then_pause"]
 #: Why it went on: the words of a listener, a short voice, a shorter noise, a long voice that was no
-#: interruption, the caller's side was muted, or nobody had decided for too long.
-ResumeCause = Literal["backchannel", "short", "noise", "long", "muted", "watchdog"]
+#: interruption, words to somebody else, the caller's side was muted, or nobody had decided for too
+#: long.
+ResumeCause = Literal["backchannel", "short", "noise", "long", "aside", "muted", "watchdog"]
 #: Who stopped the agent.
 InterruptionCause = Literal["user", "typed", "keypad", "command"]
 #: Why a tool was cancelled.

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import get_args
 
+from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.events.values import HoldMode
+from piopiy_lab.events.values import HoldManner
 from piopiy_lab.interruptions import MinWordsInterruptionStrategy
 from piopiy_lab.listening.holding import HoldRules
-from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, find_lexicon
+from piopiy_lab.listening.lexicon import LEXICONS, MIXED, Lexicon, find_lexicon
 from piopiy_lab.listening.turn_taking import HOLD_BY_DEFAULT
+
+#: dB that can be asked for: below the one callers' own voices vary, beyond the other none is heard.
+ASIDES_DB = (3.0, 40.0)
 
 
 def read_hold(
     hold_backchannels: object,
     hold: object,
     lexicon: object,
+    aside_db: object = None,
     *,
     vad: bool,
     turn_strategies: object,
@@ -26,11 +31,15 @@ def read_hold(
     """Return how the agent's sound is held; None: it isn't.
 
     Args:
-        hold_backchannels: True, False, or None: as ``HOLD_BY_DEFAULT`` says, and where ``hold`` or
-            ``lexicon`` is given, unless a strategy of the user's own says when turns start, or a
-            realtime model hears the caller: by length alone a short interruption is kept.
-        hold: "pause" or "duck"; None: "pause".
-        lexicon: As for ``find_lexicon``; None: that of the recogniser's language, or English.
+        hold_backchannels: True, False, or None: as ``HOLD_BY_DEFAULT`` says, and where ``hold``,
+            ``lexicon`` or ``aside_db`` is given, unless a strategy of the user's own says when
+            turns start, or a realtime model hears the caller: by length alone a short interruption
+            is kept.
+        hold: "pause", "duck" or "duck_then_pause"; None: as ``HoldRules`` has it.
+        lexicon: As for ``find_lexicon``; None: that of the recogniser's language, or English,
+            with what callers mix into it.
+        aside_db: How many dB lower than the caller's own a voice is that isn't for the agent, 3 to
+            40; None: nobody looks.
         vad: Whether there is a detector.
         turn_strategies: What was given as such.
         interruption_strategy: The same.
@@ -44,20 +53,21 @@ def read_hold(
     if hold_backchannels is not None and not isinstance(hold_backchannels, bool):
         raise ArgumentTypeError(
             f"Action(hold_backchannels={hold_backchannels!r}): give True or False; how is said "
-            'with hold="pause" or hold="duck"'
+            'with hold="duck_then_pause", "duck" or "pause"'
         )
-    how: HoldMode
+    how: HoldManner
     match hold:
-        case None | "pause":
-            how = "pause"
-        case "duck":
-            how = "duck"
+        case None:
+            how = HoldRules.how
+        case "pause" | "duck" | "duck_then_pause":
+            how = hold
         case _:
-            modes = " or ".join(map(repr, get_args(HoldMode)))
-            raise ArgumentError(f"Action(hold={hold!r}): give {modes}")
+            manners = ", ".join(map(repr, get_args(HoldManner)))
+            raise ArgumentError(f"Action(hold={hold!r}): give one of {manners}")
     words = _words(lexicon, language)
+    lower = _lower(aside_db)
     counts = isinstance(interruption_strategy, MinWordsInterruptionStrategy)
-    wanted = hold_backchannels or hold is not None or lexicon is not None
+    wanted = hold_backchannels or hold is not None or lexicon is not None or lower is not None
     if hold_backchannels is False:
         return None
     if wanted:
@@ -69,7 +79,18 @@ def read_hold(
         or interruption_strategy is not None
     ):
         return None
-    return HoldRules(how=how, lexicon=words) if vad else None
+    return HoldRules(how=how, lexicon=words, aside_db=lower) if vad else None
+
+
+def _lower(aside_db: object) -> float | None:
+    if aside_db is None:
+        return None
+    if not is_number(aside_db) or not ASIDES_DB[0] <= aside_db <= ASIDES_DB[1]:
+        raise ArgumentError(
+            f"Action(aside_db={aside_db!r}): give {ASIDES_DB[0]:g} to {ASIDES_DB[1]:g}, by how "
+            "many dB a voice to somebody else is lower than the caller's own; None looks for none"
+        )
+    return float(aside_db)
 
 
 def _check_wanted(
@@ -93,4 +114,6 @@ def _words(lexicon: object, language: object) -> Lexicon:
     if lexicon is not None:
         return find_lexicon(lexicon)
     code = str(getattr(language, "value", language) or "en").replace("_", "-")
-    return LEXICONS.get(code.partition("-")[0].lower(), LEXICONS["en"])
+    heard = code.partition("-")[0].lower()
+    known = heard if heard in LEXICONS else "en"
+    return find_lexicon(MIXED.get(known, known))

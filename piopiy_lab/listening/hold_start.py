@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -39,6 +40,7 @@ from piopiy_lab.listening.holding import (
     Resume,
     Yield,
 )
+from piopiy_lab.listening.own_level import power_of
 from piopiy_lab.listening.tuning import VoiceOrWordsStart
 
 #: How sure a recogniser's guesses are: whether what it has of a sentence so far may decide.
@@ -61,7 +63,7 @@ class HoldsSound(Protocol):
         ...
 
     def hold(self, how: HoldMode) -> None:
-        """Hold it now."""
+        """Hold it so from now on."""
         ...
 
     def resume(self, cause: ResumeCause) -> None:
@@ -156,6 +158,9 @@ class HoldStart(VoiceOrWordsStart):
             case InputAudioRawFrame():
                 heard, self._windows = self._windows, []
                 rule.hear(heard, self._window_secs)
+                if self.rules.aside_db is not None:
+                    samples = np.frombuffer(frame.audio, np.int16)
+                    rule.sounds(power_of(samples), frame.num_frames / frame.sample_rate)
                 moves = rule.look(now)
             case InterimTranscriptionFrame():
                 if self.rules.by_words and not floor.trusts_interims() and rule.decides:
@@ -167,6 +172,8 @@ class HoldStart(VoiceOrWordsStart):
                 rule.detected = True
                 if rule.agent_speaks:
                     moves = rule.look(now)
+                elif rule.turn_away(now):
+                    moves = []
                 else:
                     await self._do(rule.close(), floor)
             case VADUserStoppedSpeakingFrame():
@@ -188,16 +195,16 @@ class HoldStart(VoiceOrWordsStart):
     async def _do(self, moves: list[Move], floor: Floor) -> ProcessFrameResult:
         for move in moves:
             match move:
-                case Hold():
-                    floor.sound.hold(self.rules.how)
+                case Hold(how):
+                    floor.sound.hold(how)
                 case Resume(cause):
                     floor.sound.resume(cause)
                 case HearOut():
                     floor.hear_out()
                 case Forget():
                     await self.trigger_reset_aggregation()
-                case Kept(text, start, end):
-                    await self._tell(floor, text, start, end)
+                case Kept():
+                    await self._tell(floor, move)
                 case Echoes():
                     floor.notice(OWN_VOICE)
                 case Yield():
@@ -205,9 +212,12 @@ class HoldStart(VoiceOrWordsStart):
                     return ProcessFrameResult.STOP
         return ProcessFrameResult.CONTINUE
 
-    async def _tell(self, floor: Floor, text: str, start: float, end: float) -> None:
-        start, end = round(start, 6), round(end, 6)
-        heard = events.BackchannelHeard(at=floor.log.now(), text=text, start=start, end=end)
-        floor.log.append(heard)
-        frame = UserBackchannelFrame(text=text, user_id="", timestamp=time_now_iso8601())
-        await floor.tell(frame)
+    async def _tell(self, floor: Floor, kept: Kept) -> None:
+        start, end, text = round(kept.start, 6), round(kept.end, 6), kept.text
+        at, aside = floor.log.now(), kept.aside
+        floor.log.append(
+            events.BackchannelHeard(at=at, text=text, start=start, end=end, aside=aside)
+        )
+        if not aside:
+            frame = UserBackchannelFrame(text=text, user_id="", timestamp=time_now_iso8601())
+            await floor.tell(frame)

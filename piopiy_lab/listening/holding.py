@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.events.values import HoldManner, HoldMode, ResumeCause
 from piopiy_lab.listening.hold_train import HoldTrain
 from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, words_of
+from piopiy_lab.listening.own_level import OwnLevel
 
 #: Why the floor was given up: by words or a stop word, by a voice that went on, and either of them
 #: when the sound was there again.
@@ -30,8 +31,11 @@ class HoldRules:
     """The limits.
 
     Attributes:
-        how: Whether the sound waits, or goes on 20 dB lower.
+        how: Whether the sound waits, goes on 20 dB lower, or first the one and then the other.
         lexicon: The words of the caller's language.
+        deepen_secs: Seconds of a voice after which a sound that is lower falls silent, as long as
+            the voice goes on; for "duck_then_pause".
+        lift_secs: Seconds of silence after which it is low again.
         hold_secs: Seconds of a voice before the sound is held: three of Silero's windows.
         voice: The detector's confidence from which on a window is a voice ...
         silence: ... and below which it is none; in between it is what it was.
@@ -42,9 +46,13 @@ class HoldRules:
         late_secs: Seconds after a voice in which its words still count.
         answer_secs: Seconds after a question of the agent's in which a "yes" answers it.
         by_words: Whether words come in time to decide by; else its length alone does.
+        aside_db: A voice so many dB lower than the caller's own is to somebody else, whatever it
+            says; None: nobody looks.
     """
 
-    how: HoldMode = "pause"
+    how: HoldManner = "duck_then_pause"
+    deepen_secs: float = 0.5
+    lift_secs: float = 0.064
     lexicon: Lexicon = field(default_factory=lambda: LEXICONS["en"])
     hold_secs: float = 0.096
     voice: float = 0.7
@@ -56,11 +64,14 @@ class HoldRules:
     late_secs: float = 1.2
     answer_secs: float = 4.0
     by_words: bool = True
+    aside_db: float | None = None
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Hold the agent's sound."""
+    """Hold the agent's sound, or hold it otherwise than it is."""
+
+    how: HoldMode
 
 
 @dataclass(frozen=True)
@@ -89,11 +100,12 @@ class Forget:
 
 @dataclass(frozen=True)
 class Kept:
-    """It was a backchannel."""
+    """It was a backchannel, or words to somebody else."""
 
     text: str  # "" if no words came
     start: float  # seconds of the call's clock
     end: float
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,18 +130,21 @@ class Holding:
         self._train = HoldTrain()
         self._heard = 0.0  # seconds of sound: a busy machine hears late, not longer; by hear()
         self._streak = self._silence = 0.0  # seconds of voice, of silence; by hear()
+        self._level = OwnLevel()  # by hear() and sounds()
         self._forget()
 
     def _forget(self) -> None:
         self._state: Literal["idle", "held", "resumed"] = "idle"
         self._quiet = False  # it is judged, and the sound not held for it; by _begin()
         self._went_on = 0.0  # when the sound went on; by _resume() and let_go()
+        self._how: HoldMode = "duck"  # how the sound is held
         self._onset = 0.0  # when the voice began
         self._from = 0.0  # and after how many seconds of sound
         self._over_at: float | None = None  # when it was known to be over
         self._ended = 0.0  # when it ended
         self._text, self._final = "", False  # its words
         self._kind: Literal["backchannel", "stop", "words"] | None = None
+        self._begun: Literal["stop", "words"] | None = None  # what they are if no more come
         self._cause: ResumeCause = "short"
         self._heard_out = False  # a recogniser was asked for the words of a voice that is over
 
@@ -179,9 +194,33 @@ class Holding:
         for confidence in confidences:
             self._heard += window_secs
             if confidence >= self.rules.voice:
+                judged = self._state == "held" or self._over_at is None
+                if self._silence >= self.rules.over_secs and (self._state == "idle" or not judged):
+                    self._level.begin()
                 self._streak, self._silence = self._streak + window_secs, 0.0
             elif confidence < self.rules.silence:
                 self._streak, self._silence = 0.0, self._silence + window_secs
+
+    def sounds(self, power: float, secs: float) -> None:
+        """Take the sound that was just judged: its mean power, and its length in seconds."""
+        if self._streak:
+            self._level.take(power, secs, own=self.turn)
+
+    @property
+    def _is_aside(self) -> bool:
+        """Whether this voice is too low to be for the agent."""
+        least, lower = self.rules.aside_db, self._level.lower_db
+        return least is not None and lower is not None and lower >= least
+
+    def turn_away(self, now: float) -> bool:
+        """Return whether a voice that the detector is sure of, and no agent speaks, is an aside."""
+        if self.turn or self.agent_speaks or not self._is_aside:
+            return False
+        if self._state == "idle":
+            self._forget()
+            self._state, self._cause = "resumed", "aside"
+            self._onset, self._from = now - self._streak, self._heard - self._streak
+        return True
 
     def look(self, now: float) -> list[Move]:
         """Decide what can be decided by what was heard up to ``now``."""
@@ -215,7 +254,8 @@ class Holding:
         self._state, self._onset = "held", now - self._streak
         self._from = self._heard - self._streak
         self._quiet = not self._train.allows(now)
-        return [] if self._quiet else [Hold()]
+        self._how = "pause" if self.rules.how == "pause" else "duck"
+        return [] if self._quiet else [Hold(self._how)]
 
     def _decide(self, now: float) -> list[Move]:
         rules, over = self.rules, self._over_at
@@ -223,9 +263,11 @@ class Holding:
             return [Yield("words")]
         if over is None:
             if self._voice_secs < rules.longest_secs - 1e-9:
-                return []
+                return self._shade()
             if self._kind == "backchannel":
                 return self._resume(now, "backchannel")
+            if self._is_aside:
+                return self._resume(now, "aside")
             return [Yield("long")] if self._length_counts else self._resume(now, "long")
         if self._ended - self._onset < rules.shortest_secs:
             return self._resume(now, "noise")
@@ -233,11 +275,28 @@ class Holding:
             return self._resume(now, "backchannel")
         if not self._heard_out and not self.detected and rules.by_words:
             self._heard_out = True
-            return [HearOut()]
+            return [HearOut(), *self._shade()]
         unclear = self._final and self._kind is None
         if unclear or not rules.by_words or now - over >= rules.wait_secs - 1e-9:
-            return self._resume(now, "short")
-        return []
+            self._kind = self._begun or self._kind
+            if self._is_enough():
+                return [Yield("words")]
+            return self._resume(now, "aside" if self._is_aside else "short")
+        return self._shade()
+
+    def _shade(self) -> list[Move]:
+        """Be silent for a voice that goes on, and low again when it is over, if it is to be so."""
+        if self._quiet or self.rules.how != "duck_then_pause":
+            return []
+        rules = self.rules
+        goes_on = self._over_at is None and self._silence < rules.lift_secs - 1e-9
+        long = self._voice_secs >= rules.deepen_secs - 1e-9 and self.detected
+        listens = self._kind == "backchannel" or self._is_aside
+        how: HoldMode = "pause" if goes_on and long and not listens else "duck"
+        if how == self._how:
+            return []
+        self._how = how
+        return [Hold(how)]
 
     @property
     def _length_counts(self) -> bool:
@@ -252,9 +311,12 @@ class Holding:
 
     def _close(self) -> list[Move]:
         """Tell of a backchannel whose last word has come; a noise without words was none."""
-        kept = Kept(self._text, self._onset, max(self._ended, self._onset))
+        aside = self._is_aside and self._kind != "backchannel"
+        kept = Kept(self._text, self._onset, max(self._ended, self._onset), aside)
         wordless = self._quiet or self._cause == "noise"
         told: list[Move] = [kept] if self._text or not wordless else []
+        if aside:
+            self._level.doubt()
         if self._text:
             self._train.worded(self._went_on)
         elif not self._quiet and self._train.wordless(self._onset, self._went_on):
@@ -264,8 +326,10 @@ class Holding:
 
     def _after(self, now: float) -> list[Move]:
         if self._over_at is None:
+            if self._cause == "aside" and not self._is_aside and not self.agent_speaks:
+                return [Yield("long, late")]  # it has turned to the phone
             long = self._voice_secs > self.rules.longest_secs + 0.3 and self._kind is None
-            if long and self.agent_speaks and self._length_counts:
+            if long and self.agent_speaks and self._length_counts and not self._is_aside:
                 return [Yield("long, late")]
             return []
         if self._streak >= self.rules.hold_secs - 1e-9 and self.agent_speaks and not self.turn:
@@ -283,7 +347,8 @@ class Holding:
             text: What was heard so far of this utterance.
             final: Whether that is all of it.
         """
-        if self.turn or (self._state == "idle" and not self.agent_speaks):
+        low = self._is_aside and self._silence <= self.rules.late_secs
+        if self.turn or (self._state == "idle" and not self.agent_speaks and not low):
             return None
         if self._state == "idle":  # the detector heard nothing of it
             self._onset = self._ended = self._over_at = now
@@ -300,28 +365,32 @@ class Holding:
                 over = self._over_at is not None
                 return [Forget(), *(self._close() if over else [])] if final else []
             case "idle":
-                heard, kind = self._text, self._kind
+                heard, listens = self._text, self._kind == "backchannel"
                 onset = self._onset
                 self._forget()
                 if enough:
                     return [Yield("words")]
-                kept = [Kept(heard, onset, now)] if kind == "backchannel" else []
+                aside = low and not listens and bool(heard)
+                if aside and final:
+                    self._level.doubt()
+                kept = [Kept(heard, onset, now, aside)] if listens or aside else []
                 return [Forget(), *kept] if final else []
 
     def _take(self, text: str, final: bool) -> None:
         self._text, self._final = (text if words_of(text) else ""), final
+        self._begun = None
         match self.rules.lexicon.judge(text):
             case "answer":
                 asked = self._onset - self.asked_at <= self.rules.answer_secs
                 self._kind = "stop" if asked else "backchannel"
-            case "words" if not final and self.rules.lexicon.may_become(text):
-                self._kind = None
+            case "words" | "stop" as kind if not final and self.rules.lexicon.may_become(text):
+                self._kind, self._begun = None, kind
             case kind:
                 self._kind = kind
 
     def _is_enough(self) -> bool:
         """Whether its words take the floor: two where more may come, one of what is final."""
-        if self._kind not in ("stop", "words"):
+        if self._kind not in ("stop", "words") or self._is_aside:
             return False
         one = self._final or self._kind == "stop"
         return len(words_of(self._text)) >= max(self.min_words, 1 if one else 2)

@@ -1,7 +1,7 @@
 """What a listener says without wanting the floor, and what takes it: words, by language. Pure.
 
 Words are compared without case, accents of composition and drawn-out letters ("hmmm" is "hmm").
-The lists are short on purpose: what is in none of them is words, and words are an interruption.
+What is in none of the lists is words, and words are an interruption.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.listening.lexicon_words import WORDS
 
 #: What words are while the agent speaks: what shows that one listens, what answers a question too,
 #: what takes the floor however short, and anything else.
@@ -24,6 +25,8 @@ Kind = Literal["backchannel", "answer", "stop", "words"]
 _UNCLEAR = re.compile(r"\[unclear[^\]]*\]", re.IGNORECASE)
 _DRAWN_OUT = re.compile(r"(.)\1\1+")
 _RUN = re.compile(r"(.)\1+")
+#: No phrase is looked for that has more words.
+_MOST_WORDS = 8
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -117,12 +120,16 @@ def _phrases(listed: Iterable[str]) -> frozenset[tuple[str, ...]]:
 
 def _length(phrases: frozenset[tuple[str, ...]], words: tuple[str, ...]) -> int:
     """Return how many words the longest phrase has that ``words`` begin with; 0 for none."""
-    fits = (
-        len(phrase)
-        for phrase in phrases
-        if len(phrase) <= len(words) and all(map(_same, phrase, words))
-    )
-    return max(fits, default=0)
+    longest = min(len(words), _MOST_WORDS)
+    for length in range(longest, 0, -1):
+        head = words[:length]
+        if head in phrases:
+            return length
+        if any(map(_DRAWN_OUT.search, head)) and any(
+            len(phrase) == length and all(map(_same, phrase, head)) for phrase in phrases
+        ):
+            return length
+    return 0
 
 
 def _same(listed: str, word: str) -> bool:
@@ -132,85 +139,16 @@ def _same(listed: str, word: str) -> bool:
     return bool(_DRAWN_OUT.search(word)) and _RUN.sub(r"\1", listed) == _RUN.sub(r"\1", word)
 
 
-def _lexicon(language: str, backchannels: str, answers: str, stops: str) -> Lexicon:
-    lists = (frozenset(w.strip() for w in t.split(",")) for t in (backchannels, answers, stops))
-    return Lexicon(*lists, languages=frozenset({language}))
+def _lexicon(language: str, lists: tuple[str, str, str]) -> Lexicon:
+    words = (frozenset(one.strip() for one in text.split(",")) for text in lists)
+    return Lexicon(*words, languages=frozenset({language}))
 
 
 #: The lexicons by language; Hindi and Tamil in both scripts, for recognisers write either.
-LEXICONS = MappingProxyType(
-    {
-        "en": _lexicon(
-            "en",
-            "mm, mmhm, hmm, hm, mhm, mm hmm, uh huh, aha, ah, oh, okay, ok, yeah, yep, yup, yes, "
-            "right, alright, all right, sure, i see, got it, great, cool, fine, good, exactly, "
-            "of course, makes sense, that makes sense, sounds good, sounds great, wow, nice, "
-            "perfect, "
-            "lovely, brilliant, awesome, amazing, excellent, wonderful, interesting, absolutely, "
-            "definitely, certainly, totally, indeed, true, very true, really, oh really, gotcha, "
-            "understood, i understand, i know, fair enough, no way, no problem, no worries, that's "
-            "right, that is right, that's true, that's good, that's great, very good, for sure, "
-            "all good, go on, go ahead, good to know, oh my, oh no, huh, ooh, aw",
-            "yes, yeah, yep, yup, okay, ok, sure, right, correct, exactly, fine, please, "
-            "no, nope, thank you, thanks, of course, alright, all right, absolutely, definitely, "
-            "certainly, that's right, that is right, understood",
-            "stop, wait, no, hold on, hang on, sorry, excuse, excuse me, pardon, but, actually, "
-            "what, who, when, how, where, why, one moment, just a moment, just a second, listen",
-        ),
-        "hi": _lexicon(
-            "hi",
-            "हाँ, हां, जी, जी हाँ, जी हां, हम्म, हूँ, हूं, हुँ, अच्छा, ठीक है, ठीक, सही, ओके, ओह, "
-            "समझ गया, समझ गई, बिल्कुल, अरे वाह, "
-            "haan, han, haanji, ji, ji haan, hmm, hm, hoon, accha, achha, acha, theek hai, "
-            "thik hai, "
-            "theek, sahi, okay, ok, oh, samajh gaya, samajh gayi, bilkul",
-            "हाँ, हां, जी, जी हाँ, जी हां, ठीक है, सही, नहीं, जी नहीं, बिल्कुल, "
-            "haan, han, haanji, ji, ji haan, theek hai, thik hai, sahi, nahi, nahin, "
-            "ji nahi, bilkul",
-            "रुको, रुकिए, रुकिये, ठहरो, ठहरिए, नहीं, बस, सुनो, सुनिए, माफ कीजिए, एक मिनट, लेकिन, "
-            "मगर, क्या, कौन, कब, कैसे, कहाँ, "
-            "ruko, rukiye, thehro, nahi, nahin, bas, suno, suniye, maaf kijiye, ek minute, lekin, "
-            "magar, kya, kaun, kab, kaise, kahan",
-        ),
-        "ta": _lexicon(
-            "ta",
-            "ஆமா, ஆமாம், ஆம், சரி, சரிங்க, ம்ம், ம், ஹ்ம், ஓகே, ஓ, அப்படியா, புரியுது, "
-            "புரிஞ்சது, நல்லது, "
-            "aama, aamaa, aamam, aam, seri, sari, seringa, saringa, mm, hmm, okay, ok, oh, "
-            "appadiya, "
-            "puriyuthu, purinjathu, nallathu",
-            "ஆமா, ஆமாம், ஆம், சரி, சரிங்க, இல்லை, இல்ல, வேண்டாம், "
-            "aama, aamaa, aamam, aam, seri, sari, seringa, saringa, illai, illa, vendam",
-            "நிறுத்து, நிறுத்துங்க, இருங்க, இரு, கொஞ்சம் இருங்க, ஒரு நிமிஷம், ஒரு நிமிடம், இல்லை, "
-            "இல்ல, வேண்டாம், மன்னிக்கவும், ஆனா, ஆனால், என்ன, யார், எப்ப, எப்படி, எங்க, "
-            "niruthu, niruthunga, irunga, konjam irunga, oru nimisham, illai, illa, vendam, "
-            "mannikkavum, aana, aanal, enna, yaaru, eppo, eppadi, enga",
-        ),
-        "es": _lexicon(
-            "es",
-            "mm, hmm, ajá, aja, ah, oh, sí, si, ya, ya veo, vale, claro, claro que sí, "
-            "bueno, bien, "
-            "muy bien, de acuerdo, entiendo, exacto, perfecto, okay, ok, genial, eso",
-            "sí, si, vale, claro, claro que sí, de acuerdo, exacto, correcto, no, bueno, okay, ok, "
-            "gracias",
-            "para, pare, alto, espera, espere, un momento, momento, un segundo, no, perdón, "
-            "perdona, "
-            "perdone, disculpa, disculpe, pero, oye, oiga, qué, quién, cuándo, cómo, dónde, "
-            "por qué",
-        ),
-        "de": _lexicon(
-            "de",
-            "mm, mhm, hm, hmm, aha, ah, oh, ja, jaja, ja ja, jo, okay, ok, genau, gut, sehr gut, "
-            "alles klar, klar, richtig, stimmt, ach so, achso, verstehe, ich verstehe, "
-            "schön, super, "
-            "prima, in ordnung",
-            "ja, genau, richtig, stimmt, klar, okay, ok, gut, in ordnung, gerne, nein, nee, danke",
-            "stopp, stop, halt, warte, warten sie, moment, einen moment, moment mal, nein, "
-            "entschuldigung, entschuldigen sie, verzeihung, aber, eigentlich, was, wer, wann, wie, "
-            "wo, warum",
-        ),
-    }
-)
+LEXICONS = MappingProxyType({code: _lexicon(code, lists) for code, lists in WORDS.items()})
+#: Whose words are looked for where only "en" is known of the recogniser: callers in India say
+#: "accha" and "seri" in English sentences, and none of these is an English word.
+MIXED = MappingProxyType({"en": ("en", "hi", "ta")})
 
 
 def find_lexicon(lexicon: object) -> Lexicon:

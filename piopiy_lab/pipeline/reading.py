@@ -16,7 +16,7 @@ from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from piopiy_lab.events.values import HoldMode
+from piopiy_lab.events.values import HoldManner
 from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.ahead_options import Ahead, read_speculate
 from piopiy_lab.listening.hold_options import read_hold
@@ -137,8 +137,9 @@ def read_parts(
     observers: Iterable[BaseObserver] | None,
     mute_strategies: Iterable[BaseUserMuteStrategy] | None,
     hold_backchannels: bool | None = None,
-    hold: HoldMode | None = None,
+    hold: HoldManner | None = None,
     lexicon: str | Lexicon | Sequence[str] | None = None,
+    aside_db: float | None = None,
     speculate: Ahead | None = None,
 ) -> Parts:
     """Check everything that ``Action`` was given; what is raised is in its docstring.
@@ -159,6 +160,7 @@ def read_parts(
         hold_backchannels: As there.
         hold: As there.
         lexicon: As there.
+        aside_db: As there.
         speculate: As there.
     """
     mutes = check_turns(
@@ -179,6 +181,7 @@ def read_parts(
         hold_backchannels,
         hold,
         lexicon,
+        aside_db,
         vad=analyzer is not None,
         turn_strategies=turn_strategies,
         interruption_strategy=interruption_strategy,

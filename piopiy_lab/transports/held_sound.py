@@ -1,8 +1,8 @@
 """What the agent says while somebody may be interrupting it: held, and let go on or dropped.
 
-Held, the sound waits ("pause") or goes on 20 dB lower ("duck"). Nobody upstream is told:
-bot-stopped and the words keep their place behind it, so whoever follows them sees an agent that
-speaks.
+Held, the sound waits ("pause") or goes on 20 dB lower ("duck"), and may change from one to the
+other. Nobody upstream is told: bot-stopped and the words keep their place behind it, so whoever
+follows them sees an agent that speaks.
 
 Runs on the session's loop.
 """
@@ -71,8 +71,8 @@ class HeldSound:
         self.how: HoldMode | None = None  # how it is held now; None: it isn't
         self.cutting = False  # an interruption drops what is held; until it has passed the output
         self._at = 0.0  # when the listener heard its last sample, or its last loud one
-        self._since = 0.0  # when it was held
-        self._lag = 0.0  # seconds that this took to reach the listener: a device, or a line
+        self._since = 0.0  # when it was first held
+        self._lag = 0.0  # seconds that holding took to reach the listener: a device, or a line
         self._rest = np.zeros(0, np.int16)  # paused: what waits; ducked: what was given, as it was
         self._waits_from: float | None = None  # when sound came that nothing was left before
         self._free = asyncio.Event()  # set when it is not held
@@ -92,34 +92,49 @@ class HeldSound:
     # --- hold and resume -----------------------------------------------------------------------
 
     def hold(self, how: HoldMode = "pause") -> None:
-        """Fall silent, or lower the voice, now; what was not heard is kept. Held already: nothing.
+        """Fall silent, or lower the voice, now; what was not heard is kept.
+
+        Held otherwise already, the sound changes; held so already, nothing does.
 
         Args:
             how: "pause" or "duck".
         """
-        if self.how is not None:
+        before = self.how
+        if before == how:
             return
         audio = self._audio
-        self._since = audio.session.now()
-        self.used = True
-        self._rest = self._take_back()
-        self._lag = self._at - self._since
-        self.how = how
-        self._waits_from = None
-        fade = self._fade_samples(self._rest)
+        now = audio.session.now()
+        match before:
+            case None:
+                self._since, self.used = now, True
+                self._rest = self._take_back()
+                loop = asyncio.get_running_loop()
+                self._watchdog = loop.call_later(MOST_SECS, self.resume, "watchdog")
+            case "duck":
+                self._rest = self._tail(self._take_back())
+            case "pause":
+                self._release(now, self._rest, DUCKED)
+        self.how, self._waits_from = how, None
         if how == "pause":
-            fade = min(fade, round(self._device.fade_secs * audio.playout.sample_rate))
-            self._free.clear()
-            head, self._rest = np.split(self._rest, [fade])
-            self._give(_ramp(head, 1.0, 0.0, fade))
-            self._at += fade / audio.playout.sample_rate
-            audio.playout.audible_until = math.inf  # its listener knows that it isn't over
-        else:
-            self._give(_ramp(self._rest, 1.0, DUCKED, fade))
-        loop = asyncio.get_running_loop()
-        self._watchdog = loop.call_later(MOST_SECS, self.resume, "watchdog")
-        audio.session.log.append(events.AgentSpeechHeld(at=self._since, how=how))
+            self._wait(1.0 if before is None else DUCKED, now)
+        elif before is None:
+            self._lag = self._at - now
+            self._give(_ramp(self._rest, 1.0, DUCKED, self._fade_samples(self._rest)))
+        audio.session.log.append(events.AgentSpeechHeld(at=now, how=how))
         self._device.heard_changed()
+
+    def _wait(self, loud: float, now: float) -> None:
+        """Let what was taken back wait, but for its beginning, which fades out."""
+        playout = self._audio.playout
+        self._lag = self._at - now
+        fade = min(
+            self._fade_samples(self._rest), round(self._device.fade_secs * playout.sample_rate)
+        )
+        self._free.clear()
+        head, self._rest = np.split(self._rest, [fade])
+        self._give(_ramp(head, loud, 0.0, fade))
+        self._at += fade / playout.sample_rate
+        playout.audible_until = math.inf  # its listener knows that it isn't over
 
     def resume(self, cause: ResumeCause) -> None:
         """Go on at the sample where it was held, as loud as before. Not held: nothing.
@@ -132,29 +147,40 @@ class HeldSound:
             return
         audio = self._audio
         now = audio.session.now()
-        playout, rest = audio.playout, self._rest
-        lag = playout.lag_secs
         if how == "pause":
-            playout.audible_until = playout.next_start(now)  # it goes on: that is no new speech
-            self._end()
-            begin, low = now, 0.0
+            self._release(now, self._rest, 1.0)
         else:
-            quiet = self._take_back()
-            rest = rest[len(rest) - len(quiet) :]
-            self._end()
-            begin, low = self._at, DUCKED
-        if len(rest):
-            missing = now + self._lag - playout.next_start(now)
-            self._give(np.zeros(max(0, round(missing * playout.sample_rate)), np.int16))
-            begin = max(begin, playout.next_start(now))
-            self._give(_ramp(rest, low, 1.0, self._fade_samples(rest)))
-            self.moved += begin - self._at - (playout.lag_secs - lag)
-        elif self._waits_from is not None:
-            self.moved += max(0.0, now - max(self._waits_from, self._at))
+            rest = self._tail(self._take_back())
+            self._go_on(now, rest, self._at, DUCKED, 1.0)
+        self._end()
         log = audio.session.log
         held_secs = round(now - self._since, 6)
         log.append(events.AgentSpeechResumed(at=now, cause=cause, held_secs=held_secs))
         self._device.heard_changed()
+
+    def _release(self, now: float, rest: Int16, loud: float) -> None:
+        """Let what waits be heard from ``now`` on, so loud."""
+        playout = self._audio.playout
+        playout.audible_until = playout.next_start(now)  # it goes on: that is no new speech
+        self._free.set()
+        self._go_on(now, rest, now, 0.0, loud)
+
+    def _go_on(self, now: float, rest: Int16, begin: float, low: float, loud: float) -> None:
+        """Play what is left, which was to be heard from ``begin`` on."""
+        playout = self._audio.playout
+        if len(rest):
+            lag = playout.lag_secs
+            missing = now + self._lag - playout.next_start(now)
+            self._give(np.zeros(max(0, round(missing * playout.sample_rate)), np.int16))
+            begin = max(begin, playout.next_start(now))
+            self._give(_ramp(rest, low, loud, self._fade_samples(rest)))
+            self.moved += begin - self._at - (playout.lag_secs - lag)
+        elif self._waits_from is not None:
+            self.moved += max(0.0, now - max(self._waits_from, self._at))
+
+    def _tail(self, quiet: Int16) -> Int16:
+        """Return, as loud as it was meant, what was given 20 dB lower and not heard yet."""
+        return self._rest[len(self._rest) - len(quiet) :]
 
     def drop(self) -> None:
         """An interruption: what is held is never heard, nor are its words."""

@@ -73,6 +73,26 @@ def test_a_pause_within_a_silence_of_the_reply_s_own_begins_when_a_sound_was_due
     assert found.gaps == (pytest.approx(0.46, abs=0.002),)
 
 
+def low(start, end):
+    return (part(start, end).astype(np.float64) * 0.1).astype(np.int16)
+
+
+def test_a_pause_that_is_followed_by_another_one_at_once_is_resumed_both_times():
+    found = heard(part(0, 3.12), secs(0.3), part(3.12, 3.23), secs(0.3), part(3.23, 8))
+    assert found.outcome == "resumed"
+    assert found.gaps == (pytest.approx(0.3, abs=0.002), pytest.approx(0.3, abs=0.002))
+
+
+def test_lower_then_silent_then_lower_and_back_is_resumed():
+    pieces = low(3.1, 3.45), secs(0.2), low(3.45, 3.55)
+    found = heard(part(0, 3.1), *pieces, part(3.55, 8))
+    assert (found.outcome, found.ducked) == ("resumed", True)
+    assert found.gaps == (pytest.approx(0.2, abs=0.002),)
+    assert found.fell == pytest.approx(0.1, abs=0.03)
+    assert found.decided == pytest.approx(0.75, abs=0.03)
+    assert heard(part(0, 3.1), low(3.1, 3.45), secs(0.2), low(1.0, 1.6)).outcome == "cut"
+
+
 def test_a_reply_that_begins_again_was_not_resumed_where_it_stood():
     assert heard(part(0, 3.12), secs(0.4), part(2.6, 8)).outcome == "cut"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, find_lexicon, words_of
+from piopiy_lab.listening.lexicon import LEXICONS, MIXED, Lexicon, find_lexicon, words_of
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,11 @@ def test_words_are_words_in_any_script_and_unclear_has_none(text, words):
         ("en", "that's wrong", "words"),
         ("en", "I see a table", "words"),
         ("en", "book it", "words"),
+        ("en", "that sounds delicious", "backchannel"),
+        ("en", "oh how lovely", "answer"),
+        ("en", "how much is it", "stop"),
+        ("en", "what a shame", "backchannel"),
+        ("en", "Hmmmm goooood", "answer"),
         ("en", "[unclear: two]", None),
         ("hi", "हाँ जी", "answer"),
         ("hi", "अच्छा", "backchannel"),
@@ -73,6 +78,13 @@ def test_the_beginning_of_a_phrase_may_become_a_backchannel():
     assert LEXICONS["en"].may_become("oh I")
     assert not LEXICONS["en"].may_become("table")
     assert not LEXICONS["en"].may_become("table got")
+
+
+def test_english_as_it_is_heard_has_what_callers_mix_into_it():
+    mixed = find_lexicon(MIXED["en"])
+    assert mixed.judge("accha okay") == "answer"
+    assert mixed.judge("seri") == "answer"
+    assert mixed.judge("ruko") == "stop"
 
 
 def test_several_languages_are_one_lexicon():
