@@ -1,6 +1,6 @@
 """What an agent makes of sounds over its words: 52 of them, by recogniser, held first and not.
 
-    python benchmarks/hold.py [pause | duck] [NAME ...]
+    python benchmarks/hold.py [duck_then_pause | pause | duck] [NAME ...]
 
 20 backchannels and 20 interruptions of six voices (espeak-ng's, and flite's, which must be there),
 8 noises, 4 sentences to somebody else 18 dB lower, each over one and the same greeting, in virtual
@@ -190,7 +190,7 @@ def spread(values: list[float | None]) -> str:
 
 
 def main() -> None:
-    how = sys.argv[1] if len(sys.argv) > 1 else "pause"
+    how = sys.argv[1] if len(sys.argv) > 1 else "duck_then_pause"
     names = sys.argv[2:] or list(ROWS)
     listed = list(sounds())
     print(f"held: {how}; seconds from the caller's first sample, median/most")

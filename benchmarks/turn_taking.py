@@ -1,4 +1,4 @@
-"""Turn-taking by the bench: cut at once, paused or ducked first, and pipecat's default.
+"""Turn-taking by the bench: cut at once, held in three manners first, and pipecat's default.
 
     python benchmarks/turn_taking.py [--recogniser interims] [--agents paused ducked] [--jobs N]
 
@@ -18,11 +18,11 @@ from piopiy_lab.experiments.figures.listing import text_table
 from piopiy_lab.simulation import ScreenplaySTTService
 
 
-async def session(call_id, hold=None):
+async def session(call_id, hold=None, aside_db=None):
     """Run an agent that holds its sound before it is cut, or doesn't."""
     agent = VoiceAgent(instructions="You tell callers about a restaurant.", greeting=GREETING)
     stt, llm, tts = offline_stack()
-    how = {"hold_backchannels": False} if hold is None else {"hold": hold}
+    how = {"hold_backchannels": False} if hold is None else {"hold": hold, "aside_db": aside_db}
     await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, **how)
     await agent.start()
 
@@ -46,6 +46,8 @@ AGENTS = {
     "cut at once": functools.partial(session, hold=None),
     "paused": functools.partial(session, hold="pause"),
     "ducked": functools.partial(session, hold="duck"),
+    "ducked, then paused": functools.partial(session, hold="duck_then_pause"),
+    "asides by level": functools.partial(session, hold="duck_then_pause", aside_db=9),
     "pipecat": pipecat_bot,
 }
 

@@ -180,6 +180,8 @@ class Holding:
 
     def begin_turn(self) -> None:
         """Take note that the caller has the turn; nothing is held then."""
+        if not self.turn and self._silence < self.rules.over_secs:
+            self._level.claim()
         self.turn = True
         self._forget()
 

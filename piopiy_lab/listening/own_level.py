@@ -16,7 +16,7 @@ from piopiy_lab.sound.pcm import Int16
 #: Seconds of a caller's own voice that are remembered: louder or lower ones of long ago fade.
 MEMORY_SECS = 10.0
 #: Seconds of it without which nothing is known of it, and seconds of a voice to judge it by.
-LEAST_OWN_SECS, LEAST_SECS = 1.0, 0.16
+LEAST_OWN_SECS, LEAST_SECS = 0.6, 0.16
 #: By how much the caller's own level is thought lower for each voice that was left alone: who has
 #: moved away from the microphone is heard at the second or third try.
 DOUBT_DB = 3.0
@@ -48,6 +48,11 @@ class OwnLevel:
             kept = math.exp(-secs / MEMORY_SECS)
             self._own = self._own * kept + power * secs
             self._own_secs = self._own_secs * kept + secs
+
+    def claim(self) -> None:
+        """This voice, and what was heard of it so far, is a turn of the caller's."""
+        self._own += self._energy
+        self._own_secs += self._secs
 
     def doubt(self) -> None:
         """Think the caller's own level lower than it was: this voice may have been theirs."""

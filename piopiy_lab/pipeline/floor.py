@@ -44,13 +44,15 @@ class _Misnamed:
         match event:
             case events.CallerSpoke():
                 self._spoke = event if event.manner == "interruption" else None
-            case events.BackchannelHeard(text=text, start=start):
+            case events.BackchannelHeard(text=text, start=start, aside=False):
                 spoke = self._spoke
                 if text and spoke is not None and spoke.at - 0.1 <= start <= spoke.end:
                     self._session.notice(
                         f"the caller interrupts({text!r}), and these are words of a listener: this "
                         f"agent goes on. Write .backchannels({text!r}), or interrupt with others"
                     )
+            case events.BackchannelHeard():
+                pass
 
 
 def hold_floor(

@@ -35,6 +35,16 @@ def test_what_was_long_ago_fades():
     assert changed == pytest.approx(1.6, abs=0.5)
 
 
+def test_a_turn_begins_where_its_voice_began():
+    found = OwnLevel()
+    found.take(10**6, 0.4, own=False)  # until the detector was sure
+    found.claim()
+    found.take(10**6, 0.4, own=True)
+    found.begin()
+    found.take(10**5, 0.5, own=False)
+    assert found.lower_db == pytest.approx(10)
+
+
 def test_each_voice_that_was_left_alone_brings_the_callers_own_level_down():
     found = OwnLevel()
     found.take(10**6, 2.0, own=True)

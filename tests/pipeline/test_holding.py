@@ -187,7 +187,8 @@ def test_a_backchannels_sound_does_not_lead_the_next_turn():
     caller = begins("mm hmm", wait=11).says("a table for two").hears_reply().hangs_up()
     with_it = run(caller=caller)
     without = run(caller=Caller().waits(13).says("a table for two").hears_reply().hangs_up())
-    (one,), (other,) = (c.events.of(events.TurnPredicted) for c in (with_it, without))
+    # early looks may have been repeated: the last one of each is what counted
+    one, other = (c.events.of(events.TurnPredicted)[-1] for c in (with_it, without))
     assert one.complete == other.complete
     assert one.probability == pytest.approx(other.probability, abs=0.2)
 
@@ -537,7 +538,7 @@ def test_an_echo_holds_a_few_times_and_is_told_of_once():
     assert "echo_cancellation=True" in notice.message
 
 
-@pytest.mark.parametrize("how", ["pause", "duck"])
+@pytest.mark.parametrize("how", ["pause", "duck", "duck_then_pause"])
 def test_in_an_echo_words_still_take_the_floor(how):
     call = run(session(hold=how), over("stop", after=5.0), stt=STREAMS, line=Line(echo_db=25))
     assert len(cut(call)) == 1
@@ -558,3 +559,38 @@ def test_what_no_audio_comes_for_any_more_is_let_go_and_is_no_interruption():
     assert (resumed.cause, resumed.held_secs) == ("watchdog", MOST_SECS)
     assert words(call) == GREETING
     assert not cut(call)
+
+
+# --- words to somebody else --------------------------------------------------------------------
+
+
+def test_a_voice_much_lower_than_the_callers_own_is_left_alone():
+    caller = Caller().hears_greeting().says("a table for two please")
+    caller = caller.says_aside("did you feed the dog", after=0.3).hears_reply()
+    caller = caller.says_aside("come in it is open").waits(3).hangs_up()
+    call = run(session(greeting="Hello.", aside_db=9), caller)
+    assert added(call) == ["a table for two please"]
+    assert not cut(call)
+    heard = call.events.of(events.BackchannelHeard)
+    assert [(one.text, one.aside) for one in heard] == [
+        ("did you feed the dog", True),
+        ("come in it is open", True),
+    ]
+    marked = [(one.text, one.manner) for one in call.transcript if one.role == "user"]
+    assert marked[1:] == [("did you feed the dog", "aside"), ("come in it is open", "aside")]
+    assert len(call.events.of(events.ContextSent)) == 1
+    usual = run(session(greeting="Hello."), caller)
+    assert added(usual)[1:], "it has words and length"
+
+
+def test_a_listeners_low_word_is_a_listeners():
+    caller = Caller().hears_greeting().says("a table for two please")
+    caller = caller.says_aside("okay", after=0.3).hears_reply().waits(2).hangs_up()
+    call = run(session(greeting="Hello.", aside_db=9), caller)
+    assert [(e.text, e.aside) for e in call.events.of(events.BackchannelHeard)] == [("okay", False)]
+
+
+@pytest.mark.parametrize("wrong", [0, 2.9, 41, "9", True, float("nan")])
+def test_levels_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ArgumentError, match="aside_db=.*give 3 to 40"):
+        run(session(aside_db=wrong), over("mm hmm"))

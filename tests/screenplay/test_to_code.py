@@ -108,7 +108,7 @@ def test_it_reads_as_a_screenplay(calls):
         '    .says("a table for two tomorrow at seven")\n'
         "    # agent: A table for two tomorrow at\n"
         '    .interrupts("no make it friday", after=1.3)\n'
-        "    # agent: On Friday. What name is it under?\n"
+        "    # agent: seven. On Friday. What name is it under?\n"
         "    .hears_reply()\n"
         "    .hangs_up()\n"
         ")\n"
