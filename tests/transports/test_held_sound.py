@@ -253,7 +253,6 @@ def test_on_a_device_what_it_has_already_is_heard_and_the_rest_waits(fade_secs):
     asyncio.run(main())
 
 
-<<<<<<< HEAD
 def test_what_is_held_in_the_very_last_moment_is_heard_before_the_agent_has_stopped():
     (usual,) = PLAIN.events.of(events.AgentSpeechStopped)
     call = run((usual.at - 0.04, "hold", "pause"), (usual.at + 0.5, "resume", "short"))
@@ -262,7 +261,8 @@ def test_what_is_held_in_the_very_last_moment_is_heard_before_the_agent_has_stop
     (want, _), (got, _) = spoken(PLAIN), spoken(call)
     assert len(got) == pytest.approx(len(want) + round(0.54 * RATE), abs=2 * FADE)
     assert words(call) == words(PLAIN)
-=======
+
+
 def test_on_a_device_a_lower_sound_that_falls_silent_goes_on_where_it_stood():
     async def main():
         player = Player()
@@ -284,7 +284,6 @@ def test_on_a_device_a_lower_sound_that_falls_silent_goes_on_where_it_stood():
         assert np.abs(heard[262:398] - tone[262:398] * DUCKED).max() <= 1
 
     asyncio.run(main())
->>>>>>> 70bac70 (Hold: 20 dB lower first, silent when the voice goes on (L_Y 1.19 to 0.78 s, S_BC 0.93 on the tune half); words to somebody else by level; a lexicon that builds its praise; a gap followed by another is told from an end)
 
 
 def test_before_the_agent_speaks_what_comes_waits():
