@@ -59,8 +59,12 @@ def read_hold(
     match hold:
         case None:
             how = HoldRules.how
-        case "pause" | "duck" | "duck_then_pause":
-            how = hold
+        case "pause":
+            how = "pause"
+        case "duck":
+            how = "duck"
+        case "duck_then_pause":
+            how = "duck_then_pause"
         case _:
             manners = ", ".join(map(repr, get_args(HoldManner)))
             raise ArgumentError(f"Action(hold={hold!r}): give one of {manners}")
