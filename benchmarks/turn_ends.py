@@ -6,8 +6,8 @@
   of 60 ms, an LLM of 350 ms and a voice of 200 ms, for several stop windows: as pipecat does, with
   the early look, with the LLM asked ahead, and the voice, too; for recognisers whose interims come
   late or early, or that have none.
-* ``pauses``, virtual: the bench's callers who pause in mid-sentence; how many are cut off, and how
-  late the others are answered.
+* ``pauses``, virtual: the bench's callers who pause in mid-sentence, how many are cut off; and
+  those who don't, how late they are answered.
 * ``phases``, virtual: a sentence is said at 16 phases of the detector's windows, 10 ms apart: in
   how many of them does the turn end when the detector is sure?
 * ``live``, in real time, on a quiet machine: from the end of speech to the first sound with instant
@@ -120,37 +120,53 @@ def latency(turns: int) -> None:
         print(f"{stop:>5} " + " | ".join(cells), flush=True)
 
 
+WAYS: tuple[tuple[float, bool, Ahead], ...] = (
+    *((0.2, False, None), (0.2, True, None), (0.5, True, None), (0.8, True, None)),
+    *((0.5, True, "llm"), (0.5, True, "sound"), (0.8, True, "llm"), (0.8, True, "sound")),
+)
+
+
 def pauses() -> None:
-    """Callers who pause in mid-sentence: cut off, answered how late, and what was wasted."""
-    stimuli = [s for s in load_stimuli() if s.kind == "pause"]
+    """The bench's callers who pause in mid-sentence, and those who don't."""
+    stimuli = load_stimuli(kinds=["pause"])
     print(f"of {len(stimuli)} turns with a pause, interims 0.2 s late")
-    print("stop  early ahead  cut off  heard in the pause  answered after, ms: median p90  wasted")
-    for stop, early, ahead in (
-        *((0.2, False, None), (0.2, True, None), (0.5, True, None), (0.8, True, None)),
-        *((0.5, True, "llm"), (0.5, True, "sound"), (0.8, True, "llm"), (0.8, True, "sound")),
-    ):
+    print("stop  early ahead  cut off  heard before the caller went on  requests wasted")
+    for stop, early, ahead in WAYS:
         rows = [_paused((stop, early, ahead, 0.2), stimulus) for stimulus in stimuli]
-        late = [row[2] for row in rows if row[2] is not None]
+        cut, heard, waste = (sum(row[place] for row in rows) for place in range(3))
+        print(f"{stop:>4} {early!s:>6} {ahead!s:>6} {cut:>6} {heard:>8} {waste:>8}", flush=True)
+
+
+def ends() -> None:
+    """How late they are answered who don't."""
+    stimuli = load_stimuli(kinds=["end"])
+    print(f"of {len(stimuli)} turns without a pause, interims 0.2 s late")
+    print("stop  early ahead  answered after, ms: median p90  ended at once  requests wasted")
+    for stop, early, ahead in WAYS:
+        late, once, waste = list[float](), 0, 0
+        for stimulus in stimuli:
+            call = run((stop, early, ahead, 0.2), caller_of(stimulus))
+            late += answer_ms(call)[-1:]
+            looks = [e for e in call.events.of(events.TurnPredicted) if e.outcome == "used"]
+            once += looks[-1].complete
+            waste += wasted(call)
         print(
-            f"{stop:>4} {early!s:>6} {ahead!s:>6} {sum(row[0] for row in rows):>6} "
-            f"{sum(row[1] for row in rows):>12} {statistics.median(late):>24.0f} "
-            f"{np.percentile(late, 90):.0f} {sum(row[3] for row in rows):>8}",
+            f"{stop:>4} {early!s:>6} {ahead!s:>6} {statistics.median(late):>8.0f} "
+            f"{np.percentile(late, 90):.0f} {once:>8} {waste:>8}",
             flush=True,
         )
 
 
 def _paused(
     way: tuple[float, bool, Ahead, float | None], stimulus: Stimulus
-) -> tuple[bool, bool, float | None, int]:
-    """Whether the turn ended in the pause, and was answered there; how late it was else; waste."""
+) -> tuple[bool, bool, int]:
+    """Whether the turn ended in the pause, and was answered there; the requests wasted."""
     call = run(way, caller_of(stimulus))
     said = call.events.of(events.CallerSpoke)[-1]
     goes_on = said.parts[-1][1]
-    ended = [e.at for e in call.events.of(events.UserTurnStopped) if said.at < e.at < said.end]
-    began = [e.at for e in call.events.of(events.AgentSpeechStarted) if e.at > said.at]
-    heard = any(at < goes_on for at in began)
-    after = [1000 * (at - said.end) for at in began if at > said.end]
-    return bool(ended), heard, after[0] if after and not ended else None, wasted(call)
+    ended = any(said.at < e.at < said.end for e in call.events.of(events.UserTurnStopped))
+    began = call.events.of(events.AgentSpeechStarted)
+    return ended, any(said.at < e.at < goes_on for e in began), wasted(call)
 
 
 def phases() -> None:
@@ -243,6 +259,7 @@ def main() -> None:
         latency(given.turns)
     if "pauses" in what:
         pauses()
+        ends()
     if "phases" in what:
         phases()
     if "live" in what:

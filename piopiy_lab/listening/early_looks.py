@@ -35,11 +35,12 @@ from piopiy_lab.logs import safe_logger
 
 #: Seconds of silence into which the model looks first: three windows of Silero's.
 LOOK_SECS = 0.1
-#: Whether it is given sound that ends a fixed time behind the voice; else what there is, once early
-#: and once at the stop. Not before the turn lab, which looks again at a call's pauses, does too.
+#: Whether it is given sound that ends a fixed time behind the voice; else what there is. In digital
+#: silence its verdicts no longer move with the detector's windows then, but in noise it takes more
+#: whole turns for unfinished ones: see benchmarks/README.md, "The end of a turn".
 ANCHORED = False
-#: Seconds of silence behind the voice that it is given then, and when the detector is sure. They
-#: are there at three windows, or one or two later; and when it is sure.
+#: Seconds of silence that it is given then, or that the detector hears: early (three windows, or
+#: one or two later), and for its last word, as much as when the usual detector is sure.
 EARLY_SILENCE_SECS, SURE_SILENCE_SECS = 0.12, 0.19
 #: Below this the level finds no silence where the detector hears one: there is a noise. Then the
 #: detector's silence counts, which begins later.
@@ -163,31 +164,28 @@ class EarlyLooks(BaseTurnAnalyzer):
         """Have the model look beside everything else, if it is time for a look; return that.
 
         Once when there is a little silence, and if it was incomplete then, when there is as much
-        as at the detector's stop: that is its last word.
+        as at the usual detector's stop: that is its last word.
         """
         before = self._look
-        if not ANCHORED:
-            if before is not None:
-                return None
-            self._look = self._ask(None, early=True)
-            return self._look
         if before is not None and (before.last or before.complete is not False):
             return None
         wanted = EARLY_SILENCE_SECS if before is None else SURE_SILENCE_SECS
-        silence = silence_of(seams.heard_by(self.looking), self.sample_rate)
-        if not is_due(silence, self.silence_secs, wanted):
+        if ANCHORED:
+            silence = silence_of(seams.heard_by(self.looking), self.sample_rate)
+            if not is_due(silence, self.silence_secs, wanted):
+                return None
+        elif before is not None and self.silence_secs < wanted:
             return None
         self._let_go("again")
         self._look = self._ask(wanted, early=True)
         return self._look
 
-    def _ask(self, silence_secs: float | None, *, early: bool) -> Look:
+    def _ask(self, wanted: float, *, early: bool) -> Look:
         asked = Asked(self._now(), self.silence_secs, early)
         heard = seams.heard_by(self.looking)
-        if silence_secs is not None:
-            heard = with_silence(heard, self.sample_rate, silence_secs)
-        verdict = seams.judge(self.looking, heard)
-        return Look(asked, verdict, last=silence_secs == SURE_SILENCE_SECS)
+        if ANCHORED:
+            heard = with_silence(heard, self.sample_rate, wanted)
+        return Look(asked, seams.judge(self.looking, heard), last=wanted == SURE_SILENCE_SECS)
 
     def void(self) -> None:
         """Forget the early look, if there is one: the caller spoke on."""
@@ -231,7 +229,7 @@ class EarlyLooks(BaseTurnAnalyzer):
                 await self._tell(told)
         if not seams.can_look(self.looking):
             return await self.looking.analyze_end_of_turn()
-        look = self._ask(SURE_SILENCE_SECS if ANCHORED else None, early=False)
+        look = self._ask(SURE_SILENCE_SECS, early=False)
         state, data = await look.verdict
         if state is EndOfTurnState.COMPLETE:
             self.looking.clear()

@@ -27,6 +27,8 @@ FRAME_SECS = 0.02
 #: Seconds of a window of the detector, and into a silence until the model looks: whole windows.
 WINDOW_SECS = 0.032
 EARLY_LOOK_SECS = round(LOOK_SECS / WINDOW_SECS) * WINDOW_SECS
+#: Seconds into it until it looks for the last time, if the detector still waits then.
+LAST_LOOK_SECS = math.ceil(early_looks.SURE_SILENCE_SECS / WINDOW_SECS) * WINDOW_SECS
 #: Seconds that are no time at all.
 INSTANT = 1e-9
 
@@ -87,7 +89,7 @@ class Listened:
         if not early_looks.ANCHORED:
             if first < stopped:
                 yield self.probability(since, first)
-            yield self.probability(since, stopped)
+            yield self.probability(since, min(stopped, quiet + LAST_LOOK_SECS))
             return
         wanted = early_looks.EARLY_SILENCE_SECS
         for frame in self._between(self._framed(first), stop):

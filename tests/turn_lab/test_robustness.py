@@ -68,14 +68,18 @@ def call(made):
 
 
 @pytest.mark.parametrize("anchored", [True, False])
-@pytest.mark.parametrize("what", ["clean", "phone", "early looks", "early looks, phone"])
+@pytest.mark.parametrize(
+    "what", ["clean", "phone", "early looks", "early looks, phone", "early looks, 0.5"]
+)
 def test_undisturbed_it_is_what_the_call_itself_did(what, anchored, monkeypatch):
     """Detector and turn model are those of the call, asked at the same samples."""
     early = what.startswith("early looks")
     monkeypatch.setattr(turn_taking, "EARLY_LOOKS_BY_DEFAULT", early)
     monkeypatch.setattr(early_looks, "ANCHORED", anchored)
     monkeypatch.setattr(hold_options, "HOLD_BY_DEFAULT", False)  # words would judge its voices
-    call = run(line=Line.phone() if what.endswith("phone") else None)
+    stop_secs = 0.5 if what.endswith("0.5") else 0.2
+    line = Line.phone() if what.endswith("phone") else None
+    call = run(action={"vad": {"stop_secs": stop_secs}}, line=line)
     if early:
         assert any(e.early for e in call.events.of(ev.TurnPredicted))
     sound = sound_of(call)
