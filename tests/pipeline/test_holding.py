@@ -33,6 +33,7 @@ from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
 from piopiy_lab.session.commands import Tune, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
+from piopiy_lab.transports.base import SessionTransport
 from piopiy_lab.transports.held_sound import MOST_SECS
 
 GREETING = (
@@ -545,16 +546,16 @@ def test_in_an_echo_words_still_take_the_floor(how):
     assert added(call) == ["stop"]
 
 
-def test_what_no_audio_comes_for_any_more_is_let_go_and_is_no_interruption():
+def test_what_no_audio_comes_for_any_more_is_let_go_and_is_no_interruption(monkeypatch):
     """The caller's side stands still in a hold: nobody decides, and the watchdog lets it go on."""
+    feed = SessionTransport.feed
 
-    def stands_still(agent, session):
-        def stop_listening():
-            session.latest_agent._transport.input()._held = True
+    async def stands_still(self, start, samples):
+        if not self.session.log.of(events.AgentSpeechHeld):
+            await feed(self, start, samples)
 
-        when_held(session, stop_listening)
-
-    call = run(session(seen=stands_still), over("what time are you open"), stt=None)
+    monkeypatch.setattr(SessionTransport, "feed", stands_still)
+    call = run(caller=over("what time are you open"), stt=None)
     (resumed,) = call.events.of(events.AgentSpeechResumed)
     assert (resumed.cause, resumed.held_secs) == ("watchdog", MOST_SECS)
     assert words(call) == GREETING
