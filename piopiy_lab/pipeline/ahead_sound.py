@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
+    UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import FramePushed
@@ -113,12 +114,16 @@ class TellLater:
     def __init__(self) -> None:
         """Nothing is spoken ahead."""
         self._kept: list[FramePushed] | None = None  # None: nothing is
+        self._turn = False  # the caller has the turn, as far as was told
 
     def keeps(self, data: FramePushed) -> bool:
-        """Whether a frame is of an answer that is spoken ahead; then it is kept."""
+        """Whether a frame is of an answer that is spoken ahead, or ends one; then it isn't told."""
         frame = data.frame
-        if isinstance(frame, LLMFullResponseStartFrame) and self._kept is None:
-            self._kept = [] if seams.is_ahead(frame) else None
+        if isinstance(frame, VoiceWithdrawnFrame):
+            self._kept = None
+            return True
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self._kept = [] if self._turn and seams.is_ahead(frame) else None
         if self._kept is None or not isinstance(frame, self._KINDS):
             return False
         self._kept.append(data)
@@ -127,8 +132,10 @@ class TellLater:
     def let_go(self, data: FramePushed) -> list[FramePushed]:
         """Return what is to be told behind a frame, as of its time."""
         match data.frame:
+            case UserStartedSpeakingFrame():
+                self._turn = True
             case UserStoppedSpeakingFrame():
-                kept, self._kept = self._kept or [], None
+                kept, self._kept, self._turn = self._kept or [], None, False
                 return [replace(one, timestamp=data.timestamp) for one in kept]
             case EagerEndOfTurnCancelFrame() | InterruptionFrame():
                 self._kept = None

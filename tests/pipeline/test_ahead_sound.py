@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
+from pipecat.frames.frames import (
+    LLMFullResponseStartFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.observers.base_observer import FramePushed
+from pipecat.processors.frame_processor import FrameDirection
 
 from piopiy_lab import Caller, VoiceAgent, events, offline_stack, pause, simulate
+from piopiy_lab.pipeline.ahead_sound import TellLater, VoiceDoor
+from piopiy_lab.pipeline.seams import MarkingGate
 from piopiy_lab.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategyManual
 from piopiy_lab.session.commands import Say
 from piopiy_lab.session.session import current_session
@@ -172,3 +181,22 @@ def test_voices_that_are_switched_are_held_too():
     assert outcomes(call) == ["spoke_on", "confirmed"]
     assert call.transcript[-1].text == ANSWER
     assert heard_after(call, 1.0) > call.events.of(events.UserTurnStopped)[0].at
+
+
+def test_an_answer_that_begins_when_its_turn_is_just_over_is_told_at_once():
+    later, source = TellLater(), VoiceDoor()
+
+    def pushed(frame, timestamp):
+        down = FrameDirection.DOWNSTREAM
+        return FramePushed(source, source, frame, down, timestamp)
+
+    begun = LLMFullResponseStartFrame()
+    gate = MarkingGate()
+    gate.begin_speculation(True)
+    gate.process(begun, FrameDirection.DOWNSTREAM)
+    assert later.let_go(pushed(UserStartedSpeakingFrame(), 1)) == []
+    assert later.keeps(pushed(begun, 2))
+    (told,) = later.let_go(pushed(UserStoppedSpeakingFrame(), 3))
+    assert (told.frame, told.timestamp) == (begun, 3)
+    assert not later.keeps(pushed(begun, 4)), "the turn is over"
+    assert later.let_go(pushed(UserStoppedSpeakingFrame(), 5)) == []
