@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from piopiy_lab.bench.broken import CALLERS, CHECKS, DESKS, SOUND, run_trial
+from piopiy_lab.bench.broken import CALLERS, CHECKS, DESKS, SOUND, run_trial, trial_checks
 from piopiy_lab.bench.broken.trial import MEANT, Alarm, Trial
 from piopiy_lab.errors import ArgumentError
 
@@ -48,6 +49,19 @@ def test_a_trial_counts_runs_and_says_what_was_not_found():
     assert "it booked twice" in text
     with pytest.raises(ArgumentError, match="no desk 'wrong digit' was tried"):
         trial.found("wrong digit")
+
+
+@pytest.mark.parametrize(("gap", "over"), [(0.3, False), (1.2, True)])
+def test_an_agent_between_two_sentences_does_not_begin(monkeypatch, gap, over):
+    spans = ((0.0, 4.0), (4.0 + gap, 9.0))
+    monkeypatch.setattr(trial_checks, "agent_spans", lambda call: spans)
+    spoke = SimpleNamespace(at=3.7, end=6.0, manner="interruption", text="wait a second please")
+    call = SimpleNamespace(events=SimpleNamespace(of=lambda kind: [spoke]))
+    if over:
+        with pytest.raises(AssertionError, match="began at 5.20 s, while the caller said 'wait a"):
+            CHECKS["no_talking_over"](call)
+    else:
+        CHECKS["no_talking_over"](call)
 
 
 def test_there_is_a_check_for_every_fault_and_ten_of_them():

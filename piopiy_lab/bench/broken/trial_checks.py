@@ -24,6 +24,8 @@ DEAD_SECS = 4.0
 ANSWER_SECS = 2.0
 #: Seconds by which an agent may begin before a caller's last sound is over.
 EDGE_SECS = 0.15
+#: Seconds of silence between an agent's sentences at the most: what comes after is no beginning.
+SENTENCES_SECS = 0.5
 #: The tool that has an effect, and words that agree to it.
 BOOK, AGREES = "book_table", ("yes", "right", "correct", "book it")
 
@@ -33,8 +35,12 @@ _TURNS = ("turn", "interruption", "talk_over")
 
 
 def no_talking_over(call: Call) -> None:
-    """Hold if the agent never begins while the caller speaks."""
-    for start, _ in agent_spans(call):
+    """Hold if the agent never begins while the caller speaks; between sentences it goes on."""
+    spans = agent_spans(call)
+    ends = [-SENTENCES_SECS, *(end for _, end in spans)]
+    for (start, _), before in zip(spans, ends, strict=False):
+        if start - before < SENTENCES_SECS:
+            continue
         for spoke in call.events.of(ev.CallerSpoke):
             inside = spoke.at + EDGE_SECS < start < spoke.end - EDGE_SECS
             if spoke.manner in _TURNS and inside:
