@@ -115,7 +115,7 @@ def test_every_share_and_every_mean_of_enough_events_has_its_interval(report):
             assert one.value is None or 0 <= one.low <= one.value <= one.high <= 1
     rows = report.end_of_turn
     assert all(row.cuts_600_ends for row in rows if row.holds and row.cuts_600 is not None)
-    again = BenchReport(report.measured * 3)
+    again = BenchReport(report.measured * 6)
     for key in ("I_A", "L_R", "turns.latency"):
         one = again[key]
         assert one.low - 1e-9 <= one.value <= one.high + 1e-9, one
