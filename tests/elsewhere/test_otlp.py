@@ -132,8 +132,8 @@ def test_the_spans_are_pipecats(otlp):
     assert of["stt"][1]["gen_ai.provider.name"] == "phrase"
     assert of["llm"][0]["output"] == "A table for two tomorrow at seven. What name is it under?"
     assert json.loads(of["llm"][1]["input"])[-1]["content"] == "no make it friday"
-    assert of["llm"][1]["gen_ai.usage.input_tokens"] == "27"
-    assert of["tts"][1]["text"] == "A table for two tomorrow at"
+    assert of["llm"][1]["gen_ai.usage.input_tokens"] == "28"
+    assert of["tts"][1]["text"] == "A table for two tomorrow at seven."
     assert (of["tts"][1]["tts.interrupted"], of["tts"][1]["voice_id"]) == (True, "agent")
     assert of["tts"][1]["gen_ai.speech.voice"] == "agent"
 

@@ -42,11 +42,13 @@ def test_a_barge_in_stops_the_stream():
         Caller()
         .hears_greeting()
         .says(SAYS[0])
-        .interrupts("no make it friday", after=0.6)
+        .interrupts("wait no make it friday", after=0.2)
         .hears("friday")
         .hears_reply()
     )
-    desk, call = run(None, caller, hears={"script": (SAYS[0], "no make it friday")}, token_secs=0.4)
+    desk, call = run(
+        None, caller, hears={"script": (SAYS[0], "wait no make it friday")}, token_secs=0.25
+    )
     call.raise_for_error()
     assert desk.openai.cancelled == 1
     cut = call.transcript[2]

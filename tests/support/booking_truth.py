@@ -25,5 +25,6 @@ async def desk_session():
     desk = booking_desk()
     agent = VoiceAgent(instructions=desk.instructions, greeting=desk.greeting)
     stt, llm, tts = offline_stack()
-    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True)
+    # a platform's call: none of them turns the agent down before it is cut
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, hold_backchannels=False)
     await agent.start()
