@@ -113,6 +113,8 @@ class HoldStart(VoiceOrWordsStart):
         self._floor: Floor | None = None  # by take(): before the pipeline starts
         self._windows: list[float] = []  # since the last look; by heard()
         self._window_secs = 0.0
+        self._ours = 0  # the id of the last backchannel's frame that is ours; by _tell()
+        self._told = False  # a service has told of the voice that is judged; by process_frame()
 
     @property
     def silent_secs(self) -> float:
@@ -168,6 +170,10 @@ class HoldStart(VoiceOrWordsStart):
                 moves = self._words(now, frame.text, final=False)
             case TranscriptionFrame():
                 moves = self._words(now, frame.text, final=True)
+            case UserBackchannelFrame() if frame.id != self._ours:
+                self._told = rule.listens = True
+                moves = rule.words(now, frame.text, final=True)
+                rule.listens = False
             case VADUserStartedSpeakingFrame():
                 rule.detected = True
                 if rule.agent_speaks:
@@ -218,6 +224,8 @@ class HoldStart(VoiceOrWordsStart):
         floor.log.append(
             events.BackchannelHeard(at=at, text=text, start=start, end=end, aside=aside)
         )
-        if not aside:
+        by_service, self._told = self._told, False
+        if not aside and not by_service:
             frame = UserBackchannelFrame(text=text, user_id="", timestamp=time_now_iso8601())
+            self._ours = frame.id
             await floor.tell(frame)

@@ -126,6 +126,7 @@ class Holding:
         self.asked_at = -math.inf  # when the agent's last question was heard; by the strategy
         self.agent_speaks = False  # by the strategy
         self.turn = False  # the caller has the turn; by the strategy
+        self.listens = False  # a service says that words are a listener's; by the strategy
         self.detected = False  # the detector is sure of a voice; by the strategy
         self._train = HoldTrain()
         self._heard = 0.0  # seconds of sound: a busy machine hears late, not longer; by hear()
@@ -321,7 +322,7 @@ class Holding:
             self._level.doubt()
         if self._text:
             self._train.worded(self._went_on)
-        elif not self._quiet and self._train.wordless(self._onset, self._went_on):
+        elif self._went_on and not self._quiet and self._train.wordless(self._onset, self._went_on):
             told += [Echoes()] if self._train.rests > 1 else []
         self._forget()
         return told
@@ -389,6 +390,7 @@ class Holding:
                 self._kind, self._begun = None, kind
             case kind:
                 self._kind = kind
+        self._kind = "backchannel" if self.listens else self._kind
 
     def _is_enough(self) -> bool:
         """Whether its words take the floor: two where more may come, one of what is final."""

@@ -7,6 +7,8 @@ import functools
 from typing import Any
 
 import pytest
+from pipecat.frames.frames import TranscriptionFrame, UserBackchannelFrame
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.turns.user_mute import (
     AlwaysUserMuteStrategy,
     BaseUserMuteStrategy,
@@ -514,6 +516,37 @@ def test_the_frame_of_pipecats_reaches_the_aggregators_event():
     tasks: list[asyncio.Task[None]] = []
     run(session(seen=listens), over("mm hmm"))
     assert heard == ["mm hmm"]
+
+
+class Tells(ScreenplaySTTService):
+    """A recogniser that tells a listener's words from others by itself, as pipecat lets it."""
+
+    async def push_frame(self, frame, direction=FrameDirection.DOWNSTREAM):
+        if isinstance(frame, TranscriptionFrame):
+            frame = UserBackchannelFrame(frame.text, "", "")
+        await super().push_frame(frame, direction)
+
+
+def test_a_service_that_says_it_was_a_listener_is_believed_and_it_is_told_once():
+    heard = []
+
+    def listens(agent, session):
+        async def ready():
+            await session.wait_until_listening()
+
+            async def on_backchannel(aggregator, message):
+                heard.append(message.content)
+
+            agent.context_aggregator.user().add_event_handler("on_user_backchannel", on_backchannel)
+
+        tasks.append(asyncio.create_task(ready()))
+
+    tasks: list[asyncio.Task[None]] = []
+    call = run(session(seen=listens), over("lovely elephant"), stt=Tells)
+    assert kept(call) == heard == ["lovely elephant"]
+    assert not cut(call)
+    assert words(call) == GREETING
+    assert cut(run(session(), over("lovely elephant"), stt=ScreenplaySTTService))
 
 
 def test_the_same_call_twice_is_the_same_call():
