@@ -1,7 +1,7 @@
 """Pauses that people make: how many a setting cuts, against how long the ends of turns wait.
 
     apt install asterisk-core-sounds-{en,es,fr,it,ru}-wav; pip install moonshine-voice
-    python benchmarks/human_pauses.py [--sounds DIR] [--picture FILE] [--each N]
+    python benchmarks/human_pauses.py [--sounds DIR] [--picture FILE] [--each N] [--anchored]
 
 Recordings of people who read: prompts of Debian's asterisk-core-sounds (five languages, four
 speakers, 8 kHz), a dozen a language with a silence of 0.25 s or more in them and half a dozen
@@ -23,6 +23,7 @@ import numpy as np
 import soundfile
 
 from piopiy_lab import turn_sweep
+from piopiy_lab.listening import early_looks
 from piopiy_lab.sound import pcm
 from piopiy_lab.turn_lab import TurnScore
 from piopiy_lab.turn_lab.listened import EARLY_LOOK_SECS
@@ -118,7 +119,9 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, default=FOLDER)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--each", type=int, default=12, help="prompts with a pause, a language")
+    parser.add_argument("--anchored", action="store_true", help="sound that ends behind the voice")
     options = parser.parse_args()
+    early_looks.ANCHORED = options.anchored
     found = dict(recordings(options.sounds, options.each))
     if not found:
         raise SystemExit(f"no recordings in {options.sounds}; what to install stands above")

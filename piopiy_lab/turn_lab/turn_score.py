@@ -170,13 +170,18 @@ def _resampled(
     return float(low), float(high)
 
 
-def pareto(scores: Sequence[TurnScore]) -> list[TurnScore]:
-    """Return those that no other beats, quick ones first: fewer cuts for each longer delay."""
+def pareto(scores: Sequence[TurnScore], missed: int = 0) -> list[TurnScore]:
+    """Return those that no other beats, quick ones first: fewer cuts for each longer delay.
+
+    Args:
+        scores: Of settings, on the same recordings.
+        missed: How many ends may never be decided; more, where every setting has more. A setting
+            that hears less looks quick.
+    """
     best: list[TurnScore] = []
     decided = [one for one in scores if one.delays]
-    for one in sorted(decided, key=lambda s: (s.missed, s.delay.value, s.share.value)):
-        if one.missed > min(s.missed for s in decided):
-            break
-        if not best or one.share.value < best[-1].share.value:
+    most = max(missed, min((one.missed for one in decided), default=0))
+    for one in sorted(decided, key=lambda s: (s.delay.value, s.share.value)):
+        if one.missed <= most and (not best or one.share.value < best[-1].share.value):
             best.append(one)
     return best

@@ -213,7 +213,7 @@ class TurnSweep(Sequence[TurnScore]):
         self.axes = axes
         self.recordings = recordings
         self.max_delay: float = usual.delay.value if max_delay is None else max_delay
-        self.curve: list[TurnScore] = pareto([*scores, usual])
+        self.curve: list[TurnScore] = pareto([*scores, usual], usual.missed)
         self.best: TurnScore = _recommended(scores, self.max_delay, usual)
 
     def __len__(self) -> int:

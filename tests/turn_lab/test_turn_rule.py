@@ -194,6 +194,15 @@ def test_the_curve_has_what_no_other_beats():
     assert pareto([worse, safe, quick]) == [quick, safe]
 
 
+def test_a_setting_that_hears_less_is_not_quick():
+    whole = score(Rule(), [("a", gaps(Rule(), at_22=0.9, at_37=0.1))], seed=1)
+    unheard = gaps(Rule(), turns=[TURN, SpokenTurn(((6.0, 6.5),))], at_22=0.1, at_37=0.9)
+    one_missed = score(Rule(), [("a", unheard)], seed=1)
+    assert (whole.missed, one_missed.missed) == (0, 1)
+    assert one_missed not in pareto([whole, one_missed])
+    assert pareto([whole, one_missed], missed=1) == [one_missed]
+
+
 @pytest.mark.parametrize(
     "bad", [[], [[]], [[(1.0, 1.0)]], [[(2.0, 3.0), (1.0, 1.5)]], [[(-1.0, 1.0)]], [["ab"]], [7]]
 )
