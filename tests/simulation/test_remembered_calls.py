@@ -19,7 +19,7 @@ CALLER = (
     Caller()
     .hears_greeting()
     .says("a table for two tomorrow at seven")
-    .interrupts("my name is anna", after=0.8)
+    .interrupts("no make it four people on friday", after=0.8)
     .hears_reply()
     .says("yes please")
     .hears_reply()

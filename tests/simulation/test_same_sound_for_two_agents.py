@@ -39,7 +39,7 @@ def both(who, **options):
     return calls
 
 
-def under(call, line=None, lead=LEAD_SECS - FADE_SECS):
+def under(call, line=None, lead=LEAD_SECS - FADE_SECS - 0.005):  # what a filter remembers of it
     """Return what the agent heard under each utterance, from a lead on."""
     frames = call.heard.frames
     late = 0 if line is None else samples_of(line.delay, frames.rate)

@@ -25,7 +25,7 @@ CALLER = (
     .hangs_up()
 )
 #: Few enough for a test, with every kind of axis.
-FEW = {"stop_secs": (0.2, 0.8), "threshold": (0.0, 0.5, 0.95), "wait_secs": (0.4, 1.5)}
+FEW = {"stop_secs": (0.2, 0.8), "threshold": (0.0, 0.5, 0.97), "wait_secs": (0.4, 1.5)}
 
 
 def run(create_session=None, **options):
@@ -47,7 +47,7 @@ def test_every_setting_is_scored_on_the_same_pauses_and_ends(sweep):
     assert len(sweep) == 2 * 3 * 2
     assert {one.ends for one in sweep} == {2}
     assert all(one.pauses >= 2 for one in sweep)
-    assert sweep.axes["threshold"] == (0.0, 0.5, 0.95)
+    assert sweep.axes["threshold"] == (0.0, 0.5, 0.97)
     assert all(one.missed == 0 for one in sweep)
 
 
@@ -60,10 +60,10 @@ def test_what_a_setting_does_follows_from_what_it_is(sweep):
     silence = of(threshold=0.0, stop_secs=0.2, wait_secs=1.5)
     assert len(silence.cuts) == silence.pauses  # whoever draws breath has had their turn
     assert silence.delay.value == pytest.approx(0.25, abs=0.1)
-    patient = of(threshold=0.95, stop_secs=0.8, wait_secs=1.5)
+    patient = of(threshold=0.97, stop_secs=0.8, wait_secs=1.5)
     assert len(patient.cuts) == 0
     assert patient.delay.value > 0.75
-    hasty = of(threshold=0.95, stop_secs=0.2, wait_secs=0.4)
+    hasty = of(threshold=0.97, stop_secs=0.2, wait_secs=0.4)
     assert {cut.turn for cut in hasty.cuts} == {1, 2}  # 0.6 s after each pause began
     assert hasty.cuts[0].secs == pytest.approx(0.6, abs=0.01)
 
