@@ -158,7 +158,7 @@ def test_an_interrupted_agent_is_heard_until_the_line_is_empty():
         .hangs_up()
     )
     line = Line(codec="pcmu", delay_ms=200.0)
-    call = run(caller, line=line)
+    call = run(caller, desk(hold="pause"), line=line)
     cut = call.events.of(events.AgentSpeechHeld)[0].at  # and given up where it was held
     agent = np.abs(call.recording.agent.astype(int))
     rate = call.recording.sample_rate
