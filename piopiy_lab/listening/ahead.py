@@ -17,9 +17,9 @@ from pipecat.turns.user_stop import NormalizedMatch
 #: Seconds of a likely end for which the words must have been the same.
 STOOD_SECS = 0.1
 
-#: Seconds by which a recogniser may be later than it was, and above which what comes belongs to
-#: more that was said.
-MARGIN_SECS, MOST_LATE_SECS = 0.05, 0.4
+#: Seconds by which a recogniser may be later than it was (words that come then must stand that long
+#: anyway), and above which what comes belongs to more that was said.
+MARGIN_SECS, MOST_LATE_SECS = STOOD_SECS, 0.4
 
 _SAME = NormalizedMatch()
 
