@@ -121,7 +121,8 @@ def latency(turns: int) -> None:
 
 
 WAYS: tuple[tuple[float, bool, Ahead], ...] = (
-    *((0.2, False, None), (0.2, True, None), (0.5, True, None), (0.8, True, None)),
+    *((0.2, False, None), (0.2, True, None), (0.5, False, None), (0.5, True, None)),
+    (0.8, True, None),
     *((0.5, True, "llm"), (0.5, True, "sound"), (0.8, True, "llm"), (0.8, True, "sound")),
 )
 
