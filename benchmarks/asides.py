@@ -24,7 +24,8 @@ from piopiy_lab.bench.running import LATENCY
 from piopiy_lab.bench.scripting import caller_of
 from piopiy_lab.bench.stimuli import load_stimuli
 from piopiy_lab.bench.talker import make_talker, make_voice
-from piopiy_lab.listening.holding import Holding, HoldRules, Yield
+from piopiy_lab.listening.hold_rules import HoldRules
+from piopiy_lab.listening.holding import Holding, Yield
 from piopiy_lab.listening.lexicon import MIXED, find_lexicon
 from piopiy_lab.listening.own_level import power_of
 

@@ -8,7 +8,7 @@ from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.events.values import HoldManner
 from piopiy_lab.interruptions import MinWordsInterruptionStrategy
-from piopiy_lab.listening.holding import HoldRules
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.lexicon import LEXICONS, MIXED, Lexicon, find_lexicon
 from piopiy_lab.listening.turn_taking import HOLD_BY_DEFAULT
 

@@ -28,13 +28,13 @@ from pipecat.utils.time import time_now_iso8601
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.holding import (
     Echoes,
     Forget,
     HearOut,
     Hold,
     Holding,
-    HoldRules,
     Kept,
     Move,
     Resume,

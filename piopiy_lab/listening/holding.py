@@ -13,58 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from piopiy_lab.events.values import HoldManner, HoldMode, ResumeCause
+from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.listening.hold_rules import HoldRules
+from piopiy_lab.listening.hold_shade import HoldShade
 from piopiy_lab.listening.hold_train import HoldTrain
-from piopiy_lab.listening.lexicon import LEXICONS, Lexicon, words_of
+from piopiy_lab.listening.lexicon import words_of
 from piopiy_lab.listening.own_level import OwnLevel
 
 #: Why the floor was given up: by words or a stop word, by a voice that went on, and either of them
 #: when the sound was there again.
 YieldCause = Literal["words", "long", "words, late", "long, late"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldRules:
-    """The limits.
-
-    Attributes:
-        how: Whether the sound waits, goes on 20 dB lower, or first the one and then the other.
-        lexicon: The words of the caller's language.
-        deepen_secs: Seconds of a voice after which a sound that is lower falls silent, as long as
-            the voice goes on; for "duck_then_pause".
-        lift_secs: Seconds of silence after which it is low again.
-        hold_secs: Seconds of a voice before the sound is held: three of Silero's windows.
-        voice: The detector's confidence from which on a window is a voice ...
-        silence: ... and below which it is none; in between it is what it was.
-        over_secs: Seconds of silence after which a voice is over.
-        shortest_secs: A shorter voice is a noise; nobody waits for its words.
-        wait_secs: Seconds to wait for words when a voice is over.
-        longest_secs: A longer voice without a backchannel's words is an interruption.
-        late_secs: Seconds after a voice in which its words still count.
-        answer_secs: Seconds after a question of the agent's in which a "yes" answers it.
-        by_words: Whether words come in time to decide by; else its length alone does.
-        aside_db: A voice so many dB lower than the caller's own is to somebody else, whatever it
-            says; None: nobody looks.
-    """
-
-    how: HoldManner = "duck_then_pause"
-    deepen_secs: float = 0.5
-    lift_secs: float = 0.064
-    lexicon: Lexicon = field(default_factory=lambda: LEXICONS["en"])
-    hold_secs: float = 0.096
-    voice: float = 0.7
-    silence: float = 0.4
-    over_secs: float = 0.096
-    shortest_secs: float = 0.16
-    wait_secs: float = 0.15
-    longest_secs: float = 1.0
-    late_secs: float = 1.2
-    answer_secs: float = 4.0
-    by_words: bool = True
-    aside_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +99,7 @@ class Holding:
         self._state: Literal["idle", "held", "resumed"] = "idle"
         self._quiet = False  # it is judged, and the sound not held for it; by _begin()
         self._went_on = 0.0  # when the sound went on; by _resume() and let_go()
-        self._how: HoldMode = "duck"  # how the sound is held
+        self._held = HoldShade(self.rules)  # how the sound is held
         self._onset = 0.0  # when the voice began
         self._from = 0.0  # and after how many seconds of sound
         self._over_at: float | None = None  # when it was known to be over
@@ -257,15 +218,15 @@ class Holding:
         self._state, self._onset = "held", now - self._streak
         self._from = self._heard - self._streak
         self._quiet = not self._train.allows(now)
-        self._how = "pause" if self.rules.how == "pause" else "duck"
-        return [] if self._quiet else [Hold(self._how)]
+        return [] if self._quiet else [Hold(self._held.how)]
 
     def _decide(self, now: float) -> list[Move]:
         rules, over = self.rules, self._over_at
         if self._is_enough():
             return [Yield("words")]
         if over is None:
-            if self._voice_secs < rules.longest_secs - 1e-9:
+            short = self._voice_secs < rules.longest_secs - 1e-9
+            if short or self._held.may_be_echo(self._heard, self._silence):
                 return self._shade()
             if self._kind == "backchannel":
                 return self._resume(now, "backchannel")
@@ -288,18 +249,13 @@ class Holding:
         return self._shade()
 
     def _shade(self) -> list[Move]:
-        """Be silent for a voice that goes on, and low again when it is over, if it is to be so."""
-        if self._quiet or self.rules.how != "duck_then_pause":
+        """Hold the sound otherwise, if it is to be so by now."""
+        if self._quiet:
             return []
-        rules = self.rules
-        goes_on = self._over_at is None and self._silence < rules.lift_secs - 1e-9
-        long = self._voice_secs >= rules.deepen_secs - 1e-9 and self.detected
+        silence = self._silence if self._over_at is None else math.inf
         listens = self._kind == "backchannel" or self._is_aside
-        how: HoldMode = "pause" if goes_on and long and not listens else "duck"
-        if how == self._how:
-            return []
-        self._how = how
-        return [Hold(how)]
+        changed = self._held.change(self._heard, self._voice_secs, silence, listens=listens)
+        return [Hold(self._held.how)] if changed else []
 
     @property
     def _length_counts(self) -> bool:

@@ -25,8 +25,8 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.interruptions import BaseInterruptionStrategy, MinWordsInterruptionStrategy
 from piopiy_lab.listening.ahead_stop import AheadStop
 from piopiy_lab.listening.early_stop import EarlyStop
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.hold_start import HoldStart
-from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.listening.tuning import VoiceOrWordsStart, WordsStart
 from piopiy_lab.listening.turn_stop import TurnsOnlyStop

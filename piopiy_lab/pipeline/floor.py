@@ -14,8 +14,8 @@ from pipecat.services.stt_service import STTService
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from piopiy_lab import events
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.hold_start import Floor, HoldStart
-from piopiy_lab.listening.holding import HoldRules
 from piopiy_lab.pipeline.chain import Chain
 from piopiy_lab.pipeline.parts import Parts, language_of
 from piopiy_lab.session.session import Session

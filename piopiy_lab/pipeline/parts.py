@@ -23,7 +23,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from piopiy_lab.errors import ArgumentError, ServiceError
 from piopiy_lab.interruptions import BaseInterruptionStrategy
 from piopiy_lab.listening.ahead_options import Ahead
-from piopiy_lab.listening.holding import HoldRules
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.turn_taking import make_strategies, recommended_by
 from piopiy_lab.pipeline.service_switcher import AnySwitcher
 from piopiy_lab.services.realtime import Mode

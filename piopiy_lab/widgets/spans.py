@@ -102,8 +102,9 @@ def _mark(event: ev.Event) -> Mark | None:
         case ev.AgentInterrupted():
             return [at, "interrupted", f"interrupted by {_BY.get(event.cause, event.cause)}"]
         case ev.BackchannelHeard():
+            what = "aside" if event.aside else "backchannel"
             said = f": {compact(event.text, 40)}" if event.text else ""
-            return [round((event.start + event.end) / 2, 3), "backchannel", f"backchannel{said}"]
+            return [round((event.start + event.end) / 2, 3), "backchannel", f"{what}{said}"]
         case ev.TurnPredicted():
             word = "complete" if event.complete else "incomplete"
             came = _CAME.get(event.outcome, "")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.hold_train import MOST_REST_SECS, REST_SECS, WARY_SECS, HoldTrain
 from piopiy_lab.listening.holding import (
     Forget,
     HearOut,
     Hold,
     Holding,
-    HoldRules,
     Kept,
     Resume,
     Yield,
@@ -89,8 +89,30 @@ def test_for_a_listener_s_words_it_stays_low():
     assert line.moves == [Hold("duck")]
     late = Line(how="duck_then_pause").voice(0.6).words("okay", final=False)
     assert late.moves == [Hold("duck"), Hold("pause"), Hold("duck")]
-    unsure = Line(how="duck_then_pause", detected=False).voice(0.8)
-    assert unsure.moves == [Hold("duck")]
+
+
+def test_it_is_low_again_once_in_a_hold():
+    line = Line(how="duck_then_pause").voice(0.6).silence(2 * WINDOW).voice(2 * WINDOW)
+    assert line.moves == [Hold("duck"), Hold("pause"), Hold("duck"), Hold("pause")]
+    assert line.silence(0.15).moves[4:] == []
+    assert line.silence(0.2).moves[4:] == [Resume("short")]
+
+
+@pytest.mark.parametrize("detected", [True, False])
+def test_a_voice_that_comes_and_goes_with_the_sound_is_no_interruption_by_its_length(detected):
+    line = Line(how="duck_then_pause", detected=detected)
+    for _ in range(120):
+        held = [move for move in line.moves if isinstance(move, Hold)]
+        silent = line.rule.holds and held[-1].how == "pause"
+        line.hears(WINDOW, 0.05 if silent else 0.95)
+    assert not [move for move in line.moves if isinstance(move, Yield)]
+    assert line.kinds.count("Resume") >= 2
+
+
+def test_a_voice_that_goes_on_in_the_silence_after_all_is_one():
+    line = Line(how="duck_then_pause").voice(0.8).silence(2 * WINDOW).voice(0.25)
+    assert line.moves == [Hold("duck"), Hold("pause"), Hold("duck"), Hold("pause")]
+    assert line.voice(0.2).moves[4:] == [Yield("long")]
 
 
 def test_a_short_noise_goes_on_at_once_and_is_no_backchannel():
