@@ -169,7 +169,9 @@ def test_a_microphone_that_hears_the_speaker_holds_a_few_times_and_says_what_to_
         until(call, lambda: told(call) or over(call), 40)
 
     with card.acoustic_echo():
-        call, _ = on(card, ALONE, during, session(DeafSTT, greeting=" ".join([GREETING] * 3)))
+        call, _ = on(
+            card, ALONE, during, session(DeafSTT, greeting=" ".join([GREETING] * 3), hold="pause")
+        )
     (notice,) = told(call)
     held = [e.at for e in call.events.of(events.AgentSpeechHeld)]
     assert 4 <= len(held) <= 7, "three, then after a rest one, and one in each of the next"
