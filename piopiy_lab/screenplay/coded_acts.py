@@ -55,12 +55,12 @@ class _Act:
     text: str | None = None
     sound: int | None = None
     spoke: ev.CallerSpoke | None = None  # what a scripted caller's log says of it
-    kept: bool = False  # whether it was taken for a listener's word
+    kept: str | None = None  # what a real caller's was taken for, if it began no turn
 
     @property
     def wants_floor(self) -> bool:
         """Whether the next reply answers it."""
-        return not self.kept if self.spoke is None else self.spoke.wants_floor
+        return self.kept is None if self.spoke is None else self.spoke.wants_floor
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def _step(act: _Act, speeches: list[_Speech]) -> Coded:
         comments = (f"{act.end - act.start:.1f} s of sound whose words nobody knows",)
     said = "{text}" if known else f"sounds[{act.sound}]"
     text = f"says({said})"
-    manner = "backchannel" if act.kept else act.spoke.manner if act.spoke is not None else "turn"
+    manner = act.kept or (act.spoke.manner if act.spoke is not None else "turn")
     if manner not in ("turn", "interruption"):
         text = _beside(manner, act.start, said, over)
         if manner == "cough":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from piopiy_lab import events as ev
 
@@ -31,7 +32,8 @@ class Utterance:
         found: Whether a detector found it.
         said: Seconds from ``start`` on between which it was said, where a phone line brought it
             later.
-        kept: Whether it was taken for a listener's word while the agent spoke.
+        kept: What it was taken for if it began no turn: a listener's word over the agent's, or
+            words to somebody else; None: it was the caller's turn, for all that is known.
     """
 
     start: float
@@ -40,12 +42,12 @@ class Utterance:
     spoke: ev.CallerSpoke | None = None
     found: bool = False
     said: tuple[float, float] | None = None
-    kept: bool = False
+    kept: Literal["backchannel", "aside"] | None = None
 
     @property
     def wants_floor(self) -> bool:
         """Whether it is the caller's turn, or a part of it; of a real caller that is supposed."""
-        return not self.kept if self.spoke is None else self.spoke.wants_floor
+        return self.kept is None if self.spoke is None else self.spoke.wants_floor
 
 
 def utterances_of(
@@ -99,7 +101,10 @@ def utterances_of(
         words = _words_in(finals, start, end)
         if listener is not None and not words:
             words = listener.text or None
-        return Utterance(start, end, words, None, True, kept=listener is not None)
+        if listener is None:
+            return Utterance(start, end, words, None, True)
+        what = "aside" if listener.aside else "backchannel"
+        return Utterance(start, end, words, None, True, kept=what)
 
     return [found(start, end) for start, end in spans]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -179,3 +180,15 @@ def test_of_a_call_that_never_began():
 
     call = run(GREETED, breaks)
     assert made_by(call.to_code()).steps is not None
+
+
+def test_a_real_callers_backchannel_is_one_again():
+    caller = GREETED.says("a table for two tomorrow at seven").backchannels("mm hmm", after=0.8)
+    call = run(caller.hears_reply().waits(2).hangs_up())
+    assert [e.text for e in call.events.of(events.BackchannelHeard)] != []
+    log = without(call, *SPOKEN)
+    assert ".backchannels(" in code_of(log, "x", None)
+    assert ".interrupts(" not in code_of(log, "x", None)
+    (kept,) = (event for event in log if isinstance(event, events.BackchannelHeard))
+    low = [replace(kept, aside=True) if event is kept else event for event in log]
+    assert ".says_aside(" in code_of(low, "x", None)
