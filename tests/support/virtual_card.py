@@ -169,7 +169,8 @@ def likeness(part: np.ndarray, whole: np.ndarray, gaps: int = 0) -> float:
 
     A gap that the call told (``AudioDropped``) is the machine's, not what a test of the words is
     about; one that it did not tell stays a difference. The best way through ``whole`` is found
-    in steps of 10 ms, with at most ``gaps`` delays of 0.1 s in all (dynamic programming).
+    in steps of 10 ms, with at most ``gaps`` delays, up to 0.1 s before and behind where most of it
+    fits (dynamic programming). Ten gaps make another sentence no more like it than 0.7.
 
     Returns:
         The normalised correlation along that way, 0..1.
