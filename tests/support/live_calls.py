@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtual_card import kept_up
 from wait_until import wait_until
 
 from piopiy_lab import VoiceAgent, events, offline_stack, start_call
@@ -33,8 +34,11 @@ def count(call, kind):
     return len(call.events.of(kind))
 
 
-def on(card, microphone, during, session=desk, **told):
-    """Run a call on the virtual card; returns it, ended, and what the speaker played."""
+def on(card, microphone, during, session=desk, *, compared=False, **told):
+    """Run a call on the virtual card; returns it, ended, and what the speaker played.
+
+    Where that is ``compared`` with what was said, the speaker must have kept up.
+    """
     with card.listening() as heard:
         call = start_call(session, microphone, **told)
         try:
@@ -43,7 +47,10 @@ def on(card, microphone, during, session=desk, **told):
         finally:
             call.hang_up()
             call.join(8)
-    return call.raise_for_error(), heard[0]
+    call.raise_for_error()
+    if compared:
+        kept_up(call.events)
+    return call, heard[0]
 
 
 def greeted(call):

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -164,48 +166,37 @@ def correlation(part: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
     return float(abs(cross[at]) / scale) if scale else 0.0, at / MONITOR_RATE
 
 
-def likeness(part: np.ndarray, whole: np.ndarray, gaps: int = 0) -> float:
-    """How well ``part`` is found in ``whole``, if a speaker that ran dry delayed what follows.
+class SpeakerRanDryError(Exception):
+    """The computer was too busy for its sound: what the speaker played shows nothing."""
 
-    A gap that the call told (``AudioDropped``) is the machine's, not what a test of the words is
-    about; one that it did not tell stays a difference. The best way through ``whole`` is found
-    in steps of 10 ms, with at most ``gaps`` delays, up to 0.1 s before and behind where most of it
-    fits (dynamic programming). Ten gaps make another sentence no more like it than 0.7.
 
-    Returns:
-        The normalised correlation along that way, 0..1.
+def with_a_speaker_that_keeps_up(test: Callable[..., None]) -> Callable[..., None]:
+    """Hold a test's call again, three times at most, if ``kept_up`` refused it.
+
+    PulseAudio throws sound away when the computer keeps it waiting, a second of it and more. The
+    call tells that, before anything is compared: not what a comparison finds decides, and four
+    such calls in a row fail.
     """
-    alike, at = correlation(part, whole)
-    if not gaps:
-        return alike
-    step, reach = MONITOR_RATE // 100, MONITOR_RATE // 10
-    count = len(part) // step
-    begin = round(at * MONITOR_RATE) - reach
-    there = np.zeros(count * step + 2 * reach)
-    taken = whole[max(0, begin) : begin + len(there)]
-    there[max(0, -begin) : max(0, -begin) + len(taken)] = taken
-    blocks = part[: count * step].astype(np.float64).reshape(count, step)
-    sliding = np.lib.stride_tricks.sliding_window_view(there, step)
-    # [block, delay]: what each block finds at each delay, and how loud it is there
-    found = np.stack([sliding[n * step :][: 2 * reach] @ block for n, block in enumerate(blocks)])
-    loud = np.stack([(sliding[n * step :][: 2 * reach] ** 2).sum(1) for n in range(count)])
-    way, energy = np.zeros((gaps + 1, 2 * reach)), np.zeros((gaps + 1, 2 * reach))
-    for n in range(count):
-        for jumps in range(gaps, 0, -1):  # from an earlier delay, one gap ago
-            best = np.maximum.accumulate(way[jumps - 1])
-            first = np.maximum.accumulate(np.where(way[jumps - 1] == best, np.arange(len(best)), 0))
-            better = best > way[jumps]
-            way[jumps] = np.where(better, best, way[jumps])
-            energy[jumps] = np.where(better, energy[jumps - 1][first], energy[jumps])
-        way, energy = way + found[n], energy + loud[n]
-    end = np.unravel_index(np.argmax(way), way.shape)
-    scale = np.linalg.norm(blocks) * np.sqrt(energy[end])
-    return max(alike, float(way[end] / scale) if scale else 0.0)
+
+    @functools.wraps(test)
+    def again(*args: Any, **kwargs: Any) -> None:
+        for _ in range(3):
+            try:
+                test(*args, **kwargs)
+            except SpeakerRanDryError as told:
+                warnings.warn(f"the call is held once more: {told}", stacklevel=2)
+            else:
+                return
+        test(*args, **kwargs)
+
+    return again
 
 
-def gaps_told(call: Any) -> int:
-    """How many times the call says that its speaker ran dry."""
-    return sum(drop.where == "output" for drop in call.events.of(AudioDropped))
+def kept_up(log: Iterable[object]) -> None:
+    """Raise SpeakerRanDryError where a call's events tell that its speaker lost sound."""
+    lost = [e for e in log if isinstance(e, AudioDropped) and e.where == "output"]
+    if lost:
+        raise SpeakerRanDryError(f"the speaker's device ran dry: {lost}")
 
 
 def at_monitor_rate(samples: np.ndarray, rate: int) -> np.ndarray:
