@@ -30,6 +30,8 @@ class LivePlayout(Playout):
         self.latency_secs = latency_secs  # written by the transport, from reports
         self.written = 0  # samples ever handed over; the first sample has the number 0
         self.lag_secs = latency_secs  # what the current stretch of audio waited for its start
+        self.gap_secs = 0.0  # of silence before the last piece, unless what was there was cleared
+        self._goes_on = False  # what is written next comes after something, in the same stretch
         self._numbers: deque[int] = deque()  # each piece's first sample, beside _pieces
 
     def next_start(self, now: float) -> float:
@@ -38,8 +40,10 @@ class LivePlayout(Playout):
 
     def write(self, now: float, samples: Int16) -> float:
         """Hand over a piece; it is heard after what is scheduled, or after the latency."""
-        idle = self.ends_at <= now
+        idle, before = self.ends_at <= now, self.ends_at
         start = super().write(max(now + self.latency_secs, self.ends_at), samples)
+        self.gap_secs = start - before if self._goes_on else 0.0
+        self._goes_on = True
         if idle:
             self.lag_secs = start - now
         self._numbers.append(self.written)
@@ -57,6 +61,7 @@ class LivePlayout(Playout):
         """Forget what is not heard by ``now``, which may lie a little ahead."""
         cleared = super().clear(now)
         self._numbers.clear()
+        self._goes_on = False
         return cleared
 
     def report(self, number: int, heard_at: float) -> float:

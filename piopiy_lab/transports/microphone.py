@@ -238,7 +238,9 @@ class MicrophoneTransport(LiveTransport):
         """Queue a piece for the speaker."""
         if self._out is None:
             return
-        dry = self._buffer.take_dry() / self._out.to_rate
+        # A device that runs dry takes silence faster than time goes by, and none is missed after
+        # an interruption: both are in the buffer's count, and not in the schedule.
+        dry = min(self._buffer.take_dry() / self._out.to_rate, self.playout.gap_secs)
         if dry and self.loop_was_late:
             self.drops.add("output", "underflow", dry, BUSY_LOOP)
         self._buffer.write(self._out.process(samples))

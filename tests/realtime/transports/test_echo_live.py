@@ -50,7 +50,7 @@ def test_without_it_the_agent_interrupts_itself(card):
 
     with card.acoustic_echo():
         call, _ = on(card, Microphone(echo_cancellation=False), during)
-    assert count(call, events.UserSpeechStarted) >= 1
+    assert count(call, events.AgentSpeechHeld) >= 1, "20 dB lower, the detector may lose it again"
     assert call.transcript[0].interrupted
 
 
