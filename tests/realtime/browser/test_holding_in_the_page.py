@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from lab_harness import write_capture
-from test_browser_microphone import LONG, TAP, audio_of, best_match, heard_in, start
+from test_browser_microphone import LONG, TAP, heard_in, start
 
 from piopiy_lab.sound import pcm, speech
 
 RATE, PERIOD = 48000, 10.0
+VOICE_RATE, STEP = 24000, 480  # Hz; samples: 20 ms
 SESSION = """
 from piopiy_lab import BrowserMicrophone, VoiceAgent, offline_stack, start_call
 from piopiy_lab import events as E
@@ -16,7 +18,7 @@ from piopiy_lab import events as E
 async def create_session(call_id):
     agent = VoiceAgent(instructions="Bookings.", greeting={greeting!r})
     stt, llm, tts = offline_stack()
-    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, hold_backchannels=True, hold={how!r})
+    await agent.Action(stt=stt, llm=llm, tts=tts, vad=True, hold={how!r})
     await agent.start()
 """
 START = """
@@ -52,35 +54,52 @@ class Held:
     def times(self, kind):
         return self.notebook.value(f"[e.at for e in call.events.of(E.{kind})]")
 
-    def match(self, tmp_path):
-        """Find the page's sound in the recording, by what was heard before the hold."""
-        self.agent, self.rate = audio_of(self.notebook, tmp_path, 1)
-        self.page = pcm.resample(self._page, self._rate, self.rate) / 32768
-        begin = self.held - 0.8
-        piece = self.agent[round(begin * self.rate) : round((begin + 0.7) * self.rate)] / 32768
-        score, place = best_match(piece, self.page)
-        assert score > 0.9
-        self._offset = begin - place / self.rate
-        return self
-
-    def loudness(self, begin, end):
-        """Of what the page played between two of the call's seconds."""
-        first, last = (round((at - self._offset) * self.rate) for at in (begin, end))
-        return float(np.sqrt(np.mean(np.square(self.page[first:last], dtype=np.float64))))
+    def loudness(self):
+        """How loud the page was in each STEP."""
+        return loudness(pcm.resample(self._page, self._rate, VOICE_RATE))
 
 
-def test_a_backchannel_over_the_agent_in_a_page_is_ducked_and_it_goes_on(
-    open_notebook, chrome, tmp_path
-):
+def loudness(samples):
+    steps = samples[: len(samples) // STEP * STEP].reshape(-1, STEP).astype(np.float64)
+    return np.sqrt(np.mean(np.square(steps), axis=1))
+
+
+def quietest(loud, secs):
+    """How loud the quietest stretch of so many seconds inside is, and the step that it ends at."""
+    inside = np.flatnonzero(loud > 0.2 * loud.max())
+    steps = round(secs * VOICE_RATE / STEP)
+    power = np.convolve(np.square(loud[inside[0] : inside[-1]]), np.ones(steps) / steps, "valid")
+    least = int(np.argmin(power))
+    return float(np.sqrt(power[least])), inside[0] + least + steps
+
+
+@pytest.mark.parametrize(("how", "share"), [("duck", 0.3), ("pause", 0.05)])
+def test_a_backchannel_over_the_agent_in_a_page(open_notebook, chrome, how, share):
     says(chrome, "mm hmm")
-    call = Held(open_notebook, "duck", "call.events.of(E.AgentSpeechResumed)")
+    call = Held(open_notebook, how, "call.events.of(E.AgentSpeechResumed)")
     resumed = call.times("AgentSpeechResumed")[0]
     assert call.times("AgentInterrupted") == call.times("UserTurnAdded") == []
-    if call.times("AudioDropped"):  # the machine's; then nothing is where it was to be
-        return
-    call.match(tmp_path)
-    whole = speech.synthesize(LONG, speech.AGENT_VOICE, sample_rate=call.rate).samples / 32768
-    usual = float(np.sqrt(np.mean(np.square(whole))))
-    # On its way, 40 ms to fall silent, and the page is quiet until the sound goes on.
-    assert call.loudness(call.held + 0.25, resumed) < 0.3 * usual
-    assert call.loudness(resumed + 0.3, resumed + 1.3) > 0.5 * usual
+    said = loudness(speech.synthesize(LONG, speech.AGENT_VOICE, sample_rate=VOICE_RATE).samples)
+    usual = float(np.sqrt(np.mean(np.square(said))))
+    played = call.loudness()
+    # It takes 0.2 s on its way, and 40 ms to fall silent.
+    secs = resumed - call.held - 0.25
+    quiet, end = quietest(played, secs)
+    assert quiet < share * usual < 0.8 * quietest(said, secs)[0]
+    after = played[end + 20 :][:75]
+    assert np.sqrt(np.mean(np.square(after))) > 0.4 * usual, "it goes on, as loud as before"
+
+
+def test_stop_over_the_agent_in_a_page_takes_the_floor(open_notebook, chrome):
+    says(chrome, "stop")
+    call = Held(open_notebook, "pause", "call.events.of(E.AgentInterrupted)")
+    cut, added = (
+        call.times("AgentInterrupted")[0],
+        "[e.text for e in call.events.of(E.UserTurnAdded)]",
+    )
+    assert call.notebook.value(added) == ["stop"]
+    first = call.notebook.value("call.events.of(E.AgentTurnAdded)[0].text")
+    assert (LONG * 3).startswith(first)
+    assert len(first) < len(LONG * 3) - 20
+    assert call.notebook.value("call.transcript[0].interrupted")
+    assert any(at > cut for at in call.times("AgentSpeechStarted")), "it is answered"
