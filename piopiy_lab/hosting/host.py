@@ -21,7 +21,7 @@ from piopiy_lab import events
 from piopiy_lab.call.call import Call
 from piopiy_lab.checks.arguments import check_secs
 from piopiy_lab.checks.texts import described
-from piopiy_lab.errors import ArgumentTypeError, CallError, ScreenplayError
+from piopiy_lab.errors import ArgumentTypeError, CallError
 from piopiy_lab.events.log import EventLog
 from piopiy_lab.events.values import Direction, EndReason
 from piopiy_lab.hosting.commands import CallCommands, CallOnLoop
@@ -31,6 +31,7 @@ from piopiy_lab.hosting.loop_thread import LoopThread
 from piopiy_lab.hosting.ready import load_imports
 from piopiy_lab.hosting.short_pauses import short_pauses
 from piopiy_lab.hosting.told import model_of, versions, wall_time
+from piopiy_lab.screenplay.undone import undone_error
 from piopiy_lab.session import transferring
 from piopiy_lab.session.callback import SessionCallback, is_bot, supported_fields
 from piopiy_lab.session.places import place_of
@@ -282,10 +283,7 @@ class CallHost(CallCommands):
             return
         left = replace(left, at=self.log.now())
         self.log.append(left)
-        session.error = ScreenplayError(
-            f"step {left.number} of the screenplay, {left.step}, was not reached to its end: "
-            f"{left.why}. If that is right, let the screenplay end there."
-        )
+        session.error = undone_error(left)
 
     def _finish(self, session: Session) -> None:
         self._error = session.error

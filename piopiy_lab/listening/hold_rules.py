@@ -26,6 +26,9 @@ class HoldRules:
         shortest_secs: A shorter voice is a noise; nobody waits for its words.
         wait_secs: Seconds to wait for words when a voice is over.
         longest_secs: A longer voice without a backchannel's words is an interruption.
+        unclear_secs: A voice of so much that a recogniser had no words for is one, too: of the
+            bench's "tune" half, by the offline recogniser, no listener's lasted longer than 0.77 s
+            and no interruption less than 0.83.
         late_secs: Seconds after a voice in which its words still count.
         answer_secs: Seconds after a question of the agent's in which a "yes" answers it.
         by_words: Whether words come in time to decide by; else its length alone does.
@@ -45,6 +48,7 @@ class HoldRules:
     shortest_secs: float = 0.16
     wait_secs: float = 0.15
     longest_secs: float = 1.0
+    unclear_secs: float = 0.82
     late_secs: float = 1.2
     answer_secs: float = 4.0
     by_words: bool = True

@@ -108,6 +108,7 @@ class Holding:
         self._kind: Literal["backchannel", "stop", "words"] | None = None
         self._begun: Literal["stop", "words"] | None = None  # what they are if no more come
         self._cause: ResumeCause = "short"
+        self._sure = False  # the detector was sure of it; by _follow()
         self._heard_out = False  # a recogniser was asked for the words of a voice that is over
 
     @property
@@ -199,6 +200,7 @@ class Holding:
                 return self._after(now)
 
     def _follow(self, now: float) -> None:
+        self._sure = self._sure or self.detected
         if self._silence >= self.rules.over_secs - 1e-9:
             if self._over_at is None:
                 self._over_at, self._ended = now, self._onset + self._voice_secs
@@ -237,7 +239,7 @@ class Holding:
             return self._resume(now, "noise")
         if self._kind == "backchannel":
             return self._resume(now, "backchannel")
-        if not self._heard_out and not self.detected and rules.by_words:
+        if not self._heard_out and not self._sure and rules.by_words:
             self._heard_out = True
             return [HearOut(), *self._shade()]
         unclear = self._final and self._kind is None
@@ -245,7 +247,12 @@ class Holding:
             self._kind = self._begun or self._kind
             if self._is_enough():
                 return [Yield("words")]
-            return self._resume(now, "aside" if self._is_aside else "short")
+            if self._is_aside:
+                return self._resume(now, "aside")
+            long = self._sure and self._ended - self._onset >= rules.unclear_secs
+            if unclear and long and not self.min_words and not self._quiet:
+                return [Yield("long")]
+            return self._resume(now, "short")
         return self._shade()
 
     def _shade(self) -> list[Move]:

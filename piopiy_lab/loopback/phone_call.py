@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from piopiy_lab import events
 from piopiy_lab._version import __version__
@@ -29,6 +30,7 @@ from piopiy_lab.loopback.room import Participant, Room
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.performer import Performer
 from piopiy_lab.screenplay.steps import ExpectsTool, Hears
+from piopiy_lab.screenplay.undone import left_undone, undone_error
 from piopiy_lab.sound.recorder import Recorder
 
 #: Hz of the recording, as of every call.
@@ -142,6 +144,7 @@ class PhoneCall:
         self._gone: asyncio.TimerHandle | None = None  # ends the call if the agent stays away
         self.transfers: list[HandOver] = []  # oldest first; written by the platform
         self._unsubscribe: Callable[[], None] | None = None
+        self._told: list[events.Event] = []  # of the agent's own account, by this clock
 
     # --- the life of the call -----------------------------------------------------------------
 
@@ -255,6 +258,7 @@ class PhoneCall:
             await self._offers.take_back()
         self.recorder.close(end)
         self.log.append(events.CallStateChanged(at=end, old=self.call.state, new="ended"))
+        self._look_for_undone(end)
         error = self.error
         text = None if error is None else f"{type(error).__name__}: {error}"
         if self._agent is not None and not self.room.link.is_cut:
@@ -273,6 +277,16 @@ class PhoneCall:
         self._offers.release()
         self.log.append(events.CallEnded(at=end, reason=self.reason or "agent_ended", error=text))
         self.log.close()
+
+    def _look_for_undone(self, end: float) -> None:
+        """Fail the screenplay of a caller who was hung up on in the middle of it."""
+        if self.error is not None:
+            return
+        log = sorted((*self.log, *self._told), key=attrgetter("at"))
+        left = left_undone(self._screenplay, log, self.reason or "agent_ended")
+        if left is not None:
+            self.log.append(replace(left, at=end))
+            self.error = undone_error(left)
 
     def end(self, reason: EndReason, error: BaseException | None = None) -> None:
         """Ask for the end; the first reason stands."""
@@ -348,7 +362,8 @@ class PhoneCall:
                 case events.WordSpoken():
                     self.caller.agent_said(event)
                 case _:
-                    self._performer.note(replace(event, at=self.log.now()))  # by this clock
+                    self._told.append(replace(event, at=self.log.now()))
+                    self._performer.note(self._told[-1])
 
         def listener(event: events.Event) -> None:  # on the agent's thread
             if isinstance(event, (events.WordSpoken, *_AGENT_EVENTS)):

@@ -15,11 +15,21 @@ OVER_AGENT = (
     "(mm hmm | mm | hmm | uh huh | ah | oh) [okay | i see | yeah]",
     "(okay | yeah | yep | yes | right | sure | alright | got it | great | cool | fine | good)"
     " [okay | yeah]",
-    "(i see | exactly | perfect)",
+    "(i see | exactly | perfect | makes sense | of course | absolutely | no way)",
+    "oh (really | wow)",
+    "right right",
     "(stop | wait | hold on | hang on | excuse me | sorry | no | no wait | one moment) [please]",
     "[no] (that is | that's) (wrong | not right | not what i said)",
     "(i have | can i ask) a question",
 )
+
+
+_SAID_OVER = PhraseBook(OVER_AGENT)
+
+
+def is_said_over(text: str) -> bool:
+    """Whether a text is one of those: a listener's, or one that takes the floor."""
+    return _SAID_OVER.match(text) is not None
 
 
 def with_listeners(book: PhraseBook) -> PhraseBook:

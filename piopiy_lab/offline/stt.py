@@ -37,7 +37,7 @@ from pipecat.utils.time import time_now_iso8601
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.errors import ArgumentError
 from piopiy_lab.offline import decoders, lending, narrow_band, recogniser
-from piopiy_lab.offline.listeners import with_listeners
+from piopiy_lab.offline.listeners import is_said_over, with_listeners
 from piopiy_lab.offline.phrases import PhraseBook, unclear_text
 from piopiy_lab.offline.seams import ServesAgain
 from piopiy_lab.sound import pcm
@@ -296,7 +296,8 @@ class PhraseSTTService(ServesAgain, STTService):
     async def hear_out(self) -> None:
         """Take what was just heard for an utterance: a short voice that no detector was sure of.
 
-        Others run between the steps. What is none of the sentences is no transcript.
+        Others run between the steps. What is no listener's word, and none that takes the floor, is
+        no transcript: a short cough is like some word or other of the phrases ("help").
         """
         if self._listening or self._hearing_out or self.is_muted or self._borrowed is None:
             return
@@ -314,7 +315,7 @@ class PhraseSTTService(ServesAgain, STTService):
         heard = await self._judged(self._at_work.recogniser)
         if heard is not None and self._hearing_out:
             self._hearing_out = False
-            if heard.accepted and heard.text:
+            if heard.accepted and is_said_over(heard.text):
                 await self._push(heard, heard.text)
 
     async def _judged(self, ear: recogniser.Recogniser) -> recogniser.Recognised | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from piopiy_lab import events as ev
+from piopiy_lab.errors import ScreenplayError
 from piopiy_lab.events.values import EndReason
 from piopiy_lab.screenplay.caller import Caller
 from piopiy_lab.screenplay.manners import StaysSilent
@@ -55,6 +56,14 @@ def left_undone(
         at = log[-1].at if log else 0.0
         return ev.CallerStepFailed(at=at, number=number, step=str(step), why=_FIRST[reason])
     return None
+
+
+def undone_error(left: ev.CallerStepFailed) -> ScreenplayError:
+    """Return what a call fails with whose caller had more to do."""
+    return ScreenplayError(
+        f"step {left.number} of the screenplay, {left.step}, was not reached to its end: "
+        f"{left.why}. If that is right, let the screenplay end there."
+    )
 
 
 def _is_over(step: Step) -> bool:

@@ -443,3 +443,25 @@ def test_low_words_without_a_detector_s_word_are_an_aside_too():
     other.rule.detected = True
     other.voice(0.6).silence(1.5)
     assert other.rule.words(other.now, "a table", final=True) is None, "somebody else's words"
+
+
+def over_and_unclear(secs, **rules):
+    """A voice that the detector is sure of, and then not any more; a recogniser has no words."""
+    line = Line(**rules).voice(secs).silence(0.1)
+    line.rule.detected = False
+    return line.words("[unclear: table for two]")
+
+
+KEPT = Kept("", pytest.approx(10.0), pytest.approx(10.704))
+
+
+def test_what_nobody_understood_is_no_listener_s_if_it_is_long():
+    assert over_and_unclear(0.7).moves == [Hold("duck"), Forget(), Resume("short"), KEPT]
+    assert over_and_unclear(0.85).moves == [Hold("duck"), Forget(), Yield("long")]
+
+
+def test_where_words_are_wanted_or_nobody_is_sure_of_a_voice_it_stays_a_listener_s():
+    assert Yield("long") not in over_and_unclear(0.85, detected=False).moves
+    line = Line().voice(0.85).silence(0.1)
+    line.rule.detected, line.rule.min_words = False, 2
+    assert Yield("long") not in line.words("[unclear: table for two]").moves

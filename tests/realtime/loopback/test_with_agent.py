@@ -10,7 +10,7 @@ from clients import HandMadeAgent
 from wait_until import until
 
 from piopiy_lab import Agent, Caller, VoiceAgent, events, offline_stack
-from piopiy_lab.errors import CallError, LoopbackError
+from piopiy_lab.errors import CallError, LoopbackError, ScreenplayError
 from piopiy_lab.loopback import LinkSettings, LoopbackPlatform
 
 
@@ -67,6 +67,24 @@ def test_the_agent_transfers_over_rest_and_the_caller_goes():
         ]
         assert [e.request_id for e in rang] == [e.request_id for e in ended]
     assert "their line is busy" in ours.transcript[-1].text  # the caller was told
+
+
+def test_a_caller_who_is_hung_up_on_in_the_middle_has_not_passed():
+    async def main():
+        async with LoopbackPlatform() as platform, HandMadeAgent(platform) as agent:
+            caller = Caller().hears_greeting().says("a table for two").hears("reference", within=20)
+            work = asyncio.create_task(platform.place_call("desk", caller))
+            phone = await platform.wait_answered()
+            await until(lambda: phone.log.of(events.CallerStepFinished))
+            await agent.leave()
+            return await work
+
+    call = asyncio.run(main())
+    assert call.end_reason == "agent_ended"
+    (failed,) = call.events.of(events.CallerStepFailed)
+    assert failed.number in (2, 3), "as far as the caller came"
+    with pytest.raises(ScreenplayError, match="the agent ended the call first"):
+        call.raise_for_error()
 
 
 def test_what_a_session_raises_after_the_call_is_told_to_on_session_error():
