@@ -264,7 +264,7 @@ class HeldSound:
         return False
 
     async def until_heard(self) -> None:
-        """Wait until the last sample has been heard, or until what dropped it has passed the output.
+        """Wait until the last sample has been heard, or what dropped it has passed the output.
 
         So whoever is told that the agent has stopped knows first that it was interrupted.
         """
