@@ -173,7 +173,8 @@ class VoiceAgent:
             mute_strategies: When the caller isn't heard: pipecat's user mute strategies.
             llm_switcher: The same as ``tts_switcher`` for ``llm``; tools are the same for all.
             hold_backchannels: Whether a voice over the agent's first holds its sound, which goes on
-                after an "mm hmm" or a cough (docs/turn_taking.md). None: off for now.
+                after an "mm hmm" or a cough (docs/turn_taking.md). None: in a cascaded call, unless
+                a strategy of yours says what interrupts.
             hold: How: "pause", "duck" (20 dB lower), or "duck_then_pause" (the default: silent when
                 the voice goes on). Given, it is on.
             lexicon: Whose words a listener says: a language ("en", "hi", "ta", "es", "de"), a list

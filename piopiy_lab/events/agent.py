@@ -98,7 +98,10 @@ class AgentSpeechHeld(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpeechResumed(Event):
-    """It goes on where it stood: nobody was interrupting; else ``AgentInterrupted`` comes."""
+    """It goes on where it stood: nobody was interrupting; else ``AgentInterrupted`` comes.
+
+    With the cause "over" it was heard to its end, low, before anybody knew.
+    """
 
     cause: ResumeCause
     held_secs: float  # since it was held

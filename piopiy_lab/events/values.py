@@ -64,7 +64,9 @@ HoldManner = Literal["pause", "duck", "duck_then_pause"]
 #: Why it went on: the words of a listener, a short voice, a shorter noise, a long voice that was no
 #: interruption, words to somebody else, the caller's side was muted, or nobody had decided for too
 #: long.
-ResumeCause = Literal["backchannel", "short", "noise", "long", "aside", "muted", "watchdog"]
+ResumeCause = Literal["backchannel", "short", "noise", "long", "aside", "muted", "over", "watchdog"]
+#: How a hold of the agent's sound ended: it went on, it was over anyway, or it was cut off.
+HoldEnd = Literal["resumed", "over", "cut"]
 #: Who stopped the agent.
 InterruptionCause = Literal["user", "typed", "keypad", "command"]
 #: Why a tool was cancelled.

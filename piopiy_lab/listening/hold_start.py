@@ -27,7 +27,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from piopiy_lab import events
 from piopiy_lab.events.log import EventLog
-from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.events.values import HoldEnd, HoldMode, ResumeCause
 from piopiy_lab.listening.hold_rules import HoldRules
 from piopiy_lab.listening.holding import (
     Echoes,
@@ -60,6 +60,11 @@ class HoldsSound(Protocol):
     @property
     def held(self) -> bool:
         """Whether it is held."""
+        ...
+
+    @property
+    def ended(self) -> HoldEnd:
+        """How the last hold ended."""
         ...
 
     def hold(self, how: HoldMode) -> None:
@@ -132,7 +137,7 @@ class HoldStart(VoiceOrWordsStart):
 
     def muted(self) -> None:
         """The caller's side was closed: nothing more is heard of a voice that it holds for."""
-        if self._floor is not None and self._floor.sound.held and not self._rule.turn:
+        if self._floor is not None and self._rule.holds and not self._rule.turn:
             self._floor.sound.resume("muted")
             self._rule.forget()
 
@@ -154,7 +159,7 @@ class HoldStart(VoiceOrWordsStart):
         rule.min_words, rule.asked_at = self.min_words, floor.asked_at()
         now = floor.log.now()
         if rule.holds and not floor.sound.held:
-            rule.let_go(now)  # interrupted by a command, or held for too long
+            self._let_go(now, floor.sound)
         moves: list[Move] | None = None
         match frame:
             case InputAudioRawFrame():
@@ -187,11 +192,23 @@ class HoldStart(VoiceOrWordsStart):
                 moves = rule.look(now)
             case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
                 rule.agent_speaks = isinstance(frame, BotStartedSpeakingFrame)
+                if rule.agent_speaks and rule.holds:
+                    floor.sound.hold(rule.how)  # it says more
             case _:
                 pass
         if moves is None:
             return await super().process_frame(frame)
         return await self._do(moves, floor)
+
+    def _let_go(self, now: float, sound: HoldsSound) -> None:
+        """Take note that the sound isn't held any more, and not by a decision."""
+        match sound.ended:
+            case "resumed":  # it was held for too long
+                self._rule.let_go(now)
+            case "cut":  # by a command: what is heard of the voice now is another one
+                self._rule.forget()
+            case "over":  # what the voice was is decided all the same
+                pass
 
     def _words(self, now: float, text: str, *, final: bool) -> list[Move] | None:
         if self.rules.by_words:

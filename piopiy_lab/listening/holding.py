@@ -122,6 +122,11 @@ class Holding:
         return self._state == "held" and not self._quiet
 
     @property
+    def how(self) -> HoldMode:
+        """How the sound is held, if it is."""
+        return self._held.how
+
+    @property
     def decides(self) -> bool:
         """Whether a voice over the agent's is being judged, or the agent speaks: it may be."""
         return self._state != "idle" or self.agent_speaks
@@ -256,8 +261,8 @@ class Holding:
         return self._shade()
 
     def _shade(self) -> list[Move]:
-        """Hold the sound otherwise, if it is to be so by now."""
-        if self._quiet:
+        """Hold the sound otherwise, if it is to be so by now, and there is one."""
+        if self._quiet or not self.agent_speaks:
             return []
         silence = self._silence if self._over_at is None else math.inf
         listens = self._kind == "backchannel" or self._is_aside

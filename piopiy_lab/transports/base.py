@@ -283,6 +283,7 @@ class SessionOutput(HoldingOutput):
         """Leave nothing behind."""
         self._finish_in(None)
         self.voice.drop()
+        self.voice.dropped()
         await super().cleanup()
 
     def clear(self) -> None:

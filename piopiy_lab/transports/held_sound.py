@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from piopiy_lab import events
-from piopiy_lab.events.values import HoldMode, ResumeCause
+from piopiy_lab.events.values import HoldEnd, HoldMode, ResumeCause
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports.pacing import PacedAudio
 
@@ -70,6 +70,8 @@ class HeldSound:
         self.used = False  # it was held in this call: words and the speech's end must look
         self.how: HoldMode | None = None  # how it is held now; None: it isn't
         self.cutting = False  # an interruption drops what is held; until it has passed the output
+        self.ended: HoldEnd = "resumed"  # how the last hold ended
+        self._is_over = False  # the agent has said everything, and nothing is left to be held
         self._at = 0.0  # when the listener heard its last sample, or its last loud one
         self._since = 0.0  # when it was first held
         self._lag = 0.0  # seconds that holding took to reach the listener: a device, or a line
@@ -77,6 +79,8 @@ class HeldSound:
         self._waits_from: float | None = None  # when sound came that nothing was left before
         self._free = asyncio.Event()  # set when it is not held
         self._free.set()
+        self._passed = asyncio.Event()  # set when no interruption is on its way through the output
+        self._passed.set()
         self._watchdog: asyncio.TimerHandle | None = None
 
     @property
@@ -94,13 +98,14 @@ class HeldSound:
     def hold(self, how: HoldMode = "pause") -> None:
         """Fall silent, or lower the voice, now; what was not heard is kept.
 
-        Held otherwise already, the sound changes; held so already, nothing does.
+        Held otherwise already, the sound changes; held so already, or with nothing left to be heard
+        of what the agent said, nothing does.
 
         Args:
             how: "pause" or "duck".
         """
         before = self.how
-        if before == how:
+        if before == how or self._is_over:
             return
         audio = self._audio
         now = audio.session.now()
@@ -152,11 +157,21 @@ class HeldSound:
         else:
             rest = self._tail(self._take_back())
             self._go_on(now, rest, self._at, DUCKED, 1.0)
-        self._end()
-        log = audio.session.log
-        held_secs = round(now - self._since, 6)
-        log.append(events.AgentSpeechResumed(at=now, cause=cause, held_secs=held_secs))
+        self._end("resumed")
+        self._tell_resumed(now, cause)
         self._device.heard_changed()
+
+    def over(self) -> None:
+        """The agent has said everything, and was heard to the end: nothing is left to be held."""
+        self._is_over = True
+        if self.how is not None:
+            self._end("over")
+            self._tell_resumed(self._audio.session.now(), "over")
+
+    def _tell_resumed(self, now: float, cause: ResumeCause) -> None:
+        held_secs = round(now - self._since, 6)
+        event = events.AgentSpeechResumed(at=now, cause=cause, held_secs=held_secs)
+        self._audio.session.log.append(event)
 
     def _release(self, now: float, rest: Int16, loud: float) -> None:
         """Let what waits be heard from ``now`` on, so loud."""
@@ -187,20 +202,22 @@ class HeldSound:
         if self.how is None:
             return
         self.cutting = True
+        self._passed.clear()
         playout = self._audio.playout
         playout.audible_until = min(playout.audible_until, self._at)
-        self._end()
+        self._end("cut")
 
     def dropped(self) -> None:
         """The interruption has passed the output: what comes now is another reply."""
         self.cutting = False
+        self._passed.set()
 
     def began(self) -> None:
         """The agent begins to speak."""
-        self.moved = 0.0
+        self.moved, self._is_over = 0.0, False
 
-    def _end(self) -> None:
-        self.how = None
+    def _end(self, how: HoldEnd) -> None:
+        self.how, self.ended = None, how
         self._rest = np.zeros(0, np.int16)
         self._free.set()
         if self._watchdog is not None:
@@ -247,10 +264,14 @@ class HeldSound:
         return False
 
     async def until_heard(self) -> None:
-        """Wait until the last sample has been heard."""
+        """Wait until the last sample has been heard, or what dropped it has passed the output.
+
+        So whoever is told that the agent has stopped knows first that it was interrupted.
+        """
         while True:
             while self.waits:
                 await self._free.wait()
+                await self._passed.wait()
             audio = self._audio
             wait = audio.playout.ends_at - audio.session.now()
             if wait <= INSTANT:

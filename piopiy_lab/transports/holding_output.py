@@ -52,6 +52,7 @@ class HoldingOutput(PacedOutput):
             await super().heard_out()
         if self.voice.used:
             await self.voice.until_heard()
+        self.voice.over()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Drop what was not heard yet when the agent is interrupted or the call is cancelled."""

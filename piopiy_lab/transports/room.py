@@ -162,6 +162,7 @@ class RoomOutput(HoldingOutput, LiveKitOutputTransport):
     async def cleanup(self) -> None:
         """Leave nothing behind."""
         self.voice.drop()
+        self.voice.dropped()
         self._to_send.clear()
         await super().cleanup()
 

@@ -32,7 +32,7 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import HOLD_BY_DEFAULT
 from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
-from piopiy_lab.session.commands import Tune, UserSays
+from piopiy_lab.session.commands import Interrupt, Tune, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.transports.base import SessionTransport
@@ -233,6 +233,45 @@ def test_a_backchannel_in_the_last_moment_is_a_turn_as_ever():
     assert not call.events.of(events.AgentSpeechHeld)
 
 
+@pytest.mark.parametrize("how", ["pause", "duck", "duck_then_pause"])
+@pytest.mark.parametrize("text", ["mm hmm", "what time"])
+@pytest.mark.parametrize("before_end", [0.6, 0.45, 0.25, 0.2])
+def test_a_hold_is_over_when_what_is_held_is(how, text, before_end):
+    """The agent is heard to its end, low, before anybody knows what the voice over it is."""
+    greeting = "Welcome to the bistro. We are open every day."  # 3.0 s
+    caller = Caller().backchannels(text, after=3.0 - before_end).waits(4).hangs_up()
+    call = run(session(greeting=greeting, hold=how), caller)
+    assert words(call).startswith(greeting) or (how == "pause" and cut(call))
+    held, speaks, loud = False, False, []
+    for event in call.events.of(
+        events.AgentSpeechStarted, events.AgentSpeechStopped, events.AgentSpeechHeld,
+        events.AgentSpeechResumed, events.AgentInterrupted,
+    ):  # fmt: skip
+        match event:
+            case events.AgentSpeechHeld():
+                assert speaks, "nothing is held when nothing is heard"
+                held = True
+            case events.AgentSpeechResumed() | events.AgentInterrupted():
+                assert held
+                held = False
+                loud.append(event)
+            case events.AgentSpeechStarted():
+                assert not held, "what is said next is heard as loud as ever"
+                speaks = True
+            case _:
+                speaks = False
+    assert loud
+    assert not held
+    assert (kept(call), added(call)) in (([text], []), ([], [text]))
+    if text == "what time":
+        assert added(call) == [text]
+    if how == "pause" and text == "what time":
+        (interruption,) = cut(call)
+        first, *_ = call.events.of(events.AgentSpeechStopped)
+        assert (first.at, first.cause) == (interruption.at, "interrupted")
+        assert call.transcript[0].interrupted
+
+
 def test_two_backchannels_in_one_reply():
     caller = Caller().backchannels("mm hmm", after=1.5).backchannels("okay", after=4.5)
     call = run(caller=caller.waits(10).hangs_up())
@@ -376,6 +415,19 @@ def test_a_typed_turn_in_a_hold_interrupts():
     assert [e.source for e in call.transcript if e.text == "a table for two"] == ["typed"]
     assert len(cut(call)) == 1
     assert "For which day?" in words(call)
+
+
+def test_a_voice_that_a_command_cut_the_agent_for_was_no_backchannel():
+    def interrupts(agent, session):
+        def act():
+            tasks.append(asyncio.create_task(session.latest_agent.prepare(Interrupt())()))
+
+        when_held(session, act)
+
+    tasks: list[asyncio.Task[None]] = []
+    call = run(session(seen=interrupts), over("what time are you open"))
+    assert added(call) == ["what time are you open"]
+    assert kept(call) == []
 
 
 def test_while_a_tool_is_at_work_its_filler_is_held_too():
