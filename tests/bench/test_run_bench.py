@@ -19,7 +19,7 @@ WANTED = (
     *("backchannel-01", "backchannel-03", "interruption-05", "interruption-07"),
     *("noise-01", "noise-05", "aside-02", "pause-05", "end-01"),
 )
-COUGHS = ("noise-01", "noise-02", "noise-08", "noise-09")
+COUGHS = ("noise-01", "noise-03", "noise-08", "noise-09")
 FEW = [one for one in load_stimuli() if one.id in WANTED]
 
 
