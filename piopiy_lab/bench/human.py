@@ -15,8 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from piopiy_lab.bench.scripting import clip_of
-from piopiy_lab.bench.stimuli import Stimulus, read_stimuli
+from piopiy_lab.bench.scripting import caller_of, clip_of
+from piopiy_lab.bench.stimuli import KINDS, Stimulus, read_stimuli
 from piopiy_lab.errors import ArgumentError, PiopiyLabError
 
 #: The file that says what each recording is.
@@ -41,13 +41,16 @@ def load_recordings(folder: str | PathLike[str]) -> tuple[Stimulus, ...]:
         )
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeError, csv.Error) as error:
         raise ArgumentError(f"{str(path)!r} can't be read: {error}") from error
     if not rows:
-        raise ArgumentError(f"{str(path)!r} has no rows: a row for each recording")
+        raise ArgumentError(
+            f"{str(path)!r} has no rows: give a heading, and a row for each recording"
+        )
     found: list[Stimulus] = []
-    for number, row in enumerate(rows, 2):  # the heading is the first
+    for number, row in rows:
         try:
             found.append(_read(place, row))
         except PiopiyLabError as error:
@@ -59,7 +62,12 @@ def load_recordings(folder: str | PathLike[str]) -> tuple[Stimulus, ...]:
     return tuple(found)
 
 
-def _read(folder: Path, row: Mapping[str, str | None]) -> Stimulus:
+def _read(folder: Path, row: Mapping[str | None, Any]) -> Stimulus:
+    if None in row:
+        raise ArgumentError(
+            f"it has more cells than the heading, {', '.join(row[None])!r} at its end: put a text "
+            "with a comma in it in quotes"
+        )
     given = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
     unknown = sorted(set(given) - set(COLUMNS))
     if unknown:
@@ -67,6 +75,8 @@ def _read(folder: Path, row: Mapping[str, str | None]) -> Stimulus:
     name, kind = given.get("file", ""), given.get("kind", "")
     if not name or not (folder / name).is_file():
         raise ArgumentError(f"there is no recording {name!r} in {str(folder)!r}")
+    if kind not in KINDS:
+        raise ArgumentError(f"{name!r} has kind={kind!r}: give one of {', '.join(KINDS)}")
     text = given.get("text", "")
     if not text and kind != "noise":
         raise ArgumentError(f"{name!r} has no text: write what is said in it")
@@ -95,6 +105,7 @@ def _read(folder: Path, row: Mapping[str, str | None]) -> Stimulus:
                 "be in it, and in order"
             )
         last = end
+    caller_of(one)  # what can't be performed is refused here, by its line
     return one
 
 

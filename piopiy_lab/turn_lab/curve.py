@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from piopiy_lab.plot import style
-from piopiy_lab.turn_lab.turn_score import Interval, TurnScore
+from piopiy_lab.turn_lab.turn_score import Interval, TurnScore, counted
 
 TITLE = "Cut-offs against delay"
 LEFT, RIGHT, HEAD, FOOT = 64.0, 24.0, 70.0, 56.0  # margins, pixels
@@ -47,8 +47,9 @@ def draw(sweep: Scores) -> Figure:
     figure.set_label(f"share of pauses cut against delay, {len(sweep)} settings")
     axes = figure.add_axes((LEFT / width, FOOT / height, WIDE / width, HIGH / height))
     every = [one for one in (*sweep, sweep.usual) if one.delays]
-    late = _round_up(max((_most(one.delay) for one in sweep.curve), default=1.0))
-    cut = _round_up(max((_most(one.share) for one in (*sweep.curve, sweep.usual)), default=1.0))
+    marked = (*sweep.curve, sweep.usual, sweep.best)
+    late = _round_up(max(_most(one.delay) for one in marked))
+    cut = _round_up(max(_most(one.share) for one in marked))
     style.bare(axes, 0.0, late)
     axes.set_ylim(0.0, cut)
     axes.set_xlabel("mean delay", visible=False)  # for whoever asks; what is seen is written below
@@ -105,7 +106,13 @@ def _draw_head(axes: Axes, sweep: Scores) -> None:
     style.write(axes, 10, 20, TITLE, size=12, weight="bold", va="center", gid="title")
     x = 10 + style.width_of(TITLE, 12, "bold") + 12
     usual = sweep.usual
-    facts = f"{len(sweep)} settings · {usual.pauses} pauses · {usual.ends} ends of turns"
+    facts = " · ".join(
+        (
+            counted(len(sweep), "setting"),
+            counted(usual.pauses, "pause"),
+            f"{counted(usual.ends, 'end')} of turns",
+        )
+    )
     style.write(axes, x, 21, facts, size=9, color=style.QUIET, va="center")
     signs = [
         ("●", style.SIDES["user"], "none beats it, with 95 % intervals"),

@@ -127,7 +127,8 @@ def rule_of(call: CallRecord) -> Rule:
     if started is None or not started.vad_params or not looks:
         raise CallError(
             f"call {call.call_id} has no verdicts of a detector and a turn model, so there are "
-            "none to look at again: its turns were ended by a service, or the call had none"
+            "none to look at again: its turns were ended by a service, its voices were too short "
+            "for the detector, or it had none"
         )
     early = any(look.early for look in looks)
     settings = dict(started.vad_params)

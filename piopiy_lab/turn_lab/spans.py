@@ -51,8 +51,8 @@ def caller_samples(recording: object) -> Int16:
             )
     else:
         raise ArgumentTypeError(
-            f"vad_sweep({type(recording).__name__}): give a Call, its .recording, the path of a "
-            "sound file, or (samples, sample_rate)"
+            f"a recording can't be {type(recording).__name__}: give a Call, its .recording, the "
+            "path of a sound file, or (samples, sample_rate)"
         )
     if len(samples) < rate // 10:
         raise ArgumentError(

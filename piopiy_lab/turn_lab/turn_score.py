@@ -91,12 +91,17 @@ class TurnScore:
     def told(self) -> str:
         """What was cut, in words: "of 41 pauses these 3 would have been cut", and which."""
         count = len(self.cuts)
-        of = f"of {self.pauses} pause{'' if self.pauses == 1 else 's'}"
+        of = f"of {counted(self.pauses, 'pause')}"
         if not count:
             return f"{of} none would have been cut"
         these = "this one" if count == 1 else f"these {count}"
         lines = (f"  {cut}" for cut in self.cuts)
         return "\n".join([f"{of} {these} would have been cut:", *lines])
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things, as "1 pause" or "3 pauses"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def score(rule: Rule, judged: Sequence[tuple[str, Sequence[Gap]]], seed: int) -> TurnScore:

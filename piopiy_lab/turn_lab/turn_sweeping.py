@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, overload
@@ -19,7 +20,7 @@ from piopiy_lab.turn_lab.listened import EARLY_LOOK_SECS, Listened
 from piopiy_lab.turn_lab.rule import Rule
 from piopiy_lab.turn_lab.score import ALIKE_SECS
 from piopiy_lab.turn_lab.sources import Source, sources_of
-from piopiy_lab.turn_lab.turn_score import Interval, TurnScore, pareto, score
+from piopiy_lab.turn_lab.turn_score import Interval, TurnScore, counted, pareto, score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -246,7 +247,14 @@ class TurnSweep(Sequence[TurnScore]):
     def reason(self) -> str:
         """Why this one, in a sentence or two."""
         best, usual = self.best, self.usual
-        cut = f"{len(best.cuts)} of {_counted(best.pauses, 'pause')} cut"
+        if not usual.delays:
+            return "Nothing was heard of any turn's end, so nothing can be said: today's setting."
+        if not usual.pauses:
+            return (
+                "Nobody paused, so nothing can be said of cuts: today's setting. Give calls whose "
+                "callers pause in their turns."
+            )
+        cut = f"{len(best.cuts)} of {counted(best.pauses, 'pause')} cut"
         text = f"The fewest cuts at a mean delay of {self.max_delay:.2f} s: {cut}"
         if best.rule == usual.rule:
             return f"{text}. That is today's setting: none that was tried is better at its delay."
@@ -299,8 +307,8 @@ class TurnSweep(Sequence[TurnScore]):
     def _caption(self) -> str:
         usual = self.usual
         return (
-            f"{_counted(len(self), 'setting')} on {_counted(usual.pauses, 'pause')} and "
-            f"{_counted(usual.ends, 'end')} of {_counted(self.recordings, 'recording')}; those "
+            f"{counted(len(self), 'setting')} on {counted(usual.pauses, 'pause')} and "
+            f"{counted(usual.ends, 'end')} of {counted(self.recordings, 'recording')}; those "
             "that no other beats (95 %):"
         )
 
@@ -326,15 +334,14 @@ class TurnSweep(Sequence[TurnScore]):
         )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _recommended(scores: Sequence[TurnScore], most: float, usual: TurnScore) -> TurnScore:
     """Return the one with the fewest cuts that is quick enough; today's if none is better.
 
     Of those that an agent can be given: when the turn model looks is no setting of an agent's.
+    Where nobody paused no setting can show that it cuts less, and the quickest would win by that.
     """
+    if not usual.pauses or not usual.delays:
+        return usual
     quick = [
         one
         for one in (*scores, usual)
@@ -372,12 +379,14 @@ def _cells(one: TurnScore) -> tuple[str, ...]:
         f"{len(one.cuts)} of {one.pauses}",
         _told(one.share),
         _told(one.delay),
-        f"{one.p50:.2f}",
+        f"{one.p50:.2f}" if one.delays else "-",
         f"{one.slow} of {one.ends}",
     )
 
 
 def _told(one: Interval) -> str:
+    if math.isnan(one.value):
+        return "-"
     if one.low is None or one.high is None:
         return f"{one.value:.2f}"
     return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"

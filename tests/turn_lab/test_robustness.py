@@ -275,6 +275,9 @@ def test_what_cant_be_run_again_is_refused(call, made):
     )
     with pytest.raises(CallError, match="no verdicts of a detector and a turn model"):
         deaf.robustness(1)
+    short = run(Caller().hears_greeting().says("yes").hears_reply().hangs_up())
+    with pytest.raises(CallError, match="its voices were too short for the detector"):
+        short.robustness(1)
     assert made.state == "ended"
 
 

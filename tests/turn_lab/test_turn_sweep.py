@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 from kinds_of_calls import desk
 
@@ -197,6 +198,8 @@ def test_what_is_no_recording_is_refused(call, tmp_path):
     pair = (caller_samples(call), 16000)
     with pytest.raises(ArgumentError, match="give a list of turns"):
         turn_sweep((pair, [[(2.0, 1.0)]]))
+    with pytest.raises(ArgumentTypeError, match="a recording can't be ndarray: give"):
+        turn_sweep((caller_samples(call), [[(1.0, 2.0)]]))  # its rate is missing
     with pytest.raises(ArgumentError, match="go on until 900 s"):
         turn_sweep((pair, [[(1.0, 900.0)]]))
     with pytest.raises(ArgumentError, match="what_if has no key 'stop'"):
@@ -204,6 +207,49 @@ def test_what_is_no_recording_is_refused(call, tmp_path):
     silent = asyncio.run(simulate(desk(), Caller().hears_greeting().hangs_up(), record=False))
     with pytest.raises(CallError, match="no sound of its caller"):
         turn_sweep(silent)
+
+
+# --- too little to say -------------------------------------------------------------------------
+
+
+def sounds_of(call, turns):
+    return ((caller_samples(call), 16000), turns)
+
+
+def test_where_nobody_paused_todays_setting_stays(call):
+    """Every setting cuts nothing then, and the quickest, silence alone, would win by that."""
+    (first, _) = call.events.of(ev.CallerSpoke)
+    (_, start, end) = first.parts[0]
+    found = turn_sweep(
+        sounds_of(call, [[(start, end)]]), stop_secs=(0.1, 0.2), threshold=(0.0, 0.999)
+    )
+    assert found.usual.pauses == 0
+    assert found.usual.slow == 1, "or nothing would be quicker"
+    assert min(one.delay.value for one in found) < found.usual.delay.value - 0.2
+    assert found.best == found.usual
+    assert "Nobody paused, so nothing can be said of cuts: today's setting." in str(found)
+    assert "nan" not in str(found)
+    assert "nan" not in found._repr_html_()
+
+
+def test_where_nothing_is_heard_nothing_is_said():
+    silence = ((np.zeros(48000, np.int16), 16000), [[(0.5, 1.0)]])
+    found = turn_sweep(silence, stop_secs=0.2)
+    assert "Nothing was heard of any turn's end" in str(found)
+    assert "nan" not in str(found)
+    assert found.best == found.usual
+    found.plot()
+
+
+def test_todays_setting_is_in_the_picture_also_where_all_that_beat_it_are_quicker(call):
+    (first, _) = call.events.of(ev.CallerSpoke)
+    (_, start, end) = first.parts[0]
+    whole = sounds_of(call, [[(start, end)]])
+    found = turn_sweep(whole, stop_secs=0.2, threshold=0.0, wait_secs=1.5)
+    assert found.usual.delay.value > 2 * max(one.delay.value for one in found.curve)
+    (axes, around) = found.plot().axes
+    assert axes.get_xlim()[1] >= found.usual.delay.value
+    assert "1 setting · 0 pauses · 1 end of turns" in [one.get_text() for one in around.texts]
 
 
 # --- the setting in a call ---------------------------------------------------------------------
