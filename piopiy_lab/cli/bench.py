@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from piopiy_lab.cli.saved_calls import Command
@@ -63,8 +64,13 @@ def bench(terminal: Terminal, options: argparse.Namespace) -> int:
     from piopiy_lab.bench.running import run_bench
 
     for name, path in (("--html", options.html), ("--json", options.json)):
-        if path is not None and path.is_dir():
+        if path is None:
+            continue
+        if path.is_dir():
             raise ArgumentError(f"{name} {path} is a folder: give a file in it")
+        place = next(folder for folder in path.expanduser().absolute().parents if folder.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK):  # said before minutes of calls
+            raise ArgumentError(f"{name} {path} can't be written: {place} is no folder to write in")
     recogniser, against = options.recogniser, options.against
     if recogniser not in ("screenplay", "own"):
         recogniser = load_session(recogniser)

@@ -30,6 +30,7 @@ def test_a_plain_agent_s_table_is_printed_and_written(tmp_path, capsys, monkeypa
         (["--kind", "hum"], "kinds has 'hum'"),
         (["--human", "nowhere"], "has no labels.csv"),
         (["--html", "."], "is a folder"),
+        (["--json", f"{__file__}/bench.json"], "test_cli_bench.py is no folder to write in"),
         (["nowhere.py"], "there is no file nowhere.py"),
     ],
 )
