@@ -32,7 +32,7 @@ from piopiy_lab.errors import ArgumentError, ArgumentTypeError
 from piopiy_lab.listening.lexicon import Lexicon
 from piopiy_lab.listening.turn_taking import HOLD_BY_DEFAULT
 from piopiy_lab.pipeline.service_switcher import ServiceSwitcher
-from piopiy_lab.session.commands import Interrupt, Tune, UserSays
+from piopiy_lab.session.commands import Interrupt, Say, Tune, UserSays
 from piopiy_lab.session.session import current_session
 from piopiy_lab.simulation.screenplay_stt import ScreenplaySTTService
 from piopiy_lab.transports.base import SessionTransport
@@ -270,6 +270,30 @@ def test_a_hold_is_over_when_what_is_held_is(how, text, before_end):
         first, *_ = call.events.of(events.AgentSpeechStopped)
         assert (first.at, first.cause) == (interruption.at, "interrupted")
         assert call.transcript[0].interrupted
+
+
+def test_what_the_agent_says_next_is_held_for_the_same_voice():
+    def says_more(agent, session):
+        async def say():
+            await session.wait_until_listening()
+            await asyncio.sleep(1.35)  # the greeting has been over since 1.3 s, the voice not yet
+            await session.latest_agent.prepare(Say("And we are open every day of the week."))()
+
+        tasks.append(asyncio.create_task(say()))
+
+    tasks: list[asyncio.Task[None]] = []
+    call = run(session(greeting="Welcome to the bistro.", seen=says_more), over("mm hmm", 1.1))
+    first, *others = call.events.of(events.AgentSpeechHeld)
+    again, *_ = [one for one in others if one.at > 1.3]
+    start = call.events.of(events.AgentSpeechStarted)[1]
+    assert first.at < 1.3
+    assert again.at == pytest.approx(start.at, abs=0.001)
+    assert [one.cause for one in call.events.of(events.AgentSpeechResumed)] == [
+        "over",
+        "backchannel",
+    ]
+    assert kept(call) == ["mm hmm"]
+    assert not cut(call)
 
 
 def test_two_backchannels_in_one_reply():
