@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import faulthandler
 import re
+import selectors
 import signal
 import threading
 import time
@@ -129,7 +130,7 @@ class Watch:
         if any(one.f_code is self._code for one in frames):
             raise Hung(stood_still(self._still_secs, _place(frames)))
         if self._task is not None:
-            self.told = stood_still(self._still_secs, "waiting for something outside")
+            self.told = stood_still(self._still_secs, _OUTSIDE)
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
@@ -145,10 +146,16 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _place(frames: list[FrameType]) -> str:
-    """Return the user's line that is at work, the innermost if none is the user's."""
+    """Return the user's line that is at work; the innermost, or that one waits, if none is."""
     theirs = next((one for one in frames if is_users(one.f_code.co_filename)), frames[0])
+    if theirs.f_code.co_filename in _WAITING:
+        return _OUTSIDE
     return place_in(theirs.f_code.co_filename, theirs.f_lineno, theirs.f_code.co_name)
 
+
+_OUTSIDE = "waiting for something outside"
+#: Where a thread stands that waits for another one, or for a socket.
+_WAITING = (threading.__file__, selectors.__file__)
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
 _MAIN_THREAD = re.compile(r"^(Current thread|Thread) .*$", re.M)

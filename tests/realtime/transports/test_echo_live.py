@@ -7,7 +7,18 @@ import time
 from live_calls import LINE, count, desk, greeted, on, until
 from virtual_card import need_livekit
 
-from piopiy_lab import Microphone, events
+from piopiy_lab import Microphone, VoiceAgent, events, offline_stack
+from piopiy_lab.offline import booking_desk
+
+
+async def cut_at_once(call_id):
+    """A session that nothing is held in: whether a held agent hears itself is not certain."""
+    words = booking_desk()
+    agent = VoiceAgent(instructions=words.instructions, greeting=words.greeting)
+    stt, llm, tts = offline_stack()
+    services = {"stt": stt, "llm": llm, "tts": tts}
+    await agent.Action(**services, vad=True, hold_backchannels=False)
+    await agent.start()
 
 
 def test_with_echo_cancellation_the_agent_is_not_interrupted_by_itself_but_by_the_caller(card):
@@ -49,8 +60,8 @@ def test_without_it_the_agent_interrupts_itself(card):
         until(call, lambda: count(call, events.AgentInterrupted) >= 1)
 
     with card.acoustic_echo():
-        call, _ = on(card, Microphone(echo_cancellation=False), during)
-    assert count(call, events.AgentSpeechHeld) >= 1, "20 dB lower, the detector may lose it again"
+        call, _ = on(card, Microphone(echo_cancellation=False), during, cut_at_once)
+    assert count(call, events.UserSpeechStarted) >= 1
     assert call.transcript[0].interrupted
 
 
