@@ -62,8 +62,8 @@ HoldMode = Literal["pause", "duck"]
 #: lower, and silent when the voice goes on.
 HoldManner = Literal["pause", "duck", "duck_then_pause"]
 #: Why it went on: the words of a listener, a short voice, a shorter noise, a long voice that was no
-#: interruption, words to somebody else, the caller's side was muted, or nobody had decided for too
-#: long.
+#: interruption, words to somebody else, the caller's side was muted, it was over anyway, or nobody
+#: had decided for too long.
 ResumeCause = Literal["backchannel", "short", "noise", "long", "aside", "muted", "over", "watchdog"]
 #: How a hold of the agent's sound ended: it went on, it was over anyway, or it was cut off.
 HoldEnd = Literal["resumed", "over", "cut"]

@@ -33,6 +33,10 @@ LAST_RESORT = 3
 _LOOKS = 4  # how often it is looked, in the seconds that a call may stand still
 _LONGEST_TICK_SECS = 5.0
 
+_OUTSIDE = "waiting for something outside"
+#: Where a thread stands that waits for another one, or for a socket.
+_WAITING = (threading.__file__, selectors.__file__)
+
 
 class Hung(KeyboardInterrupt):
     """The signal for a call that hangs: as Ctrl-C, it leaves every loop and most handlers."""
@@ -152,10 +156,6 @@ def _place(frames: list[FrameType]) -> str:
         return _OUTSIDE
     return place_in(theirs.f_code.co_filename, theirs.f_lineno, theirs.f_code.co_name)
 
-
-_OUTSIDE = "waiting for something outside"
-#: Where a thread stands that waits for another one, or for a socket.
-_WAITING = (threading.__file__, selectors.__file__)
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
 _MAIN_THREAD = re.compile(r"^(Current thread|Thread) .*$", re.M)
