@@ -295,6 +295,7 @@ class BotRun:
                 services={name: type(part).__name__ for name, part in found.active.items()},
                 vad=None if found.analyzer is None else type(found.analyzer).__name__,
                 vad_params=tuning.detector(),
+                turn_model=tuning.turn_model(),
                 turn_params=tuning.turns(),
                 audio_in_sample_rate=params.audio_in_sample_rate,
                 audio_out_sample_rate=params.audio_out_sample_rate,

@@ -166,7 +166,7 @@ class Call(FromElsewhere, ActingCall):
             record=record,
         )
 
-    def robustness(self, n: int = 30, *, seed: int = 1) -> Robustness:
+    def robustness(self, n: int = 30, *, seed: int = 1, turn_model: object = None) -> Robustness:
         """Find out how sure the verdicts on the caller's pauses are.
 
         Detector and turn model alone hear the caller ``n`` times more, up to 80 ms later and up to
@@ -178,16 +178,19 @@ class Call(FromElsewhere, ActingCall):
         Args:
             n: Runs, 1 to 1000. 30 give a share to 0.17, 100 to 0.10.
             seed: Of what is changed: the same seed gives the same.
+            turn_model: The call's turn model, where it had another than Smart Turn: as for
+                :func:`turn_sweep`.
 
         Returns:
             The pauses, which show themselves as a table.
 
         Raises:
-            CallError: The call runs, has no sound, or its turns were ended by something else.
-            ArgumentError: ``n`` or ``seed`` is out of range.
+            CallError: The call runs, has no sound, or its turns were ended by something else, by
+                another turn model say.
+            ArgumentError: ``n`` or ``seed`` is out of range, or the turn model failed.
             SavedCallError: The call's folder can't be written; the call has it all the same.
         """
-        return behind("robustness")(self, n, seed=seed)
+        return behind("robustness")(self, n, seed=seed, turn_model=turn_model)
 
     def to_code(self) -> str:
         """Return this call's caller as a screenplay to edit: Python text that makes ``caller``.

@@ -35,6 +35,9 @@ class PipelineStarted(Event):
     audio_in_sample_rate: int  # Hz
     audio_out_sample_rate: int  # Hz
     greeting: str | None
+    #: "Smart Turn", or the name of another turn model, its class's say; None: none ends turns, or
+    #: the call was saved before that was told.
+    turn_model: str | None = None
     #: incomplete_wait_secs, min_words: those that the turn rules have
     turn_params: dict[str, float] = field(default_factory=dict[str, float])
     #: "stt", "llm", "tts" -> {"services": {name: class name}, "active": name, "strategy": ...}

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from onnxruntime import InferenceSession
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
@@ -31,14 +32,10 @@ from piopiy_lab.sound.pcm import Float32
 #: What Silero's analyzer has beside what every analyzer has.
 _SILERO = frozenset({"_model", "_windows_since_reset", "_low_confidence_windows"})
 
-_LOG, _SHARED, _WAIT, _TURN, _ENDS, _LOOKS = (
-    "the log of a detector",
-    "the shared Silero",
-    "tune(incomplete_wait_secs=...)",
-    "the shared Smart Turn",
-    "the end of a turn",
-    "the early look of the turn model",
-)
+_LOG, _SHARED, _TURN = "the log of a detector", "the shared Silero", "the shared Smart Turn"
+_WAIT, _ENDS = "tune(incomplete_wait_secs=...)", "the end of a turn"
+_LOOKS = "the early look of the turn model"
+_Stop = TurnAnalyzerUserTurnStopStrategy
 
 RELIED_ON = (
     method(VADAnalyzer, "analyze_audio", "buffer", needed_by=_LOG),
@@ -53,22 +50,19 @@ RELIED_ON = (
     method(SileroVADAnalyzer, "_maybe_reset_model", "confidence", needed_by=_SHARED),
     *attributes(AudioVolumeTracker, "_volume", "_buffer", "_sample_rate", needed_by=_SHARED),
     *attributes(BaseSmartTurn, "_stop_ms", needed_by=_WAIT),
+    method(BaseSmartTurn, "_predict_endpoint", "audio_array", needed_by="other turn models"),
     method(LocalSmartTurnAnalyzerV3, "_predict_endpoint", "audio_array", needed_by=_TURN),
     *attributes(LocalSmartTurnAnalyzerV3, "_session", "_log_data", needed_by=_TURN),
+    *attributes(InferenceSession, "_model_path", needed_by=_TURN),
     *attributes(BaseTurnAnalyzer, "_sample_rate", needed_by=_TURN),
-    *attributes(TurnAnalyzerUserTurnStopStrategy, "_turn_analyzer", needed_by=_WAIT),
+    *attributes(_Stop, "_turn_analyzer", needed_by=_WAIT),
     *attributes(
-        TurnAnalyzerUserTurnStopStrategy,
+        _Stop,
         *("_vad_user_speaking", "_vad_stopped", "_turn_complete", "_timeout_task"),
         *("_stt_timeout", "_timeout_handler"),
         needed_by=_ENDS,
     ),
-    method(
-        TurnAnalyzerUserTurnStopStrategy,
-        "_handle_vad_user_stopped_speaking",
-        "frame",
-        needed_by=_ENDS,
-    ),
+    method(_Stop, "_handle_vad_user_stopped_speaking", "frame", needed_by=_ENDS),
     *attributes(BaseSmartTurn, "_audio_buffer", "_model_executor", needed_by=_LOOKS),
     method(BaseSmartTurn, "_process_speech_segment", "audio_buffer", needed_by=_LOOKS),
     *attributes(MinWordsUserTurnStartStrategy, "_min_words", needed_by="tune(min_words=...)"),
@@ -141,10 +135,9 @@ _verdicts: PureMemory[dict[str, Any]] = PureMemory(4096)
 class SharedSileroVADAnalyzer(SileroVADAnalyzer):
     """pipecat's Silero analyzer, whose ONNX session is loaded once per process.
 
-    Loading the model takes about 35 ms; every analyzer has a state of its own all the same.
-    What the model made of a window is remembered by the state that it was in: that is exact,
-    because it is a function of both. When the state is reset is the analyzer's to say, which looks
-    at each answer, a remembered one too.
+    Loading the model takes about 35 ms; every analyzer has a state of its own all the same. What
+    the model made of a window is remembered by the state that it was in, exactly: it is a function
+    of both. The analyzer says when the state is reset; it looks at a remembered answer, too.
 
     Missing: a way to give an analyzer a model that is loaded.
     """
@@ -162,10 +155,8 @@ class SharedSileroVADAnalyzer(SileroVADAnalyzer):
         VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
         parts = set(vars(_silero)) - set(vars(self))
         if parts != _SILERO:
-            names = ", ".join(sorted(parts))
-            refuse(
-                _silero, f"{{package}}'s SileroVADAnalyzer has {names}: not what {_SHARED} knows"
-            )
+            has = ", ".join(sorted(parts))
+            refuse(_silero, f"{{package}}'s SileroVADAnalyzer has {has}: not what {_SHARED} knows")
         for name in parts:
             setattr(self, name, copy.copy(getattr(_silero, name)))
         self._model.reset_states()
@@ -309,7 +300,9 @@ class SharedSmartTurn(FrugalSmartTurn):
 
 # --- a verdict before it is asked for ---------------------------------------------------------
 
-#: What it says of that.
+#: Asks a model: float32 samples of -1 to 1 and their rate in Hz; how sure it is of an end, 0 to 1.
+Asked = Callable[[Float32, int], float]
+#: What an analyzer says of a turn.
 Verdict = tuple[EndOfTurnState, MetricsData | None]
 
 
@@ -339,35 +332,46 @@ def judge(analyzer: BaseTurnAnalyzer, heard: Heard) -> asyncio.Future[Verdict]:
 
 
 class ThresholdSmartTurn(SharedSmartTurn):
-    """pipecat's Smart Turn with a threshold of one's own. Missing: a parameter for it.
+    """pipecat's Smart Turn with a threshold, or a model, of one's own. Missing: parameters for it.
 
     Attributes:
         threshold: A verdict above it is "complete", 0 to 1.
+        model: What is asked in the place of Smart Turn; None: Smart Turn itself.
     """
 
-    def __init__(self, threshold: float, **kwargs: Any) -> None:
+    def __init__(self, threshold: float, model: Asked | None = None, **kwargs: Any) -> None:
         """Make an analyzer; further arguments as for ``LocalSmartTurnAnalyzerV3``."""
         super().__init__(**kwargs)
-        self.threshold = threshold
+        self.threshold, self.model = threshold, model
 
     def _predict_endpoint(self, audio_array: Float32) -> dict[str, Any]:
-        verdict = super()._predict_endpoint(audio_array)
+        if self.model is None:
+            verdict = super()._predict_endpoint(audio_array)
+        else:
+            verdict = {"probability": self.model(audio_array, self.sample_rate)}
         return {**verdict, "prediction": int(verdict["probability"] > self.threshold)}
+
+
+def asked(analyzer: BaseSmartTurn, samples: Float32) -> Any:
+    """Return what an analyzer says of a turn: its probability. Missing: a public way to ask it."""
+    return analyzer._predict_endpoint(samples)["probability"]
 
 
 # --- what of the turns can be changed in a call -----------------------------------------------
 
 
-def smart_turn_of(strategy: object) -> BaseSmartTurn | None:
-    """Return the Smart Turn analyzer of a strategy for the turns' end, None if it has none.
+def turn_analyzer_of(strategy: object) -> object:
+    """Return the analyzer of a strategy for turns' ends, if it has one. Missing: a property."""
+    analyzer = strategy._turn_analyzer if isinstance(strategy, _Stop) else None
+    return getattr(analyzer, "looking", analyzer)  # below what looks early
 
-    Missing: a property of ``TurnAnalyzerUserTurnStopStrategy``.
-    """
-    if not isinstance(strategy, TurnAnalyzerUserTurnStopStrategy):
-        return None
-    analyzer = strategy._turn_analyzer
-    analyzer = getattr(analyzer, "looking", analyzer)  # below what looks early
-    return analyzer if isinstance(analyzer, BaseSmartTurn) else None
+
+def is_smart_turn(analyzer: object) -> bool:
+    """Tell whether an analyzer asks the model that pipecat brings. Missing: its file's name."""
+    if not isinstance(analyzer, LocalSmartTurnAnalyzerV3) or getattr(analyzer, "model", None):
+        return False
+    ours = type(analyzer).__module__ in (__name__, LocalSmartTurnAnalyzerV3.__module__)
+    return ours and analyzer._session._model_path == _load_smart_turn()._session._model_path
 
 
 def incomplete_wait_secs(analyzer: BaseSmartTurn) -> float:

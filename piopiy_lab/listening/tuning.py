@@ -25,7 +25,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from piopiy_lab.checks.arguments import is_number
 from piopiy_lab.checks.threads import SameThread
 from piopiy_lab.errors import ArgumentError
-from piopiy_lab.listening import seams, vad
+from piopiy_lab.listening import seams, turn_models, vad
 from piopiy_lab.listening.lexicon import words_of
 
 #: The most words that an interruption may take.
@@ -128,7 +128,8 @@ class Tuning:
         """
         self._here = SameThread()
         self._analyzer = analyzer
-        self._wait = _smart_turn_of(strategies)
+        self._model = _turn_analyzer_of(strategies)
+        self._wait = self._model if isinstance(self._model, BaseSmartTurn) else None
         starts = (strategies.start or ()) if strategies is not None else ()
         self._start = next(
             (s for s in starts if isinstance(s, MinWordsUserTurnStartStrategy)), None
@@ -137,6 +138,10 @@ class Tuning:
     def detector(self) -> dict[str, float]:
         """Return the detector's settings by name; none without one."""
         return {} if self._analyzer is None else vad.params_of(self._analyzer)
+
+    def turn_model(self) -> str | None:
+        """Return the turn model's name; None where none ends turns."""
+        return None if self._model is None else turn_models.name_of_analyzer(self._model)
 
     def turns(self) -> dict[str, float]:
         """Return the turn rules' settings by name, those that this call has."""
@@ -203,6 +208,7 @@ class Tuning:
 _TURN_SETTINGS = ("incomplete_wait_secs", "min_words")
 
 
-def _smart_turn_of(strategies: UserTurnStrategies | None) -> BaseSmartTurn | None:
+def _turn_analyzer_of(strategies: UserTurnStrategies | None) -> object:
     stops = (strategies.stop or ()) if strategies is not None else ()
-    return next(filter(None, map(seams.smart_turn_of, stops)), None)
+    found = map(seams.turn_analyzer_of, stops)
+    return next((one for one in found if one is not None), None)

@@ -277,6 +277,7 @@ class AgentRun:
                 services={name: type(part).__name__ for name, part in parts.active.items()},
                 vad=None if parts.vad is None else type(parts.vad).__name__,
                 vad_params=self._tuning.detector(),
+                turn_model=self._tuning.turn_model(),
                 turn_params=self._tuning.turns(),
                 audio_in_sample_rate=parts.audio_in_sample_rate,
                 audio_out_sample_rate=parts.audio_out_sample_rate,

@@ -8,13 +8,16 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from piopiy_lab.listening import early_looks
 from piopiy_lab.listening.early_looks import LOOK_SECS
+from piopiy_lab.listening.seams import Asked
 from piopiy_lab.listening.sound_end import LOOKED_AT_SECS, silence_of
+from piopiy_lab.listening.turn_models import SMART_TURN
 from piopiy_lab.sound.pcm import FULL_SCALE, Int16
 from piopiy_lab.turn_lab.judged import Detector
 from piopiy_lab.turn_lab.rule import Course, Rule, Voice, run
@@ -36,21 +39,29 @@ INSTANT = 1e-9
 class Listened:
     """One sound, and what was made of it so far."""
 
-    def __init__(self, samples: Int16, rate: int, sizes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        samples: Int16,
+        rate: int,
+        sizes: Sequence[int] | None = None,
+        models: Mapping[str, Asked] | None = None,
+    ) -> None:
         """Take a sound.
 
         Args:
             samples: int16, (n,).
             rate: Hz: 16000 or 8000.
             sizes: Samples of each frame that it came in; None for 20 ms each.
+            models: Turn models beside Smart Turn, by name.
         """
         size = round(FRAME_SECS * rate)
         sizes = [size] * (len(samples) // size + 1) if sizes is None else sizes
         self._ends = list(itertools.accumulate(sizes))  # of frames, in samples
         self._samples, self._rate = samples, rate
         self._detector = Detector(samples, rate)
-        self._model = TurnModel(rate)
-        self._verdicts: dict[tuple[int, int], float] = {}  # by first and last sample
+        self._models = {SMART_TURN: TurnModel(rate)}
+        self._models |= {name: TurnModel(rate, asked) for name, asked in (models or {}).items()}
+        self._verdicts: dict[tuple[str, int, int], float] = {}  # by model, first and last sample
         self._voices: dict[tuple[tuple[str, float], ...], list[Voice]] = {}  # by settings
 
     def course(self, rule: Rule, beside: Sequence[Span] = ()) -> Course:
@@ -60,7 +71,9 @@ class Listened:
             rule: The settings.
             beside: ``(start, end)`` in seconds of the voices that begin no turn.
         """
-        return run(rule, self.voices(rule), self.probability, self.early, beside)
+        probability = partial(self.probability, rule.turn_model)
+        early = partial(self.early, rule.turn_model)
+        return run(rule, self.voices(rule), probability, early, beside)
 
     def voices(self, rule: Rule) -> list[Voice]:
         """Return what the detector takes for speech, in frames' time."""
@@ -76,10 +89,11 @@ class Listened:
             ]
         return self._voices[key]
 
-    def early(self, since: float, first: float, stopped: float) -> Iterator[float]:
-        """Give what the turn model says look by look, where it looks early.
+    def early(self, model: str, since: float, first: float, stopped: float) -> Iterator[float]:
+        """Give what a turn model says look by look, where it looks early.
 
         Args:
+            model: Its name.
             since: Seconds at which what it is given begins.
             first: When it looks at the earliest.
             stopped: When the detector is sure of the silence.
@@ -88,8 +102,8 @@ class Listened:
         begin, stop = self._framed(max(0.0, since)), self._framed(stopped)
         if not early_looks.ANCHORED:
             if first < stopped:
-                yield self.probability(since, first)
-            yield self.probability(since, min(stopped, quiet + LAST_LOOK_SECS))
+                yield self.probability(model, since, first)
+            yield self.probability(model, since, min(stopped, quiet + LAST_LOOK_SECS))
             return
         wanted = early_looks.EARLY_SILENCE_SECS
         for frame in self._between(self._framed(first), stop):
@@ -97,12 +111,12 @@ class Listened:
             silence = self._silence(begin, frame)
             if not early_looks.is_due(silence, windows * WINDOW_SECS, wanted):
                 continue
-            yield self._asked(begin, frame, silence, wanted)
+            yield self._asked(model, begin, frame, silence, wanted)
             if wanted == early_looks.SURE_SILENCE_SECS:
                 return
             wanted = early_looks.SURE_SILENCE_SECS
         wanted = early_looks.SURE_SILENCE_SECS
-        yield self._asked(begin, stop, self._silence(begin, stop), wanted)
+        yield self._asked(model, begin, stop, self._silence(begin, stop), wanted)
 
     def _between(self, first: int, stop: int) -> Sequence[int]:
         """Return the ends of frames from one to the one before another."""
@@ -114,20 +128,22 @@ class Listened:
         first = max(first, last - round(LOOKED_AT_SECS * self._rate))
         return silence_of([(0.0, self._samples[first:last])], self._rate)
 
-    def _asked(self, first: int, last: int, silence: float, wanted: float) -> float:
-        """Ask the turn model, given no more than so many seconds of silence."""
-        return self._judge(first, last - round(max(0.0, silence - wanted) * self._rate))
+    def _asked(self, model: str, first: int, last: int, silence: float, wanted: float) -> float:
+        """Ask a turn model, given no more than so many seconds of silence."""
+        return self._judge(model, first, last - round(max(0.0, silence - wanted) * self._rate))
 
-    def probability(self, since: float, until: float) -> float:
-        """Return how sure the turn model is of an end after what was heard between two seconds."""
-        return self._judge(self._framed(max(0.0, since)), self._framed(until))
+    def probability(self, model: str, since: float, until: float) -> float:
+        """Return how sure a turn model is of an end after what was heard between two seconds."""
+        return self._judge(model, self._framed(max(0.0, since)), self._framed(until))
 
-    def _judge(self, first: int, last: int) -> float:
-        first = max(first, last - round(self._model.most_secs * self._rate))
-        if (first, last) not in self._verdicts:
+    def _judge(self, name: str, first: int, last: int) -> float:
+        model = self._models[name]
+        first = max(first, last - round(model.most_secs * self._rate))
+        key = name, first, last
+        if key not in self._verdicts:
             sound = self._samples[first:last].astype(np.float32) / np.float32(FULL_SCALE)
-            self._verdicts[first, last] = self._model.judge(sound) if len(sound) else 0.0
-        return self._verdicts[first, last]
+            self._verdicts[key] = model.judge(sound) if len(sound) else 0.0
+        return self._verdicts[key]
 
     def _framed(self, secs: float) -> int:
         """Return the sample at which the frame ends that a moment is in."""

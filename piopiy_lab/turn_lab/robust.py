@@ -23,6 +23,7 @@ from piopiy_lab.call.shares import share_of
 from piopiy_lab.call.stop_windows import StopWindow
 from piopiy_lab.checks.arguments import check_count
 from piopiy_lab.errors import ArgumentError, CallError
+from piopiy_lab.listening.turn_models import SMART_TURN, Asking, TurnModel
 from piopiy_lab.sound import pcm
 from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.turn_lab.beside import beside_turns
@@ -45,6 +46,8 @@ STOP_WINDOWS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2)
 INSTANT = 1e-6
 #: More runs than this are a mistake.
 MOST_RUNS = 1000
+#: The detectors that are Silero as pipecat has it.
+DETECTORS = ("SileroVADAnalyzer", "SharedSileroVADAnalyzer")
 #: Rates in Hz that the detector's model knows.
 KNOWN_RATES = (8000, 16000)
 
@@ -90,37 +93,49 @@ def nudges(n: int, seed: int, rate: int) -> list[Nudge]:
     return found
 
 
-def robustness(call: CallRecord, n: int = 30, *, seed: int = 1) -> Robustness:
+def robustness(
+    call: CallRecord, n: int = 30, *, seed: int = 1, turn_model: TurnModel | None = None
+) -> Robustness:
     """Find out how sure a call's verdicts are; behind ``Call.robustness``.
 
     Args:
         call: An ended call.
         n: Runs, 1 to 1000.
         seed: Of what is changed in them.
+        turn_model: The call's, where it had another than Smart Turn.
 
     Raises:
-        ArgumentError, ArgumentTypeError: ``n`` or ``seed`` is none.
-        CallError: The call runs, has no sound, or no turns that detector and turn model ended.
+        ArgumentError, ArgumentTypeError: ``n``, ``seed`` or ``turn_model`` is none.
+        CallError: The call runs, has no sound, or no turns that detector and turn model ended; or
+            they were others than what would be asked.
     """
     check_count("n", n, least=1, of="robustness")
     if n > MOST_RUNS:
         raise ArgumentError(f"robustness(n={n!r}): give {MOST_RUNS} runs at the most")
     check_count("seed", seed, least=0, of="robustness")
+    asked = None
+    if turn_model is not None:
+        asked = Asking(turn_model, of="robustness(turn_model=...)")
     known = call.known_robustness
-    if known is not None and (known.n, known.seed) == (n, seed) and known.stops:
+    if asked is None and known is not None and (known.n, known.seed) == (n, seed) and known.stops:
         return known
-    found = _found_out(call, n, seed)
+    found = _found_out(call, n, seed, asked)
     call.meta[KEY] = found.to_json()
     if call.folder is not None:
         keep_in_meta(call.folder, KEY, call.meta[KEY])
     return found
 
 
-def rule_of(call: CallRecord) -> Rule:
+def rule_of(call: CallRecord, asked: Asking | None = None) -> Rule:
     """Return the settings of detector and turn rule that a call began with.
 
+    Args:
+        call: The call.
+        asked: The turn model that is asked again; None: Smart Turn.
+
     Raises:
-        CallError: Nothing of ours ended its turns, so there is nothing to be run again.
+        CallError: Nothing of ours ended its turns, so there is nothing to be run again; or another
+            detector or turn model did, whose verdicts nobody knows but they.
     """
     started = next(iter(call.events.of(ev.PipelineStarted)), None)
     looks = call.events.of(ev.TurnPredicted)
@@ -130,6 +145,17 @@ def rule_of(call: CallRecord) -> Rule:
             "none to look at again: its turns were ended by a service, its voices were too short "
             "for the detector, or it had none"
         )
+    if started.vad not in DETECTORS:
+        raise CallError(
+            f"call {call.call_id}'s voices were found by {started.vad}, and what is run again is "
+            "Silero, as pipecat has it: its verdicts would be none of this call's"
+        )
+    if asked is None and started.turn_model not in (None, SMART_TURN):
+        raise CallError(
+            f"call {call.call_id}'s turns were ended by {started.turn_model}, so Smart Turn's "
+            "verdicts would be none of this call's: give the model, "
+            "call.robustness(turn_model=...)"
+        )
     early = any(look.early for look in looks)
     settings = dict(started.vad_params)
     return Rule(
@@ -137,6 +163,7 @@ def rule_of(call: CallRecord) -> Rule:
         threshold=started.turn_params.get("turn_threshold", Rule.threshold),
         wait_secs=started.turn_params.get("incomplete_wait_secs", Rule.wait_secs),
         look_secs=EARLY_LOOK_SECS if early else None,
+        turn_model=SMART_TURN if asked is None else asked.name,
     )
 
 
@@ -183,12 +210,13 @@ def sound_of(call: CallRecord) -> CallersSound:
     return CallersSound(samples, rate, begins, sizes if whole else None)
 
 
-def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
+def _found_out(call: CallRecord, n: int, seed: int, asked: Asking | None) -> Robustness:
     if call.state != "ended":
         raise CallError(
             f"call {call.call_id} is still running; wait for its end, await call.wait()"
         )
-    rule = rule_of(call)
+    rule = rule_of(call, asked)
+    models = {} if asked is None else {asked.name: asked}
     sound = sound_of(call)
     rate, begins = sound.rate, sound.begins
     turns, beside = turns_of(call), beside_turns(call)
@@ -201,7 +229,7 @@ def _found_out(call: CallRecord, n: int, seed: int) -> Robustness:
             if bar is not None:
                 bar.update(number / len(kinds), f"{number} of {len(kinds)} runs")
             sizes = None if nudge.later else sound.sizes
-            listened = Listened(nudge.of(sound.samples, rate), rate, sizes)
+            listened = Listened(nudge.of(sound.samples, rate), rate, sizes, models)
             later = nudge.later / rate - begins
             course = listened.course(rule, [(start + later, end + later) for start, end in beside])
             gaps = judged(course, [turn.moved(later) for turn in turns])

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from piopiy_lab.listening.turn_models import SMART_TURN
+
 #: Seconds of sound before a voice that the turn model is given, beside what the detector took to be
 #: sure of it (pipecat's ``SmartTurnParams.pre_speech_ms``).
 PRE_SPEECH_SECS = 0.5
@@ -51,6 +53,7 @@ class Rule:
         wait_secs: Seconds for which a turn that sounded incomplete is waited for.
         look_secs: Seconds into the silence at which the model looks first; None: only when the
             detector is sure.
+        turn_model: The name of the turn model.
     """
 
     confidence: float = 0.7
@@ -60,6 +63,7 @@ class Rule:
     threshold: float = THRESHOLD
     wait_secs: float = 1.5
     look_secs: float | None = None
+    turn_model: str = SMART_TURN
 
     @property
     def detector(self) -> dict[str, float]:
@@ -68,8 +72,8 @@ class Rule:
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, float | None]:
-        """Return its settings by name."""
-        return asdict(self)
+        """Return its settings by name, all that are numbers."""
+        return {name: value for name, value in asdict(self).items() if name != "turn_model"}
 
 
 class Model(Protocol):

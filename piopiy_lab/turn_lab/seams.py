@@ -10,7 +10,7 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 
-from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
+from piopiy_lab.listening.seams import Asked, SharedSileroVADAnalyzer, shared_smart_turn
 from piopiy_lab.services.fitting import attributes, expect, method
 from piopiy_lab.sound.pcm import Float32
 
@@ -67,10 +67,11 @@ class ReplayedAnalyzer(SharedSileroVADAnalyzer):
 
 
 class TurnModel:
-    """Smart Turn on a stretch of sound, in this thread. Missing: a public way to ask it that."""
+    """A turn model on a stretch of sound, in this thread. Missing: a public way to ask it that."""
 
-    def __init__(self, rate: int) -> None:
-        """Take the process's one model, for sound of a rate in Hz."""
+    def __init__(self, rate: int, asked: Asked | None = None) -> None:
+        """Take a model, for sound of a rate in Hz; None: the process's one Smart Turn."""
+        self._asked, self._rate = asked, rate
         self._analyzer: Any = shared_smart_turn(SmartTurnParams())
         self._analyzer.set_sample_rate(rate)
         #: Seconds of sound that it is given at the most.
@@ -78,4 +79,6 @@ class TurnModel:
 
     def judge(self, samples: Float32) -> float:
         """Return how sure it is that a turn is over, 0 to 1, after float32 samples of -1 to 1."""
+        if self._asked is not None:
+            return self._asked(samples, self._rate)
         return float(self._analyzer._predict_endpoint(samples)["probability"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 from piopiy_lab import display
 from piopiy_lab.checks.arguments import check_count, is_number
-from piopiy_lab.checks.data_frames import data_frame
-from piopiy_lab.errors import ArgumentError
+from piopiy_lab.checks.texts import shown
+from piopiy_lab.errors import ArgumentError, ArgumentTypeError
+from piopiy_lab.listening.turn_models import SMART_TURN, Asking, TurnModel
 from piopiy_lab.listening.turn_taking import EARLY_LOOKS_BY_DEFAULT
 from piopiy_lab.listening.vad import check_params
 from piopiy_lab.turn_lab.judging import Gap, judged
@@ -20,7 +20,8 @@ from piopiy_lab.turn_lab.listened import EARLY_LOOK_SECS, Listened
 from piopiy_lab.turn_lab.rule import Rule
 from piopiy_lab.turn_lab.score import ALIKE_SECS
 from piopiy_lab.turn_lab.sources import Source, sources_of
-from piopiy_lab.turn_lab.turn_score import Interval, TurnScore, counted, pareto, score
+from piopiy_lab.turn_lab.turn_score import TurnScore, counted, pareto, score
+from piopiy_lab.turn_lab.turn_table import NAMES, frame_of, table_of, told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
 Values = float | Iterable[float]
 #: More settings than this are refused: a mistake, or an afternoon.
 MOST = 5_000
+_TOO_MANY = f"{{}} settings: give fewer values to try, {MOST} at the most"
 #: What of a setting may be what, beside the detector's own.
 _RANGES = {"threshold": (0.0, 1.0), "wait_secs": (0.1, 30.0), "look_secs": (0.0, 1.0)}
-NAMES = (
-    "confidence", "start_secs", "stop_secs", "min_volume", "threshold", "wait_secs", "look_secs",
-)  # fmt: skip
 _SPACED = " style='padding:.3em .6em'"
 
 
@@ -47,6 +46,7 @@ def turn_sweep(
     threshold: Values = (0.0, 0.3, 0.5, 0.7, 0.9),
     wait_secs: Values = (0.8, 1.5, 3.0),
     look_secs: Values | None = None,
+    turn_models: Mapping[str, TurnModel] | None = None,
     max_delay: float | None = None,
     seed: int = 1,
 ) -> TurnSweep:
@@ -69,6 +69,9 @@ def turn_sweep(
         wait_secs: Seconds for which a turn that sounded incomplete is waited for.
         look_secs: Seconds into the silence at which the model looks first; 0: only when the
             detector is sure. None: as in a call.
+        turn_models: Turn models to try beside Smart Turn, by names for the table: turn analyzers of
+            pipecat's kind, or functions of float32 samples (those of the turn so far, -1 to 1) and
+            their rate in Hz that return how sure they are of an end, 0 to 1.
         max_delay: Seconds of mean delay that the recommended setting may have; None: what today's
             has.
         seed: Of the resampling: the same seed gives the same intervals.
@@ -77,10 +80,12 @@ def turn_sweep(
         The scores, which show themselves as a table and a picture.
 
     Raises:
-        ArgumentError: A value is out of range, or there are no recordings, or no turns in one.
-        ArgumentTypeError: Something is no recording.
+        ArgumentError: A value is out of range, or there are no recordings, or no turns in one, or
+            a turn model failed.
+        ArgumentTypeError: Something is no recording, or no turn model.
         CallError: A call has no sound.
     """
+    others = _models(turn_models)
     axes = _axes(
         {
             "confidence": confidence,
@@ -96,12 +101,18 @@ def turn_sweep(
     if max_delay is not None and not (is_number(max_delay) and max_delay > 0):
         raise ArgumentError(f"turn_sweep(max_delay={max_delay!r}): give seconds, or leave it out")
     rules = [_rule(dict(zip(axes, values, strict=True))) for values in _product(axes)]
+    asked = [rule for rule in rules if rule.threshold > 0]  # at 0 none is
+    rules += [replace(rule, turn_model=name) for name in others for rule in asked]
+    if len(rules) > MOST:
+        raise ArgumentError(_TOO_MANY.format(len(rules)))
     sources = sources_of(recordings)
-    usual, *scores = _scores(sources, [usual_rule(), *rules], seed)
+    usual, *scores = _scores(sources, [usual_rule(), *rules], seed, others)
     return TurnSweep(scores, usual, axes, max_delay, len(sources))
 
 
-def what_if(recordings: object, *, seed: int = 1, **settings: float) -> TurnScore:
+def what_if(
+    recordings: object, *, turn_model: TurnModel | None = None, seed: int = 1, **settings: float
+) -> TurnScore:
     """Say what another setting would have done to callers: which pauses it would have cut.
 
     Example::
@@ -110,13 +121,14 @@ def what_if(recordings: object, *, seed: int = 1, **settings: float) -> TurnScor
 
     Args:
         recordings: As for :func:`turn_sweep`; a saved call, say.
+        turn_model: Asked in Smart Turn's place, if given: as for :func:`turn_sweep`.
         seed: Of the resampling.
         **settings: What differs from pipecat's detector and our turn rule: ``stop_secs``,
             ``threshold``, ``wait_secs``, ..., as for :func:`turn_sweep`.
 
     Raises:
-        ArgumentError: There is no such setting, or a value is out of range.
-        ArgumentTypeError: Something is no recording.
+        ArgumentError: There is no such setting, a value is out of range, or the model failed.
+        ArgumentTypeError: Something is no recording, or no turn model.
         CallError: A call has no sound.
     """
     if unknown := [name for name in settings if name not in NAMES]:
@@ -124,7 +136,11 @@ def what_if(recordings: object, *, seed: int = 1, **settings: float) -> TurnScor
     axes = _axes(dict(settings), what="what_if")
     look = {"look_secs": usual_rule().look_secs or 0.0}
     rule = _rule(look | {name: value for name, (value,) in axes.items()})
-    return _scores(sources_of(recordings), [rule], seed)[0]
+    models: dict[str, Asking] = {}
+    if turn_model is not None:
+        asked = Asking(turn_model, of="what_if(turn_model=...)")
+        models, rule = {asked.name: asked}, replace(rule, turn_model=asked.name)
+    return _scores(sources_of(recordings), [rule], seed, models)[0]
 
 
 def usual_rule() -> Rule:
@@ -132,14 +148,34 @@ def usual_rule() -> Rule:
     return Rule(look_secs=EARLY_LOOK_SECS if EARLY_LOOKS_BY_DEFAULT else None)
 
 
-def _scores(sources: Sequence[Source], rules: Sequence[Rule], seed: int) -> list[TurnScore]:
+def _models(given: object) -> dict[str, Asking]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            f"turn_sweep(turn_models={shown(given)}): give a mapping of names to turn models"
+        )
+    found: dict[str, Asking] = {}
+    for name, model in given.items():
+        if not isinstance(name, str) or not name.strip() or name == SMART_TURN:
+            raise ArgumentError(
+                f"turn_sweep(turn_models=...): {shown(name)} is no name for a turn model: give a "
+                f"text that says which it is ({SMART_TURN!r} is tried in any case)"
+            )
+        found[name] = Asking(model, of="turn_sweep(turn_models=...)", name=name)
+    return found
+
+
+def _scores(
+    sources: Sequence[Source], rules: Sequence[Rule], seed: int, models: Mapping[str, Asking]
+) -> list[TurnScore]:
     found: list[list[tuple[str, Sequence[Gap]]]] = [[] for _ in rules]
     bar = display.progress()
     try:
         for number, source in enumerate(sources):
             if bar is not None:
                 bar.update(number / len(sources), f"{number} of {len(sources)} recordings")
-            listened = Listened(source.samples, source.rate, source.sizes)
+            listened = Listened(source.samples, source.rate, source.sizes, models)
             for place, rule in enumerate(rules):
                 gaps = judged(listened.course(rule, source.beside), source.turns)
                 own = [replace(gap, start=gap.start + source.begins) for gap in gaps]
@@ -164,7 +200,7 @@ def _axes(given: Mapping[str, object], what: str = "turn_sweep") -> dict[str, tu
         axes[name] = tuple(sorted({_checked(name, value, what) for value in each}))
         count *= len(axes[name])
     if count > MOST:
-        raise ArgumentError(f"{count} settings: give fewer values to try, {MOST} at the most")
+        raise ArgumentError(_TOO_MANY.format(count))
     return axes
 
 
@@ -185,7 +221,7 @@ def _product(axes: Mapping[str, tuple[float, ...]]) -> Iterable[tuple[float, ...
 
 def _rule(settings: dict[str, float]) -> Rule:
     look = settings.pop("look_secs", 0.0)
-    return Rule(**settings, look_secs=look or None)
+    return replace(Rule(look_secs=look or None), **settings)
 
 
 class TurnSweep(Sequence[TurnScore]):
@@ -234,13 +270,15 @@ class TurnSweep(Sequence[TurnScore]):
 
     @property
     def code(self) -> str:
-        """What to give to ``Action(...)`` for it."""
+        """What to give to ``Action(...)`` for it; ``turn_models`` is what the sweep was given."""
         rule = self.best.rule
         pairs = ", ".join(f'"{name}": {value:g}' for name, value in rule.detector.items())
         usual = self.usual.rule
-        if (rule.threshold, rule.wait_secs) == (usual.threshold, usual.wait_secs):
+        alike = rule.turn_model == usual.turn_model
+        if alike and (rule.threshold, rule.wait_secs) == (usual.threshold, usual.wait_secs):
             return f"vad={{{pairs}}}"
-        model = f"smart_turn(threshold={rule.threshold:g}, wait_secs={rule.wait_secs:g})"
+        other = "" if alike else f", model=turn_models[{rule.turn_model!r}]"
+        model = f"smart_turn(threshold={rule.threshold:g}, wait_secs={rule.wait_secs:g}{other})"
         return f"vad={{{pairs}}}, telecmi_params=TelecmiParams(turn_analyzer={model})"
 
     @property
@@ -258,27 +296,21 @@ class TurnSweep(Sequence[TurnScore]):
         text = f"The fewest cuts at a mean delay of {self.max_delay:.2f} s: {cut}"
         if best.rule == usual.rule:
             return f"{text}. That is today's setting: none that was tried is better at its delay."
-        text += (
-            f", {_told(best.delay)} s; today's cuts {len(usual.cuts)} at {_told(usual.delay)} s."
-        )
+        text += f", {told(best.delay)} s; today's cuts {len(usual.cuts)} at {told(usual.delay)} s."
         few = " So few pauses prove little: give more calls." if best.pauses < 30 else ""
         return f"{text}{few}"
 
     def to_pandas(self) -> DataFrame:
         """Return a table: a row per setting.
 
-        Its columns are the settings (look_secs is missing where the model doesn't look early),
-        pauses, cut, ends, slow, missed, and share and delay (seconds) with their intervals.
+        Its columns are the turn model, the settings (look_secs is missing where the model doesn't
+        look early), pauses, cut, ends, slow, missed, and share and delay (seconds) with their
+        intervals.
 
         Raises:
             MissingExtraError: pandas isn't installed (the extra ``pandas``).
         """
-        columns: dict[str, str] = dict.fromkeys(NAMES, "float64")
-        columns |= dict.fromkeys(("pauses", "cut", "ends", "slow", "missed"), "int64")
-        for name in ("share", "delay"):
-            columns |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), "float64")
-        columns["p50"] = "float64"
-        return data_frame(map(_row, self), columns)
+        return frame_of(self)
 
     def plot(self) -> Figure:
         """Draw cut-offs against delay: every setting, the curve with its intervals, today's."""
@@ -287,11 +319,8 @@ class TurnSweep(Sequence[TurnScore]):
         return draw(self)
 
     def __str__(self) -> str:
-        rows = [_heads(), *(_cells(one) for one in self.curve)]
-        marks = ["", *(self._mark(one) for one in self.curve)]
-        if self.usual not in self.curve:
-            rows.append(_cells(self.usual))
-            marks.append("today's")
+        rows = table_of(self._shown, models=self._several)
+        marks = ["", *map(self._mark, self._shown)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = (
             "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + f"   {mark}"
@@ -312,20 +341,29 @@ class TurnSweep(Sequence[TurnScore]):
             "that no other beats (95 %):"
         )
 
+    @property
+    def _shown(self) -> list[TurnScore]:
+        return [*self.curve, *([] if self.usual in self.curve else [self.usual])]
+
+    @property
+    def _several(self) -> bool:
+        """Whether turn models were tried beside Smart Turn."""
+        return any(one.rule.turn_model != SMART_TURN for one in self)
+
     def _mark(self, one: TurnScore) -> str:
         named = [("recommended", self.best), ("today's", self.usual)]
         return ", ".join(name for name, which in named if which is one or which == one)
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th{_SPACED}>{html.escape(name)}</th>" for name in (*_heads(), ""))
-        shown = [*self.curve, *([] if self.usual in self.curve else [self.usual])]
+        names, *table = table_of(self._shown, models=self._several)
+        heads = "".join(f"<th{_SPACED}>{html.escape(name)}</th>" for name in (*names, ""))
         rows = "".join(
             "<tr>"
             + "".join(
-                f"<td{_SPACED}>{html.escape(cell)}</td>" for cell in (*_cells(one), self._mark(one))
+                f"<td{_SPACED}>{html.escape(cell)}</td>" for cell in (*cells, self._mark(one))
             )
             + "</tr>"
-            for one in shown
+            for one, cells in zip(self._shown, table, strict=True)
         )
         return (
             f"<table><caption>{html.escape(self._caption)}</caption><thead><tr>{heads}</tr></thead>"
@@ -352,41 +390,3 @@ def _recommended(scores: Sequence[TurnScore], most: float, usual: TurnScore) -> 
     best = min(quick, key=lambda one: (len(one.cuts), one.delay.value), default=usual)
     alike = usual in quick and len(usual.cuts) <= len(best.cuts)
     return usual if alike and usual.delay.value <= best.delay.value + ALIKE_SECS else best
-
-
-def _row(one: TurnScore) -> dict[str, object]:
-    rule: dict[str, object] = {**one.rule.to_json()}
-    found: dict[str, object] = {
-        "pauses": one.pauses, "cut": len(one.cuts), "ends": one.ends, "slow": one.slow,
-        "missed": one.missed, "p50": one.p50,
-    }  # fmt: skip
-    for name, interval in (("share", one.share), ("delay", one.delay)):
-        found |= {
-            name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high
-        }  # fmt: skip
-    return rule | found
-
-
-def _heads() -> tuple[str, ...]:
-    return (*NAMES, "cut", "share cut", "mean delay, s", "p50", "slow ends")
-
-
-def _cells(one: TurnScore) -> tuple[str, ...]:
-    settings = one.rule.to_json()
-    told = ("-" if settings[name] is None else f"{settings[name]:g}" for name in NAMES)
-    return (
-        *told,
-        f"{len(one.cuts)} of {one.pauses}",
-        _told(one.share),
-        _told(one.delay),
-        f"{one.p50:.2f}" if one.delays else "-",
-        f"{one.slow} of {one.ends}",
-    )
-
-
-def _told(one: Interval) -> str:
-    if math.isnan(one.value):
-        return "-"
-    if one.low is None or one.high is None:
-        return f"{one.value:.2f}"
-    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
