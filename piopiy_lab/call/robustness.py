@@ -114,6 +114,7 @@ class Robustness(Sequence[PauseVerdict]):
         seed: Of what was changed in them.
         rule: The settings of detector and turn rule that were run.
         stops: What other stop windows would have cut, the shortest first.
+        turn_model: The name of the turn model that was asked.
     """
 
     pauses: tuple[PauseVerdict, ...]
@@ -121,6 +122,7 @@ class Robustness(Sequence[PauseVerdict]):
     seed: int
     rule: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
     stops: tuple[StopWindow, ...] = ()
+    turn_model: str = "Smart Turn"
 
     @overload
     def __getitem__(self, index: int) -> PauseVerdict: ...
@@ -141,6 +143,7 @@ class Robustness(Sequence[PauseVerdict]):
         """Return what ``meta.json`` has of it."""
         return {
             "n": self.n, "seed": self.seed, "rule": dict(self.rule),
+            "turn_model": self.turn_model,
             "pauses": [pause.to_json() for pause in self],
             "stops": [stop.to_json() for stop in self.stops],
         }  # fmt: skip
@@ -155,7 +158,8 @@ class Robustness(Sequence[PauseVerdict]):
             pauses = tuple(PauseVerdict.from_json(one, n) for one in told["pauses"])
             rule = {str(name): _number(value) for name, value in told["rule"].items()}
             stops = tuple(StopWindow.from_json(one) for one in told.get("stops", ()))
-            return cls(pauses, n, int(told["seed"]), rule, stops)
+            model = str(told.get("turn_model", cls.turn_model))
+            return cls(pauses, n, int(told["seed"]), rule, stops, model)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             return None
 

@@ -30,13 +30,13 @@ class PipelineStarted(Event):
     """A VoiceAgent's pipeline runs."""
 
     services: dict[str, str]  # "stt", "llm", "tts" -> the service's class name
-    vad: str | None  # the analyzer's class name
+    vad: str | None  # the detector's class name
     vad_params: dict[str, float]  # confidence, start_secs, stop_secs, min_volume
     audio_in_sample_rate: int  # Hz
     audio_out_sample_rate: int  # Hz
     greeting: str | None
-    #: "Smart Turn", or the name of another turn model, its class's say; None: none ends turns, or
-    #: the call was saved before that was told.
+    #: "Smart Turn", or another turn model's name, its class's say; "": none that is known ends
+    #: turns; None: the call was saved before that was told.
     turn_model: str | None = None
     #: incomplete_wait_secs, min_words: those that the turn rules have
     turn_params: dict[str, float] = field(default_factory=dict[str, float])

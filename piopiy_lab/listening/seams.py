@@ -353,8 +353,8 @@ class ThresholdSmartTurn(SharedSmartTurn):
 
 
 def asked(analyzer: BaseSmartTurn, samples: Float32) -> Any:
-    """Return what an analyzer says of a turn: its probability. Missing: a public way to ask it."""
-    return analyzer._predict_endpoint(samples)["probability"]
+    """Return what an analyzer says of a turn, by name. Missing: a public way to ask it."""
+    return analyzer._predict_endpoint(samples)
 
 
 # --- what of the turns can be changed in a call -----------------------------------------------

@@ -34,7 +34,7 @@ def smart_turn(
         model: What is asked in Smart Turn's place: a turn analyzer of pipecat's kind, or a function
             of float32 samples (those of the turn so far, -1 to 1) and their rate in Hz that returns
             how sure it is of an end, 0 to 1. On a thread of the call's own; one that fails, or says
-            something else, ends the call with an error.
+            something else, ends the call with an error (an early look that fails is taken again).
 
     Raises:
         ArgumentError: A value is out of range, or the model follows the sound as it comes.
@@ -42,5 +42,9 @@ def smart_turn(
     """
     check_number("threshold", threshold, 0, 1, of="smart_turn")
     check_number("wait_secs", wait_secs, 0.1, 30, of="smart_turn")
-    asked = None if model is None else Asking(model, of="smart_turn(model=...)")
-    return ThresholdSmartTurn(float(threshold), asked, params=SmartTurnParams(stop_secs=wait_secs))
+    params = SmartTurnParams(stop_secs=wait_secs)
+    if model is None:
+        return ThresholdSmartTurn(float(threshold), params=params)
+    asked = Asking(model, of="smart_turn(model=...)")
+    params.max_duration_secs = asked.most_secs
+    return ThresholdSmartTurn(float(threshold), asked, params=params)

@@ -139,9 +139,9 @@ class Tuning:
         """Return the detector's settings by name; none without one."""
         return {} if self._analyzer is None else vad.params_of(self._analyzer)
 
-    def turn_model(self) -> str | None:
-        """Return the turn model's name; None where none ends turns."""
-        return None if self._model is None else turn_models.name_of_analyzer(self._model)
+    def turn_model(self) -> str:
+        """Return the turn model's name; "" where none that is known ends turns."""
+        return "" if self._model is None else turn_models.name_of_analyzer(self._model)
 
     def turns(self) -> dict[str, float]:
         """Return the turn rules' settings by name, those that this call has."""

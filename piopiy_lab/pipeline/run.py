@@ -271,11 +271,12 @@ class AgentRun:
 
     async def _started(self) -> None:
         session, parts = self._session, self._parts
+        detector = self._chain.analyzer or parts.vad  # what is in a VADProcessor, not that
         session.log.append(
             events.PipelineStarted(
                 at=session.now(),
                 services={name: type(part).__name__ for name, part in parts.active.items()},
-                vad=None if parts.vad is None else type(parts.vad).__name__,
+                vad=None if detector is None else type(detector).__name__,
                 vad_params=self._tuning.detector(),
                 turn_model=self._tuning.turn_model(),
                 turn_params=self._tuning.turns(),

@@ -15,9 +15,8 @@ import numpy as np
 
 from piopiy_lab.listening import early_looks
 from piopiy_lab.listening.early_looks import LOOK_SECS
-from piopiy_lab.listening.seams import Asked
 from piopiy_lab.listening.sound_end import LOOKED_AT_SECS, silence_of
-from piopiy_lab.listening.turn_models import SMART_TURN
+from piopiy_lab.listening.turn_models import SMART_TURN, Asking
 from piopiy_lab.sound.pcm import FULL_SCALE, Int16
 from piopiy_lab.turn_lab.judged import Detector
 from piopiy_lab.turn_lab.rule import Course, Rule, Voice, run
@@ -44,7 +43,7 @@ class Listened:
         samples: Int16,
         rate: int,
         sizes: Sequence[int] | None = None,
-        models: Mapping[str, Asked] | None = None,
+        models: Mapping[str, Asking] | None = None,
     ) -> None:
         """Take a sound.
 

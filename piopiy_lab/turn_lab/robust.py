@@ -116,10 +116,15 @@ def robustness(
     asked = None
     if turn_model is not None:
         asked = Asking(turn_model, of="robustness(turn_model=...)")
-    known = call.known_robustness
-    if asked is None and known is not None and (known.n, known.seed) == (n, seed) and known.stops:
+    if call.state != "ended":
+        raise CallError(
+            f"call {call.call_id} is still running; wait for its end, await call.wait()"
+        )
+    rule, known = rule_of(call, asked), call.known_robustness
+    wanted = n, seed, rule.turn_model
+    if known is not None and (known.n, known.seed, known.turn_model) == wanted and known.stops:
         return known
-    found = _found_out(call, n, seed, asked)
+    found = _found_out(call, n, seed, rule, asked)
     call.meta[KEY] = found.to_json()
     if call.folder is not None:
         keep_in_meta(call.folder, KEY, call.meta[KEY])
@@ -150,11 +155,17 @@ def rule_of(call: CallRecord, asked: Asking | None = None) -> Rule:
             f"call {call.call_id}'s voices were found by {started.vad}, and what is run again is "
             "Silero, as pipecat has it: its verdicts would be none of this call's"
         )
-    if asked is None and started.turn_model not in (None, SMART_TURN):
+    ended_by, asks = started.turn_model, SMART_TURN if asked is None else asked.name
+    if ended_by == "":
         raise CallError(
-            f"call {call.call_id}'s turns were ended by {started.turn_model}, so Smart Turn's "
-            "verdicts would be none of this call's: give the model, "
-            "call.robustness(turn_model=...)"
+            f"call {call.call_id}'s turns were ended by a rule of its own, and nobody knows which "
+            "model's verdicts it had"
+        )
+    if ended_by not in (None, asks):
+        advice = "call.robustness(turn_model=...)" if asked is None else "or none"
+        raise CallError(
+            f"call {call.call_id}'s turns were ended by {ended_by}, so the verdicts of {asks} are "
+            f"none of this call's: give its own model, {advice}"
         )
     early = any(look.early for look in looks)
     settings = dict(started.vad_params)
@@ -163,7 +174,7 @@ def rule_of(call: CallRecord, asked: Asking | None = None) -> Rule:
         threshold=started.turn_params.get("turn_threshold", Rule.threshold),
         wait_secs=started.turn_params.get("incomplete_wait_secs", Rule.wait_secs),
         look_secs=EARLY_LOOK_SECS if early else None,
-        turn_model=SMART_TURN if asked is None else asked.name,
+        turn_model=asks,
     )
 
 
@@ -210,12 +221,7 @@ def sound_of(call: CallRecord) -> CallersSound:
     return CallersSound(samples, rate, begins, sizes if whole else None)
 
 
-def _found_out(call: CallRecord, n: int, seed: int, asked: Asking | None) -> Robustness:
-    if call.state != "ended":
-        raise CallError(
-            f"call {call.call_id} is still running; wait for its end, await call.wait()"
-        )
-    rule = rule_of(call, asked)
+def _found_out(call: CallRecord, n: int, seed: int, rule: Rule, asked: Asking | None) -> Robustness:
     models = {} if asked is None else {asked.name: asked}
     sound = sound_of(call)
     rate, begins = sound.rate, sound.begins
@@ -240,7 +246,7 @@ def _found_out(call: CallRecord, n: int, seed: int, asked: Asking | None) -> Rob
         if bar is not None:
             bar.close()
     pauses = _verdicts(runs[0], runs[1 : n + 1], runs[n + 1 :])
-    return Robustness(tuple(pauses), n, seed, rule.to_json(), stops)
+    return Robustness(tuple(pauses), n, seed, rule.to_json(), stops, rule.turn_model)
 
 
 def _stop_windows(

@@ -10,7 +10,8 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 
-from piopiy_lab.listening.seams import Asked, SharedSileroVADAnalyzer, shared_smart_turn
+from piopiy_lab.listening.seams import SharedSileroVADAnalyzer, shared_smart_turn
+from piopiy_lab.listening.turn_models import Asking
 from piopiy_lab.services.fitting import attributes, expect, method
 from piopiy_lab.sound.pcm import Float32
 
@@ -69,13 +70,15 @@ class ReplayedAnalyzer(SharedSileroVADAnalyzer):
 class TurnModel:
     """A turn model on a stretch of sound, in this thread. Missing: a public way to ask it that."""
 
-    def __init__(self, rate: int, asked: Asked | None = None) -> None:
+    def __init__(self, rate: int, asked: Asking | None = None) -> None:
         """Take a model, for sound of a rate in Hz; None: the process's one Smart Turn."""
         self._asked, self._rate = asked, rate
         self._analyzer: Any = shared_smart_turn(SmartTurnParams())
         self._analyzer.set_sample_rate(rate)
         #: Seconds of sound that it is given at the most.
         self.most_secs: float = self._analyzer.params.max_duration_secs
+        if asked is not None:
+            self.most_secs = asked.most_secs
 
     def judge(self, samples: Float32) -> float:
         """Return how sure it is that a turn is over, 0 to 1, after float32 samples of -1 to 1."""

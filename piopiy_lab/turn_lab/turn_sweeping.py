@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 from piopiy_lab import display
 from piopiy_lab.checks.arguments import check_count, is_number
-from piopiy_lab.checks.texts import shown
-from piopiy_lab.errors import ArgumentError, ArgumentTypeError
-from piopiy_lab.listening.turn_models import SMART_TURN, Asking, TurnModel
+from piopiy_lab.errors import ArgumentError
+from piopiy_lab.listening.turn_models import SMART_TURN, Asking, TurnModel, askers_of
 from piopiy_lab.listening.turn_taking import EARLY_LOOKS_BY_DEFAULT
 from piopiy_lab.listening.vad import check_params
 from piopiy_lab.turn_lab.judging import Gap, judged
@@ -85,7 +85,7 @@ def turn_sweep(
         ArgumentTypeError: Something is no recording, or no turn model.
         CallError: A call has no sound.
     """
-    others = _models(turn_models)
+    others = askers_of(turn_models)
     axes = _axes(
         {
             "confidence": confidence,
@@ -102,6 +102,11 @@ def turn_sweep(
         raise ArgumentError(f"turn_sweep(max_delay={max_delay!r}): give seconds, or leave it out")
     rules = [_rule(dict(zip(axes, values, strict=True))) for values in _product(axes)]
     asked = [rule for rule in rules if rule.threshold > 0]  # at 0 none is
+    if others and not asked:
+        raise ArgumentError(
+            "turn_sweep(threshold=0, turn_models=...): at 0 no turn model is asked: give "
+            "thresholds above 0"
+        )
     rules += [replace(rule, turn_model=name) for name in others for rule in asked]
     if len(rules) > MOST:
         raise ArgumentError(_TOO_MANY.format(len(rules)))
@@ -146,24 +151,6 @@ def what_if(
 def usual_rule() -> Rule:
     """Return the settings of a call that sets none: ``vad=True``."""
     return Rule(look_secs=EARLY_LOOK_SECS if EARLY_LOOKS_BY_DEFAULT else None)
-
-
-def _models(given: object) -> dict[str, Asking]:
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise ArgumentTypeError(
-            f"turn_sweep(turn_models={shown(given)}): give a mapping of names to turn models"
-        )
-    found: dict[str, Asking] = {}
-    for name, model in given.items():
-        if not isinstance(name, str) or not name.strip() or name == SMART_TURN:
-            raise ArgumentError(
-                f"turn_sweep(turn_models=...): {shown(name)} is no name for a turn model: give a "
-                f"text that says which it is ({SMART_TURN!r} is tried in any case)"
-            )
-        found[name] = Asking(model, of="turn_sweep(turn_models=...)", name=name)
-    return found
 
 
 def _scores(
@@ -277,7 +264,11 @@ class TurnSweep(Sequence[TurnScore]):
         alike = rule.turn_model == usual.turn_model
         if alike and (rule.threshold, rule.wait_secs) == (usual.threshold, usual.wait_secs):
             return f"vad={{{pairs}}}"
-        other = "" if alike else f", model=turn_models[{rule.turn_model!r}]"
+        other = (
+            ""
+            if alike
+            else f", model=turn_models[{json.dumps(rule.turn_model, ensure_ascii=False)}]"
+        )
         model = f"smart_turn(threshold={rule.threshold:g}, wait_secs={rule.wait_secs:g}{other})"
         return f"vad={{{pairs}}}, telecmi_params=TelecmiParams(turn_analyzer={model})"
 

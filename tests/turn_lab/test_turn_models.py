@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kinds_of_calls import desk
-from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn
+from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.processors.audio.vad_processor import VADProcessor
 
 from piopiy_lab import Call, Caller, pause, simulate, smart_turn, turn_sweep, what_if
 from piopiy_lab import events as ev
@@ -49,6 +53,32 @@ class OwnAnalyzer(BaseSmartTurn):
 
     def _predict_endpoint(self, audio_array):
         return {"prediction": 0, "probability": 0.25}
+
+
+class Contrary(OwnAnalyzer):
+    """One that decides by something else than its probability."""
+
+    def _predict_endpoint(self, audio_array):
+        return {"prediction": 1, "probability": 0.25}
+
+
+class Later(OwnAnalyzer):
+    """One whose answer is to be awaited."""
+
+    async def _predict_endpoint(self, audio_array):
+        return {"prediction": 1, "probability": 0.75}
+
+
+class HttpSmartTurnAnalyzer(OwnAnalyzer):
+    """In the place of pipecat's, which needs an aiohttp session: known by its name."""
+
+
+class AsksAServer(HttpSmartTurnAnalyzer):
+    """One that is derived from it, as Fal's is."""
+
+
+async def answers_later(samples, rate):
+    return 0.5
 
 
 class Streaming(OwnAnalyzer):
@@ -178,6 +208,49 @@ def test_verdicts_of_another_model_are_not_asked_of_smart_turn(tmp_path):
         loaded.robustness(n=3)
 
 
+def test_what_is_known_of_one_model_is_not_told_of_another(tmp_path):
+    said = with_model(smart_turn(model=by_length))
+    found = said.robustness(n=2, turn_model=by_length)
+    assert found.turn_model == "by_length"
+    assert said.robustness(n=2, turn_model=by_length) is not None
+    with pytest.raises(CallError, match=r"ended by by_length, so the verdicts of Smart Turn"):
+        said.robustness(n=2)  # known, but of by_length
+    with pytest.raises(CallError, match=r"ended by by_length, so the verdicts of never"):
+        said.robustness(n=2, turn_model=never)
+    said.save(tmp_path / "call")
+    known = Call.load(tmp_path / "call").known_robustness
+    assert known is not None
+    assert known.turn_model == "by_length"
+
+
+def test_smart_turns_verdicts_are_not_asked_of_another(call):
+    with pytest.raises(CallError, match=r"ended by Smart Turn, so the verdicts of never"):
+        call.robustness(n=1, turn_model=never)
+    assert call.robustness(n=1, turn_model=LocalSmartTurnAnalyzerV3()).turn_model == "Smart Turn"
+
+
+def test_a_rule_of_somebodys_own_is_not_run_again():
+    said = run()
+    (started,) = said.events.of(ev.PipelineStarted)
+    object.__setattr__(started, "turn_model", "")  # as with a stop strategy that asks by itself
+    for model in (None, by_length):
+        with pytest.raises(CallError, match="ended by a rule of its own"):
+            said.robustness(n=1, turn_model=model)
+
+
+def test_a_call_of_before_that_was_told_had_smart_turn():
+    said = run()
+    (started,) = said.events.of(ev.PipelineStarted)
+    object.__setattr__(started, "turn_model", None)
+    assert said.robustness(n=1).turn_model == "Smart Turn"
+
+
+def test_a_detector_in_a_processor_is_the_detector():
+    said = run(vad=VADProcessor(vad_analyzer=SileroVADAnalyzer()))
+    assert said.events.of(ev.PipelineStarted)[0].vad == "SileroVADAnalyzer"
+    assert len(said.robustness(n=1))
+
+
 def test_voices_of_another_detector_are_not_asked_of_silero():
     said = run(vad=OwnDetector())
     with pytest.raises(CallError, match="found by OwnDetector, and what is run again is Silero"):
@@ -188,11 +261,63 @@ def test_voices_of_another_detector_are_not_asked_of_silero():
 
 
 @pytest.mark.parametrize(
+    "half",
+    [
+        0.5,
+        np.float16(0.5),
+        np.array(0.5),
+        np.array([[0.5]], np.float32),
+        Fraction(1, 2),
+        Decimal("0.5"),
+    ],
+)
+def test_whatever_is_a_number_is_taken(call, half):
+    (cut,) = what_if(call, threshold=0.4, turn_model=lambda samples, rate: half).cuts[:1]
+    assert cut.probability == 0.5
+
+
+def test_rounding_is_no_fault(call):
+    assert what_if(call, turn_model=lambda *_: np.float32(1.0000001)).cuts[0].probability == 1.0
+
+
+def test_where_none_is_asked_none_can_be_tried(call):
+    with pytest.raises(ArgumentError, match="at 0 no turn model is asked"):
+        turn_sweep(call, threshold=0, turn_models={"a": by_length})
+
+
+def test_a_model_is_given_as_much_sound_as_it_wants(call):
+    heard = []
+
+    class Short(OwnAnalyzer):
+        def _predict_endpoint(self, audio_array):
+            heard.append(len(audio_array))
+            return {"prediction": 0, "probability": 0.25}
+
+    def short():
+        return Short(params=SmartTurnParams(max_duration_secs=1))
+
+    what_if(call, turn_model=short())
+    assert max(heard) == 16000
+    heard.clear()
+    with_model(smart_turn(model=short()))
+    assert max(heard) == 16000
+
+
+@pytest.mark.parametrize(
     ("given", "error", "says"),
     [
         ([by_length], ArgumentTypeError, "give a mapping of names to turn models"),
         ({"": by_length}, ArgumentError, "'' is no name for a turn model"),
         ({3: by_length}, ArgumentError, "3 is no name"),
+        ({"two\nlines": by_length}, ArgumentError, "is no name for a turn model"),
+        ({"smart turn ": by_length}, ArgumentError, "is no name for a turn model"),
+        ({"smart turn": by_length}, ArgumentError, "'Smart Turn' is tried in any case"),
+        ({"a": OwnAnalyzer}, ArgumentTypeError, "'a' is .*: give a pipecat turn analyzer"),
+        ({"a": answers_later}, ArgumentError, "'a' is async: give a function that returns"),
+        ({"a": lambda *given: answers_later(*given)}, ArgumentError, "'a' is async: give a"),
+        ({"a": Later()}, ArgumentError, "'a' is async: give a function that returns"),
+        ({"a": AsksAServer()}, ArgumentError, "'a' asks a server on the call's own loop"),
+        ({"a": Contrary()}, ArgumentError, r"prediction 1 at 0\.250\), so no threshold tells"),
         ({"Smart Turn": by_length}, ArgumentError, "'Smart Turn' is tried in any case"),
         ({"a": 0.5}, ArgumentTypeError, "the turn model 'a' is 0.5: give a pipecat turn analyzer"),
         ({"a": Streaming()}, ArgumentError, "the turn model 'a' follows the sound as it comes"),
