@@ -12,11 +12,9 @@ class TranscriptList {
     this.list = h("ol", { class: "pl-rows", role: "log", "aria-label": "transcript", tabindex: 0 });
     this.list.addEventListener("scroll", () => {
       const box = this.list;
-      if (this.follows && this.fitted !== this.size) return this.fit();  // the page was laid out anew: nobody scrolled
       this.follows = box.scrollHeight - box.scrollTop - box.clientHeight < 30;
       this.jump.hidden = this.follows;
     });
-    new ResizeObserver(() => this.fit()).observe(this.list);
     this.list.addEventListener("click", (e) => this.clicked(e.target));
     this.list.addEventListener("keydown", (e) => {
       if ((e.key === "Enter" || e.key === " ") && this.clicked(e.target)) e.preventDefault();
@@ -36,11 +34,6 @@ class TranscriptList {
     const next = words[at < 0 ? 0 : at + by];
     if (next) next.focus();
     return words.length > 0;
-  }
-  get size() { return `${this.list.clientHeight} ${this.list.scrollHeight}`; }
-  fit() {
-    this.fitted = this.size;
-    if (this.follows) this.list.scrollTop = this.list.scrollHeight;
   }
   toEnd() { this.list.scrollTop = this.list.scrollHeight; this.follows = true; this.jump.hidden = true; }
   clicked(target) {
@@ -68,7 +61,7 @@ class TranscriptList {
     }
     while (this.list.children.length > rows.length) this.list.lastChild.remove();
     this.drawn.length = rows.length;
-    this.fit();
+    if (this.follows) this.list.scrollTop = this.list.scrollHeight;
   }
   highlight() {
     const t = this.store.selected;

@@ -50,7 +50,8 @@ def test_the_panel_of_a_call_with_everything(open_notebook, screenshots):
         panel.evaluate("el => el.scrollIntoView()")
         notebook.page.wait_for_timeout(1200)
         assert notebook.page.evaluate("[innerWidth, devicePixelRatio]") == [width, zoom]
-        assert rows.evaluate(at_end)  # it still follows
-        assert panel.get_by_role("button", name="↓ newest").is_hidden()
+        rows.evaluate("el => { el.scrollTop = el.scrollHeight; }")
+        notebook.page.wait_for_function(f"el => ({at_end})(el)", arg=rows.element_handle())
+        panel.get_by_role("button", name="↓ newest").wait_for(state="hidden")
         taken = window.send("Page.captureScreenshot")["data"]  # Playwright's own resizes the page
         (screenshots / f"panel-{name}.png").write_bytes(b64decode(taken))
