@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from piopiy_lab.listening.turn_models import SMART_TURN
+from piopiy_lab.listening.turn_models import HALF, SMART_TURN
 
 #: Seconds of sound before a voice that the turn model is given, beside what the detector took to be
 #: sure of it (pipecat's ``SmartTurnParams.pre_speech_ms``).
 PRE_SPEECH_SECS = 0.5
-#: A verdict above it is "complete" (pipecat's Smart Turn).
-THRESHOLD = 0.5
+#: A verdict above it is "complete".
+THRESHOLD = HALF
 #: A voice of which this share was said beside the turns begins none; with less of it, it does.
 BESIDE_SHARE = 0.5
 

@@ -31,6 +31,7 @@ Values = float | Iterable[float]
 #: More settings than this are refused: a mistake, or an afternoon.
 MOST = 5_000
 _TOO_MANY = f"{{}} settings: give fewer values to try, {MOST} at the most"
+_NONE_ASKED = "{}: at 0 no turn model is asked: give a threshold above 0"
 #: What of a setting may be what, beside the detector's own.
 _RANGES = {"threshold": (0.0, 1.0), "wait_secs": (0.1, 30.0), "look_secs": (0.0, 1.0)}
 _SPACED = " style='padding:.3em .6em'"
@@ -103,10 +104,7 @@ def turn_sweep(
     rules = [_rule(dict(zip(axes, values, strict=True))) for values in _product(axes)]
     asked = [rule for rule in rules if rule.threshold > 0]  # at 0 none is
     if others and not asked:
-        raise ArgumentError(
-            "turn_sweep(threshold=0, turn_models=...): at 0 no turn model is asked: give "
-            "thresholds above 0"
-        )
+        raise ArgumentError(_NONE_ASKED.format("turn_sweep(threshold=0, turn_models=...)"))
     rules += [replace(rule, turn_model=name) for name in others for rule in asked]
     if len(rules) > MOST:
         raise ArgumentError(_TOO_MANY.format(len(rules)))
@@ -143,6 +141,8 @@ def what_if(
     rule = _rule(look | {name: value for name, (value,) in axes.items()})
     models: dict[str, Asking] = {}
     if turn_model is not None:
+        if rule.threshold <= 0:
+            raise ArgumentError(_NONE_ASKED.format("what_if(threshold=0, turn_model=...)"))
         asked = Asking(turn_model, of="what_if(turn_model=...)")
         models, rule = {asked.name: asked}, replace(rule, turn_model=asked.name)
     return _scores(sources_of(recordings), [rule], seed, models)[0]

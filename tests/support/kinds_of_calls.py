@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from piopiy_lab import Caller, MinWordsInterruptionStrategy, VoiceAgent, offline_stack
+from piopiy_lab import Caller, MinWordsInterruptionStrategy, VoiceAgent, offline_stack, pause
 from piopiy_lab.offline import booking_desk
 from piopiy_lab.session.commands import UserSays
 from piopiy_lab.session.session import current_session
@@ -22,6 +22,17 @@ BOOKING = (
     .says("my name is anna")
     .hears_reply()
     .says("yes please")
+    .hears_reply()
+    .hangs_up()
+)
+
+#: Two turns with a pause in each.
+PAUSING = (
+    Caller()
+    .hears_greeting()
+    .says("a table for two", pause(0.6), "tomorrow at seven")
+    .hears_reply()
+    .says("for two", pause(0.9), "my name is anna")
     .hears_reply()
     .hangs_up()
 )

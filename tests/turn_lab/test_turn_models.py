@@ -10,27 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kinds_of_calls import desk
+from kinds_of_calls import PAUSING, desk
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
+from pipecat.audio.turn.smart_turn.http_smart_turn import HttpSmartTurnAnalyzer
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.processors.audio.vad_processor import VADProcessor
 
-from piopiy_lab import Call, Caller, pause, simulate, smart_turn, turn_sweep, what_if
+from piopiy_lab import Call, simulate, smart_turn, turn_sweep, what_if
 from piopiy_lab import events as ev
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
 from piopiy_lab.listening.seams import SharedSileroVADAnalyzer
 from piopiy_lab.transports.telecmi import TelecmiParams
 
-CALLER = (
-    Caller()
-    .hears_greeting()
-    .says("a table for two", pause(0.6), "tomorrow at seven")
-    .hears_reply()
-    .says("for two", pause(0.9), "my name is anna")
-    .hears_reply()
-    .hangs_up()
-)
 SETTING = {"stop_secs": 0.2, "threshold": (0.0, 0.3, 0.5), "wait_secs": 1.5}
 
 
@@ -69,12 +61,12 @@ class Later(OwnAnalyzer):
         return {"prediction": 1, "probability": 0.75}
 
 
-class HttpSmartTurnAnalyzer(OwnAnalyzer):
-    """In the place of pipecat's, which needs an aiohttp session: known by its name."""
-
-
 class AsksAServer(HttpSmartTurnAnalyzer):
-    """One that is derived from it, as Fal's is."""
+    """One that is derived from pipecat's, as Fal's is."""
+
+
+def asks(kind):
+    return kind(url="http://127.0.0.1:9", aiohttp_session=None)
 
 
 async def answers_later(samples, rate):
@@ -93,7 +85,7 @@ class OwnDetector(SharedSileroVADAnalyzer):
 
 
 def run(**action):
-    return asyncio.run(simulate(desk(**action), CALLER, replace={"stt": "screenplay"}))
+    return asyncio.run(simulate(desk(**action), PAUSING, replace={"stt": "screenplay"}))
 
 
 def with_model(analyzer):
@@ -283,6 +275,8 @@ def test_rounding_is_no_fault(call):
 def test_where_none_is_asked_none_can_be_tried(call):
     with pytest.raises(ArgumentError, match="at 0 no turn model is asked"):
         turn_sweep(call, threshold=0, turn_models={"a": by_length})
+    with pytest.raises(ArgumentError, match="at 0 no turn model is asked"):
+        what_if(call, threshold=0, turn_model=by_length)
 
 
 def test_a_model_is_given_as_much_sound_as_it_wants(call):
@@ -316,7 +310,8 @@ def test_a_model_is_given_as_much_sound_as_it_wants(call):
         ({"a": answers_later}, ArgumentError, "'a' is async: give a function that returns"),
         ({"a": lambda *given: answers_later(*given)}, ArgumentError, "'a' is async: give a"),
         ({"a": Later()}, ArgumentError, "'a' is async: give a function that returns"),
-        ({"a": AsksAServer()}, ArgumentError, "'a' asks a server on the call's own loop"),
+        ({"a": asks(HttpSmartTurnAnalyzer)}, ArgumentError, "'a' asks a server on the call's own"),
+        ({"a": asks(AsksAServer)}, ArgumentError, "'a' asks a server on the call's own loop"),
         ({"a": Contrary()}, ArgumentError, r"prediction 1 at 0\.250\), so no threshold tells"),
         ({"Smart Turn": by_length}, ArgumentError, "'Smart Turn' is tried in any case"),
         ({"a": 0.5}, ArgumentTypeError, "the turn model 'a' is 0.5: give a pipecat turn analyzer"),

@@ -6,9 +6,9 @@ import asyncio
 
 import numpy as np
 import pytest
-from kinds_of_calls import desk
+from kinds_of_calls import PAUSING, desk
 
-from piopiy_lab import Caller, pause, simulate, smart_turn, turn_sweep, what_if
+from piopiy_lab import Caller, simulate, smart_turn, turn_sweep, what_if
 from piopiy_lab import events as ev
 from piopiy_lab.display import Hook, set_hook
 from piopiy_lab.errors import ArgumentError, ArgumentTypeError, CallError
@@ -16,22 +16,13 @@ from piopiy_lab.listening.seams import ThresholdSmartTurn
 from piopiy_lab.transports.telecmi import TelecmiParams
 from piopiy_lab.turn_lab.spans import caller_samples
 
-CALLER = (
-    Caller()
-    .hears_greeting()
-    .says("a table for two", pause(0.6), "tomorrow at seven")
-    .hears_reply()
-    .says("for two", pause(0.9), "my name is anna")
-    .hears_reply()
-    .hangs_up()
-)
 #: Few enough for a test, with every kind of axis.
 FEW = {"stop_secs": (0.2, 0.8), "threshold": (0.0, 0.5, 0.97), "wait_secs": (0.4, 1.5)}
 
 
 def run(create_session=None, **options):
     session = create_session or desk()
-    return asyncio.run(simulate(session, CALLER, replace={"stt": "screenplay"}, **options))
+    return asyncio.run(simulate(session, PAUSING, replace={"stt": "screenplay"}, **options))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from piopiy_lab import Caller, events, start_call
 
 #: What is said over the agent has no gap that a detector could take for its end: where it has one
 #: ("no make it friday") it is heard as two at 2 of 16 phases, and nobody knows a live call's phase.
-BOOKING = (
+WITHOUT_GAPS = (
     Caller()
     .hears_greeting()
     .says("a table for two tomorrow at seven")
@@ -24,7 +24,7 @@ BOOKING = (
 
 
 async def test_a_live_calls_replay_is_the_same_talk(record_property):
-    call = start_call(desk(), BOOKING)
+    call = start_call(desk(), WITHOUT_GAPS)
     await call.wait()
     call.raise_for_error()
     assert not call.meta["virtual"]
