@@ -235,6 +235,7 @@ def test_a_call_of_before_that_was_told_had_smart_turn():
     (started,) = said.events.of(ev.PipelineStarted)
     object.__setattr__(started, "turn_model", None)
     assert said.robustness(n=1).turn_model == "Smart Turn"
+    assert said.robustness(n=1, turn_model=by_length).turn_model == "by_length"  # not what is known
 
 
 def test_a_detector_in_a_processor_is_the_detector():
