@@ -44,6 +44,11 @@ class Fan:
         if listener in self._listeners:
             self._listeners.remove(listener)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def push(self, frame: av.AudioFrame) -> None:
         """Hand a frame on."""
         for listener in list(self._listeners):

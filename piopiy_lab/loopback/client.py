@@ -68,7 +68,7 @@ class RoomClient:
         self._offering = asyncio.Lock()
         self._offer_again = False
         self._answered: asyncio.Future[None] | None = None
-        self.media_ready = asyncio.Event()  # both directions' transports are connected
+        self.media_ready = asyncio.Event()  # what the client hears is connected
         self._publisher.on("track", self._track_came)
         self._publisher.on("datachannel", self._channel_came)
         self._reliable.on("open", self._flush_data)
@@ -237,13 +237,17 @@ class RoomClient:
             return
         jitter.attach(of[0].receiver)
         fan = Fan()
-        self._spawn(self._pump(track, fan))
+        self._spawn(self._pump(track, fan, info.sid))
         self.room.publish(self, info.sid, fan)
 
-    async def _pump(self, track: Any, fan: Fan) -> None:
+    async def _pump(self, track: Any, fan: Fan, sid: str) -> None:
+        told = False  # the client knows that somebody hears this track
         try:
             while True:
                 fan.push(await track.recv())
+                if not told and fan.is_heard and self.media_ready.is_set():
+                    told = True
+                    self._send(track_subscribed=lk.TrackSubscribed(track_sid=sid))
         except MediaStreamError:
             return  # the client stopped it, or left
 

@@ -8,6 +8,8 @@ What differs from pipecat 1.14, and why:
   (pipecat takes 10 ms frames at 48 kHz and resamples each in Python);
 * only those who are meant to be heard are subscribed to the pipeline;
 * a join that is cancelled half way is brought to its end (see ``room_joining``);
+* what is said before somebody can hear it is lost (livekit/livekit issue 2827), and
+  :meth:`RoomClient.wait_until_audible` waits for that (pipecat speaks at once);
 * data keeps its topic;
 * a link that breaks, mends or is lost is reported.
 
@@ -37,6 +39,10 @@ from piopiy_lab.transports.seams import join_once, never_half_joined, stop_liste
 FRAME_MS = 20
 #: Seconds that joining may take before it counts as failed (LiveKit's own limits add up to more).
 JOIN_SECS = 15.0
+#: Seconds that our first words wait for somebody to hear them: media is connected 0.2 s after the
+#: room is joined, on a busy machine more than a second. LiveKit's servers tell (since August 2024,
+#: livekit/livekit pull requests 2916 and 3540); one that doesn't costs this at each call's start.
+AUDIBLE_SECS = 2.0
 #: Seconds that leaving may take: with a dead link nobody says goodbye back.
 LEAVE_SECS = 1.0
 
@@ -96,6 +102,7 @@ class RoomClient(LiveKitTransportClient):
         super().__init__(url, token, room_name, params, callbacks, transport_name)
         self.leave_secs: float = LEAVE_SECS  # that leaving may take
         self.join_secs: float = JOIN_SECS  # that joining may take
+        self.audible_secs: float = AUDIBLE_SECS  # that our first words may wait to be heard
         self._watcher = watcher
         self._where = (url, token, room_name)
         self._rooms_params, self._tell = params, callbacks
@@ -105,6 +112,7 @@ class RoomClient(LiveKitTransportClient):
         self._failure: RoomError | None = None  # why joining failed; once is enough
         self._joining = asyncio.Lock()  # so that the second who asks does not try a second time
         self._leaving = False  # we have asked for the end
+        self._audible = asyncio.Event()  # set when the server says that somebody hears us
         self._waiting_tracks: dict[
             str, tuple[rtc.Track, rtc.RemoteTrackPublication, rtc.RemoteParticipant]
         ] = {}  # not heard yet, by identity
@@ -121,6 +129,7 @@ class RoomClient(LiveKitTransportClient):
         self.room.on("reconnected")(self._watcher.link_restored)
         self.room.on("disconnected")(self._lost)
         self.room.on("data_received")(self._watcher.packet_received)
+        self.room.on("local_track_subscribed")(self.heard_by_somebody)
 
     async def connect(self) -> None:
         """Join the room; input and output both ask, and the first one does it.
@@ -170,6 +179,20 @@ class RoomClient(LiveKitTransportClient):
     async def _async_on_participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         self._watcher.participant_gone(participant.identity, participant.kind)
         await super()._async_on_participant_disconnected(participant)
+
+    async def wait_until_audible(self) -> bool:
+        """Wait until somebody hears us; False if the server didn't say so in time."""
+        try:
+            async with asyncio.timeout(self.audible_secs):
+                await self._audible.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def heard_by_somebody(self, track: rtc.Track) -> None:
+        """Note that a track of ours is heard from now on; LiveKit's library calls it."""
+        if track.kind == rtc.TrackKind.KIND_AUDIO:
+            self._audible.set()
 
     # --- who is heard -------------------------------------------------------------------------
 

@@ -146,8 +146,12 @@ class TelecmiTransport(LiveKitTransport):
         """A room has no device to wait for."""
 
     async def wait_until_answered(self) -> None:
-        """Wait until the caller is in the room, or the call has ended before that."""
-        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._caller_there.wait())]
+        """Wait until the caller is in the room and hears us, or the call has ended before that.
+
+        A server that doesn't say that somebody hears us is waited for no longer than
+        :data:`~piopiy_lab.transports.room_client.AUDIBLE_SECS`.
+        """
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._wait_for_ears())]
         if self.session is not None:
             waits.append(asyncio.create_task(self.session.wait_for_end()))
         try:
@@ -155,6 +159,14 @@ class TelecmiTransport(LiveKitTransport):
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _wait_for_ears(self) -> None:
+        await self._caller_there.wait()
+        if not await self._client.wait_until_audible() and self.session is not None:
+            self.session.notice(
+                f"the room's server did not say within {self._client.audible_secs:g} s that the "
+                "caller can hear the agent, which speaks now: its first words may be lost"
+            )
 
     # --- what the client reports --------------------------------------------------------------
 

@@ -96,7 +96,9 @@ class HandMadeAgent:
         self.source = rtc.AudioSource(RATE, 1)
         track = rtc.LocalAudioTrack.create_audio_track("voice", self.source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await room.local_participant.publish_track(track, options)
+        published = await room.local_participant.publish_track(track, options)
+        # What is said before somebody can hear it is lost, here as in LiveKit.
+        await published.wait_for_subscription()
         if self.greeting:
             await self.say(self.greeting)
 

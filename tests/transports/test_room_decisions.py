@@ -71,6 +71,40 @@ async def test_while_a_link_is_mended_nobody_leaves_and_it_is_told(room):
     assert room.session.reason == "caller_hung_up"  # gone while the link was down
 
 
+class Track:
+    def __init__(self, kind):
+        self.kind = kind
+
+
+async def test_first_words_wait_until_the_caller_can_hear_them(room):
+    waiting = asyncio.create_task(room.wait_until_answered())
+    room._client.heard_by_somebody(Track(rtc.TrackKind.KIND_VIDEO))
+    room._caller_there.set()
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    room._client.heard_by_somebody(Track(rtc.TrackKind.KIND_AUDIO))
+    async with asyncio.timeout(1):
+        await waiting
+    assert not room.session.log.of(events.NoticeGiven)
+
+
+async def test_a_server_that_does_not_say_who_hears_us_is_waited_for_once_and_told(room):
+    room._client.audible_secs = 0.01
+    room._caller_there.set()
+    async with asyncio.timeout(1):
+        await room.wait_until_answered()
+    (notice,) = room.session.log.of(events.NoticeGiven)
+    assert "did not say within 0.01 s that the caller can hear the agent" in notice.message
+
+
+async def test_a_call_that_ends_meanwhile_waits_no_longer(room):
+    waiting = asyncio.create_task(room.wait_until_answered())
+    room._caller_there.set()
+    room.room_lost("ROOM_DELETED")
+    async with asyncio.timeout(1):
+        await waiting
+
+
 async def test_rates_and_the_users_own_parameters_reach_the_room():
     given = RoomParams.read(TelecmiParams(audio_out_queue_size_ms=300, audio_in_user_tracks=False))
     params = room_params(
