@@ -184,6 +184,7 @@ def test_moving_the_lessons_slider_calls_again(open_marimo, screenshots):
 
     page.get_by_role("button", name="Call by typing").click()
     panel = page.locator(".piopiy-panel")
+    panel.scroll_into_view_if_needed()  # one that nobody sees is told nothing
     panel.locator(".pl-row.pl-assistant", has_text="Hello, how can I help?").wait_for()
     slider.press("Home")
     panel.wait_for(state="detached")  # the call has gone with its cell
