@@ -245,6 +245,7 @@ class RoomClient:
         try:
             while True:
                 fan.push(await track.recv())
+                # not before the phone has been answered: its caller hears no word of an earlier one
                 if not told and fan.is_heard and self.media_ready.is_set():
                     told = True
                     self._send(track_subscribed=lk.TrackSubscribed(track_sid=sid))
