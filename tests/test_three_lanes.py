@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import three_lanes
 
 ROOT = Path(__file__).parents[1]
 NOTES = """
@@ -30,13 +31,14 @@ def suite(pytester, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they cost, in every worker
     notes = pytester.path / "notes"
     notes.mkdir()
-    (pytester.path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    ours = (ROOT / "conftest.py").read_text().replace('"notebooks/*.py", ', "")
+    (pytester.path / "conftest.py").write_text(ours)
     pytester.makeini(
         f"[pytest]\npythonpath = {ROOT / 'tests' / 'support'}\naddopts = -p xdist -n auto"
     )
 
-    def write(name, count=3, during="pass"):
-        path = pytester.path / "tests" / f"{name}.py"
+    def write(name, count=3, during="pass", folder="tests"):
+        path = pytester.path / folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         text = NOTES.format(count=count, during=during, folder=str(notes), name=path.stem)
         path.write_text(text)
@@ -46,6 +48,10 @@ def suite(pytester, monkeypatch):
         return {path.stem: json.loads(path.read_text()) for path in notes.iterdir()}
 
     return write, run
+
+
+def live_lessons():
+    return [which for which in three_lanes.ONE_AT_A_TIME if which.startswith("notebooks/")]
 
 
 def in_order(notes):
@@ -60,9 +66,10 @@ def test_realtime_tests_run_one_at_a_time_and_those_that_measure_alone_after_the
         write(f"realtime/fake_providers/test_{name}")
     for name in "gh":
         write(f"realtime/transports/test_{name}")
-    notes = run("-n", "3", passed=24)
+    write("test_i", folder=live_lessons()[0])
+    notes = run("-n", "3", passed=27)
     beside, alone = (
-        [notes[f"test_{name}-{n}"] for name in names for n in range(3)] for names in ("ef", "gh")
+        [notes[f"test_{name}-{n}"] for name in names for n in range(3)] for names in ("ef", "igh")
     )
     shared = [note for name, note in notes.items() if name[5] in "abcd"]
     (one,) = {note["who"] for note in beside + alone}
@@ -72,6 +79,13 @@ def test_realtime_tests_run_one_at_a_time_and_those_that_measure_alone_after_the
     assert in_order(alone)
     assert beside[0]["began"] < max(note["ended"] for note in shared)
     assert max(note["ended"] for note in shared + beside) <= alone[0]["began"]
+
+
+def test_each_lesson_whose_call_is_live_runs_alone():
+    """What is said in real time is understood by less on a busy machine, and they compare it."""
+    lessons = (ROOT / "notebooks").glob("*.ipynb")
+    live = {f"notebooks/{path.stem}" for path in lessons if "place_call(" in path.read_text()}
+    assert live == set(live_lessons())
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])

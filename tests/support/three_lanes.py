@@ -1,10 +1,11 @@
 """pytest-xdist for a suite of which a part paces on the wall clock.
 
-Most tests run on virtual time: the workers share them, file by file. What is in ``tests/realtime``
-runs one at a time, in order, in the first worker: at first what only waits for things to happen,
-beside the others (``BESIDE``), for it needs little of the machine; then, when all others are done
-and gone, what compares sound or a device with the wall clock, with nothing beside it. That worker
-runs nothing else: what some thousand tests leave in a process makes its pauses longer.
+Most tests run on virtual time: the workers share them, file by file. What is in ``tests/realtime``,
+and a lesson about a live call, runs one at a time, in order, in the first worker: at first what
+only waits for things to happen, beside the others (``BESIDE``), for it needs little of the machine;
+then, when all others are done and gone, what compares sound or a device with the wall clock, with
+nothing beside it. That worker runs nothing else: what some thousand tests leave in a process makes
+its pauses longer.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from xdist.scheduler import LoadFileScheduling
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-#: How the ids of the tests begin that run one at a time.
-ONE_AT_A_TIME = "tests/realtime/"
+#: How the ids of the tests begin that run one at a time. The lesson has a call over real WebRTC and
+#: compares what was understood: beside twelve busy processes it wasn't in one of thirty.
+ONE_AT_A_TIME = ("tests/realtime/", "notebooks/13_telephony")
 #: Those of them that hold on a busy machine: they wait for what happens, and measure nothing.
 BESIDE = (
     "tests/realtime/fake_providers/",
