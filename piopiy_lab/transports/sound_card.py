@@ -20,6 +20,7 @@ from piopiy_lab.sound.pcm import Int16
 from piopiy_lab.transports import devices
 from piopiy_lab.transports.devices import Device
 from piopiy_lab.transports.lost_time import CaptureLoss, PlayLoss
+from piopiy_lab.transports.settling import Settling
 
 #: Seconds in one callback.
 BLOCK_SECS = 0.02
@@ -240,9 +241,11 @@ class PlayStream(_Stream):
         """
         super().__init__(device, wanted_rate)
         self._loss = loss = PlayLoss()  # the audio thread
+        self._settling = settling = Settling()  # the audio thread
 
         def on_block(data: Any, frames: int, stamp: Any, status: Any) -> None:
             flagged = self._called(status.output_underflow)
+            settling.block(self.called_at, frames / self.rate, bool(status.output_underflow))
             block = np.empty(frames, np.int16)
             number, count = buffer.read(block)
             np.frombuffer(data, np.int16).reshape(-1, self.channels)[:] = block[:, None]
@@ -253,3 +256,8 @@ class PlayStream(_Stream):
 
         latency = latency or OUTPUT_LATENCY_SECS
         self._open("RawOutputStream", on_block, min(BLOCK_SECS, latency / 2), latency)
+
+    @property
+    def started(self) -> bool:
+        """Whether it plays what it is given: what it gets before that may be thrown away."""
+        return super().started and self._settling.done
