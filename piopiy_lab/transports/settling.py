@@ -15,7 +15,7 @@ from collections import deque
 LOOK_BLOCKS = 3
 #: The part of their seconds that they must have taken.
 LEAST_PART = 0.5
-#: Seconds after its first block from which on a device is taken as it is: some flag every block.
+#: Seconds after its first block from which on a device is taken as it is, whatever it flags.
 MOST_SECS = 1.0
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 #: How the ids of the tests begin that run one at a time. The lesson has a call over real WebRTC and
-#: compares what was understood: beside twelve busy processes it wasn't in one of thirty.
+#: compares what was understood: beside twelve busy processes it wasn't in one of 26.
 ONE_AT_A_TIME = ("tests/realtime/", "notebooks/13_telephony")
 #: Those of them that hold on a busy machine: they wait for what happens, and measure nothing.
 BESIDE = (
